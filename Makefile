@@ -1,0 +1,64 @@
+# `make demo`, `make test`: on a bare machine, from a Python 3.11 and this repository.
+
+.DELETE_ON_ERROR:
+.ONESHELL:
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+CORES ?= 2
+MIRROR ?=
+BIN := .venv/bin
+READY := .venv/.ready
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+SOURCES := src tests benchmarks workflow/scripts
+
+.PHONY: demo mini test test-slow lint lock clean
+
+demo: $(READY) ## everything, on small made-up archives, in minutes
+	$(SNAKEMAKE) --configfile config/demo.yaml
+	echo "tables: results/demo/tables  figures: results/demo/figures"
+
+mini: $(READY) ## everything, on real subsets: make mini MIRROR=<folder>
+	if [ -z "$(MIRROR)" ]; then
+	  echo "make mini needs the folder of the subset archives: make mini MIRROR=../shared/data" >&2
+	  exit 2
+	fi
+	$(SNAKEMAKE) --configfile config/mini.yaml --config "mirror=$(MIRROR)"
+	echo "tables: results/mini/tables  figures: results/mini/figures"
+
+test: $(READY) ## all tests but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY) ## the tests that take minutes each
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY) ## style, types, and Snakemake's own linter
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint --configfile config/demo.yaml
+
+lock: ## resolve pyproject.toml again; needs `pip install uv`
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --all-extras pyproject.toml -o requirements.lock
+
+clean: ## remove the demo's and mini's results
+	rm -rf results/demo results/mini
+
+$(READY): requirements.lock
+	case "$(CURDIR)" in *" "*)
+	  echo "This path contains a space, which Python environments cannot run from: $(CURDIR)" >&2
+	  exit 2;;
+	esac
+	found="$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true)"
+	if [ "$$found" != 3.11 ]; then
+	  echo "This project needs Python 3.11, but '$(PYTHON)' is $${found:-missing}: install it, or name it with PYTHON=/path/to/python3.11." >&2
+	  exit 2
+	fi
+	rm -rf .venv
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	touch $(READY)

@@ -1,0 +1,31 @@
+"""Federated self-supervised learning: from raw archives to tables and figures."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+configfile: "config/experiments.yaml"
+configfile: "config/datasets.yaml"
+
+
+pathvars:
+    data=config["data_dir"],
+    results=config["results_dir"],
+    logs=f"{config['results_dir']}/logs",
+    benchmarks=f"{config['results_dir']}/benchmarks",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/targets.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/shards.smk"
+include: "workflow/rules/pretrain.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    input:
+        products(*STUDIES),

@@ -1,0 +1,1 @@
+"""Federated self-supervised learning: the package behind the workflow's rules."""

@@ -1,0 +1,74 @@
+"""ResNet-18 with the 7x7 stem and a linear 128-d head (fssuavl section 3.4; He et al. 2016).
+
+The layer names and the initial distribution are torchvision's; the width is free, so that a
+scaled-down study trains the same network.
+"""
+
+from torch import Tensor, nn
+
+from fedssl.backbones.encoder import Encoder
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut."""
+
+    def __init__(self, in_planes: int, planes: int, *, stride: int) -> None:
+        """Build the block; the shortcut is a 1x1 convolution where the shape changes."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_planes, planes, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or in_planes != planes:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_planes, planes, 1, stride, bias=False), nn.BatchNorm2d(planes)
+            )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (batch, in_planes, h, w) to (batch, planes, h / stride, w / stride)."""
+        shortcut = inputs if self.downsample is None else self.downsample(inputs)
+        hidden = self.relu(self.bn1(self.conv1(inputs)))
+        outputs: Tensor = self.relu(self.bn2(self.conv2(hidden)) + shortcut)
+        return outputs
+
+
+class ResNet18(nn.Module):
+    """The trunk up to and including global average pooling."""
+
+    def __init__(self, width: int) -> None:
+        """Build four stages of two blocks; `width` is the number of channels of the first."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = _stage(width, width, stride=1)
+        self.layer2 = _stage(width, 2 * width, stride=2)
+        self.layer3 = _stage(2 * width, 4 * width, stride=2)
+        self.layer4 = _stage(4 * width, 8 * width, stride=2)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return pooled features, (batch, 8 * width)."""
+        hidden = self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
+        hidden = self.layer4(self.layer3(self.layer2(self.layer1(hidden))))
+        features: Tensor = hidden.mean(dim=(2, 3))
+        return features
+
+
+def build(*, width: int = 64, embedding_dim: int = 128) -> Encoder:
+    """Return ResNet-18; at width 64 with its head it has 11,242,176 parameters."""
+    num_features = 8 * width
+    return Encoder(
+        ResNet18(width), nn.Linear(num_features, embedding_dim), num_features=num_features
+    )
+
+
+def _stage(in_planes: int, planes: int, *, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        BasicBlock(in_planes, planes, stride=stride), BasicBlock(planes, planes, stride=1)
+    )

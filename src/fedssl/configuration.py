@@ -1,0 +1,129 @@
+"""Checking the merged configuration: one sentence a mistake, with file, key, value and remedy."""
+
+import difflib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+from referencing import Registry, Resource
+
+from fedssl.errors import UserError
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One source of configuration: a file, or the command line."""
+
+    name: str
+    content: Mapping[str, Any]
+
+
+def read_layers(files: Iterable[str | Path], command_line: Mapping[str, Any]) -> list[Layer]:
+    """Return the configuration's sources in the order in which later ones win."""
+    names = dict.fromkeys(os.path.relpath(file) for file in files)
+    layers = [Layer(name, _read_yaml(Path(name))) for name in names]
+    return [*layers, Layer("--config", dict(command_line))]
+
+
+def validate(config: Mapping[str, Any], layers: Sequence[Layer], *, schemas: Path) -> None:
+    """Raise UserError with every violation of `config.schema.json`, a line each."""
+    contents = {path.name: json.loads(path.read_text()) for path in schemas.glob("*.json")}
+    registry: Registry[Any] = Registry().with_resources(
+        (name, Resource.from_contents(schema)) for name, schema in contents.items()
+    )
+    validator = Draft202012Validator(contents["config.schema.json"], registry=registry)
+    errors = sorted(validator.iter_errors(config), key=_position)
+    if errors:
+        raise UserError("\n".join(_explain(error, layers) for error in errors))
+
+
+def origin(key: Key, layers: Sequence[Layer]) -> str:
+    """Return the name of the last layer that sets `key`, or a parent of it."""
+    for depth in range(len(key), 0, -1):
+        for layer in reversed(layers):
+            if _holds(layer.content, key[:depth]):
+                return layer.name
+    return layers[0].name
+
+
+def key_text(key: Iterable[str | int]) -> str:
+    """Return a key as people write it: studies.fssuavl.cells[0].split."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    return "".join(parts).removeprefix(".") or "the top level"
+
+
+def closest(value: str, known: Iterable[str]) -> str:
+    """Return ' (did you mean x?)' where something known is close to `value`, else nothing."""
+    match = difflib.get_close_matches(value, list(known), n=1)
+    return f" (did you mean {match[0]}?)" if match else ""
+
+
+def _read_yaml(path: Path) -> Mapping[str, Any]:
+    with path.open(encoding="utf-8") as file:
+        return yaml.safe_load(file) or {}
+
+
+def _position(error: ValidationError) -> str:
+    return key_text(error.absolute_path)
+
+
+def _explain(error: ValidationError, layers: Sequence[Layer]) -> str:
+    key: Key = tuple(error.absolute_path)
+    if error.validator == "additionalProperties":
+        return "\n".join(_explain_unknown(name, key, error, layers) for name in _unknown(error))
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return f"{origin(key, layers)}: {key_text(key)} lacks {', '.join(missing)}."
+    wanted = _wanted(error)
+    return f"{origin(key, layers)}: {key_text(key)} is {error.instance!r}; it must be {wanted}."
+
+
+def _explain_unknown(
+    name: str, key: Key, error: ValidationError, layers: Sequence[Layer]
+) -> str:
+    known = sorted(error.schema.get("properties", {}))
+    hint = closest(name, known) or f"; known are {', '.join(known)}"
+    where = key_text((*key, name))
+    return f"{origin((*key, name), layers)}: {where} is no setting{hint}."
+
+
+def _unknown(error: ValidationError) -> list[str]:
+    return sorted(set(error.instance) - set(error.schema.get("properties", {})))
+
+
+def _wanted(error: ValidationError) -> str:
+    """Say what a value must be, by the schema keyword that it breaks."""
+    value = error.validator_value
+    known = {
+        "type": f"of type {value if isinstance(value, str) else ' or '.join(value)}",
+        "enum": f"one of {', '.join(map(str, value)) if isinstance(value, list) else value}",
+        "minimum": f"at least {value}",
+        "exclusiveMinimum": f"more than {value}",
+        "maximum": f"at most {value}",
+        "minItems": f"a list of at least {value}",
+        "maxItems": f"a list of at most {value}",
+        "uniqueItems": "a list without repetitions",
+        "const": repr(value),
+        "propertyNames": "keyed by known names",
+    }
+    if error.validator == "pattern":
+        return str(error.schema.get("description", f"text that matches {value}"))
+    return known.get(str(error.validator), error.message)
+
+
+def _holds(content: Any, key: Key) -> bool:
+    for part in key:
+        if isinstance(content, Mapping) and part in content:
+            content = content[part]
+        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
+            content = content[part]
+        else:
+            return False
+    return True

@@ -1,0 +1,164 @@
+"""The grid as data: configuration in, validated cells and their settings out."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fedssl.configuration import Layer, origin
+from fedssl.splits import parse_split
+from fedssl.errors import UserError
+
+_AXES = ("method", "arch", "aggregator", "split", "variant")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One pretraining run: a point of the grid."""
+
+    study: str
+    method: str
+    arch: str
+    aggregator: str
+    split: str
+    variant: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """The cell's folder below `pretrain/` and `evaluate/`."""
+        axes = (self.study, *(getattr(self, axis) for axis in _AXES))
+        return "/".join((*axes, f"seed{self.seed}"))
+
+
+@dataclass(frozen=True)
+class Task:
+    """A downstream task: a dataset and the split that is scored."""
+
+    task: str
+    split: str
+    modality: str
+
+
+class Grid:
+    """All cells of the merged configuration; `layers` say which file a value came from."""
+
+    def __init__(self, config: Mapping[str, Any], layers: Sequence[Layer]) -> None:
+        """Expand every study once; raise UserError for a duplicate cell or an impossible split."""
+        self.config = config
+        self._layers = layers
+        self._overrides: dict[Cell, Mapping[str, Any]] = {}
+        for study in config["studies"]:
+            for place, entry in enumerate(config["studies"][study]["cells"]):
+                self._expand(study, place, entry)
+        self.cells = tuple(self._overrides)
+
+    def settings(self, cell: Cell) -> dict[str, Any]:
+        """Return everything pretraining a cell depends on, keys sorted at every level.
+
+        Later ones win: the defaults, the study's, the variant's, the entry's own.
+        """
+        config, study = self.config, self.config["studies"][cell.study]
+        base = {
+            **config["settings"],
+            "method": {"name": cell.method, **config["methods"][cell.method]},
+            "encoder": {"arch": cell.arch, **config["encoders"][cell.arch]},
+            "aggregator": {"name": cell.aggregator, **config["aggregators"][cell.aggregator]},
+            "precision": config["precision"],
+            "seed": cell.seed,
+            "split": cell.split,
+        }
+        for override in (
+            study.get("settings", {}),
+            study["variants"][cell.variant],
+            self._overrides[cell],
+        ):
+            base = merge(base, override)
+        return sort_keys(base)
+
+    def study_settings(self, study: str) -> dict[str, Any]:
+        """Return the settings that all cells of a study share, before variants."""
+        override = self.config["studies"][study].get("settings", {})
+        return dict(sort_keys(merge(self.config["settings"], override)))
+
+    def sharding(self, cell: Cell) -> str:
+        """Return the wildcard of a cell's sharding, `dirichlet-{alpha}-{clients}`."""
+        settings = self.settings(cell)
+        return f"dirichlet-{settings['sharding']['alpha']}-{settings['federation']['clients']}"
+
+    def shardings(self) -> dict[str, dict[str, Any]]:
+        """Return the settings behind each declared sharding wildcard."""
+        found = {}
+        for cell in self.cells:
+            settings = self.settings(cell)
+            clients = settings["federation"]["clients"]
+            found[self.sharding(cell)] = sort_keys({**settings["sharding"], "clients": clients})
+        return found
+
+    def datasets(self, cell: Cell) -> dict[str, str]:
+        """Return the pretraining dataset of each modality that the cell's split uses."""
+        declared = self.config["studies"][cell.study]["datasets"]
+        return {modality: declared[modality] for modality in parse_split(cell.split).modalities}
+
+    def tasks(self, study: str) -> list[Task]:
+        """Return a study's downstream tasks in the order declared."""
+        datasets = self.config["datasets"]
+        return [
+            Task(task["task"], task["split"], datasets[task["task"]]["modality"])
+            for task in self.config["studies"][study]["tasks"]
+        ]
+
+    def task(self, study: str, name: str) -> Task:
+        """Return one task of a study."""
+        return next(task for task in self.tasks(study) if task.task == name)
+
+    def select(self, **axes: Any) -> list[Cell]:
+        """Return the cells whose axes have the given values, for example arch="vit"."""
+        return [
+            cell for cell in self.cells if all(asdict(cell)[axis] == axes[axis] for axis in axes)
+        ]
+
+    def values(self, axis: str) -> list[str]:
+        """Return the declared values of a cell's axis, sorted."""
+        return sorted({str(asdict(cell)[axis]) for cell in self.cells})
+
+    def _expand(self, study: str, place: int, entry: Mapping[str, Any]) -> None:
+        for cell in self._product(study, entry):
+            key = f"studies.{study}.cells[{place}]"
+            source = origin(("studies", study, "cells", place), self._layers)
+            if cell in self._overrides:
+                raise UserError(f"{source}: {key} declares {cell.path} a second time; remove one.")
+            if cell.variant not in self.config["studies"][study]["variants"]:
+                known = ", ".join(self.config["studies"][study]["variants"])
+                raise UserError(
+                    f"{source}: {key}.variant names {cell.variant!r}; declared are {known}."
+                )
+            try:
+                parse_split(cell.split)
+            except UserError as error:
+                raise UserError(f"{source}: {key}: {error}") from error
+            self._overrides[cell] = entry.get("settings", {})
+
+    def _product(self, study: str, entry: Mapping[str, Any]) -> Iterator[Cell]:
+        for values in itertools.product(*(entry[axis] for axis in _AXES)):
+            for seed in self.config["seeds"]:
+                yield Cell(study, *values, seed)
+
+
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `override` on top, mappings merged key by key."""
+    merged = dict(base)
+    for key, value in override.items():
+        inner = merged.get(key)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(inner, value) if both else value
+    return merged
+
+
+def sort_keys(data: Any) -> Any:
+    """Return plain data with the keys of every mapping sorted, as Snakemake compares by repr."""
+    if isinstance(data, Mapping):
+        return {key: sort_keys(data[key]) for key in sorted(data)}
+    if isinstance(data, list | tuple):
+        return [sort_keys(item) for item in data]
+    return data

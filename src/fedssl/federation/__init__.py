@@ -1,0 +1,1 @@
+"""Federated pretraining: rounds of clients, streamed into one global state."""

@@ -1,0 +1,75 @@
+"""Resumable state of a pretraining job: one checkpoint a round, the one before kept.
+
+The folder is no declared output, because Snakemake wipes those before it restarts a job. It is
+keyed by everything the result depends on, so a resumed run never mixes two settings.
+"""
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from fedssl.files import atomic_write, read_json, sha256, write_json
+
+State = dict[str, Tensor]
+Rows = list[dict[str, Any]]
+
+_KEPT = 2
+_log = logging.getLogger(__name__)
+
+
+def save_state(state: State, path: str | Path) -> None:
+    """Write a state dict as safetensors, atomically; equal states give equal bytes."""
+    with atomic_write(path) as temporary:
+        save_file({name: t.detach().cpu().contiguous() for name, t in state.items()}, temporary)
+
+
+def load_state(path: str | Path) -> State:
+    """Read a state dict onto the CPU."""
+    return load_file(path)
+
+
+def save_checkpoint(folder: Path, round_number: int, state: State, rows: Rows) -> None:
+    """Keep the global state after a round and the history so far; the JSON file commits both."""
+    weights = _weights(folder, round_number)
+    save_state(state, weights)
+    commit = {"round": round_number, "sha256": sha256(weights), "rows": rows}
+    write_json(_commit(folder, round_number), commit)
+    for old in _rounds(folder)[:-_KEPT]:
+        _commit(folder, old).unlink()
+        _weights(folder, old).unlink(missing_ok=True)
+
+
+def load_checkpoint(folder: Path) -> tuple[int, State, Rows] | None:
+    """Return (round, state, history) of the newest checkpoint that is whole, or None."""
+    for round_number in reversed(_rounds(folder)):
+        weights = _weights(folder, round_number)
+        try:
+            commit = read_json(_commit(folder, round_number))
+            if sha256(weights) == commit["sha256"]:
+                return round_number, load_state(weights), commit["rows"]
+        except (OSError, ValueError, KeyError) as error:
+            _log.warning("checkpoint of round %d cannot be read: %s", round_number, error)
+            continue
+        _log.warning("checkpoint of round %d is damaged: going back a round", round_number)
+    return None
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove the folder, once the outputs it could rebuild are written."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _rounds(folder: Path) -> list[int]:
+    return sorted(int(path.stem.removeprefix("round")) for path in folder.glob("round*.json"))
+
+
+def _weights(folder: Path, round_number: int) -> Path:
+    return folder / f"round{round_number:06d}.safetensors"
+
+
+def _commit(folder: Path, round_number: int) -> Path:
+    return folder / f"round{round_number:06d}.json"

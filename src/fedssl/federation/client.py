@@ -1,0 +1,167 @@
+"""One client's local training (fssuavl equation 2): the resident model, reset and trained."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedssl.aggregators import ClientUpdate
+from fedssl.methods.base import Method
+from fedssl.randomness import stream
+from fedssl.views.samples import Views
+
+State = dict[str, Tensor]
+Row = dict[str, Any]
+MIN_BATCH = 2
+
+
+@dataclass(frozen=True)
+class ClientTask:
+    """What one client does in one round: train on `samples`, positions in the bank by modality."""
+
+    round: int
+    client: int
+    samples: Mapping[str, np.ndarray]
+
+
+class LocalTrainer:
+    """Trains clients one after another on the same model, which keeps nothing between them."""
+
+    def __init__(
+        self,
+        method: Method,
+        views: Mapping[str, Views],
+        settings: Mapping[str, Any],
+        *,
+        device: torch.device,
+    ) -> None:
+        """Move the method to the device once; `views` has one entry a modality in use."""
+        self._method = method.to(device, memory_format=torch.channels_last).train()
+        self._views = views
+        self._settings = settings
+        self._device = device
+        self._state = method.state_dict()
+
+    def train(self, global_state: State, task: ClientTask) -> tuple[ClientUpdate, list[Row]]:
+        """Return the client's update and one row of history a modality.
+
+        The update's state is the resident model itself: use it before the next call.
+        """
+        torch._foreach_copy_(list(self._state.values()), list(global_state.values()))
+        optimiser = self._optimiser()
+        losses: dict[str, list[Tensor]] = {modality: [] for modality in task.samples}
+        seconds = dict.fromkeys(task.samples, 0.0)
+        for modality, indices, rng in self._batches(task, optimiser):
+            started = time.perf_counter()
+            losses[modality].append(self._step(modality, indices, rng, optimiser))
+            seconds[modality] += time.perf_counter() - started
+        means = {m: _mean(steps) for m, steps in losses.items()}
+        rows = [
+            {
+                "round": task.round,
+                "client": task.client,
+                "modality": modality,
+                "samples": len(indices),
+                "steps": len(losses[modality]),
+                "loss": means[modality],
+                "seconds": round(seconds[modality], 3),
+            }
+            for modality, indices in task.samples.items()
+        ]
+        num_samples = sum(len(indices) for indices in task.samples.values())
+        loss = _mean([loss for steps in losses.values() for loss in steps])
+        update = ClientUpdate(self._state, num_samples, math.nan if loss is None else loss)
+        return update, rows
+
+    def _batches(
+        self, task: ClientTask, optimiser: torch.optim.SGD
+    ) -> Iterator[tuple[str, np.ndarray, np.random.Generator]]:
+        """Yield every batch of the local epochs, with the learning rate set for its epoch."""
+        federation = self._settings["federation"]
+        place = {"round": task.round, "client": task.client}
+        shuffle = stream(self._settings["seed"], "batches", **place)
+        draws = stream(self._settings["seed"], "views", **place)
+        for epoch in range(federation["local_epochs"]):
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(self._settings, round_number=task.round, epoch=epoch)
+            for modality, indices in alternate(
+                task.samples, batch_size=federation["batch_size"], rng=shuffle
+            ):
+                yield modality, indices, draws
+
+    def _step(
+        self,
+        modality: str,
+        indices: np.ndarray,
+        rng: np.random.Generator,
+        optimiser: torch.optim.SGD,
+    ) -> Tensor:
+        views = torch.stack([self._views[modality].augmented(indices, rng) for _ in range(2)])
+        low = self._settings["precision"] == "bf16"
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=low):
+            loss = self._method.training_step(views)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        return loss.detach()
+
+    def _optimiser(self) -> torch.optim.SGD:
+        """Return a fresh optimiser: momentum starts from zero for every client and round."""
+        optimiser = self._settings["optimiser"]
+        return torch.optim.SGD(
+            self._method.parameters(),
+            lr=optimiser["lr"],
+            momentum=optimiser["momentum"],
+            weight_decay=optimiser["weight_decay"],
+            fused=True,
+        )
+
+
+def alternate(
+    samples: Mapping[str, np.ndarray], *, batch_size: int, rng: np.random.Generator
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield one epoch of shuffled batches: image, audio, image, audio, then what is left.
+
+    A batch holds one modality only, so negatives are of the same modality (fssuavl section 3.1).
+    A last batch of a single sample has no negatives and is left out.
+    """
+    queues = {}
+    for modality in sorted(samples, reverse=True):
+        order = rng.permutation(samples[modality])
+        starts = range(0, len(order), batch_size)
+        batches = [order[start : start + batch_size] for start in starts]
+        queues[modality] = [batch for batch in batches if len(batch) >= MIN_BATCH]
+    for turn in range(max(map(len, queues.values()), default=0)):
+        for modality in ("image", "audio"):
+            if turn < len(queues.get(modality, [])):
+                yield modality, queues[modality][turn]
+
+
+def learning_rate(settings: Mapping[str, Any], *, round_number: int, epoch: int) -> float:
+    """Return the learning rate of a local epoch (0-based) in a round (1-based).
+
+    paper: both "unchanged throughout" and "decays according to a cosine schedule"; here, by
+    default, a cosine inside the local training that starts at the same value in every round.
+    """
+    optimiser, federation = settings["optimiser"], settings["federation"]
+    schedule, lr = optimiser["schedule"], float(optimiser["lr"])
+    if schedule == "constant":
+        return lr
+    if schedule == "cosine-global":
+        progress = (round_number - 1) / federation["rounds"]
+    else:
+        progress = epoch / federation["local_epochs"]
+    return lr * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def _mean(losses: list[Tensor]) -> float | None:
+    """Return the mean loss, or None where there was no step or it is not finite."""
+    if not losses:
+        return None
+    mean = float(torch.stack(losses).double().mean())
+    return mean if math.isfinite(mean) else None

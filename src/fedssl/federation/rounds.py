@@ -1,0 +1,176 @@
+"""Federated pretraining, from a cell's settings to its final model (fssuavl section 3.2)."""
+
+import csv
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedssl import methods
+from fedssl.aggregators import get_rule
+from fedssl.aggregators.accumulator import Accumulator
+from fedssl.backbones.encoder import initialise
+from fedssl.data.bank import open_bank
+from fedssl.data.sharding import client_modalities, read_shards
+from fedssl.device import prepare_device
+from fedssl.errors import UserError
+from fedssl.federation.checkpoint import (
+    load_checkpoint,
+    remove_checkpoints,
+    save_checkpoint,
+    save_state,
+)
+from fedssl.federation.client import MIN_BATCH, ClientTask, LocalTrainer, Row
+from fedssl.files import atomic_write, digest, read_json, sha256
+from fedssl.progress import Progress
+from fedssl.randomness import stream
+from fedssl.splits import MODALITIES, parse_split
+from fedssl.views.samples import Views
+
+State = dict[str, Tensor]
+_COLUMNS = ("round", "client", "modality", "samples", "steps", "loss", "seconds")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Federation:
+    """What stays the same over all rounds."""
+
+    trainer: LocalTrainer
+    holdings: Sequence[Mapping[str, np.ndarray]]
+    settings: Mapping[str, Any]
+
+
+def pretrain(
+    settings: Mapping[str, Any],
+    *,
+    inputs: Mapping[str, str],
+    checkpoints: str,
+    model: str,
+    rounds: str,
+) -> dict[str, Any]:
+    """Train all rounds, or those left after an interruption; write the model and its history.
+
+    `inputs` are the files `image_bank`, `image_shards`, `audio_bank`, `audio_shards` of the
+    modalities in use, and `normalisation` for audio. Returns the facts that provenance keeps. The
+    result is a pure function of settings and inputs: where it was interrupted, and how often,
+    does not show in it.
+    """
+    device = prepare_device(settings["threads"])
+    federation, state = set_up(settings, inputs, device=device)
+    folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
+    done, rows = 0, list[Row]()
+    if (resumed := load_checkpoint(folder)) is not None:
+        done, saved, rows = resumed
+        state = {name: tensor.to(device) for name, tensor in saved.items()}
+        _log.info("resuming after round %d", done)
+    total = settings["federation"]["rounds"]
+    with Progress(total, done=done) as progress:
+        for round_number in range(done + 1, total + 1):
+            state, round_rows = run_round(federation, state, round_number)
+            rows += round_rows
+            save_checkpoint(folder, round_number, state, rows)
+            progress.advance(round_number, _mean_loss(round_rows))
+    save_state(state, model)
+    _write_rows(rows, rounds)
+    remove_checkpoints(folder.parent)
+    return _facts(state, rows, resumed_after=done)
+
+
+def run_round(
+    federation: Federation, state: State, round_number: int
+) -> tuple[State, list[Row]]:
+    """Return the global state after one round, and its history: one row a client and modality."""
+    settings = federation.settings
+    clients = sample_clients(federation.holdings, settings, round_number=round_number)
+    accumulator = Accumulator(state, get_rule(settings["aggregator"]["name"]))
+    rows: list[Row] = []
+    for client in clients:
+        task = ClientTask(round_number, client, federation.holdings[client])
+        update, client_rows = federation.trainer.train(state, task)
+        if not accumulator.add(update):
+            _log.warning("round %d: client %d left out, not finite", round_number, client)
+        rows += client_rows
+    return accumulator.result(), rows
+
+
+def sample_clients(
+    holdings: Sequence[Mapping[str, np.ndarray]],
+    settings: Mapping[str, Any],
+    *,
+    round_number: int,
+) -> list[int]:
+    """Return the round's clients, sorted: uniform without replacement among those with data."""
+    usable = [client for client, held in enumerate(holdings) if held]
+    wanted = round(settings["federation"]["fraction"] * settings["federation"]["clients"])
+    rng = stream(settings["seed"], "client sampling", round=round_number)
+    chosen = rng.choice(usable, size=min(max(wanted, 1), len(usable)), replace=False)
+    return sorted(chosen.tolist())
+
+
+def set_up(
+    settings: Mapping[str, Any], inputs: Mapping[str, str], *, device: torch.device
+) -> tuple[Federation, State]:
+    """Return the federation and the global state of round 0."""
+    used = [modality for modality in MODALITIES if f"{modality}_bank" in inputs]
+    banks = {m: open_bank(Path(inputs[f"{m}_bank"]).parent) for m in used}
+    parts = {m: read_shards(inputs[f"{m}_shards"], bank) for m, bank in banks.items()}
+    statistics = read_json(inputs["normalisation"]) if "normalisation" in inputs else None
+    views = {
+        m: Views(bank, settings, statistics=statistics, device=device) for m, bank in banks.items()
+    }
+    encoder = initialise(settings["seed"], **settings["encoder"])
+    named = dict(settings["method"])
+    method = methods.build(named.pop("name"), encoder, **named)
+    state = {name: tensor.clone().to(device) for name, tensor in method.state_dict().items()}
+    trainer = LocalTrainer(method, views, settings, device=device)
+    return Federation(trainer, _holdings(settings, parts), settings), state
+
+
+def _holdings(
+    settings: Mapping[str, Any], parts: Mapping[str, Sequence[np.ndarray]]
+) -> list[dict[str, np.ndarray]]:
+    """Return what each client trains on: its shards of the modalities the split gives it."""
+    clients = settings["federation"]["clients"]
+    held = client_modalities(parse_split(settings["split"]), clients, seed=settings["seed"])
+    holdings = [
+        {m: parts[m][client] for m in held[client] if len(parts[m][client]) >= MIN_BATCH}
+        for client in range(clients)
+    ]
+    if not any(holdings):
+        raise UserError(
+            f"no client of split {settings['split']} holds {MIN_BATCH} samples of a modality; "
+            "use fewer clients or a larger alpha."
+        )
+    return holdings
+
+
+def _mean_loss(rows: Sequence[Row]) -> float:
+    """Return the mean loss over the round's samples, NaN where no client had a finite one."""
+    usable = [row for row in rows if row["loss"] is not None]
+    weight = sum(row["samples"] for row in usable)
+    total: float = sum(row["loss"] * row["samples"] for row in usable)
+    return total / weight if weight else float("nan")
+
+
+def _write_rows(rows: Sequence[Row], path: str) -> None:
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=_COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _facts(state: State, rows: Sequence[Row], *, resumed_after: int) -> dict[str, Any]:
+    """Return what a federation would have sent, and where this run began."""
+    visits = len({(row["round"], row["client"]) for row in rows})
+    size = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    return {
+        "bytes_down": visits * size,
+        "bytes_up": visits * size,
+        "resumed_after_round": resumed_after,
+    }

@@ -1,0 +1,45 @@
+"""Where results lie: the one place that knows the results tree's file names."""
+
+from dataclasses import dataclass
+
+from fedssl.experiments import Cell
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Paths below one results folder."""
+
+    results: str
+
+    def model(self, cell: Cell) -> str:
+        """The final model of a cell, which is also the path that reruns it."""
+        return f"{self.results}/pretrain/{cell.path}/model.safetensors"
+
+    def rounds(self, cell: Cell) -> str:
+        """The history of a cell's rounds."""
+        return f"{self.results}/pretrain/{cell.path}/rounds.csv"
+
+    def metric(self, cell: Cell, task: str, protocol: str) -> str:
+        """The metric of a cell on a task."""
+        return f"{self.results}/evaluate/{cell.path}/{task}/{protocol}.json"
+
+    def random_init_metric(self, cell: Cell, task: str, protocol: str) -> str:
+        """The metric of the random encoder that a cell starts from."""
+        folder = f"{cell.study}/random-init/{cell.arch}/{cell.variant}/seed{cell.seed}"
+        return f"{self.results}/evaluate/{folder}/{task}/{protocol}.json"
+
+    def state(self, key: str) -> str:
+        """The folder of an unfinished job's checkpoints."""
+        return f"{self.results}/state/pretrain/{key}"
+
+    def shards(self, dataset: str, sharding: str, seed: int) -> str:
+        """The shards of a dataset, shared by all cells of a seed."""
+        return f"{self.results}/shards/{dataset}/{sharding}/seed{seed}.json"
+
+    def bank(self, dataset: str) -> str:
+        """The description of a dataset's bank; the arrays lie beside it."""
+        return f"{self.results}/banks/{dataset}/bank.json"
+
+    def normalisation(self, study: str, dataset: str) -> str:
+        """The spectrogram statistics of a study's audio pretraining set."""
+        return f"{self.results}/normalisation/{study}/{dataset}.json"

@@ -1,0 +1,125 @@
+"""Figures drawn from what pretraining logged."""
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from fedssl.errors import UserError
+from fedssl.reporting.markup import SCALED
+from fedssl.reporting.style import figure_style, save_figure, split_style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MODALITIES = ("image", "audio")
+_ROUND_COLUMNS = {"round", "modality", "samples", "steps", "loss"}
+_PANEL_INCHES = (3.3, 2.6)
+_MARKERS = "os^Dv"
+_MARKED_ROUNDS = 10
+
+
+def write_loss_figure(
+    spec: Mapping[str, Any], *, pdf: str | Path, png: str | Path, svg: str | Path
+) -> None:
+    """Write the loss per round: a panel per modality, a line per cell.
+
+    Curves of one label are seeds: the line is their mean, the band their range.
+    """
+    with figure_style():
+        save_figure(loss_figure(spec), {"pdf": pdf, "png": png, "svg": svg})
+
+
+def round_losses(path: str | Path) -> pd.DataFrame:
+    """Return columns round, modality and loss: the mean over clients, weighted by samples.
+
+    Raises:
+        UserError: `path` lacks a column, or no client took a step.
+    """
+    frame = pd.read_csv(path)
+    if missing := _ROUND_COLUMNS - set(frame.columns):
+        raise UserError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
+    if unknown := set(frame["modality"]) - set(_MODALITIES):
+        raise UserError(
+            f"{path} has modality {min(unknown)}; it must be {' or '.join(_MODALITIES)}."
+        )
+    # A client that took no step has no loss.
+    frame = frame[frame["steps"] > 0]
+    if frame.empty:
+        raise UserError(f"{path} has no round in which a client took a step; nothing to draw.")
+    sums = (
+        frame.assign(loss=frame["loss"] * frame["samples"])
+        .groupby(["round", "modality"])[["loss", "samples"]]
+        .sum(min_count=1)
+    )
+    return (sums["loss"] / sums["samples"]).rename("loss").reset_index()
+
+
+def loss_figure(spec: Mapping[str, Any]) -> "Figure":
+    """Return the figure of `write_loss_figure`; call it inside `figure_style`."""
+    from matplotlib.figure import Figure
+
+    curves = [
+        round_losses(curve["path"]).assign(label=curve["label"], split=curve["split"])
+        for curve in spec["curves"]
+    ]
+    losses = pd.concat(curves, ignore_index=True)
+    modalities = [name for name in _MODALITIES if name in set(losses["modality"])]
+    width, height = _PANEL_INCHES
+    figure = Figure(figsize=(width * len(modalities), height + 0.9), layout="constrained")
+    panels = figure.subplots(1, len(modalities), sharey=True, squeeze=False)[0]
+    for axes, modality in zip(panels, modalities, strict=True):
+        _draw_panel(axes, losses, modality=modality)
+    _add_legend(figure, columns=1 if len(modalities) == 1 else 3)
+    figure.suptitle(_title(spec, characters=38 * len(modalities)), fontsize="medium")
+    return figure
+
+
+def _draw_panel(axes: "Axes", losses: pd.DataFrame, *, modality: str) -> None:
+    import seaborn as sns
+    from matplotlib.ticker import MaxNLocator
+
+    for (label, split), lines in losses.groupby(["label", "split"], sort=False):
+        style = split_style(str(split))
+        sns.lineplot(
+            data=lines[lines["modality"] == modality],
+            x="round",
+            y="loss",
+            errorbar=("pi", 100),
+            color=style.color,
+            linestyle=style.linestyle,
+            marker=_marker(losses, str(label), split=str(split)),
+            markevery=max(1, losses["round"].nunique() // _MARKED_ROUNDS),
+            label=label,
+            legend=False,
+            ax=axes,
+        )
+    axes.set(title=modality, xlabel="round", ylabel="loss (mean over clients)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+
+
+def _marker(losses: pd.DataFrame, label: str, *, split: str) -> str:
+    """Return the mark that tells cells of one split, hence of one colour, apart."""
+    labels = list(losses.loc[losses["split"] == split, "label"].unique())
+    return _MARKERS[labels.index(label) % len(_MARKERS)]
+
+
+def _add_legend(figure: "Figure", *, columns: int) -> None:
+    handles = {
+        label: handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside lower center", ncols=columns, frameon=False
+    )
+
+
+def _title(spec: Mapping[str, Any], *, characters: int) -> str:
+    lines = [spec["title"]]
+    if spec["scale"] != "paper":
+        lines.append(f"{SCALED} ({spec['scale_note']})")
+    return "\n".join(textwrap.fill(line, width=characters) for line in lines)

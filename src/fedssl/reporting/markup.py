@@ -1,0 +1,138 @@
+"""Tables for readers: one grid of plain text, as Markdown or as LaTeX."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+SCALED = "scaled: not comparable with the paper"
+_EMPTY = "—"
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~$])")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "[": "{[}",  # after a line break, LaTeX would read a bracket as its argument
+    "]": "{]}",
+    "±": r"$\pm$",
+    "†": r"$^{\dagger}$",
+    "—": "---",
+}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as unescaped text; the first column names the rows, `footer` is the last row."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    footer: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def table_grid(frame: pd.DataFrame, spec: Mapping[str, Any], *, notes: Iterable[str] = ()) -> Grid:
+    """Return a built table with its rows down and columns across, and `n_eval` at the bottom."""
+    records = {(record["row"], record["column"]): record for record in frame.to_dict("records")}
+    rows, columns = list(frame["row"].unique()), list(frame["column"].unique())
+    legend = "Measured ± standard deviation over seeds (published)."
+    return Grid(
+        title=f"{spec['study']}, table {spec['table']}: {spec['title']}{scale_mark(spec)}",
+        header=("", *columns),
+        rows=tuple(
+            (row, *(_entry(records.get((row, column))) for column in columns)) for row in rows
+        ),
+        footer=("n_eval", *(_n_eval(frame[frame["column"] == column]) for column in columns)),
+        notes=(legend, *scale_notes(spec), *notes),
+    )
+
+
+def scale_mark(spec: Mapping[str, Any]) -> str:
+    """Return what a title carries where its numbers are not at the paper's scale."""
+    return "" if spec["scale"] == "paper" else f" — {SCALED} ({spec['scale_note']})"
+
+
+def scale_notes(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the footnote of the dagger that each scaled number carries."""
+    return () if spec["scale"] == "paper" else (f"† {SCALED}.",)
+
+
+def to_markdown(grid: Grid) -> str:
+    """Return a Markdown heading, pipe table and notes."""
+    rule = ["---", *["---:"] * (len(grid.header) - 1)]
+    body = [_escaped(row) for row in (*grid.rows, grid.footer) if row]
+    lines = [f"| {' | '.join(cells)} |" for cells in (_escaped(grid.header), rule, *body)]
+    notes = [line for note in grid.notes for line in ("", _markdown(note))]
+    return "\n".join([f"### {_markdown(grid.title)}", "", *lines, *notes, ""])
+
+
+def to_latex(grid: Grid, *, label: str) -> str:
+    """Return a LaTeX table for a document that loads booktabs."""
+    body = [_latex_row(row) for row in grid.rows]
+    footer = [r"    \midrule", _latex_row(grid.footer)] if grid.footer else []
+    notes = [rf"  \par\smallskip{{\footnotesize {_latex(note)}}}" for note in grid.notes]
+    lines = [
+        r"% \usepackage{booktabs}",
+        r"\begin{table}[htbp]",
+        r"  \centering",
+        rf"  \caption{{{_latex(grid.title)}}}",
+        rf"  \label{{{label}}}",
+        rf"  \begin{{tabular}}{{l{'r' * (len(grid.header) - 1)}}}",
+        r"    \toprule",
+        _latex_row(grid.header),
+        r"    \midrule",
+        *body,
+        *footer,
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        *notes,
+        r"\end{table}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _entry(record: Mapping[Any, Any] | None) -> str:
+    """Return "measured ± std (published)" of one row of a built table."""
+    if record is None:
+        return _EMPTY
+    published = "" if pd.isna(record["published"]) else f" ({record['published']:.2f})"
+    if record["verdict"] == "not-run":
+        return f"not run{published}"
+    if record["verdict"] == "published-only":
+        return published.strip()
+    spread = "" if pd.isna(record["std"]) else f" ± {record['std']:.2f}"
+    dagger = "†" if record["verdict"] == "scaled" else ""
+    return f"{record['measured']:.2f}{spread}{dagger}{published}"
+
+
+def _n_eval(records: pd.DataFrame) -> str:
+    counts = sorted(records["n_eval"].dropna().unique())
+    return " / ".join(str(count) for count in counts) or _EMPTY
+
+
+def _escaped(cells: Sequence[str]) -> list[str]:
+    return [_markdown(cell) for cell in cells]
+
+
+def _markdown(text: str) -> str:
+    return _MARKDOWN_SPECIAL.sub(r"\\\1", text)
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return f"    {' & '.join(_latex(cell) for cell in cells)} \\\\"
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)

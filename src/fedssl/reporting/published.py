@@ -1,0 +1,106 @@
+"""The numbers the papers print, as `config/published/*.csv` keeps them."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fedssl.errors import UserError
+
+COLUMNS = ("study", "table", "row", "column", "protocol", "value", "page", "note")
+KEY = ("study", "table", "row", "column", "protocol")
+PROTOCOL_LABELS = {
+    "knn": "kNN",
+    "linear-probe": "L.P",
+    "fine-tune": "F.T",
+    "retrieval": "R@1",
+    "paired": "paired",
+}
+# Cells and their average are each rounded to two decimals, so half a unit may be lost twice.
+_ROUNDING = 0.01 + 1e-9
+
+
+def read_published(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Return all published numbers, one per row in file order; `value` in percent.
+
+    Raises:
+        UserError: A file has other columns, a value that is no percentage, an unknown protocol, a
+            table that is no bare number, or a number given twice; names file, line and value.
+    """
+    seen: dict[tuple[str, ...], str] = {}
+    records = []
+    for path in paths:
+        for place, record in _records(Path(path)):
+            key = tuple(record[name] for name in KEY)
+            if key in seen:
+                raise UserError(f"{place}: {' / '.join(key)} was already given in {seen[key]}.")
+            seen[key] = place
+            records.append(record)
+    return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype({"value": float})
+
+
+def printed_averages(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the printed averages that their cells do not give, rounding allowed for.
+
+    A column whose name starts with "Avg." averages the cells of its row and protocol since the
+    average before it, in file order; one without cells cannot be checked and is left out.
+
+    Returns:
+        Columns study, table, row, column, protocol, printed and recomputed.
+    """
+    wrong: list[dict[str, Any]] = []
+    for _, group in rows.groupby(["study", "table", "row", "protocol"], sort=False):
+        cells: list[float] = []
+        for record in group.to_dict("records"):
+            if not str(record["column"]).startswith("Avg."):
+                cells.append(record["value"])
+                continue
+            if cells and abs(record["value"] - sum(cells) / len(cells)) > _ROUNDING:
+                key = {name: record[name] for name in KEY}
+                wrong.append(
+                    key | {"printed": record["value"], "recomputed": sum(cells) / len(cells)}
+                )
+            cells = []
+    return pd.DataFrame.from_records(wrong, columns=[*KEY, "printed", "recomputed"])
+
+
+def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield "file, line n" and the checked record of each row."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        header = tuple(next(reader, []))
+        if header != COLUMNS:
+            raise UserError(
+                f"{path}, line 1: columns are {', '.join(header) or 'missing'}; "
+                f"they must be {', '.join(COLUMNS)}."
+            )
+        for cells in reader:
+            place = f"{path}, line {reader.line_num}"
+            yield place, _checked(cells, place=place)
+
+
+def _checked(cells: list[str], *, place: str) -> dict[str, Any]:
+    if len(cells) != len(COLUMNS):
+        raise UserError(f"{place}: {len(cells)} cells in '{','.join(cells)}'; {len(COLUMNS)} fit.")
+    record: dict[str, Any] = dict(zip(COLUMNS, cells, strict=True))
+    for name in ("study", "row", "column"):
+        if not record[name].strip():
+            raise UserError(f"{place}: {name} is '{record[name]}'; it must be a name.")
+    if not record["table"].isdecimal():
+        raise UserError(f"{place}: table is '{record['table']}'; it must be a bare number.")
+    if record["protocol"] not in PROTOCOL_LABELS:
+        known = ", ".join(PROTOCOL_LABELS)
+        raise UserError(f"{place}: protocol is '{record['protocol']}'; it must be one of {known}.")
+    return record | {"value": _percent(record["value"], place=place)}
+
+
+def _percent(text: str, *, place: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 100:
+        raise UserError(f"{place}: value is '{text}'; it must be a percentage from 0 to 100.")
+    return value

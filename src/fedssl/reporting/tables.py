@@ -1,0 +1,184 @@
+"""A paper's table: every published number beside the measured one, with a verdict."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fedssl.errors import UserError
+from fedssl.files import atomic_write, write_text
+from fedssl.reporting.markup import table_grid, to_latex, to_markdown
+from fedssl.reporting.measurement import Measurement, measure
+from fedssl.reporting.published import PROTOCOL_LABELS, read_published
+
+COLUMNS = (
+    "study",
+    "table",
+    "row",
+    "column",
+    "published",
+    "measured",
+    "std",
+    "n_seeds",
+    "n_eval",
+    "delta",
+    "verdict",
+    "cell",
+)
+_TOLERANCE = 1.0  # points: within this a number is reproduced however many samples it rests on
+_DTYPES = {
+    "published": "float64",
+    "measured": "float64",
+    "std": "float64",
+    "n_seeds": "Int64",
+    "n_eval": "Int64",
+    "delta": "float64",
+}
+Numbers = Mapping[tuple[str, str, str], float]  # (row, column, protocol) -> percent
+
+
+def write_table(
+    spec: Mapping[str, Any],
+    *,
+    published: str | Path,
+    csv: str | Path,
+    md: str | Path,
+    tex: str | Path,
+) -> None:
+    """Write a table as CSV (rounded to four decimals), Markdown and LaTeX.
+
+    Args:
+        spec: What `build_table` takes.
+        published: A file of published numbers; those of other tables are left out.
+        csv: Where the CSV goes.
+        md: Where the Markdown goes.
+        tex: Where the LaTeX goes.
+    """
+    numbers = _of_table(spec, read_published([published]))
+    frame = build_table(spec, published=numbers)
+    grid = table_grid(frame, spec, notes=_notes(numbers))
+    with atomic_write(csv) as path:
+        frame.round(4).to_csv(path, index=False, lineterminator="\n")
+    write_text(md, to_markdown(grid))
+    write_text(tex, to_latex(grid, label=f"tab:{spec['study']}-{spec['table']}"))
+
+
+def build_table(spec: Mapping[str, Any], *, published: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per row and column of the table, with the columns `COLUMNS`.
+
+    Values are percent at full precision. `n_eval` of an average is the sum over its tasks. A
+    verdict is one of reproduced (within the 95 % half-width or 1 point), differs, scaled,
+    not-run, published-only and, at paper scale, no-published-number. Published columns that `spec`
+    does not measure follow as not-run.
+
+    Args:
+        spec: study, table, title, scale, scale_note, columns and rows with their metric files.
+        published: Numbers as `read_published` returns them, of any tables.
+
+    Raises:
+        UserError: A metric file is not what the table expects of it, or at paper scale a
+            published number is of a row that the table does not have.
+    """
+    numbers = {
+        (record["row"], record["column"], record["protocol"]): record["value"]
+        for record in _of_table(spec, published).to_dict("records")
+    }
+    if spec["scale"] == "paper":
+        _check_rows(spec, numbers)
+    columns = [*spec["columns"], *_published_columns(spec, numbers)]
+    records = [
+        record
+        for row in spec["rows"]
+        for column in columns
+        if (record := _record(spec, row, column=column, numbers=numbers)) is not None
+    ]
+    return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(_DTYPES)
+
+
+def _of_table(spec: Mapping[str, Any], published: pd.DataFrame) -> pd.DataFrame:
+    same = (published["study"] == spec["study"]) & (published["table"] == str(spec["table"]))
+    rows: pd.DataFrame = published.loc[same]
+    return rows
+
+
+def _notes(published: pd.DataFrame) -> list[str]:
+    return [
+        f"{record['row']}, {_heading(record)}: {record['note']}"
+        for record in published.to_dict("records")
+        if record["note"]
+    ]
+
+
+def _heading(column: Mapping[Any, Any]) -> str:
+    return f"{column['column']} {PROTOCOL_LABELS[column['protocol']]}"
+
+
+def _check_rows(spec: Mapping[str, Any], numbers: Numbers) -> None:
+    """Refuse a published row that a mistyped name would leave out of the table."""
+    rows = [row["row"] for row in spec["rows"]]
+    for row, _, _ in numbers:
+        if row not in rows:
+            raise UserError(
+                f"The published row '{row}' has no place in {spec['study']} table {spec['table']}; "
+                f"its rows are {', '.join(rows)}."
+            )
+
+
+def _published_columns(spec: Mapping[str, Any], numbers: Numbers) -> list[dict[str, Any]]:
+    """Return the columns that the paper has and `spec` does not, in the paper's order."""
+    measured = {(column["column"], column["protocol"]) for column in spec["columns"]}
+    printed = dict.fromkeys((column, protocol) for _, column, protocol in numbers)
+    return [
+        {"column": column, "protocol": protocol, "tasks": []}
+        for column, protocol in printed
+        if (column, protocol) not in measured
+    ]
+
+
+def _record(
+    spec: Mapping[str, Any],
+    row: Mapping[str, Any],
+    *,
+    column: Mapping[str, Any],
+    numbers: Numbers,
+) -> dict[str, Any] | None:
+    """Return one row of the table; None for what a published-only row did not publish."""
+    published = numbers.get((row["row"], column["column"], column["protocol"]))
+    record = {
+        "study": spec["study"],
+        "table": str(spec["table"]),
+        "row": row["row"],
+        "column": _heading(column),
+        "published": published,
+    }
+    if row.get("published_only", False):
+        record |= {"n_seeds": 0, "verdict": "published-only", "cell": ""}
+        return None if published is None else record
+    cells = row["cells"] if row["declared"] else []
+    measured = measure(cells, column["protocol"], tasks=column["tasks"])
+    if measured is None:
+        paths = [cell["cell"] for cell in cells if column["tasks"] and cell["cell"]]
+        return record | {"n_seeds": 0, "verdict": "not-run", "cell": " ".join(paths)}
+    return record | _measured(measured, published, scale=spec["scale"])
+
+
+def _measured(measured: Measurement, published: float | None, *, scale: str) -> dict[str, Any]:
+    delta = None
+    if scale != "paper":
+        verdict = "scaled"
+    elif published is None:
+        verdict = "no-published-number"
+    else:
+        delta = measured.value - published
+        within = abs(delta) <= max(measured.half_width, _TOLERANCE)
+        verdict = "reproduced" if within else "differs"
+    return {
+        "measured": measured.value,
+        "std": measured.std,
+        "n_seeds": measured.n_seeds,
+        "n_eval": measured.n_eval,
+        "delta": delta,
+        "verdict": verdict,
+        "cell": " ".join(measured.cells),
+    }

@@ -1,0 +1,152 @@
+"""What each table and figure is made of: the grid turned into plain data for the reporting."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fedssl.experiments import Cell, Grid, Task
+from fedssl.paths import Tree
+from fedssl.splits import parse_split
+
+_ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
+_AXES = ("method", "arch", "aggregator", "split", "variant")
+
+
+def table_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
+    """Return a table's columns, and the metric files of each row's cells."""
+    table = grid.config["tables"][name]
+    return {
+        "study": table["study"],
+        "table": table["table"],
+        "title": table["title"],
+        **_scale(grid),
+        "columns": list(_columns(grid, table)),
+        "rows": [_row(grid, table, row, tree) for row in table["rows"]],
+    }
+
+
+def gains_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
+    """Return, for each cell and modality, the metrics of the trained and the random encoder."""
+    cells = _by_axes(grid, study)
+    return {
+        "study": study,
+        **_scale(grid),
+        "comparisons": [
+            {
+                "row": label(grid, seeds[0]),
+                "modality": modality,
+                "pretrained_on": parse_split(seeds[0].split).uses(modality),
+                "tasks": [_comparison(seeds, task, tree) for task in tasks],
+            }
+            for seeds in cells
+            for modality, tasks in _tasks_by_modality(grid, study).items()
+        ],
+    }
+
+
+def loss_figure_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
+    """Return the history files of a study's cells."""
+    return {
+        "title": f"{study}: training loss per round",
+        **_scale(grid),
+        "curves": [
+            {"label": label(grid, cell), "split": cell.split, "path": tree.rounds(cell)}
+            for cell in grid.select(study=study)
+        ],
+    }
+
+
+def table_inputs(grid: Grid, name: str, tree: Tree) -> list[str]:
+    """Return every metric file that a table reads."""
+    rows = table_spec(grid, name, tree)["rows"]
+    return sorted(
+        path
+        for row in rows
+        for cell in row["cells"]
+        for paths in cell["metrics"].values()
+        for path in paths.values()
+    )
+
+
+def gains_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
+    """Return every metric file that the comparison with random init reads."""
+    tasks = [task for part in gains_spec(grid, study, tree)["comparisons"] for task in part["tasks"]]
+    return sorted({path for task in tasks for path in (*task["trained"], *task["random_init"])})
+
+
+def label(grid: Grid, cell: Cell) -> str:
+    """Return the shortest text that tells a cell from the others of its study, seeds apart."""
+    varying = [
+        axis for axis in _AXES if len({getattr(c, axis) for c in grid.select(study=cell.study)}) > 1
+    ]
+    return " ".join(getattr(cell, axis) for axis in varying) or cell.split
+
+
+def _scale(grid: Grid) -> dict[str, str]:
+    return {"scale": grid.config["scale"]["kind"], "scale_note": grid.config["scale"]["note"]}
+
+
+def _columns(grid: Grid, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the paper's columns, then the study's further tasks of the table's modality."""
+    named = {task for column in table["columns"] for task in column["tasks"]}
+    further = [
+        {"column": grid.config["datasets"][task.task]["title"], "tasks": [task.task]}
+        for task in grid.tasks(table["study"])
+        if task.modality == table["modality"] and task.task not in named
+    ]
+    for protocol in table["protocols"]:
+        for column in (*table["columns"], *further):
+            yield {**column, "protocol": protocol}
+
+
+def _row(
+    grid: Grid, table: Mapping[str, Any], row: Mapping[str, Any], tree: Tree
+) -> dict[str, Any]:
+    random_init = row.get("random_init", False)
+    wanted = {axis: row.get(axis, _ROW_DEFAULTS.get(axis)) for axis in _AXES}
+    if random_init:
+        wanted = {"arch": row["arch"], "variant": wanted["variant"]}
+    cells = grid.select(study=table["study"], **wanted)
+    if random_init:
+        cells = list({cell.seed: cell for cell in cells}.values())
+    metric = tree.random_init_metric if random_init else tree.metric
+    tasks = [task.task for task in grid.tasks(table["study"])]
+    return {
+        "row": row["row"],
+        "declared": bool(cells),
+        "cells": [
+            {
+                "cell": None if random_init else tree.model(cell),
+                "metrics": {
+                    protocol: {
+                        task: metric(cell, task, protocol)
+                        for task in tasks
+                        if grid.task(table["study"], task).modality == table["modality"]
+                    }
+                    for protocol in table["protocols"]
+                },
+            }
+            for cell in cells
+        ],
+    }
+
+
+def _by_axes(grid: Grid, study: str) -> list[list[Cell]]:
+    groups: dict[tuple[str, ...], list[Cell]] = {}
+    for cell in grid.select(study=study):
+        groups.setdefault(tuple(getattr(cell, axis) for axis in _AXES), []).append(cell)
+    return list(groups.values())
+
+
+def _tasks_by_modality(grid: Grid, study: str) -> dict[str, list[Task]]:
+    found: dict[str, list[Task]] = {}
+    for task in grid.tasks(study):
+        found.setdefault(task.modality, []).append(task)
+    return found
+
+
+def _comparison(seeds: list[Cell], task: Task, tree: Tree) -> dict[str, Any]:
+    return {
+        "task": task.task,
+        "trained": [tree.metric(cell, task.task, "knn") for cell in seeds],
+        "random_init": [tree.random_init_metric(cell, task.task, "knn") for cell in seeds],
+    }

@@ -1,0 +1,1 @@
+"""Views: batches of samples to batches of network inputs, on the device, one draw per sample."""

@@ -1,0 +1,152 @@
+"""Audio views: a random 2 s crop as a log-mel image (fssuavl section 3.4), a batch at once."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchaudio.transforms import MelSpectrogram
+
+from fedssl.views.resample import apply_matrices, crop_matrix
+
+_INT16 = 32768.0
+_CHUNK = 16
+
+
+def crop_waveforms(
+    waveforms: np.ndarray,
+    spans: np.ndarray,
+    *,
+    length: int,
+    rng: np.random.Generator | None,
+) -> np.ndarray:
+    """Cut (batch, length) int16 frames; `spans` holds each clip's [start, stop) in `waveforms`.
+
+    A clip longer than the frame is cut at a random place, a shorter one is put into a frame of
+    zeros at a random place, so that two views of a short clip still differ. Without `rng` both
+    are centred, which is the evaluation view.
+    """
+    frames = np.zeros((len(spans), length), dtype=np.int16)
+    slack = (spans[:, 1] - spans[:, 0]) - length
+    place = np.full(len(spans), 0.5) if rng is None else rng.random(len(spans))
+    shift = np.floor(np.abs(slack) * place + (0.0 if rng is None else place)).astype(np.int64)
+    shift = np.minimum(shift, np.abs(slack))
+    for row, ((start, stop), excess, offset) in enumerate(zip(spans, slack, shift, strict=True)):
+        if excess >= 0:
+            frames[row] = waveforms[start + offset : start + offset + length]
+        else:
+            frames[row, offset : offset + stop - start] = waveforms[start:stop]
+    return frames
+
+
+def log_mel(frames: Tensor, *, audio: Mapping[str, Any]) -> Tensor:
+    """Return ln(mel magnitude + floor), (batch, mels, frames), of int16 waveforms.
+
+    Processor caches want small chunks (3x on a CPU); a GPU takes the batch whole.
+    """
+    transform = _mel(*_mel_key(audio), device=str(frames.device))
+    chunk = _CHUNK if frames.device.type == "cpu" else len(frames)
+    parts = [transform(part.float() / _INT16) for part in frames.split(chunk)]
+    return (torch.cat(parts) + audio["log_floor"]).log()
+
+
+def augmented_view(
+    frames: Tensor,
+    rng: np.random.Generator,
+    *,
+    audio: Mapping[str, Any],
+    statistics: Mapping[str, float],
+    augmentation: Mapping[str, Any],
+) -> Tensor:
+    """Return one augmented view, (batch, 3, size, size), of int16 frames (batch, samples).
+
+    The random crop in time is the frame itself (COLA's scheme: two windows of one clip are a
+    positive pair). A resized crop of the log-mel image, a frequency and a time mask and Gaussian
+    noise come on top where `augmentation` asks for them; the papers state none of them.
+    """
+    mel = _standardised(frames, audio=audio, statistics=statistics)
+    batch, mels, steps = mel.shape
+    tall = _crop(rng, batch, size=mels, scale=augmentation["frequency_crop"], device=mel.device)
+    long = _crop(rng, batch, size=steps, scale=augmentation["time_crop"], device=mel.device)
+    rows = crop_matrix(*tall, in_size=mels, out_size=audio["size"])
+    columns = crop_matrix(*long, in_size=steps, out_size=audio["size"])
+    image = apply_matrices(mel[..., None], rows, columns)
+    image = _mask(image, rng, share=augmentation["frequency_mask"], dim=2)
+    image = _mask(image, rng, share=augmentation["time_mask"], dim=3)
+    if augmentation["noise"] > 0:
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
+        image = image + augmentation["noise"] * torch.from_numpy(noise).to(image.device)
+    return image.expand(-1, 3, -1, -1)
+
+
+def plain_view(
+    frames: Tensor, *, audio: Mapping[str, Any], statistics: Mapping[str, float]
+) -> Tensor:
+    """Return the evaluation view: log-mel, standardised, resized to (batch, 3, size, size)."""
+    mel = _standardised(frames, audio=audio, statistics=statistics)
+    zero = torch.zeros(len(mel), device=mel.device)
+    rows = crop_matrix(zero, zero + mel.shape[1], in_size=mel.shape[1], out_size=audio["size"])
+    columns = crop_matrix(zero, zero + mel.shape[2], in_size=mel.shape[2], out_size=audio["size"])
+    return apply_matrices(mel[..., None], rows, columns).expand(-1, 3, -1, -1)
+
+
+def frame_length(audio: Mapping[str, Any]) -> int:
+    """Return the number of samples in one crop."""
+    return round(audio["crop_seconds"] * audio["sample_rate"])
+
+
+def _standardised(
+    frames: Tensor, *, audio: Mapping[str, Any], statistics: Mapping[str, float]
+) -> Tensor:
+    return (log_mel(frames, audio=audio) - statistics["mean"]) / statistics["std"]
+
+
+def _crop(
+    rng: np.random.Generator,
+    batch: int,
+    *,
+    size: int,
+    scale: tuple[float, float],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    extent = np.round(size * rng.uniform(*scale, batch))
+    start = np.floor(rng.random(batch) * (size - extent + 1))
+    both = torch.from_numpy(np.stack([start, extent]).astype(np.float32)).to(device)
+    return both[0], both[1]
+
+
+def _mask(image: Tensor, rng: np.random.Generator, *, share: float, dim: int) -> Tensor:
+    """Set one random band of up to `share` of the axis to the mean, which is 0 by now."""
+    if share == 0:
+        return image
+    size, batch = image.shape[dim], image.shape[0]
+    width = rng.uniform(0.0, share * size, batch)
+    start = rng.random(batch) * (size - width)
+    band = torch.from_numpy(np.stack([start, start + width]).astype(np.float32)).to(image.device)
+    line = torch.arange(size, device=image.device)
+    hidden = (line >= band[0][:, None]) & (line < band[1][:, None])
+    shape = (batch, 1, size, 1) if dim == 2 else (batch, 1, 1, size)
+    return image.masked_fill(hidden.view(shape), 0.0)
+
+
+def _mel_key(audio: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(audio[key] for key in ("sample_rate", "n_fft", "window", "hop", "mels"))
+
+
+@lru_cache(maxsize=4)
+def _mel(
+    sample_rate: int, n_fft: int, window: int, hop: int, mels: int, *, device: str
+) -> MelSpectrogram:
+    transform = MelSpectrogram(
+        sample_rate=sample_rate,
+        n_fft=n_fft,
+        win_length=window,
+        hop_length=hop,
+        n_mels=mels,
+        power=1.0,
+        pad_mode="constant",
+        mel_scale="htk",
+    )
+    return transform.to(device)

@@ -1,0 +1,85 @@
+"""From positions in a bank to batches on the device: the one place that knows both modalities."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedssl.data.bank import Bank
+from fedssl.views import audio as audio_views
+from fedssl.views import image as image_views
+
+
+class Views:
+    """Makes augmented and plain views of a bank's samples by a cell's settings."""
+
+    def __init__(
+        self,
+        bank: Bank,
+        settings: Mapping[str, Any],
+        *,
+        statistics: Mapping[str, float] | None,
+        device: torch.device,
+    ) -> None:
+        """Keep the bank and how to view it; audio needs the spectrogram `statistics`."""
+        self.bank = bank
+        self._settings = settings
+        self._statistics = statistics
+        self._device = device
+
+    def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return one augmented view of each sample, (batch, 3, size, size)."""
+        augmentation = self._settings["augmentation"][self.bank.modality]
+        if self.bank.modality == "image":
+            return image_views.augmented_view(
+                self._images(indices),
+                rng,
+                image=self._settings["image"],
+                augmentation=augmentation,
+            )
+        assert self._statistics is not None
+        return audio_views.augmented_view(
+            self._frames(indices, rng),
+            rng,
+            audio=self._settings["audio"],
+            statistics=self._statistics,
+            augmentation=augmentation,
+        )
+
+    def plain(self, indices: np.ndarray) -> Tensor:
+        """Return the evaluation view of each sample, (batch, 3, size, size)."""
+        if self.bank.modality == "image":
+            return image_views.plain_view(self._images(indices), image=self._settings["image"])
+        assert self._statistics is not None
+        return audio_views.plain_view(
+            self._frames(indices, None),
+            audio=self._settings["audio"],
+            statistics=self._statistics,
+        )
+
+    def _images(self, indices: np.ndarray) -> Tensor:
+        assert self.bank.images is not None
+        return torch.from_numpy(self.bank.images[indices]).to(self._device)
+
+    def _frames(self, indices: np.ndarray, rng: np.random.Generator | None) -> Tensor:
+        return crop_bank(
+            self.bank, indices, audio=self._settings["audio"], rng=rng, device=self._device
+        )
+
+
+def crop_bank(
+    bank: Bank,
+    indices: np.ndarray,
+    *,
+    audio: Mapping[str, Any],
+    rng: np.random.Generator | None,
+    device: torch.device,
+) -> Tensor:
+    """Return int16 frames, (batch, samples), of a bank's clips: random with `rng`, else centred."""
+    assert bank.waveforms is not None and bank.offsets is not None
+    spans = np.stack([bank.offsets[indices], bank.offsets[indices + 1]], axis=1)
+    length = audio_views.frame_length(audio)
+    frames = audio_views.crop_waveforms(bank.waveforms, spans, length=length, rng=rng)
+    return torch.from_numpy(frames).to(device)

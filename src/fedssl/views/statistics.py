@@ -1,0 +1,37 @@
+"""Mean and standard deviation of the log-mel images of a pretraining set."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fedssl.data.bank import Bank
+from fedssl.files import write_json
+from fedssl.randomness import stream
+from fedssl.views.audio import log_mel
+from fedssl.views.samples import crop_bank
+
+_BATCH = 256
+
+
+def write_statistics(bank: Bank, path: str | Path, *, audio: Mapping[str, Any]) -> None:
+    """Write {"mean", "std", "clips"} of the training split, over `statistics_clips` random crops.
+
+    paper: not stated; here: one mean and standard deviation of the pretraining set, reused for
+    every audio dataset, because that is what an encoder trained on it has seen.
+    """
+    rng = stream(0, f"spectrogram statistics of {bank.dataset}")
+    train = rng.permutation(bank.indices("train"))[: audio["statistics_clips"]]
+    total = square = count = 0.0
+    for start in range(0, len(train), _BATCH):
+        frames = crop_bank(
+            bank, train[start : start + _BATCH], audio=audio, rng=rng, device=torch.device("cpu")
+        )
+        mel = log_mel(frames, audio=audio).double()
+        total += float(mel.sum())
+        square += float(mel.square().sum())
+        count += mel.numel()
+    mean = total / count
+    std = (square / count - mean**2) ** 0.5
+    write_json(path, {"mean": mean, "std": std, "clips": len(train)})

@@ -1,0 +1,1 @@
+"""The Slurm profile, proven on a real one-node cluster."""

@@ -1,0 +1,50 @@
+"""config/datasets.yaml: valid, readable, and strict about what it does not know."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from archives import DATASETS, ROOT
+from jsonschema import Draft202012Validator
+
+from fedssl.data.build import get_reader
+
+
+def schema_errors(datasets: Mapping[str, Any]) -> list[str]:
+    schema = json.loads((ROOT / "config/schemas/datasets.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    errors = Draft202012Validator(schema).iter_errors({"datasets": datasets})
+    return [error.message for error in errors]
+
+
+def test_the_datasets_file_follows_its_schema() -> None:
+    assert schema_errors(DATASETS) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"colour": 1}, {"modality": "video"}, {"splits": {}}, {"max_bad_share": 2}, {"archives": {}}],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_schema_refuses_what_it_does_not_know(change: dict[str, Any]) -> None:
+    assert schema_errors({"fsdd": {**DATASETS["fsdd"], **change}})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"file": "../x"}, {"urls": ["ftp://x"]}, {"checksum": "md5:12"}, {"size": "1 GB"}, {"sha": 1}],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_schema_refuses_a_wrong_archive(change: dict[str, Any]) -> None:
+    archive = DATASETS["fsdd"]["archives"]["recordings"]
+    entry = {**DATASETS["fsdd"], "archives": {"recordings": {**archive, **change}}}
+    assert schema_errors({"fsdd": entry})
+
+
+def test_every_dataset_can_be_acquired_and_read_or_says_how() -> None:
+    for dataset, entry in DATASETS.items():
+        served = all(archive["urls"] for archive in entry["archives"].values())
+        assert served == (entry["access"] is None), dataset
+        if served:
+            assert entry["modality"] == get_reader(dataset).MODALITY

@@ -1,0 +1,112 @@
+"""Decoding: exact where nothing needs changing, faithful where something does."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from fedssl.data.decode import decode_audio, decode_image, decoded
+from fedssl.data.samples import BadMember, Sample, UnreadableError
+
+
+def wav(waveform: np.ndarray, rate: int, subtype: str = "PCM_16") -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, waveform, rate, format="WAV", subtype=subtype)
+    return buffer.getvalue()
+
+
+def picture(mode: str, *, kind: str = "PNG") -> bytes:
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, format=kind)
+    return buffer.getvalue()
+
+
+def peak_hz(waveform: np.ndarray) -> float:
+    spectrum = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform))))
+    return float(np.argmax(spectrum) * 16_000 / len(waveform))
+
+
+def test_a_mono_16_bit_16_khz_file_keeps_every_sample() -> None:
+    samples = np.random.default_rng(0).integers(-32768, 32768, 4000).astype(np.int16)
+    samples[:3] = (-32768, 32767, 0)
+    decoded_samples = decode_audio(wav(samples, 16_000))
+    assert decoded_samples.dtype == np.int16
+    np.testing.assert_array_equal(decoded_samples, samples)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+def test_resampling_keeps_pitch_level_and_duration(rate: int) -> None:
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
+    waveform = decode_audio(wav(tone, rate))
+    assert abs(len(waveform) - 16_000) <= 1
+    assert peak_hz(waveform) == pytest.approx(440, abs=1)
+    middle = waveform[4000:12_000] / 32_768
+    assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.01)
+
+
+def test_what_16_khz_cannot_hold_is_filtered_not_folded() -> None:
+    tone = 0.5 * np.sin(2 * np.pi * 12_000 * np.arange(44_100) / 44_100)
+    waveform = decode_audio(wav(tone, 44_100))
+    assert np.abs(waveform[1000:-1000]).max() < 33  # -60 dB; folded it would be half of full scale
+
+
+def test_channels_are_averaged() -> None:
+    left, right = np.full(100, 8000, np.int16), np.full(100, -2000, np.int16)
+    assert set(decode_audio(wav(np.stack([left, right], axis=1), 16_000)).tolist()) == {3000}
+
+
+def test_full_scale_float_does_not_wrap() -> None:
+    waveform = decode_audio(wav(np.array([1.5, 1.0, -1.0, -1.5]), 16_000, "FLOAT"))
+    assert waveform.tolist() == [32767, 32767, -32768, -32768]
+
+
+def test_nan_samples_are_refused() -> None:
+    with pytest.raises(UnreadableError, match="NaN"):
+        decode_audio(wav(np.array([0.0, np.nan]), 16_000, "FLOAT"))
+
+
+def test_an_empty_sound_file_is_an_empty_waveform() -> None:
+    assert len(decode_audio(wav(np.zeros(0, np.int16), 8_000))) == 0
+
+
+def test_a_colour_image_keeps_its_pixels() -> None:
+    pixels = decode_image(picture("RGB"))
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(pixels.ravel(), np.arange(48))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_greyscale_becomes_three_equal_channels(kind: str) -> None:
+    pixels = decode_image(picture("L", kind=kind))
+    assert pixels.shape == (4, 4, 3)
+    assert (pixels == pixels[:, :, :1]).all()
+    assert np.ptp(pixels) > 0
+
+
+@pytest.mark.parametrize("decode", [decode_image, decode_audio])
+@pytest.mark.parametrize("data", [b"", b"neither", b"\xff\xd8\xff\xe0 cut", b"RIFF\0\0\0\0WAVE"])
+def test_rubbish_is_unreadable(decode: Callable[[bytes], np.ndarray], data: bytes) -> None:
+    with pytest.raises(UnreadableError, match="it is not a"):
+        decode(data)
+
+
+def test_a_truncated_image_is_unreadable() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, format="JPEG")
+    with pytest.raises(UnreadableError, match="not a whole JPEG"):
+        decode_image(buffer.getvalue()[:-500])
+
+
+def test_decoded_returns_a_sample_or_says_why_not() -> None:
+    good = decoded("a.png", lambda: picture("RGB"), decode_image, label="cat", split="train")
+    assert isinstance(good, Sample)
+    assert (good.name, good.label, good.split) == ("a.png", "cat", "train")
+    bad = decoded("b.png", lambda: b"", decode_image, label="cat", split="train")
+    assert isinstance(bad, BadMember)
+    assert (bad.name, bad.label, bad.split) == ("b.png", "cat", "train")
+    assert "not a whole" in bad.reason

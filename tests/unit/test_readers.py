@@ -1,0 +1,75 @@
+"""What all readers share: whole archives, their order, and hostile member names."""
+
+import io
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from archives import DATASETS, SMALL, synthetic_archives, tarred, zipped
+
+from fedssl.data.bank import open_bank
+from fedssl.data.build import build_bank, get_reader
+from fedssl.data.readers import fsdd, speech_commands
+from fedssl.data.samples import Sample
+from fedssl.data.synthetic_media import wav
+from fedssl.errors import UserError
+
+CLIP = wav(np.arange(800, dtype=np.int16), rate=16_000)
+LISTS = dict.fromkeys(["validation_list.txt", "testing_list.txt"], b"")
+
+
+@pytest.mark.parametrize("dataset", SMALL)
+def test_every_dataset_reads_into_a_balanced_bank(dataset: str, tmp_path: Path) -> None:
+    classes, splits = SMALL[dataset]
+    archives = synthetic_archives(dataset, tmp_path)
+    entry = {"classes": classes, "splits": splits, "max_bad_share": 0.0}
+    build_bank(dataset, archives, tmp_path / "bank", entry=entry)
+    bank = open_bank(tmp_path / "bank")
+    assert bank.modality == DATASETS[dataset]["modality"]
+    for split, count in splits.items():
+        labels = bank.labels[bank.indices(split)]
+        assert set(Counter(labels.tolist()).values()) == {count // classes}
+
+
+@pytest.mark.parametrize("dataset", SMALL)
+def test_reading_twice_gives_the_same_samples(dataset: str, tmp_path: Path) -> None:
+    reader, archives = get_reader(dataset), synthetic_archives(dataset, tmp_path)
+    for first, second in zip(reader.read(archives), reader.read(archives), strict=True):
+        assert isinstance(first, Sample) and isinstance(second, Sample)
+        assert (first.name, first.label, first.split) == (second.name, second.label, second.split)
+        np.testing.assert_array_equal(first.data, second.data)
+
+
+def test_a_dataset_without_a_reader_lists_those_with_one() -> None:
+    with pytest.raises(UserError, match=r"no reader for 'vggsound'; .* cifar10, esc10, fsdd"):
+        get_reader("vggsound")
+
+
+@pytest.mark.parametrize("name", ["../evil.wav", "/etc/evil.wav", "yes/../../evil.wav", "a\\b"])
+def test_names_that_leave_the_archive_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="names must be relative"):
+        list(fsdd.read({"recordings": zipped(tmp_path, {name: CLIP})}))
+    with pytest.raises(UserError, match="names must be relative"):
+        list(speech_commands.read({"clips": tarred(tmp_path, LISTS | {name: CLIP})}))
+
+
+def test_links_in_a_tar_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in (LISTS | {"./yes/aa_nohash_0.wav": CLIP}).items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+        link = tarfile.TarInfo("./yes/dd_nohash_0.wav")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    names = {sample.name for sample in speech_commands.read({"clips": path})}
+    assert names == {"yes/aa_nohash_0.wav"}
+
+
+def test_a_file_that_is_no_zip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"<html>")
+    with pytest.raises(UserError, match=r"a\.zip is not a whole zip archive"):
+        list(fsdd.read({"recordings": tmp_path / "a.zip"}))

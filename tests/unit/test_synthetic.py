@@ -1,0 +1,129 @@
+"""Made-up archives: the same bytes each time, exactly what was asked for, and learnable."""
+
+import pickletools
+import tarfile
+import time
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from archives import SMALL, archive_paths, real_archives, synthetic_archives
+from scipy.signal import stft
+from sklearn.neighbors import KNeighborsClassifier
+
+from fedssl.data.build import get_reader
+from fedssl.data.decode import decode_audio
+from fedssl.data.samples import Sample
+from fedssl.data.synthetic import README, write_archives
+from fedssl.data.synthetic_media import ogg, picture, sound
+from fedssl.errors import UserError
+
+
+def contents(archives: dict[str, Path]) -> dict[str, bytes]:
+    return {key: path.read_bytes() for key, path in archives.items()}
+
+
+@pytest.mark.parametrize("dataset", SMALL)
+def test_the_seed_decides_every_byte(
+    dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = contents(synthetic_archives(dataset, tmp_path / "a"))
+    monkeypatch.setattr(time, "time", lambda: 2e9)  # another day
+    assert contents(synthetic_archives(dataset, tmp_path / "b")) == first
+    assert contents(synthetic_archives(dataset, tmp_path / "c", seed=1)) != first
+
+
+@pytest.mark.parametrize("dataset", SMALL)
+def test_archives_hold_what_was_asked_for(dataset: str, tmp_path: Path) -> None:
+    classes, splits = SMALL[dataset]
+    samples = list(get_reader(dataset).read(synthetic_archives(dataset, tmp_path)))
+    assert Counter(sample.split for sample in samples) == splits
+    assert len({sample.label for sample in samples}) == classes
+    assert len({sample.name for sample in samples}) == len(samples)
+    pixels = {sample.data.tobytes() for sample in samples if isinstance(sample, Sample)}
+    assert len(pixels) == len(samples)
+
+
+def test_archives_say_that_they_are_synthetic(tmp_path: Path) -> None:
+    for dataset in ("tiny-imagenet", "fsdd", "esc10"):
+        (path,) = synthetic_archives(dataset, tmp_path / dataset).values()
+        with zipfile.ZipFile(path) as archive:
+            assert README in {archive.read(n) for n in archive.namelist() if "README" in n}
+    for dataset, name in (("cifar10", "readme.html"), ("speech-commands", "README.md")):
+        (path,) = synthetic_archives(dataset, tmp_path / dataset).values()
+        with tarfile.open(path) as tar:
+            (member,) = (m for m in tar.getmembers() if m.name.endswith(name))
+            file = tar.extractfile(member)
+            assert file is not None and file.read() == README
+
+
+def opcodes(path: Path, member: str) -> set[str]:
+    with tarfile.open(path) as archive:
+        file = archive.extractfile(member)
+        assert file is not None
+        return {code.name for code, _, _ in pickletools.genops(file.read())}
+
+
+def test_synthetic_cifar10_is_pickled_as_python_2_did(tmp_path: Path) -> None:
+    real = real_archives("cifar10")["batches"]
+    ours = synthetic_archives("cifar10", tmp_path)["batches"]
+    member = "cifar-10-batches-py/data_batch_1"
+    added = opcodes(ours, member) - opcodes(real, member)
+    # how newer versions write the same values
+    assert added <= {"BINUNICODE", "NEWFALSE", "NEWTRUE", "LONG1", "TUPLE1", "TUPLE2", "TUPLE3"}
+    assert not any("BYTES" in code for code in opcodes(ours, member))
+
+
+@pytest.mark.parametrize("kinds", [6, 10])
+def test_pictures_of_a_kind_are_alike(kinds: int) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(40 * kinds) % kinds
+    pixels = np.array([picture(rng, kind, size=32).ravel() for kind in labels.tolist()], np.float64)
+    half = len(labels) // 2
+    accuracy = KNeighborsClassifier(5).fit(pixels[:half], labels[:half])
+    assert accuracy.score(pixels[half:], labels[half:]) > 3 / kinds
+
+
+@pytest.mark.parametrize("kinds", [10, 35])
+def test_sounds_of_a_kind_are_alike(kinds: int) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(10 * kinds) % kinds
+    clips = [
+        sound(rng, kind, seconds=rng.uniform(0.4, 0.6), rate=16_000) for kind in labels.tolist()
+    ]
+    spectra = [np.log(np.abs(stft(clip, nperseg=512)[2]) + 1e-4) for clip in clips]
+    quarters = [np.array_split(spectrum, 4, axis=1) for spectrum in spectra]
+    features = np.array([np.concatenate([q.mean(axis=1) for q in parts]) for parts in quarters])
+    half = len(labels) // 2
+    accuracy = KNeighborsClassifier(3).fit(features[:half], labels[:half])
+    assert accuracy.score(features[half:], labels[half:]) > 0.6
+
+
+def test_an_ogg_with_a_fixed_serial_decodes_whole() -> None:
+    rng = np.random.default_rng(0)
+    waveform = sound(rng, 0, seconds=1.0, rate=16_000)
+    decoded = decode_audio(ogg(waveform, rate=16_000)) / 32_768
+    assert len(decoded) == len(waveform)  # pages with a wrong CRC would be dropped
+    assert np.corrcoef(decoded, waveform)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("dataset", "classes", "splits", "says"),
+    [
+        ("vggsound", 3, {"train": 3}, "no made-up 'vggsound': there are cifar10"),
+        ("cifar10", 11, {"train": 11, "test": 11}, "1 to 10 classes, not 11"),
+        ("cifar10", 0, {"train": 11, "test": 11}, "1 to 10 classes, not 0"),
+        ("cifar10", 2, {"train": 4}, r"has the splits train, test, not train"),
+        ("fsdd", 2, {"train": 4, "test": 61}, "at most 60 test items"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(
+    dataset: str, classes: int, splits: dict[str, int], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=says):
+        write_archives(
+            dataset, archive_paths(dataset, tmp_path), classes=classes, splits=splits, seed=0
+        )
+    assert not list(tmp_path.iterdir())

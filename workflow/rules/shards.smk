@@ -1,0 +1,23 @@
+"""Which samples each client holds; shared by all cells of a seed, so comparisons are paired."""
+
+
+def sharding_settings(wildcards):
+    """The settings behind the sharding wildcard."""
+    return GRID.shardings()[wildcards.sharding]
+
+
+rule shards:
+    input:
+        bank="<results>/banks/{dataset}/bank.json",
+    output:
+        shards="<results>/shards/{dataset}/{sharding}/seed{seed}.json",
+        provenance="<results>/shards/{dataset}/{sharding}/seed{seed}.provenance.json",
+    log:
+        "<logs>/shards/{dataset}/{sharding}/seed{seed}.log",
+    params:
+        settings=sharding_settings,
+        sources=source_digests(SCRIPTS / "shards.py"),
+    message:
+        "dealing {wildcards.dataset} to the clients, {wildcards.sharding}, seed {wildcards.seed}"
+    script:
+        "../scripts/shards.py"

@@ -1,0 +1,14 @@
+"""Measure the mean and standard deviation of a pretraining set's log-mel images."""
+
+from pathlib import Path
+
+from fedssl.data.bank import open_bank
+from fedssl.job import job
+from fedssl.views.statistics import write_statistics
+
+with job(snakemake, audio=snakemake.params.settings):
+    write_statistics(
+        open_bank(Path(snakemake.input.bank).parent),
+        snakemake.output.statistics,
+        audio=snakemake.params.settings,
+    )

@@ -1,0 +1,15 @@
+"""Deal a bank's training split to the clients."""
+
+from pathlib import Path
+
+from fedssl.data.bank import open_bank
+from fedssl.data.sharding import write_shards
+from fedssl.job import job
+
+with job(snakemake, **snakemake.params.settings, seed=int(snakemake.wildcards.seed)):
+    write_shards(
+        open_bank(Path(snakemake.input.bank).parent),
+        snakemake.output.shards,
+        sharding=snakemake.params.settings,
+        seed=int(snakemake.wildcards.seed),
+    )

@@ -1,0 +1,14 @@
+"""Make up one small archive in the official layout, for the demo."""
+
+from pathlib import Path
+
+from fedssl.data.synthetic import write_archives
+from fedssl.job import job
+
+with job(snakemake, contents=snakemake.params.contents):
+    write_archives(
+        snakemake.wildcards.dataset,
+        {snakemake.params.key: Path(snakemake.output.archive)},
+        **snakemake.params.contents,
+        seed=0,
+    )
