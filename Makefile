@@ -44,6 +44,11 @@ lock: ## resolve pyproject.toml again; needs `pip install uv`
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make lock" --python-version 3.11 \
 	  --python-platform x86_64-manylinux_2_28 --all-extras pyproject.toml -o requirements.lock
+	{
+	  echo "# Made by \`make lock\` from requirements.lock, for \`snakemake --sdm conda\`."
+	  printf 'channels: [conda-forge]\ndependencies:\n  - python=3.11\n  - pip\n  - pip:\n'
+	  sed -nE 's/^([a-z0-9][^ ]*==[^ ;]*).*/      - \1/p' requirements.lock
+	} > envs/fedssl.yaml
 
 clean: ## remove the demo's and mini's results
 	rm -rf results/demo results/mini

@@ -28,4 +28,4 @@ include: "workflow/rules/report.smk"
 
 rule all:
     input:
-        products(*STUDIES),
+        [REPORT.files(study) for study in REPORT.studies],

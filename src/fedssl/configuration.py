@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from fedssl.errors import UserError
@@ -70,11 +70,11 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
         return yaml.safe_load(file) or {}
 
 
-def _position(error: ValidationError) -> str:
+def _position(error: Any) -> str:
     return key_text(error.absolute_path)
 
 
-def _explain(error: ValidationError, layers: Sequence[Layer]) -> str:
+def _explain(error: Any, layers: Sequence[Layer]) -> str:
     key: Key = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
         return "\n".join(_explain_unknown(name, key, error, layers) for name in _unknown(error))
@@ -85,20 +85,18 @@ def _explain(error: ValidationError, layers: Sequence[Layer]) -> str:
     return f"{origin(key, layers)}: {key_text(key)} is {error.instance!r}; it must be {wanted}."
 
 
-def _explain_unknown(
-    name: str, key: Key, error: ValidationError, layers: Sequence[Layer]
-) -> str:
+def _explain_unknown(name: str, key: Key, error: Any, layers: Sequence[Layer]) -> str:
     known = sorted(error.schema.get("properties", {}))
     hint = closest(name, known) or f"; known are {', '.join(known)}"
     where = key_text((*key, name))
     return f"{origin((*key, name), layers)}: {where} is no setting{hint}."
 
 
-def _unknown(error: ValidationError) -> list[str]:
+def _unknown(error: Any) -> list[str]:
     return sorted(set(error.instance) - set(error.schema.get("properties", {})))
 
 
-def _wanted(error: ValidationError) -> str:
+def _wanted(error: Any) -> str:
     """Say what a value must be, by the schema keyword that it breaks."""
     value = error.validator_value
     known = {
@@ -115,15 +113,13 @@ def _wanted(error: ValidationError) -> str:
     }
     if error.validator == "pattern":
         return str(error.schema.get("description", f"text that matches {value}"))
-    return known.get(str(error.validator), error.message)
+    return str(known.get(error.validator, error.message))
 
 
 def _holds(content: Any, key: Key) -> bool:
     for part in key:
-        if isinstance(content, Mapping) and part in content:
+        try:
             content = content[part]
-        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
-            content = content[part]
-        else:
+        except (KeyError, IndexError, TypeError):
             return False
     return True

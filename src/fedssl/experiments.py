@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fedssl.configuration import Layer, origin
-from fedssl.splits import parse_split
 from fedssl.errors import UserError
+from fedssl.splits import parse_split
 
 _AXES = ("method", "arch", "aggregator", "split", "variant")
 
@@ -74,7 +74,7 @@ class Grid:
             self._overrides[cell],
         ):
             base = merge(base, override)
-        return sort_keys(base)
+        return dict(sort_keys(base))
 
     def study_settings(self, study: str) -> dict[str, Any]:
         """Return the settings that all cells of a study share, before variants."""
@@ -140,9 +140,9 @@ class Grid:
             self._overrides[cell] = entry.get("settings", {})
 
     def _product(self, study: str, entry: Mapping[str, Any]) -> Iterator[Cell]:
-        for values in itertools.product(*(entry[axis] for axis in _AXES)):
-            for seed in self.config["seeds"]:
-                yield Cell(study, *values, seed)
+        axes = (entry[axis] for axis in _AXES)
+        for values in itertools.product(*axes, self.config["seeds"]):
+            yield Cell(study, *values)
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,8 +150,10 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
     merged = dict(base)
     for key, value in override.items():
         inner = merged.get(key)
-        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
-        merged[key] = merge(inner, value) if both else value
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            merged[key] = merge(inner, value)
+        else:
+            merged[key] = value
     return merged
 
 

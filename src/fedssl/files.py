@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 
-
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success fsync and rename it, on failure remove it."""
+    """Yield a temporary path beside `path`; fsync and rename it on success, else remove it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")

@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -99,5 +100,5 @@ def _last_error(log: str) -> str:
     if not log or not path.is_file():
         return ""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    errors = [line for line in lines if " ERROR " in line or line[:1].isalpha() and "Error" in line]
+    errors = [line for line in lines if " ERROR " in line or re.match(r"\w[\w.]*Error\b", line)]
     return errors[-1].split(" ERROR ")[-1] if errors else ""

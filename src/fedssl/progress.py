@@ -5,9 +5,8 @@ import logging
 import os
 import sys
 import time
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -51,7 +50,7 @@ class Progress:
         """Take the bar away and give the terminal to the next job."""
         self._bar.stop()
         if self._terminal is not None:
-            self._terminal.close()
+            os.close(self._terminal)
 
     def advance(self, round_number: int, loss: float) -> None:
         """Report a finished round and its mean loss."""
@@ -64,14 +63,14 @@ class Progress:
         )
 
 
-def _own_terminal() -> IO[str] | None:
-    """Return the open lock of this terminal, or None: not a terminal, or another job's bar."""
+def _own_terminal() -> int | None:
+    """Return the locked descriptor of this terminal, or None: no terminal, or another job's."""
     if not sys.stderr.isatty():
         return None
-    lock = Path(os.ttyname(sys.stderr.fileno())).open()
+    lock = os.open(os.ttyname(sys.stderr.fileno()), os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.close()
+        os.close(lock)
         return None
     return lock

@@ -8,7 +8,7 @@ or not, and the modules its wildcards name (an aggregator, a reader).
 import ast
 import hashlib
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -47,7 +47,7 @@ def module_path(name: str) -> Path:
     raise FileNotFoundError(f"the package has no module {name}: {base}.py does not exist")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(path: Path, _mtime: int) -> tuple[str, ...]:
     """Return the package modules a file imports, inside functions too, with their parents."""
     named = set(_named(ast.parse(path.read_bytes())))
@@ -86,7 +86,7 @@ def _digest(path: Path) -> str:
     return _tree_digest(path, path.stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tree_digest(path: Path, _mtime: int) -> str:
     tree = ast.parse(path.read_bytes())
     for node in ast.walk(tree):

@@ -1,5 +1,6 @@
 """A mistyped target, caught before anything else, with the word that was meant."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from fedssl.paths import Tree
 _SEGMENTS = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
 
 
+def one_of(values: Iterable[str]) -> str:
+    """Return a wildcard's pattern: exactly the given values, or nothing at all."""
+    return "|".join(map(re.escape, values)) or "(?!)"
+
+
 def command_line_targets(arguments: Sequence[str]) -> list[str]:
     """Return the targets in a `snakemake` command line; none for the jobs it starts itself."""
     if Path(arguments[0]).name != "snakemake":
@@ -21,9 +27,7 @@ def command_line_targets(arguments: Sequence[str]) -> list[str]:
     return sorted(parsed.targets)
 
 
-def check_targets(
-    targets: Iterable[str], grid: Grid, tree: Tree, *, named: Sequence[str]
-) -> None:
+def check_targets(targets: Iterable[str], grid: Grid, tree: Tree, *, named: Sequence[str]) -> None:
     """Raise UserError for a target that is no name and a path outside the declared grid.
 
     Paths that lie elsewhere are left to Snakemake.

@@ -25,7 +25,6 @@ class SlurmCluster:
     """A cluster that runs inside a `with` block; `env` makes a subprocess its user."""
 
     def __init__(self, folder: Path, packages: Packages, *, accounting: bool) -> None:
-        folder.mkdir(parents=True)
         self.folder = folder
         self.accounting = accounting
         self.env = environment(folder, packages)
@@ -64,8 +63,9 @@ class SlurmCluster:
 
     def sacct(self, *fields: str) -> list[dict[str, str]]:
         """Return these fields of every job that accounting knows."""
+        options = ["--allocations", "--starttime=now-1days", "--units=M", "--noheader"]
         wanted = f"--format={','.join(fields)}"
-        table = self.command("sacct", "-X", "--allusers", "--noheader", "--parsable2", wanted)
+        table = self.command("sacct", *options, "--parsable2", wanted)
         return [dict(zip(fields, line.split("|"), strict=True)) for line in table.splitlines()]
 
     def scontrol(self) -> list[dict[str, str]]:
@@ -115,7 +115,7 @@ class SlurmCluster:
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
                 last = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
-                raise ClusterError(f"{name} did not start within {START_SECONDS} s:\n{last}")
+                raise ClusterError(f"{name} ended, or said nothing for {START_SECONDS} s:\n{last}")
             time.sleep(0.1)
 
     def _answers(self, *words: str, says: str = "") -> Callable[[], bool]:

@@ -28,7 +28,7 @@ def write_configuration(folder: Path, packages: Packages, *, accounting: bool) -
     for name in ("slurmctld", "slurmd", "bin"):
         (folder / name).mkdir()
     # Snakemake's job step drops SLURM_CONF: elsewhere the file has its place in /etc/slurm.
-    srun = f"#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {packages.root}/usr/bin/srun \"$@\"\n"
+    srun = f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {packages.root}/usr/bin/srun "$@"\n'
     (folder / "bin/srun").write_text(srun)
     (folder / "bin/srun").chmod(0o755)
     (folder / "munge.key").write_bytes(os.urandom(128))

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-# mariadb-server-core holds mariadbd and its set-up script; mariadb-server adds only a system service.
+# mariadb-server-core holds mariadbd and its set-up script; mariadb-server only a system service.
 PACKAGES = (
     "slurmctld",
     "slurmd",
@@ -78,9 +78,7 @@ def _download(folder: Path) -> list[Path]:
     apt += ["-o", f"Dir::Cache={folder}", "-o", "APT::Sandbox::User=root"]
     apt += ["-o", "Debug::NoLocking=1", "-o", "Acquire::Retries=2"]
     _run([*apt, "update"])
-    _run(
-        [*apt, "install", "--download-only", "--reinstall", "--no-install-recommends", *PACKAGES]
-    )
+    _run([*apt, "install", "--download-only", "--reinstall", "--no-install-recommends", *PACKAGES])
     return sorted((folder / "archives").glob("*.deb"))
 
 

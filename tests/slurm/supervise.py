@@ -26,19 +26,22 @@ def supervised(
     command: list[str], *, env: dict[str, str], log: Path, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` in the background; on leaving, end it and all its descendants."""
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
+    reader, writer = os.pipe()
+    with log.open("wb") as output, os.fdopen(reader) as alive:
+        process = subprocess.Popen(
             [sys.executable, __file__, *command],
-            stdin=subprocess.PIPE,
+            stdin=alive,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=env,
             cwd=cwd,
             start_new_session=True,  # Ctrl-C is for the test, which then ends this in order
-        ) as process,  # leaving closes its standard input and waits for it
-    ):
+        )
+    try:
         yield process
+    finally:
+        os.close(writer)
+        process.wait()
 
 
 def main(command: list[str]) -> int:

@@ -1,17 +1,19 @@
 """A web server on this machine that answers well or badly, by the first part of the path."""
 
 import contextlib
+import gzip
 import http.server
 import time
 from typing import Any
 
 BODY = bytes(range(256)) * 1600
 FILE = "toy.tar.gz"
+PACKED = gzip.compress(BODY)
 PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers by the first part of the path: ok, gone, page, cut, other, slow."""
+    """Answers by the first part of the path: ok, gone, page, cut, other, packed, slow."""
 
     requests: list[str]
 
@@ -21,9 +23,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "gone":
             self.send_error(404)
             return
-        body = {"page": PAGE, "other": BODY[::-1]}.get(kind, BODY)
+        body = {"page": PAGE, "other": BODY[::-1], "packed": PACKED}.get(kind, BODY)
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        if kind == "packed" and "gzip" in self.headers["Accept-Encoding"]:
+            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the client was killed
             self._send(kind, body)

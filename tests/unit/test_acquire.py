@@ -1,6 +1,5 @@
 """Acquiring: a verified file or an error with a remedy, whatever the network and others do."""
 
-import functools
 import hashlib
 import json
 import logging
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 from archives import ROOT
-from servers import BODY, FILE, Server
+from servers import BODY, FILE, PACKED, Server
 
 from fedssl.data.acquire import acquire
 from fedssl.errors import UserError
@@ -98,6 +97,13 @@ def test_without_size_and_checksum_the_file_is_taken_as_it_is(
     assert path.read_bytes() == BODY[::-1]
 
 
+def test_a_server_that_offers_to_encode_a_gz_does_not_change_it(
+    server: Server, tmp_path: Path
+) -> None:
+    entry = archive(server.address("packed"), size=None, checksum=None)
+    assert fetch(entry, tmp_path).read_bytes() == PACKED
+
+
 def test_md5_is_understood(server: Server, tmp_path: Path) -> None:
     checksum = f"md5:{hashlib.md5(BODY).hexdigest()}"
     fetch(archive(server.address("ok"), checksum=checksum), tmp_path)
@@ -162,6 +168,12 @@ def test_nobody_answering_is_explained(tmp_path: Path) -> None:
         fetch(archive(f"http://127.0.0.1:9/{FILE}"), tmp_path)
 
 
+def test_an_empty_file_is_never_an_archive(tmp_path: Path) -> None:
+    mirror = mirrored(tmp_path / "mirror", b"")
+    with pytest.raises(UserError, match="it has 0 bytes, expected an archive of unknown size"):
+        fetch(archive(size=None, checksum=None), tmp_path / "data", mirror=mirror)
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [(BODY[:-1], f"it has {len(BODY) - 1} bytes, expected {len(BODY)}"), (b"", "it has 0 bytes")],
@@ -212,13 +224,6 @@ def process(entry: Mapping[str, Any], folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
 
-def wait_for(condition: functools.partial[Any], *, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
-
-
 def part_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob(".*.part"))
 
@@ -234,7 +239,9 @@ def test_two_processes_fetch_once(server: Server, tmp_path: Path) -> None:
 
 def test_a_killed_download_leaves_no_file_and_blocks_nobody(server: Server, tmp_path: Path) -> None:
     with process(archive(server.address("slow")), tmp_path) as victim:
-        wait_for(functools.partial(part_bytes, tmp_path))
+        end = time.monotonic() + 20
+        while part_bytes(tmp_path) == 0 and time.monotonic() < end:
+            time.sleep(0.01)
         victim.send_signal(signal.SIGKILL)
     assert not (tmp_path / FILE).exists()
     assert part_bytes(tmp_path) > 0

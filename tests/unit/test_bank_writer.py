@@ -167,8 +167,9 @@ def test_a_failed_rewrite_leaves_the_old_bank_whole(tmp_path: Path) -> None:
     assert contents(tmp_path) == before
 
 
-def test_a_rewrite_cut_short_leaves_no_bank_that_opens(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("same", [True, False])
+def test_a_rewrite_cut_short_leaves_only_the_same_bank_open(
+    same: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(images(), tmp_path)
 
@@ -177,9 +178,12 @@ def test_a_rewrite_cut_short_leaves_no_bank_that_opens(
 
     monkeypatch.setattr(bank_writer, "write_json", dies)
     with pytest.raises(KeyboardInterrupt):
-        write(images()[::-1], tmp_path)
-    with pytest.raises(UserError, match=r"bank\.json is missing"):
-        open_bank(tmp_path)
+        write(images() if same else images()[::-1], tmp_path)
+    if same:
+        assert len(open_bank(tmp_path)) == 6
+    else:
+        with pytest.raises(UserError, match=r"bank\.json is missing"):
+            open_bank(tmp_path)
 
 
 def test_bank_json_says_nothing_of_where_and_when(tmp_path: Path) -> None:

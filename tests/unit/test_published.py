@@ -142,5 +142,5 @@ def test_a_number_given_in_two_files_is_named(tmp_path):
 
 @pytest.mark.parametrize("header", ["", HEADER + ",comment", HEADER.replace("page", "pages")])
 def test_other_columns_are_refused(tmp_path, header):
-    with pytest.raises(UserError, match="line 1: columns are .*; they must be study, table"):
+    with pytest.raises(UserError, match=r"line 1: columns are .*; they must be study, table"):
         read_published([write(tmp_path / "bad.csv", header=header)])

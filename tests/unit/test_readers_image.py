@@ -29,7 +29,7 @@ def tiny_imagenet_members() -> dict[str, bytes]:
         f"{root}/train/n001/n001_boxes.txt": b"n001_7.JPEG\t0\t0\t1\t1\n",
         f"{root}/val/images/val_0.JPEG": image,
         f"{root}/val/images/val_1.JPEG": image,
-        f"{root}/val/val_annotations.txt": b"val_1.JPEG\tn001\t0\t0\t9\t9\nval_0.JPEG\tn002\t0\n",
+        f"{root}/val/val_annotations.txt": b"val_1.JPEG\tn001\t0\t0\t9\t9\nval_0.JPEG\tn002\t0\n\n",
         f"{root}/test/images/test_0.JPEG": image,
     }
 
@@ -162,6 +162,7 @@ def test_mnist_refuses_unequal_images_and_labels(tmp_path: Path) -> None:
         (gzip.compress(bytes(99)), "not an idx file"),
         (gzip.compress(b"\0\0\x08\x03"), "not an idx file"),
         (gzip.compress(b"\0\0\x08\x03" + b"\0\0\0\x02" * 3 + bytes(7)), r"holds 7 values.*2, 2, 2"),
+        (gzip.compress(b"\0\0\x08\x03" + b"\0\0\0\x02" * 3 + bytes(9)), r"holds 9 values.*2, 2, 2"),
     ],
 )
 def test_mnist_refuses_damaged_files(data: bytes, says: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Shards: conservation of samples, the cuts worked by hand, an independent implementation."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -148,4 +149,4 @@ def test_a_sweep_is_nested() -> None:
     for share in (0, 10, 30, 50, 70, 100):
         held = client_modalities(parse_split(f"a0-i{100 - share}-b{share}"), 50, seed=3)
         both.append({client for client, kinds in enumerate(held) if len(kinds) == 2})
-    assert all(small < large for small, large in zip(both, both[1:], strict=False))
+    assert all(small < large for small, large in itertools.pairwise(both))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from archives import SMALL, archive_paths, real_archives, synthetic_archives
+from PIL import Image
 from scipy.signal import stft
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -57,6 +58,18 @@ def test_archives_say_that_they_are_synthetic(tmp_path: Path) -> None:
             (member,) = (m for m in tar.getmembers() if m.name.endswith(name))
             file = tar.extractfile(member)
             assert file is not None and file.read() == README
+
+
+def test_some_synthetic_photos_are_greyscale_as_some_official_ones_are(tmp_path: Path) -> None:
+    paths = archive_paths("tiny-imagenet", tmp_path)
+    write_archives(
+        "tiny-imagenet", paths, classes=2, splits={"train": 100, "validation": 2}, seed=0
+    )
+    with zipfile.ZipFile(paths["images"]) as archive:
+        names = [name for name in archive.namelist() if "/train/" in name]
+        modes = Counter(Image.open(archive.open(name)).mode for name in names)
+    assert 1 <= modes["L"] <= 15
+    assert modes["L"] + modes["RGB"] == 100
 
 
 def opcodes(path: Path, member: str) -> set[str]:

@@ -1,41 +1,9 @@
-"""Tables and figures: nothing here computes a score, nothing before here knows of a table."""
-
-from fedssl import specs
-
-
-def table_parameters(wildcards):
-    """A table's rows, columns and where each number comes from."""
-    return specs.table_spec(GRID, wildcards.table, TREE)
-
-
-def table_inputs(wildcards):
-    """Every metric file a table reads."""
-    return specs.table_inputs(GRID, wildcards.table, TREE)
-
-
-def gains_parameters(wildcards):
-    """Which scores to compare with the random encoder's."""
-    return specs.gains_spec(GRID, wildcards.study, TREE)
-
-
-def gains_inputs(wildcards):
-    """Every metric file the comparison reads."""
-    return specs.gains_inputs(GRID, wildcards.study, TREE)
-
-
-def loss_parameters(wildcards):
-    """The curves of a study's loss figure."""
-    return specs.loss_figure_spec(GRID, wildcards.study, TREE)
-
-
-def loss_inputs(wildcards):
-    """The history of each cell of a study."""
-    return [TREE.rounds(cell) for cell in GRID.select(study=wildcards.study)]
+"""Tables and figures: nothing here scores a model, nothing before here knows of a table."""
 
 
 rule table:
     input:
-        metrics=table_inputs,
+        metrics=REPORT.table_inputs,
         published=f"{BASE}/config/published/{{table}}.csv",
     output:
         csv="<results>/tables/{table}.csv",
@@ -44,8 +12,10 @@ rule table:
         provenance="<results>/tables/{table}.provenance.json",
     log:
         "<logs>/table/{table}.log",
+    conda:
+        "../../envs/fedssl.yaml"
     params:
-        spec=table_parameters,
+        spec=REPORT.table,
         sources=source_digests(SCRIPTS / "table.py"),
     message:
         "writing {wildcards.table}"
@@ -55,15 +25,17 @@ rule table:
 
 rule gains:
     input:
-        metrics=gains_inputs,
+        metrics=REPORT.gain_inputs,
     output:
         csv="<results>/tables/{study}_random_init.csv",
         md="<results>/tables/{study}_random_init.md",
         provenance="<results>/tables/{study}_random_init.provenance.json",
     log:
         "<logs>/gains/{study}.log",
+    conda:
+        "../../envs/fedssl.yaml"
     params:
-        spec=gains_parameters,
+        spec=REPORT.gain,
         sources=source_digests(SCRIPTS / "gains.py"),
     message:
         "comparing {wildcards.study} with random init"
@@ -73,7 +45,7 @@ rule gains:
 
 rule loss_figure:
     input:
-        rounds=loss_inputs,
+        rounds=REPORT.loss_inputs,
     output:
         pdf="<results>/figures/{study}_loss.pdf",
         png="<results>/figures/{study}_loss.png",
@@ -81,8 +53,10 @@ rule loss_figure:
         provenance="<results>/figures/{study}_loss.provenance.json",
     log:
         "<logs>/loss_figure/{study}.log",
+    conda:
+        "../../envs/fedssl.yaml"
     params:
-        spec=loss_parameters,
+        spec=REPORT.loss,
         sources=source_digests(SCRIPTS / "loss_figure.py"),
     message:
         "drawing the loss of {wildcards.study}"

@@ -1,11 +1,6 @@
 """Which samples each client holds; shared by all cells of a seed, so comparisons are paired."""
 
 
-def sharding_settings(wildcards):
-    """The settings behind the sharding wildcard."""
-    return GRID.shardings()[wildcards.sharding]
-
-
 rule shards:
     input:
         bank="<results>/banks/{dataset}/bank.json",
@@ -14,8 +9,10 @@ rule shards:
         provenance="<results>/shards/{dataset}/{sharding}/seed{seed}.provenance.json",
     log:
         "<logs>/shards/{dataset}/{sharding}/seed{seed}.log",
+    conda:
+        "../../envs/fedssl.yaml"
     params:
-        settings=sharding_settings,
+        settings=PRETRAIN.sharding,
         sources=source_digests(SCRIPTS / "shards.py"),
     message:
         "dealing {wildcards.dataset} to the clients, {wildcards.sharding}, seed {wildcards.seed}"

@@ -1,54 +1,18 @@
-"""Named targets: everything, a study, one table, one figure."""
+"""Named targets: a study, one table, one figure."""
 
-STUDIES = list(config["studies"])
-TABLES = list(config["tables"])
-FIGURES = [f"{study}_loss" for study in STUDIES]
-GAINS = [f"{study}_random_init" for study in STUDIES]
-
-
-def products(*studies):
-    """Every table and figure of some studies."""
-    names = [name for name in (*TABLES, *GAINS) if name.startswith(studies)]
-    figures = [name for name in FIGURES if name.startswith(studies)]
-    return [
-        *(f"<results>/tables/{name}.csv" for name in names),
-        *(f"<results>/figures/{name}.pdf" for name in figures),
-    ]
-
-
-for target in STUDIES:
+for study in REPORT.studies:
 
     rule:
         name:
-            target
+            study
         input:
-            products(target),
+            REPORT.files(study),
 
 
-for target in (*TABLES, *GAINS):
+for product in (*REPORT.tables, *REPORT.gains, *REPORT.figures):
 
     rule:
         name:
-            target
+            product
         input:
-            f"<results>/tables/{target}.csv",
-
-
-for target in FIGURES:
-
-    rule:
-        name:
-            target
-        input:
-            f"<results>/figures/{target}.pdf",
-
-
-try:
-    check_targets(
-        TARGETS,
-        GRID,
-        TREE,
-        named=["all", *STUDIES, *TABLES, *GAINS, *FIGURES],
-    )
-except UserError as error:
-    raise WorkflowError(str(error))
+            REPORT.file(product),

@@ -21,7 +21,7 @@ def extract_features(
     Features are what the backbone gives, before the head (spec: kNN, probe and retrieval all read
     them); batch norm uses its running statistics.
     """
-    backbone = backbone.to(device, memory_format=torch.channels_last).eval()
+    backbone = backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     parts = [
         backbone(views.plain(indices[start : start + _BATCH])).float()
         for start in range(0, len(indices), _BATCH)

@@ -52,7 +52,8 @@ class LocalTrainer:
 
         The update's state is the resident model itself: use it before the next call.
         """
-        torch._foreach_copy_(list(self._state.values()), list(global_state.values()))
+        received = [global_state[name] for name in self._state]
+        torch._foreach_copy_(list(self._state.values()), received)
         optimiser = self._optimiser()
         losses: dict[str, list[Tensor]] = {modality: [] for modality in task.samples}
         seconds = dict.fromkeys(task.samples, 0.0)

@@ -82,9 +82,7 @@ def pretrain(
     return _facts(state, rows, resumed_after=done)
 
 
-def run_round(
-    federation: Federation, state: State, round_number: int
-) -> tuple[State, list[Row]]:
+def run_round(federation: Federation, state: State, round_number: int) -> tuple[State, list[Row]]:
     """Return the global state after one round, and its history: one row a client and modality."""
     settings = federation.settings
     clients = sample_clients(federation.holdings, settings, round_number=round_number)

@@ -50,12 +50,10 @@ def round_losses(path: str | Path) -> pd.DataFrame:
     frame = frame[frame["steps"] > 0]
     if frame.empty:
         raise UserError(f"{path} has no round in which a client took a step; nothing to draw.")
-    sums = (
-        frame.assign(loss=frame["loss"] * frame["samples"])
-        .groupby(["round", "modality"])[["loss", "samples"]]
-        .sum(min_count=1)
-    )
-    return (sums["loss"] / sums["samples"]).rename("loss").reset_index()
+    rounds = frame.assign(loss=frame["loss"] * frame["samples"]).groupby(["round", "modality"])
+    sums, complete = rounds[["loss", "samples"]].sum(), rounds["loss"].count() == rounds.size()
+    # A round in which a client diverged has no mean, and so no point in the figure.
+    return (sums["loss"] / sums["samples"]).where(complete).rename("loss").reset_index()
 
 
 def loss_figure(spec: Mapping[str, Any]) -> "Figure":

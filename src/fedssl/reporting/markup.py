@@ -9,6 +9,7 @@ import pandas as pd
 
 SCALED = "scaled: not comparable with the paper"
 _EMPTY = "—"
+_LATEX_COLUMNS = 4  # beside the row names, across a page
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~$])")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -78,29 +79,54 @@ def to_markdown(grid: Grid) -> str:
 
 
 def to_latex(grid: Grid, *, label: str) -> str:
-    """Return a LaTeX table for a document that loads booktabs."""
-    body = [_latex_row(row) for row in grid.rows]
-    footer = [r"    \midrule", _latex_row(grid.footer)] if grid.footer else []
-    notes = [rf"  \par\smallskip{{\footnotesize {_latex(note)}}}" for note in grid.notes]
+    """Return a LaTeX table for a document that loads booktabs.
+
+    Columns of one protocol stand side by side, at most four; more follow below.
+    """
+    blocks = [line for block in _latex_blocks(grid.header) for line in _tabular(grid, block)]
+    notes = [rf"  \par\smallskip {_latex(note)}" for note in grid.notes]
     lines = [
         r"% \usepackage{booktabs}",
-        r"\begin{table}[htbp]",
-        r"  \centering",
+        r"\begin{table*}[htbp]",
         rf"  \caption{{{_latex(grid.title)}}}",
         rf"  \label{{{label}}}",
-        rf"  \begin{{tabular}}{{l{'r' * (len(grid.header) - 1)}}}",
-        r"    \toprule",
-        _latex_row(grid.header),
-        r"    \midrule",
-        *body,
-        *footer,
-        r"    \bottomrule",
-        r"  \end{tabular}",
+        r"  \centering\footnotesize\setlength{\tabcolsep}{4pt}",
+        *blocks,
         *notes,
-        r"\end{table}",
+        r"\end{table*}",
         "",
     ]
     return "\n".join(lines)
+
+
+def _latex_blocks(header: Sequence[str]) -> list[list[int]]:
+    """Return the columns of each block; a heading ends with its protocol."""
+    blocks: list[list[int]] = []
+    for place, heading in enumerate(header[1:], start=1):
+        same = place > 1 and heading.split()[-1:] == header[place - 1].split()[-1:]
+        if same and len(blocks[-1]) < _LATEX_COLUMNS:
+            blocks[-1].append(place)
+        else:
+            blocks.append([place])
+    return blocks
+
+
+def _tabular(grid: Grid, block: Sequence[int]) -> list[str]:
+    def row(cells: Sequence[str]) -> str:
+        texts = [_latex(cells[place]) for place in (0, *block)]
+        return f"    {' & '.join(texts)} \\\\"
+
+    footer = [r"    \midrule", row(grid.footer)] if grid.footer else []
+    return [
+        rf"  \par\medskip\begin{{tabular}}{{l{'r' * len(block)}}}",
+        r"    \toprule",
+        row(grid.header),
+        r"    \midrule",
+        *map(row, grid.rows),
+        *footer,
+        r"    \bottomrule",
+        r"  \end{tabular}",
+    ]
 
 
 def _entry(record: Mapping[Any, Any] | None) -> str:
@@ -128,10 +154,6 @@ def _escaped(cells: Sequence[str]) -> list[str]:
 
 def _markdown(text: str) -> str:
     return _MARKDOWN_SPECIAL.sub(r"\\\1", text)
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    return f"    {' & '.join(_latex(cell) for cell in cells)} \\\\"
 
 
 def _latex(text: str) -> str:

@@ -47,9 +47,9 @@ def log_mel(frames: Tensor, *, audio: Mapping[str, Any]) -> Tensor:
     Processor caches want small chunks (3x on a CPU); a GPU takes the batch whole.
     """
     transform = _mel(*_mel_key(audio), device=str(frames.device))
-    chunk = _CHUNK if frames.device.type == "cpu" else len(frames)
-    parts = [transform(part.float() / _INT16) for part in frames.split(chunk)]
-    return (torch.cat(parts) + audio["log_floor"]).log()
+    chunk = _CHUNK if frames.device.type == "cpu" else max(len(frames), 1)
+    mels = [transform(part.float() / _INT16) for part in torch.split(frames, chunk)]
+    return torch.log(torch.cat(mels) + audio["log_floor"])
 
 
 def augmented_view(
@@ -94,7 +94,7 @@ def plain_view(
 
 def frame_length(audio: Mapping[str, Any]) -> int:
     """Return the number of samples in one crop."""
-    return round(audio["crop_seconds"] * audio["sample_rate"])
+    return round(float(audio["crop_seconds"]) * int(audio["sample_rate"]))
 
 
 def _standardised(

@@ -31,7 +31,8 @@ def augmented_view(
     crops = _crop_draws(rng, batch, size=(height, width), scale=augmentation["crop_scale"])
     top, left, high, wide = (torch.from_numpy(draw).to(images.device) for draw in crops)
     blurred = rng.random(batch) < augmentation["blur_probability"]
-    sigma = np.where(blurred, rng.uniform(*augmentation["blur_sigma"], batch), 0.0)
+    sharpest, softest = augmentation["blur_sigma"]
+    sigma = np.where(blurred, rng.uniform(sharpest, softest, batch), 0.0)
     blur = blur_matrix(torch.from_numpy(sigma).float().to(images.device), size=size)
     rows = blur @ crop_matrix(top, high, in_size=height, out_size=size)
     columns = blur @ crop_matrix(left, wide, in_size=width, out_size=size)

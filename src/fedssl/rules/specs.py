@@ -43,6 +43,11 @@ def gains_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
     }
 
 
+def loss_figure_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
+    """Return the history of each cell of a study."""
+    return [tree.rounds(cell) for cell in grid.select(study=study)]
+
+
 def loss_figure_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
     """Return the history files of a study's cells."""
     return {
@@ -69,7 +74,9 @@ def table_inputs(grid: Grid, name: str, tree: Tree) -> list[str]:
 
 def gains_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
     """Return every metric file that the comparison with random init reads."""
-    tasks = [task for part in gains_spec(grid, study, tree)["comparisons"] for task in part["tasks"]]
+    tasks = [
+        task for part in gains_spec(grid, study, tree)["comparisons"] for task in part["tasks"]
+    ]
     return sorted({path for task in tasks for path in (*task["trained"], *task["random_init"])})
 
 

@@ -1,0 +1,1 @@
+"""Archives, banks and shards."""

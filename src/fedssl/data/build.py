@@ -1,0 +1,58 @@
+"""A dataset's archives to its bank."""
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from fedssl.data import readers
+from fedssl.data.bank import Modality
+from fedssl.data.bank_writer import write_bank
+from fedssl.data.samples import BadMember, Sample
+from fedssl.errors import UserError
+
+
+class Reader(Protocol):
+    """A module of `fedssl.data.readers`."""
+
+    MODALITY: Modality
+
+    def read(self, archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+        """Yield every labelled member of the archives, keyed as in the datasets file."""
+
+
+def get_reader(dataset: str) -> Reader:
+    """Return the reader of `dataset`: the module of its name; UserError if there is none."""
+    known = sorted(module.name for module in pkgutil.iter_modules(readers.__path__))
+    name = dataset.replace("-", "_")
+    if name not in known:
+        listed = ", ".join(reader.replace("_", "-") for reader in known)
+        raise UserError(f"there is no reader for {dataset!r}; there are readers for {listed}")
+    return cast(Reader, import_module(f"{readers.__name__}.{name}"))
+
+
+def build_bank(
+    dataset: str, archives: Mapping[str, Path], folder: Path, *, entry: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Read the archives of `dataset` into a bank in `folder`; returns what bank.json says.
+
+    Args:
+        dataset: its name.
+        archives: archive key -> path of the verified file.
+        folder: where the bank goes.
+        entry: its entry in the datasets file: classes, splits and max_bad_share are checked.
+
+    Raises:
+        UserError: no reader, damaged archives, or contents other than the declared ones.
+    """
+    reader = get_reader(dataset)
+    return write_bank(
+        reader.read(archives),
+        folder,
+        dataset=dataset,
+        modality=reader.MODALITY,
+        num_classes=entry["classes"],
+        counts=entry["splits"],
+        max_bad_share=entry["max_bad_share"],
+    )

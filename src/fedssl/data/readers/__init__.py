@@ -1,0 +1,1 @@
+"""One module per dataset: `MODALITY` and `read(archives)`, which yields samples in one order."""

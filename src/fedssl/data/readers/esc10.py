@@ -1,0 +1,29 @@
+"""ESC-10: one zip of 44.1 kHz Ogg clips, a folder per class, file names `{fold}-{clip}-{take}.ogg`.
+
+Here fold 5 is test and folds 1 to 4 are train, one of the five official cross-validation turns.
+"""
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from fedssl.data.bank import Modality
+from fedssl.data.decode import decode_audio, decoded
+from fedssl.data.members import open_zip, read_zip_member
+from fedssl.data.samples import BadMember, Sample
+
+MODALITY: Modality = "audio"
+
+_CLIP = re.compile(r"ESC-10-[^/]+/\d{3} - ([^/]+)/([1-5])-[^/]+\.ogg")
+_TEST_FOLD = "5"
+
+
+def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+    """Yield the `train` and `test` clips in order of member name."""
+    with open_zip(archives["clips"]) as archive:
+        for name in sorted(archive.namelist()):
+            if match := _CLIP.fullmatch(name):
+                split = "test" if match[2] == _TEST_FOLD else "train"
+                load = functools.partial(read_zip_member, archive, name)
+                yield decoded(name, load, decode_audio, label=match[1], split=split)

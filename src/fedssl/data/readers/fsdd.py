@@ -1,0 +1,29 @@
+"""Free Spoken Digit Dataset: one zip of 8 kHz recordings named `{digit}_{speaker}_{index}.wav`.
+
+Official split: recordings 0-4 of each speaker and digit are test, the others train.
+"""
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from fedssl.data.bank import Modality
+from fedssl.data.decode import decode_audio, decoded
+from fedssl.data.members import open_zip, read_zip_member
+from fedssl.data.samples import BadMember, Sample
+
+MODALITY: Modality = "audio"
+
+_RECORDING = re.compile(r"free-spoken-digit-dataset-[^/]+/recordings/(\d)_[a-z]+_(\d+)\.wav")
+_TEST_RECORDINGS = 5
+
+
+def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+    """Yield the `train` and `test` recordings in order of member name."""
+    with open_zip(archives["recordings"]) as archive:
+        for name in sorted(archive.namelist()):
+            if match := _RECORDING.fullmatch(name):
+                split = "test" if int(match[2]) < _TEST_RECORDINGS else "train"
+                load = functools.partial(read_zip_member, archive, name)
+                yield decoded(name, load, decode_audio, label=match[1], split=split)

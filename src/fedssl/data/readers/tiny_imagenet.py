@@ -1,0 +1,49 @@
+"""Tiny ImageNet-200: one zip, 64 px JPEGs, class = WordNet id.
+
+The official validation set is flat and labelled by `val/val_annotations.txt`; `test/` carries no
+labels and is left out.
+"""
+
+import functools
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from fedssl.data.bank import Modality
+from fedssl.data.decode import decode_image, decoded
+from fedssl.data.members import open_zip, read_zip_member
+from fedssl.data.samples import BadMember, Sample
+from fedssl.errors import UserError
+
+MODALITY: Modality = "image"
+
+_ROOT = "tiny-imagenet-200"
+_TRAIN = re.compile(rf"{_ROOT}/train/(n\d+)/images/\1_\d+\.JPEG")
+_VALIDATION = re.compile(rf"{_ROOT}/val/images/(val_\d+\.JPEG)")
+
+
+def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+    """Yield the `train` and `validation` images in order of member name."""
+    with open_zip(archives["images"]) as archive:
+        annotations = _annotations(archive, archives["images"])
+        for name in sorted(archive.namelist()):
+            load = functools.partial(read_zip_member, archive, name)
+            if train := _TRAIN.fullmatch(name):
+                yield decoded(name, load, decode_image, label=train[1], split="train")
+            elif validation := _VALIDATION.fullmatch(name):
+                label = annotations.get(validation[1])
+                if label is None:
+                    yield BadMember(name, None, "validation", "val_annotations.txt has no such row")
+                else:
+                    yield decoded(name, load, decode_image, label=label, split="validation")
+
+
+def _annotations(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
+    """Return file name -> WordNet id of the validation images (tab-separated, then the box)."""
+    try:
+        text = archive.read(f"{_ROOT}/val/val_annotations.txt").decode("utf-8")
+    except KeyError as error:
+        raise UserError(f"{path} has no {_ROOT}/val/val_annotations.txt") from error
+    rows = (line.split("\t") for line in text.splitlines())
+    return {row[0]: row[1] for row in rows if len(row) > 1}

@@ -1,0 +1,36 @@
+"""What a reader yields for each archive member."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A decoded member.
+
+    Attributes:
+        name: member path inside the archive, or a position in it.
+        label: class name.
+        split: split the archive puts it in.
+        data: image (H, W, C) uint8 with C 1 or 3, or mono 16 kHz waveform (samples,) int16.
+    """
+
+    name: str
+    label: str
+    split: str
+    data: np.ndarray
+
+
+@dataclass(frozen=True)
+class BadMember:
+    """A member that cannot be decoded; label and split where the archive still says them."""
+
+    name: str
+    label: str | None
+    split: str | None
+    reason: str
+
+
+class UnreadableError(Exception):
+    """A member cannot be decoded; the message says why."""

@@ -1,0 +1,14 @@
+"""What Snakemake's process hands to the jobs that it starts."""
+
+import os
+from pathlib import Path
+
+
+def prepare_jobs(source: Path, *, mirror: str | None) -> None:
+    """Let jobs import the package, in the user's environment or in conda's, and find the mirror.
+
+    Where an archive comes from is no part of what it is, so it is no parameter of a rule.
+    """
+    path = [str(source), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    os.environ["FEDSSL_MIRROR"] = mirror or ""

@@ -1,0 +1,113 @@
+"""`snakemake --profile slurm` on a real Slurm."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slurm.cluster import SlurmCluster
+from slurm.snakemake_run import copied_project, run, toy_project
+
+
+def jobs_in(cluster: SlurmCluster, folder: Path, *fields: str) -> list[dict[str, str]]:
+    """Return the jobs submitted from `folder`, in the order of their submission."""
+    jobs = cluster.sacct("JobIDRaw", "Comment", "WorkDir", "State", *fields)
+    return [job for job in jobs if job["WorkDir"] == str(folder)]
+
+
+def is_of(job: dict[str, str], rule: str) -> bool:
+    # The comment is "rule_<rule>_wildcards_..." or, for a group, "rule_<group>_<its rules>".
+    return f"{job['Comment']}_".startswith(f"rule_{rule}_") or job["Comment"].endswith(f"_{rule}")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo left behind."""
+
+    project: Path
+    done: Counter[str]  # finished Snakemake jobs of each rule
+    jobs: list[dict[str, str]]  # Slurm's jobs
+
+    def of(self, rule: str) -> list[dict[str, str]]:
+        return [job for job in self.jobs if is_of(job, rule)]
+
+
+@pytest.fixture(scope="module")
+def demo(accounting_cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    project = copied_project(tmp_path_factory.mktemp("demo") / "project")
+    command = "snakemake --profile slurm --configfile config/demo.yaml"
+    output = run(accounting_cluster, project, command)
+    done = Counter(re.findall(r"^Finished jobid: .* \(Rule: (.*)\)$", output, re.MULTILINE))
+    return Demo(project, done, jobs_in(accounting_cluster, project, "AllocTRES", "ReqTRES"))
+
+
+def test_demo_ends_with_its_tables(demo: Demo) -> None:
+    assert {job["State"] for job in demo.jobs} == {"COMPLETED"}
+    assert list((demo.project / "results/demo/tables").glob("*.csv"))
+
+
+def test_pretraining_is_given_a_gpu_and_nothing_else_is(demo: Demo) -> None:
+    with_gpu = [job for job in demo.jobs if "gres/gpu" in job["AllocTRES"]]
+    assert with_gpu == demo.of("pretrain")
+    assert len(with_gpu) == demo.done["pretrain"] > 0
+    assert all("gres/gpu=1" in job["AllocTRES"].split(",") for job in with_gpu)
+
+
+def test_requests_for_a_real_gpu_node_are_accepted(demo: Demo) -> None:
+    for job in demo.of("pretrain"):
+        assert {"cpu=8", "mem=32000M"} <= set(job["ReqTRES"].split(","))
+
+
+def test_scores_of_a_checkpoint_are_one_job(demo: Demo) -> None:
+    assert demo.done["evaluate"] > demo.done["pretrain"]
+    assert len(demo.of("evaluate")) == demo.done["pretrain"]
+    # Members take turns: the job has the CPUs of one of them.
+    assert all("cpu=4" in job["ReqTRES"].split(",") for job in demo.of("evaluate"))
+
+
+def test_profile_names_rules_of_the_workflow(tmp_path: Path) -> None:
+    project = copied_project(tmp_path / "project")
+    snakemake = Path(sys.executable).with_name("snakemake")
+    listing = subprocess.run(
+        [snakemake, "--list-rules"], cwd=project, check=True, capture_output=True, text=True
+    )
+    profile = yaml.safe_load((project / "slurm/config.yaml").read_text())
+    assert {*profile["set-resources"], *profile["groups"]} <= set(listing.stdout.split())
+
+
+def test_environment_chooses_partition_and_account_and_retries_ask_for_more(
+    accounting_cluster: SlurmCluster, tmp_path: Path
+) -> None:
+    toy = toy_project(tmp_path / "toy")
+    command = "snakemake --profile slurm"
+    run(accounting_cluster, toy, command, SBATCH_PARTITION="long", SBATCH_ACCOUNT="other")
+    fields = ("Partition", "Account", "TimelimitRaw", "ReqTRES", "AllocTRES")
+    shards, *attempts = jobs_in(accounting_cluster, toy, *fields)
+    assert is_of(shards, "shards")
+    assert {(job["Partition"], job["Account"]) for job in (shards, *attempts)} == {
+        ("long", "other")
+    }
+    assert [job["State"] for job in attempts] == ["FAILED", "COMPLETED"]
+    assert [job["TimelimitRaw"] for job in attempts] == ["720", "1440"]
+    assert ["mem=32000M" in attempts[0]["ReqTRES"], "mem=64000M" in attempts[1]["ReqTRES"]] == [
+        True,
+        True,
+    ]
+    # Only the log of the failed attempt is kept.
+    logs = (toy / ".snakemake/slurm_logs").rglob("*.log")
+    assert [log.stem for log in logs] == [attempts[0]["JobIDRaw"]]
+
+
+def test_cluster_without_accounting(small_cluster: SlurmCluster, tmp_path: Path) -> None:
+    toy = toy_project(tmp_path / "toy")
+    (toy / "tried").mkdir()
+    run(small_cluster, toy, "snakemake --profile slurm --slurm-status-command squeue")
+    given = {job["Comment"]: job.get("TresPerJob") for job in small_cluster.scontrol()}
+    assert given == {"rule_shards": None, "rule_pretrain": "gres:gpu:1"}
+    assert (toy / "shards.txt").read_text().split() == ["GPU"]
+    assert (toy / "model.txt").read_text().split()[1] in {"0", "1"}

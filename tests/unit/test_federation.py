@@ -1,0 +1,241 @@
+"""The round loop: laws of alternation, sampling, schedules, and of resuming."""
+
+import copy
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fedssl.data.bank import open_bank
+from fedssl.data.build import build_bank
+from fedssl.data.sharding import write_shards
+from fedssl.data.synthetic import write_archives
+from fedssl.errors import UserError
+from fedssl.federation import rounds
+from fedssl.federation.checkpoint import load_checkpoint, save_checkpoint
+from fedssl.federation.client import ClientTask, alternate, learning_rate
+from fedssl.files import sha256
+from fedssl.randomness import stream
+from fedssl.views.statistics import write_statistics
+
+SETTINGS = {
+    "aggregator": {"name": "fedavg"},
+    "audio": {
+        "sample_rate": 16000,
+        "crop_seconds": 0.5,
+        "n_fft": 512,
+        "window": 400,
+        "hop": 500,
+        "mels": 32,
+        "log_floor": 1e-6,
+        "size": 32,
+        "statistics_clips": 64,
+    },
+    "augmentation": {
+        "image": {
+            "crop_scale": [0.2, 1.0],
+            "jitter": [0.4, 0.4, 0.4, 0.1],
+            "jitter_probability": 0.8,
+            "grey_probability": 0.2,
+            "blur_sigma": [0.1, 2.0],
+            "blur_probability": 0.5,
+        },
+        "audio": {
+            "frequency_crop": [0.8, 1.0],
+            "time_crop": [0.6, 1.0],
+            "frequency_mask": 0.2,
+            "time_mask": 0.2,
+            "noise": 0.1,
+        },
+    },
+    "encoder": {"arch": "resnet18", "width": 8, "embedding_dim": 16},
+    "federation": {
+        "clients": 4,
+        "fraction": 0.5,
+        "rounds": 4,
+        "local_epochs": 2,
+        "batch_size": 8,
+    },
+    "image": {"size": 32, "mean": [0.5] * 3, "std": [0.25] * 3},
+    "method": {"name": "simclr", "temperature": 0.5},
+    "optimiser": {
+        "lr": 0.03,
+        "schedule": "cosine-local",
+        "momentum": 0.9,
+        "weight_decay": 1e-4,
+    },
+    "precision": "fp32",
+    "seed": 0,
+    "sharding": {"alpha": 1.0, "min_samples": 2},
+    "split": "a0-i0-b100",
+    "threads": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Banks, shards and statistics of made-up archives, as the workflow lays them out."""
+    folder = tmp_path_factory.mktemp("federation")
+    plans = {
+        "image": ("cifar10", "batches", 10, {"train": 60, "test": 20}),
+        "audio": ("fsdd", "recordings", 10, {"train": 60, "test": 20}),
+    }
+    found = {}
+    for modality, (dataset, key, classes, splits) in plans.items():
+        archives = {key: folder / dataset}
+        write_archives(dataset, archives, classes=classes, splits=splits, seed=0)
+        entry = {"classes": classes, "splits": splits, "max_bad_share": 0.0}
+        build_bank(dataset, archives, folder / modality, entry=entry)
+        bank = open_bank(folder / modality)
+        sharding = SETTINGS["sharding"] | {"clients": 4}
+        write_shards(bank, folder / f"{modality}.json", sharding=sharding, seed=0)
+        found[f"{modality}_bank"] = str(folder / modality / "bank.json")
+        found[f"{modality}_shards"] = str(folder / f"{modality}.json")
+    write_statistics(
+        open_bank(folder / "audio"), folder / "statistics.json", audio=SETTINGS["audio"]
+    )
+    return found | {"normalisation": str(folder / "statistics.json")}
+
+
+def run(inputs: dict[str, str], folder: Path, **changes: object) -> Path:
+    settings = copy.deepcopy(SETTINGS) | changes
+    rounds.pretrain(
+        settings,
+        inputs=inputs,
+        checkpoints=str(folder / "state"),
+        model=str(folder / "model.safetensors"),
+        rounds=str(folder / "rounds.csv"),
+    )
+    return folder / "model.safetensors"
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_an_interrupted_run_ends_with_the_same_bits(
+    inputs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    whole = run(inputs, tmp_path / "whole")
+    run_round = rounds.run_round
+
+    def interrupted(*arguments: object) -> object:
+        if arguments[2] == after + 1:
+            raise Interrupted
+        return run_round(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rounds, "run_round", interrupted)
+    with pytest.raises(Interrupted):
+        run(inputs, tmp_path / "resumed")
+    monkeypatch.setattr(rounds, "run_round", run_round)
+    resumed = run(inputs, tmp_path / "resumed")
+    assert sha256(resumed) == sha256(whole)
+    assert not (tmp_path / "resumed" / "state").exists()
+    assert history(tmp_path / "resumed") == history(tmp_path / "whole")
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    with (folder / "rounds.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def test_the_history_counts_samples_and_steps(inputs: dict[str, str], tmp_path: Path) -> None:
+    run(inputs, tmp_path)
+    rows = history(tmp_path)
+    assert {row["round"] for row in rows} == {"1", "2", "3", "4"}
+    shards = json.loads(Path(inputs["image_shards"]).read_text())["clients"]
+    for row in rows:
+        if row["modality"] == "image":
+            assert int(row["samples"]) == len(shards[int(row["client"])])
+        batches = [min(8, int(row["samples"]) - s) for s in range(0, int(row["samples"]), 8)]
+        assert int(row["steps"]) == 2 * sum(size >= 2 for size in batches)
+        assert math.isfinite(float(row["loss"]))
+
+
+def test_the_model_depends_on_seed_and_split(inputs: dict[str, str], tmp_path: Path) -> None:
+    base = sha256(run(inputs, tmp_path / "base"))
+    images = {name: path for name, path in inputs.items() if name.startswith("image")}
+    assert sha256(run(inputs, tmp_path / "seed", seed=1)) != base
+    assert sha256(run(images, tmp_path / "split", split="a0-i100-b0")) != base
+
+
+def test_clients_leave_no_trace_on_each_other(inputs: dict[str, str]) -> None:
+    """A client's update is the same whoever trained before it, batch-norm buffers included."""
+    device = torch.device("cpu")
+    federation, state = rounds.set_up(SETTINGS, inputs, device=device)
+    second = ClientTask(1, 2, federation.holdings[2])
+    first = ClientTask(1, 1, federation.holdings[1])
+    federation.trainer.train(state, first)
+    after, _ = federation.trainer.train(state, second)
+    kept = {name: tensor.clone() for name, tensor in after.state.items()}
+    fresh, state = rounds.set_up(SETTINGS, inputs, device=device)
+    alone, _ = fresh.trainer.train(state, second)
+    assert all(torch.equal(kept[name], alone.state[name]) for name in kept)
+    assert not torch.equal(kept["backbone.bn1.running_mean"], state["backbone.bn1.running_mean"])
+
+
+def test_a_batch_holds_one_modality_and_they_alternate() -> None:
+    samples = {"audio": np.arange(100, 117), "image": np.arange(40)}
+    epoch = list(alternate(samples, batch_size=8, rng=stream(0, "test")))
+    kinds = [modality for modality, _ in epoch]
+    assert kinds == ["image", "audio", "image", "audio", "image", "image", "image"]
+    images = np.concatenate([batch for modality, batch in epoch if modality == "image"])
+    audio = np.concatenate([batch for modality, batch in epoch if modality == "audio"])
+    assert sorted(images.tolist()) == list(range(40))
+    assert len(set(audio.tolist())) == 16, "the last audio batch is a single sample"
+    assert all((batch >= 100).all() == (kind == "audio") for kind, batch in epoch)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "epochs", "expected"),
+    [
+        ("cosine-local", 5, [0.03, 0.0271353, 0.0196353, 0.0103647, 0.0028647]),
+        ("cosine-local", 1, [0.03]),
+        ("constant", 3, [0.03, 0.03, 0.03]),
+        ("cosine-global", 2, [0.015, 0.015]),
+    ],
+)
+def test_learning_rate_by_hand(schedule: str, epochs: int, expected: list[float]) -> None:
+    settings = copy.deepcopy(SETTINGS)
+    settings["optimiser"]["schedule"] = schedule  # type: ignore[index]
+    settings["federation"] |= {"local_epochs": epochs, "rounds": 100}  # type: ignore[operator]
+    rates = [learning_rate(settings, round_number=51, epoch=epoch) for epoch in range(epochs)]
+    assert rates == pytest.approx(expected, abs=1e-7)
+
+
+def test_sampling_is_without_replacement_among_clients_with_data() -> None:
+    holdings = [{"image": np.arange(4)} if client % 3 else {} for client in range(30)]
+    settings = SETTINGS | {"federation": {"clients": 30, "fraction": 0.2}}
+    chosen = [rounds.sample_clients(holdings, settings, round_number=r) for r in range(1, 60)]
+    assert all(len(set(clients)) == 6 and clients == sorted(clients) for clients in chosen)
+    assert {client for clients in chosen for client in clients} == set(range(30)) - set(
+        range(0, 30, 3)
+    )
+    assert len({tuple(clients) for clients in chosen}) > 50
+    assert chosen[4] == rounds.sample_clients(holdings, settings, round_number=5)
+
+
+def test_no_client_with_samples_is_a_clear_error(inputs: dict[str, str], tmp_path: Path) -> None:
+    empty = json.loads(Path(inputs["image_shards"]).read_text())
+    assert any(len(client) for client in empty["clients"])
+    with pytest.raises(UserError, match=r"a100-i0-b0 holds 2 samples.*larger alpha"):
+        rounds._holdings(SETTINGS | {"split": "a100-i0-b0"}, {"audio": [np.zeros(0, int)] * 4})
+
+
+def test_a_damaged_checkpoint_costs_one_round_only(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        save_checkpoint(tmp_path, number, {"w": torch.full((3,), float(number))}, [{"round": 1}])
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2, "the one before is kept, no more"
+    newest = tmp_path / "round000003.safetensors"
+    damaged = bytearray(newest.read_bytes())
+    damaged[-1] ^= 1
+    newest.write_bytes(damaged)
+    loaded = load_checkpoint(tmp_path)
+    assert loaded is not None and loaded[0] == 2 and loaded[1]["w"].tolist() == [2.0] * 3
+    (tmp_path / "round000002.json").write_text("{")
+    assert load_checkpoint(tmp_path) is None
