@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from slurm.cluster import SlurmCluster
 from slurm.packages import Packages, UnavailableError, packages
 

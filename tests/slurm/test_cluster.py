@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from slurm.cluster import SlurmCluster
 from slurm.packages import Packages
 

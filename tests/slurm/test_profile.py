@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from slurm.cluster import SlurmCluster
 from slurm.snakemake_run import copied_project, run, toy_project
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archives import ROOT
-from servers import BODY, FILE, PACKED, Server
 
 from fedssl.data.acquire import acquire
 from fedssl.errors import UserError
+from tests.unit.archives import ROOT
+from tests.unit.servers import BODY, FILE, PACKED, Server
 
 SHA256 = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
 

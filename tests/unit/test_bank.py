@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from banks import clips, images, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedssl.data.bank import FILES, Modality, open_bank
 from fedssl.data.samples import Sample
 from fedssl.errors import UserError
+from tests.unit.banks import clips, images, write
 
 
 def test_images_come_back_in_order_with_their_labels_and_splits(tmp_path: Path) -> None:

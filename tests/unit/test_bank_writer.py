@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from banks import BAD, Samples, clips, contents, images, write
 
 from fedssl.data import bank_writer
 from fedssl.data.bank import open_bank
 from fedssl.data.bank_writer import write_bank
 from fedssl.data.samples import BadMember, Sample
 from fedssl.errors import UserError
+from tests.unit.banks import BAD, Samples, clips, contents, images, write
 
 
 def test_index_names_every_sample(tmp_path: Path) -> None:

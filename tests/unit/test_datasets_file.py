@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from archives import DATASETS, ROOT
 from jsonschema import Draft202012Validator
 
 from fedssl.data.build import get_reader
+from tests.unit.archives import DATASETS, ROOT
 
 
 def schema_errors(datasets: Mapping[str, Any]) -> list[str]:

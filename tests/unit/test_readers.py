@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archives import DATASETS, SMALL, synthetic_archives, tarred, zipped
 
 from fedssl.data.bank import open_bank
 from fedssl.data.build import build_bank, get_reader
@@ -15,6 +14,7 @@ from fedssl.data.readers import fsdd, speech_commands
 from fedssl.data.samples import Sample
 from fedssl.data.synthetic_media import wav
 from fedssl.errors import UserError
+from tests.unit.archives import DATASETS, SMALL, synthetic_archives, tarred, zipped
 
 CLIP = wav(np.arange(800, dtype=np.int16), rate=16_000)
 LISTS = dict.fromkeys(["validation_list.txt", "testing_list.txt"], b"")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archives import tarred, zipped
 
 from fedssl.data.readers import esc10, fsdd, speech_commands
 from fedssl.data.samples import Sample
 from fedssl.data.synthetic_media import wav
 from fedssl.errors import UserError
+from tests.unit.archives import tarred, zipped
 
 CLIP = wav(np.arange(800, dtype=np.int16), rate=16_000)
 

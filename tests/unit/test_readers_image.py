@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archives import tarred, zipped
 
 from fedssl.data.readers import cifar10, mnist, tiny_imagenet
 from fedssl.data.samples import BadMember, Sample
 from fedssl.data.synthetic_containers import python2_pickle, write_idx
 from fedssl.data.synthetic_media import jpeg
 from fedssl.errors import UserError
+from tests.unit.archives import tarred, zipped
 
 GREEN = np.broadcast_to(np.array([0, 255, 0], np.uint8), (64, 64, 3))
 

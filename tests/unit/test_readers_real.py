@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from archives import DATASETS, MIRROR, REAL, real_archives
 from PIL import Image
 
 from fedssl.data.bank import Bank, open_bank
 from fedssl.data.build import build_bank
 from fedssl.files import checksum, sha256
+from tests.unit.archives import DATASETS, MIRROR, REAL, real_archives
 
 # Digits 0-9 in the official MNIST training set, as published with it.
 MNIST_TRAIN = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]

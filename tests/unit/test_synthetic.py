@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archives import SMALL, archive_paths, real_archives, synthetic_archives
 from PIL import Image
 from scipy.signal import stft
 from sklearn.neighbors import KNeighborsClassifier
@@ -20,6 +19,7 @@ from fedssl.data.samples import Sample
 from fedssl.data.synthetic import README, write_archives
 from fedssl.data.synthetic_media import ogg, picture, sound
 from fedssl.errors import UserError
+from tests.unit.archives import SMALL, archive_paths, real_archives, synthetic_archives
 
 
 def contents(archives: dict[str, Path]) -> dict[str, bytes]:

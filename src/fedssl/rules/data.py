@@ -57,19 +57,15 @@ class DataRules:
     def contents(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what a bank must hold, and the checksums of what it is read from."""
         entry = self._datasets[wildcards.dataset]
-        checksums = {key: archive["checksum"] for key, archive in entry["archives"].items()}
-        return sort_keys(
-            {
-                "archives": checksums,
-                "max_bad_share": entry["max_bad_share"],
-                **self.plan(wildcards),
-            }
-        )
+        archives = sorted(entry["archives"].items())
+        checksums = {key: archive["checksum"] for key, archive in archives}
+        share = entry["max_bad_share"]
+        return {"archives": checksums, "max_bad_share": share, **self.plan(wildcards)}
 
     def plan(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return a dataset's classes and items per split, which is what the generator makes."""
         entry = self._datasets[wildcards.dataset]
-        return sort_keys({key: entry[key] for key in ("classes", "splits")})
+        return dict(sort_keys({key: entry[key] for key in ("classes", "splits")}))
 
     def bank_sources(self, wildcards: Wildcards) -> dict[str, str]:
         """Return the code behind a bank: the writer and the dataset's reader, if it has one."""

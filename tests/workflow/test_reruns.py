@@ -1,0 +1,109 @@
+"""Which jobs run again after which edit: exactly those that the edit can change."""
+
+import pytest
+
+from tests.workflow.project import CONFIG, Project
+
+CELLS = 3
+# Tables show the base FedAvg cell only, so another cell's change leaves them alone.
+ONE_CELL = {"pretrain": 1, "evaluate": 1, "gains": 1, "loss_figure": 1}
+ALL_CELLS = ONE_CELL | {"pretrain": CELLS, "evaluate": CELLS, "table": 1}
+GRID = "tests/workflow/grid.yaml"
+
+
+def test_a_finished_run_has_nothing_to_do(finished: Project) -> None:
+    assert finished.planned() == {}
+
+
+@pytest.mark.parametrize("name", ["workflow/scripts/pretrain.py", "src/fedssl/data/bank.py"])
+def test_a_touched_file_reruns_nothing(edited: Project, name: str) -> None:
+    edited.touch(name)
+    assert edited.planned() == {}
+
+
+def test_a_comment_and_a_docstring_rerun_nothing(edited: Project) -> None:
+    edited.edit("src/fedssl/aggregators/fedavg.py", "# why\n{}".format)
+    edited.edit("src/fedssl/methods/simclr.py", lambda text: text.replace('"""SimCLR:', '"""S:'))
+    assert edited.planned() == {}
+
+
+def test_an_edited_script_reruns_its_rule(edited: Project) -> None:
+    edited.edit("workflow/scripts/loss_figure.py", "{}\nprint()\n".format)
+    assert edited.planned() == {"loss_figure": 1}
+
+
+def test_an_edited_aggregator_reruns_its_cells(edited: Project) -> None:
+    edited.edit("src/fedssl/aggregators/fairavg.py", "{}\nX = 1\n".format)
+    assert edited.planned() == ONE_CELL
+    assert edited.planned_outputs() == {"simclr resnet18 fairavg a0-i100-b0 base"}
+
+
+def test_an_edited_helper_of_both_reruns_both(edited: Project) -> None:
+    edited.edit("src/fedssl/aggregators/accumulator.py", "{}\nX = 1\n".format)
+    assert edited.planned() == ALL_CELLS
+
+
+def test_an_edited_reader_reruns_what_reads_its_dataset(edited: Project) -> None:
+    edited.edit("src/fedssl/data/readers/cifar10.py", "{}\nX = 1\n".format)
+    planned = edited.planned()
+    assert planned["bank_images"] == 1 and "pretrain" not in planned
+    assert planned["evaluate"] == CELLS
+
+
+def test_an_edit_of_what_only_watches_reruns_nothing(edited: Project) -> None:
+    edited.edit("src/fedssl/progress.py", "{}\nX = 1\n".format)
+    edited.edit("src/fedssl/rules/report.py", "{}\nX = 1\n".format)
+    assert edited.planned() == {}
+
+
+def test_one_setting_of_one_cell_reruns_that_cell(edited: Project) -> None:
+    edited.edit(GRID, lambda text: text.replace("local_epochs: 1", "local_epochs: 3"))
+    assert edited.planned() == ONE_CELL
+    assert edited.planned_outputs() == {"simclr resnet18 fedavg a0-i100-b0 e1"}
+
+
+def test_two_swapped_settings_rerun_that_cell(edited: Project) -> None:
+    before, after = "0.7, blur_probability: 0.6", "0.6, blur_probability: 0.7"
+    edited.edit(GRID, lambda text: text.replace(before, after))
+    assert edited.planned() == ONE_CELL
+    assert edited.planned_outputs() == {"simclr resnet18 fedavg a0-i100-b0 e1"}
+
+
+def test_reordered_settings_rerun_nothing(edited: Project) -> None:
+    before = "jitter_probability: 0.7, blur_probability: 0.6"
+    after = "blur_probability: 0.6, jitter_probability: 0.7"
+    edited.edit(GRID, lambda text: text.replace(before, after))
+    assert edited.planned() == {}
+
+
+def test_a_new_cell_runs_alone(edited: Project) -> None:
+    edited.edit(GRID, lambda text: text.replace("variant: [e1]", "variant: [e1]\n", 1))
+    edited.edit(
+        GRID,
+        lambda text: text.replace(
+            "aggregator: [fedavg]\n        split: [a0-i100-b0]",
+            "aggregator: [fedavg, fairavg]\n        split: [a0-i100-b0]",
+        ),
+    )
+    assert edited.planned() == ONE_CELL
+    assert edited.planned_outputs() == {"simclr resnet18 fairavg a0-i100-b0 e1"}
+
+
+def test_a_fresh_clone_over_old_results_has_nothing_to_do(edited: Project) -> None:
+    for path in edited.root.rglob("*"):
+        below = path.relative_to(edited.root).parts[0]
+        if path.is_file() and below not in ("results", ".snakemake"):
+            edited.touch(str(path.relative_to(edited.root)))
+    assert edited.planned() == {}
+
+
+def test_another_mirror_fetches_nothing_again(edited: Project) -> None:
+    assert edited.planned(config=(*CONFIG, "--config", "mirror=/elsewhere")) == {}
+
+
+def test_forcing_a_cell_reruns_it_and_what_hangs_on_it(edited: Project) -> None:
+    folder = "results/demo/pretrain/fssuavl/simclr/resnet18/fedavg/a0-i100-b0/e1/seed0"
+    model = f"{folder}/model.safetensors"
+    assert edited.planned("--force", model) == {"pretrain": 1}
+    planned = edited.planned("--forcerun", model, "--", "fssuavl_random_init")
+    assert planned == {"pretrain": 1, "evaluate": 1, "gains": 1, "fssuavl_random_init": 1}

@@ -1,0 +1,45 @@
+"""A job killed at any moment ends, when run again, with the bits of one that was not."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from tests.workflow.project import Project, wait_for
+
+CELL = "pretrain/fssuavl/simclr/resnet18/fedavg/a0-i100-b0/base/seed0"
+MODEL = f"results/demo/{CELL}/model.safetensors"
+
+
+def checkpoints(project: Project) -> list[Path]:
+    return sorted((project.root / "results/demo/state").rglob("round*.json"))
+
+
+def digest(project: Project) -> str:
+    record = json.loads((project.root / f"results/demo/{CELL}/provenance.json").read_text())
+    printed = subprocess.check_output(["sha256sum", project.root / MODEL], text=True)
+    assert record["outputs"][MODEL] == printed.split()[0]
+    return printed.split()[0]
+
+
+def test_sigkill_mid_round_then_resume_gives_the_same_model(
+    finished: Project, unfinished: Project
+) -> None:
+    process = unfinished.snakemake("--cores", "1", MODEL)
+    wait_for(lambda: len(checkpoints(unfinished)) >= 2, process)
+    unfinished.kill(process)
+    assert not (unfinished.root / MODEL).exists()
+    unfinished.run("--unlock")
+    unfinished.run("--cores", "1", "--rerun-incomplete", MODEL)
+    record = json.loads((unfinished.root / f"results/demo/{CELL}/provenance.json").read_text())
+    assert record["resumed_after_round"] >= 2
+    assert digest(unfinished) == digest(finished)
+    assert not checkpoints(unfinished), "the state is removed once the outputs are there"
+
+
+def test_an_edit_while_the_job_runs_is_caught_afterwards(unfinished: Project) -> None:
+    process = unfinished.snakemake("--cores", "1", MODEL)
+    wait_for(lambda: checkpoints(unfinished), process)
+    unfinished.edit("src/fedssl/aggregators/fedavg.py", "{}\nX = 1\n".format)
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed
+    assert unfinished.planned(MODEL) == {"pretrain": 1}
