@@ -41,7 +41,7 @@ class Project:
     def snakemake(self, *arguments: str, config: tuple[str, ...] = CONFIG) -> subprocess.Popen[str]:
         """Start Snakemake in a process group of its own."""
         return subprocess.Popen(
-            [Path(sys.executable).with_name("snakemake"), *arguments, *config],
+            [Path(sys.executable).with_name("snakemake"), *config, *arguments],
             cwd=self.root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

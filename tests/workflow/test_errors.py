@@ -1,0 +1,139 @@
+"""Mistakes: one message with file, key, value and remedy, before any job starts."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.project import CONFIG, Project
+
+DEMO = ("--configfile", "config/demo.yaml")
+
+
+@pytest.mark.parametrize(
+    ("addition", "file", "words"),
+    [
+        (
+            "settings: {optimiser: {lrr: 0.1}}",
+            "extra.yaml",
+            "settings.optimiser.lrr is no setting (did you mean lr?)",
+        ),
+        (
+            "settings: {federation: {rounds: many}}",
+            "extra.yaml",
+            "settings.federation.rounds is 'many'; it must be of type integer",
+        ),
+        (
+            "settings: {federation: {fraction: 1.5}}",
+            "extra.yaml",
+            "settings.federation.fraction is 1.5; it must be at most 1",
+        ),
+        (
+            "studies: {fssuavl: {cells: [{method: [simclr], arch: [resnet18], "
+            "aggregator: [fedavg], split: [a33-i33-b33], variant: [base]}]}}",
+            "extra.yaml",
+            "split 'a33-i33-b33' sums to 99 percent of the clients; it must be 100",
+        ),
+        (
+            "studies: {fssuavl: {cells: [{method: [simclr], arch: [resnet18], "
+            "aggregator: [fedavg], split: [all-of-them], variant: [base]}]}}",
+            "extra.yaml",
+            "studies.fssuavl.cells[0].split[0] is 'all-of-them'; it must be a{x}-i{y}-b{z}",
+        ),
+        (
+            "studies: {fssuavl: {cells: ["
+            + 2
+            * (
+                "{method: [simclr], arch: [resnet18], aggregator: [fedavg], "
+                "split: [a0-i0-b100], variant: [base]}, "
+            )
+            + "]}}",
+            "extra.yaml",
+            "studies.fssuavl.cells[1] declares fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/",
+        ),
+        (
+            "studies: {fssuavl: {cells: [{method: [simclr], arch: [resnet18], "
+            "aggregator: [fedavgg], split: [a0-i0-b100], variant: [base]}]}}",
+            "extra.yaml",
+            "studies.fssuavl.cells[0].aggregator[0] is 'fedavgg'; it must be one of",
+        ),
+        (
+            "studies: {fssuavl: {cells: [{method: [simclr], arch: [resnet18], "
+            "aggregator: [fedavg], split: [a0-i0-b100], variant: [e7]}]}}",
+            "extra.yaml",
+            "studies.fssuavl.cells[0].variant names 'e7'; declared are base",
+        ),
+        (
+            "studies: {fssuavl: {tasks: [{task: cifar11, split: test}]}}",
+            "extra.yaml",
+            "studies.fssuavl.tasks[0].task names 'cifar11', which is no dataset (did you mean",
+        ),
+        (
+            "studies: {fssuavl: {tasks: [{task: cifar10, split: testing}]}}",
+            "extra.yaml",
+            "studies.fssuavl.tasks[0].split is 'testing'; cifar10 has train, test",
+        ),
+    ],
+)
+def test_a_mistake_in_a_file_is_named(
+    edited: Project, addition: str, file: str, words: str
+) -> None:
+    (edited.root / "extra.yaml").write_text(addition)
+    printed = edited.run("--dry-run", config=(*DEMO, "extra.yaml"), ok=False)
+    assert f"{file}: {words}" in printed
+    assert "Traceback" not in printed
+
+
+def test_a_mistake_on_the_command_line_is_named(edited: Project) -> None:
+    printed = edited.run("--dry-run", config=(*DEMO, "--config", "seeds=zero"), ok=False)
+    assert "--config: seeds is 'zero'; it must be of type array" in printed
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("fssuavl_tabel2", "there is no target 'fssuavl_tabel2' (did you mean fssuavl_table2?)"),
+        (
+            "results/demo/pretrain/fssuavl/simclr/resnet18/fedavgg/a0-i100-b0/base/seed0/x",
+            "'fedavgg' is no declared aggregator (did you mean fedavg?)",
+        ),
+        (
+            "results/demo/evaluate/fssuavl/simclr/resnet18/fedavg/a0-i100-b0/base/seed7/cifar10",
+            "'seed7' is no declared seed (did you mean seed0?)",
+        ),
+    ],
+)
+def test_a_mistyped_target_is_named(edited: Project, target: str, words: str) -> None:
+    printed = edited.run("--dry-run", target, ok=False)
+    assert words in printed and "Traceback" not in printed
+
+
+def test_the_paper_grid_is_planned_without_any_data(edited: Project) -> None:
+    planned = edited.planned(config=())
+    assert planned["pretrain"] == 9 and planned["evaluate"] == 45 and planned["acquire"] == 6
+
+
+def test_a_restricted_archive_fails_in_its_own_job_with_instructions(unfinished: Project) -> None:
+    archive = "data/archives/vggsound/vggsound.csv"
+    printed = unfinished.run("--cores", "1", archive, config=("--retries", "0"), ok=False)
+    assert "acquire" in printed and "vggsound" in printed
+    assert "retry just these" in printed
+    assert not (unfinished.root / archive).exists()
+
+
+def test_a_failed_run_ends_with_what_failed_and_how_to_retry(unfinished: Project) -> None:
+    """A node's failure: the archive is damaged after it was made; other cells go on."""
+    bank = "results/demo/banks/cifar10/bank.json"
+    archive = unfinished.root / "results/demo/archives/cifar10/batches.tar.gz"
+    unfinished.run("--cores", "1", str(archive.relative_to(unfinished.root)))
+    archive.write_bytes(archive.read_bytes()[:5000])
+    printed = unfinished.run("--cores", "1", "--keep-going", bank, ok=False)
+    report = printed[printed.index("1 failed:") :]
+    assert f"bank_images  {bank}" in report
+    assert "cause" in report and "batches.tar.gz" in report
+    assert "log    results/demo/logs/bank/cifar10.log" in report
+    command = f"snakemake {' '.join(CONFIG)} --cores 1 --keep-going -- {bank}"
+    assert command in report
+    assert not list((unfinished.root / Path(bank).parent).glob("*")), "nothing half-written"
+    archive.unlink()
+    unfinished.run("--cores", "1", "--", bank)
+    assert (unfinished.root / bank).is_file()
