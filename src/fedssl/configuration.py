@@ -96,24 +96,29 @@ def _unknown(error: Any) -> list[str]:
     return sorted(set(error.instance) - set(error.schema.get("properties", {})))
 
 
+_WANTED = {
+    "exclusiveMinimum": "more than {}",
+    "maxItems": "a list of at most {}",
+    "maximum": "at most {}",
+    "minItems": "a list of at least {}",
+    "minimum": "at least {}",
+    "multipleOf": "a multiple of {}",
+    "const": "{}",
+}
+
+
 def _wanted(error: Any) -> str:
     """Say what a value must be, by the schema keyword that it breaks."""
-    value = error.validator_value
-    known = {
-        "type": f"of type {value if isinstance(value, str) else ' or '.join(value)}",
-        "enum": f"one of {', '.join(map(str, value)) if isinstance(value, list) else value}",
-        "minimum": f"at least {value}",
-        "exclusiveMinimum": f"more than {value}",
-        "maximum": f"at most {value}",
-        "minItems": f"a list of at least {value}",
-        "maxItems": f"a list of at most {value}",
-        "uniqueItems": "a list without repetitions",
-        "const": repr(value),
-        "propertyNames": "keyed by known names",
-    }
-    if error.validator == "pattern":
+    keyword, value = error.validator, error.validator_value
+    if keyword == "type":
+        return f"of type {value if isinstance(value, str) else ' or '.join(value)}"
+    if keyword == "enum":
+        return f"one of {', '.join(map(str, value))}"
+    if keyword == "uniqueItems":
+        return "a list without repetitions"
+    if keyword == "pattern":
         return str(error.schema.get("description", f"text that matches {value}"))
-    return str(known.get(error.validator, error.message))
+    return _WANTED[keyword].format(value) if keyword in _WANTED else str(error.message)
 
 
 def _holds(content: Any, key: Key) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fedssl.configuration import Layer, origin
+from fedssl.configuration import Layer, closest, origin
 from fedssl.errors import UserError
 from fedssl.splits import parse_split
 
@@ -49,6 +49,7 @@ class Grid:
         self._layers = layers
         self._overrides: dict[Cell, Mapping[str, Any]] = {}
         for study in config["studies"]:
+            self._check_tasks(study)
             for place, entry in enumerate(config["studies"][study]["cells"]):
                 self._expand(study, place, entry)
         self.cells = tuple(self._overrides)
@@ -121,6 +122,23 @@ class Grid:
     def values(self, axis: str) -> list[str]:
         """Return the declared values of a cell's axis, sorted."""
         return sorted({str(asdict(cell)[axis]) for cell in self.cells})
+
+    def _check_tasks(self, study: str) -> None:
+        datasets = self.config["datasets"]
+        for place, task in enumerate(self.config["studies"][study]["tasks"]):
+            key = f"studies.{study}.tasks[{place}]"
+            source = origin(("studies", study, "tasks", place), self._layers)
+            if task["task"] not in datasets:
+                hint = closest(task["task"], datasets)
+                raise UserError(
+                    f"{source}: {key}.task names {task['task']!r}, which is no dataset{hint}."
+                )
+            splits = datasets[task["task"]]["splits"]
+            if task["split"] not in splits:
+                known = ", ".join(splits)
+                raise UserError(
+                    f"{source}: {key}.split is {task['split']!r}; {task['task']} has {known}."
+                )
 
     def _expand(self, study: str, place: int, entry: Mapping[str, Any]) -> None:
         for cell in self._product(study, entry):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
+from torchaudio.transforms import MelSpectrogram
 from torchvision.transforms.v2 import functional as tv
 
 from fedssl.randomness import stream
@@ -188,6 +189,21 @@ def test_an_empty_clip_is_silence_and_silence_is_the_floor() -> None:
     frames = audio_views.crop_waveforms(np.zeros(0, np.int16), spans(0), length=8000, rng=None)
     mel = audio_views.log_mel(torch.from_numpy(frames), audio=AUDIO)
     torch.testing.assert_close(mel, torch.full_like(mel, float(np.log(1e-6))))
+
+
+@pytest.mark.parametrize(("n_fft", "window", "hop"), [(512, 400, 160), (2048, 320, 160)])
+def test_log_mel_is_torchaudios(n_fft: int, window: int, hop: int) -> None:
+    audio = AUDIO | {"n_fft": n_fft, "window": window, "hop": hop}
+    theirs = MelSpectrogram(
+        16000, n_fft, window, hop, n_mels=40, power=1.0, pad_mode="constant", mel_scale="htk"
+    )
+    frames = torch.from_numpy(
+        stream(0, "signal").integers(-20000, 20000, (5, 8000)).astype(np.int16)
+    )
+    expected = (theirs(frames / 32768.0) + 1e-6).log()
+    torch.testing.assert_close(
+        audio_views.log_mel(frames, audio=audio), expected, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_log_mel_does_not_depend_on_the_chunking_and_peaks_at_the_tone() -> None:

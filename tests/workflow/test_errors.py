@@ -31,7 +31,7 @@ DEMO = ("--configfile", "config/demo.yaml")
             "studies: {fssuavl: {cells: [{method: [simclr], arch: [resnet18], "
             "aggregator: [fedavg], split: [a33-i33-b33], variant: [base]}]}}",
             "extra.yaml",
-            "split 'a33-i33-b33' sums to 99 percent of the clients; it must be 100",
+            "studies.fssuavl.cells[0]: split 'a33-i33-b33' sums to 99 percent of the clients",
         ),
         (
             "studies: {fssuavl: {cells: [{method: [simclr], arch: [resnet18], "

@@ -1,0 +1,202 @@
+"""Fine-tuning and its light views: what moves, what repeats, and that it learns."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision.transforms.v2 import functional as tv
+
+from fedssl.backbones.encoder import Encoder, initialise
+from fedssl.data.bank import open_bank
+from fedssl.data.samples import Sample
+from fedssl.errors import UserError
+from fedssl.evaluation.fine_tune import fine_tune, predict
+from fedssl.randomness import stream
+from fedssl.views import audio as audio_views
+from fedssl.views.image import plain_view
+from fedssl.views.light import LightViews, light_view
+from tests.unit import banks
+
+CPU = torch.device("cpu")
+IMAGE = {"size": 32, "mean": [0.5] * 3, "std": [0.25] * 3}
+AUDIO = {
+    "sample_rate": 16000,
+    "crop_seconds": 0.25,
+    "n_fft": 512,
+    "window": 400,
+    "hop": 160,
+    "mels": 32,
+    "log_floor": 1e-6,
+    "size": 32,
+}
+STATISTICS = {"mean": -6.0, "std": 3.0}
+SETTINGS = {
+    "epochs": 3,
+    "lr": 0.03,
+    "milestones": [0.6, 0.8],
+    "decay": 0.1,
+    "batch_size": 8,
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+    "augmentation": {"crop": 0.875, "flip_probability": 0.5},
+}
+COLOURS = ((200, 40, 40), (40, 200, 40), (40, 40, 200))
+
+
+def colours(folder: Path, *, count: int = 25) -> LightViews:
+    rng = np.random.default_rng(0)
+    samples = []
+    for i in range(count):
+        noise = rng.integers(-40, 41, (16, 16, 3))
+        pixels = (np.array(COLOURS[i % 3]) + noise).astype(np.uint8)
+        split = "train" if i < count - 8 else "test"
+        samples.append(Sample(f"{i}.png", "abc"[i % 3], split, pixels))
+    banks.write(samples, folder)
+    return LightViews(open_bank(folder), {"image": IMAGE}, statistics=None, device=CPU)
+
+
+def tones(folder: Path) -> LightViews:
+    time = np.arange(8000) / 16000
+    samples = [
+        Sample(
+            f"{i}.wav",
+            "ab"[i % 2],
+            "train" if i < 12 else "test",
+            (9000 * np.sin(2 * np.pi * (300, 3000)[i % 2] * time + i)).astype(np.int16),
+        )
+        for i in range(16)
+    ]
+    banks.write(samples, folder)
+    return LightViews(open_bank(folder), {"audio": AUDIO}, statistics=STATISTICS, device=CPU)
+
+
+def encoder() -> Encoder:
+    return initialise(0, arch="resnet18", width=8, embedding_dim=16)
+
+
+def tune(views: LightViews, *, seed: int = 0, precision: str = "fp32", **changed: Any):
+    return fine_tune(
+        encoder(),
+        views,
+        indices=views.bank.indices("train"),
+        settings=SETTINGS | changed,
+        precision=precision,
+        seed=seed,
+        device=CPU,
+    )
+
+
+@pytest.mark.parametrize("make", [colours, tones])
+def test_it_learns_what_a_frozen_random_encoder_was_not_trained_for(
+    make: Callable[[Path], LightViews], tmp_path: Path
+) -> None:
+    views = make(tmp_path)
+    test = views.bank.indices("test")
+    model = tune(views, epochs=15)
+    assert predict(model, views, test, device=CPU).tolist() == views.bank.labels[test].tolist()
+
+
+def test_backbone_and_batch_norm_move_and_the_encoder_stays_as_it_was(tmp_path: Path) -> None:
+    views, given = colours(tmp_path), encoder()
+    before = {name: tensor.clone() for name, tensor in given.state_dict().items()}
+    model = fine_tune(
+        given,
+        views,
+        indices=views.bank.indices("train"),
+        settings=SETTINGS,
+        precision="fp32",
+        seed=0,
+        device=CPU,
+    )
+    after = model[0].state_dict()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in given.state_dict().items())
+    assert all(not torch.equal(after[name], before[f"backbone.{name}"]) for name in after)
+    steps = 3 * 2  # 17 samples in batches of 8, and the one left over: 8 + 9
+    assert int(after["bn1.num_batches_tracked"]) == steps
+    assert not model.training
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_it_is_a_function_of_its_seed(tmp_path: Path, precision: str) -> None:
+    views = colours(tmp_path)
+    before = torch.random.get_rng_state()
+    first = tune(views, precision=precision, epochs=1).state_dict()
+    again = tune(views, precision=precision, epochs=1).state_dict()
+    other = tune(views, precision=precision, epochs=1, seed=1).state_dict()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["0.conv1.weight"], other["0.conv1.weight"])
+
+
+def test_bf16_is_close_to_fp32_but_not_the_same(tmp_path: Path) -> None:
+    views = colours(tmp_path)
+    full, low = (tune(views, precision=p, epochs=1)[1].weight for p in ("fp32", "bf16"))
+    assert low.dtype == torch.float32
+    assert not torch.equal(full, low)
+    torch.testing.assert_close(full, low, atol=0.05, rtol=0)
+
+
+def test_without_a_step_it_is_the_backbone_and_torchs_initial_layer(tmp_path: Path) -> None:
+    model = tune(colours(tmp_path), epochs=0)
+    given = encoder().backbone.state_dict()
+    assert all(torch.equal(tensor, given[name]) for name, tensor in model[0].state_dict().items())
+    layer, bound = model[1], 1 / 8  # 64 features
+    assert isinstance(layer, nn.Linear) and layer.weight.shape == (3, 64)
+    assert 0.95 * bound < float(layer.weight.abs().max().detach()) <= bound
+    assert float(layer.bias.abs().max().detach()) <= bound
+
+
+def test_divergence_is_named_and_not_scored(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="diverged at lr 1e"):
+        tune(colours(tmp_path), lr=1e30)
+
+
+def pictures(count: int, size: int) -> torch.Tensor:
+    rng = stream(7, "test pictures")
+    return torch.from_numpy(rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8))
+
+
+def test_a_light_view_of_everything_is_the_evaluation_view() -> None:
+    for channels in (1, 3):
+        images = pictures(4, 20)[..., :channels]
+        view = light_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=0.0)
+        assert torch.equal(view, plain_view(images, image=IMAGE))
+
+
+def test_a_certain_flip_mirrors() -> None:
+    images = pictures(4, 20)
+    view = light_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=1.0)
+    torch.testing.assert_close(view, plain_view(images, image=IMAGE).flip(3), atol=1e-5, rtol=1e-5)
+
+
+def test_a_light_view_is_one_of_torchvisions_crops_and_each_sample_has_its_own() -> None:
+    image = IMAGE | {"mean": [0.0] * 3, "std": [1.0] * 3}
+    images = pictures(1, 16).expand(40, -1, -1, -1)
+    views = light_view(images, stream(0, "l"), image=image, crop=0.875, flip_probability=0.0)
+    planes = images[:1].permute(0, 3, 1, 2).float() / 255
+    crops = {
+        (top, left): tv.resized_crop(planes, top, left, 14, 14, [32, 32], antialias=True)[0]
+        for top in range(3)
+        for left in range(3)
+    }
+    found = set()
+    for view in views:
+        nearest = min(crops, key=lambda place: float((crops[place] - view).abs().max()))
+        torch.testing.assert_close(view, crops[nearest], atol=1e-4, rtol=0)
+        found.add(nearest)
+    assert found == set(crops), "40 draws reach all 9 places"
+
+
+def test_a_light_view_of_a_clip_is_the_evaluation_view_of_a_random_crop(tmp_path: Path) -> None:
+    views, one = tones(tmp_path), np.zeros(6, dtype=np.int64)
+    light = views.light(one, stream(0, "l"), augmentation=SETTINGS["augmentation"])
+    assert light.shape == (6, 3, 32, 32)
+    assert len({float(view.sum()) for view in light}) == 6
+    waveforms, spans = views.bank.waveforms, np.array([[0, 8000]] * 6)
+    frames = audio_views.crop_waveforms(waveforms, spans, length=4000, rng=stream(0, "l"))
+    expected = audio_views.plain_view(torch.from_numpy(frames), audio=AUDIO, statistics=STATISTICS)
+    assert torch.equal(light, expected)

@@ -1,0 +1,122 @@
+"""What is shipped: the README's commands, every configuration, the two lists of pins."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.project import ROOT, Project
+
+MODEL = "pretrain/fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0/model.safetensors"
+
+
+def commands(document: str) -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def dry(command: str) -> str:
+    """Return a command that starts no job: make and Snakemake only say what they would do."""
+    for program in ("make", "snakemake"):
+        if command.startswith(f"{program} "):
+            return command.replace(program, f"{program} --dry-run", 1)
+    assert command.startswith("export "), f"no dry run of {command!r}"
+    return command
+
+
+@pytest.mark.parametrize("document", ["README.md", "config/README.md"])
+def test_every_command_of_a_readme_works(unfinished: Project, document: str) -> None:
+    found = commands(document)
+    assert found, "the test reads no command"
+    model = unfinished.root / "results/paper" / MODEL
+    model.parent.mkdir(parents=True)
+    model.touch()
+    shell = "set -e\n" + "\n".join(dry(command) for command in found)
+    venv = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{venv}:{os.environ['PATH']}"}
+    ran = subprocess.run(
+        ["bash", "-c", shell], cwd=unfinished.root, env=environment, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_every_setting_is_described() -> None:
+    text = (ROOT / "config/README.md").read_text()
+    settings = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())
+    keys = leaves({key: settings[key] for key in ("scale", "settings", "methods", "encoders")})
+    keys += leaves({"evaluation": settings["evaluation"]})
+    keys += yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    assert not [key for key in keys if f"`{key}`" not in text]
+
+
+def leaves(mapping: dict[str, object], prefix: str = "") -> list[str]:
+    found = []
+    for key, value in mapping.items():
+        path = f"{prefix}{key}"
+        found += leaves(value, f"{path}.") if isinstance(value, dict) and value else [path]
+    return found
+
+
+@pytest.mark.parametrize("name", ["demo", "mini"])
+def test_every_shipped_study_is_planned(unfinished: Project, name: str) -> None:
+    planned = unfinished.planned(config=("--configfile", f"config/{name}.yaml"))
+    assert planned["pretrain"] == 3 and planned["table"] == 2 and planned["loss_figure"] == 1
+
+
+def test_the_conda_environment_has_the_pins_of_the_lock() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    pinned = sorted(re.findall(r"^([a-z0-9][^ ;]*==[^ ;]+)", lock, re.MULTILINE))
+    environment = yaml.safe_load((ROOT / "envs/fedssl.yaml").read_text())
+    assert sorted(environment["dependencies"][-1]["pip"]) == pinned
+    assert all(line.count("--hash=sha256:") <= 1 for line in lock.splitlines())
+    assert len(re.findall(r"==", lock)) <= lock.count("--hash=sha256:")
+    assert "--index" not in lock and "--extra-index" not in lock and "://" not in lock
+
+
+def test_schemas_say_what_each_key_is() -> None:
+    schema = json.loads((ROOT / "config/schemas/config.schema.json").read_text())
+    assert schema["additionalProperties"] is False
+    undescribed = [
+        path
+        for path, node in nodes(schema, "")
+        if node.get("type") in ("integer", "number", "boolean") and "description" not in node
+    ]
+    assert undescribed == []
+
+
+def nodes(schema: object, path: str) -> list[tuple[str, dict[str, object]]]:
+    found: list[tuple[str, dict[str, object]]] = []
+    if isinstance(schema, dict):
+        found.append((path, schema))
+        for key, value in schema.items():
+            if key != "items":
+                found += nodes(value, f"{path}.{key}")
+    return found
+
+
+def test_make_says_in_one_sentence_what_is_wrong_with_the_python(tmp_path: Path) -> None:
+    project = Project.copy(tmp_path)
+    for python, words in [("/no/such/python", "is missing"), ("/bin/true", "is missing")]:
+        ran = subprocess.run(
+            ["make", "test", f"PYTHON={python}"],
+            cwd=project.root,
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode != 0
+        assert f"needs Python 3.11, but '{python}' {words}" in ran.stderr
+        assert not (project.root / ".venv").exists()
+
+
+def test_make_says_in_one_sentence_that_a_path_with_a_space_does_not_work(tmp_path: Path) -> None:
+    root = tmp_path / "with space"
+    root.mkdir()
+    project = Project.copy(root)
+    ran = subprocess.run(["make", "demo"], cwd=project.root, capture_output=True, text=True)
+    assert ran.returncode != 0 and "This path contains a space" in ran.stderr
+    assert not (project.root / ".venv").exists()
