@@ -63,7 +63,11 @@ $(READY): requirements.lock
 	  echo "This project needs Python 3.11, but '$(PYTHON)' is $${found:-missing}: install it, or name it with PYTHON=/path/to/python3.11." >&2
 	  exit 2
 	fi
+	if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then
+	  echo "'$(PYTHON)' cannot make environments: install its venv module (Debian: python3.11-venv)." >&2
+	  exit 2
+	fi
 	rm -rf .venv
-	"$(PYTHON)" -m venv .venv
+	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	touch $(READY)

@@ -75,6 +75,8 @@ class Grid:
             self._overrides[cell],
         ):
             base = merge(base, override)
+        if cell.arch == "vit":  # its position embedding is as large as its input
+            base["encoder"]["image_size"] = base["image"]["size"]
         return dict(sort_keys(base))
 
     def study_settings(self, study: str) -> dict[str, Any]:
@@ -118,6 +120,12 @@ class Grid:
         return [
             cell for cell in self.cells if all(asdict(cell)[axis] == axes[axis] for axis in axes)
         ]
+
+    def initial_variant(self, cell: Cell) -> str:
+        """Return the variant that names a cell's random encoder: base unless its own differs."""
+        variant = self.config["studies"][cell.study]["variants"][cell.variant]
+        differs = "encoder" in variant or "encoder" in self._overrides[cell]
+        return cell.variant if differs else "base"
 
     def values(self, axis: str) -> list[str]:
         """Return the declared values of a cell's axis, sorted."""

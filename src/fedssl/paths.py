@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from fedssl.experiments import Cell
 
+# One evaluation job writes these; they need nothing but features.
+FEATURE_PROTOCOLS = ("knn", "linear-probe", "retrieval")
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -24,7 +27,7 @@ class Tree:
         return f"{self.results}/evaluate/{cell.path}/{task}/{protocol}.json"
 
     def random_init_metric(self, cell: Cell, task: str, protocol: str) -> str:
-        """The metric of the random encoder that a cell starts from."""
+        """The metric of the random encoder of a cell's arch, variant and seed."""
         folder = f"{cell.study}/random-init/{cell.arch}/{cell.variant}/seed{cell.seed}"
         return f"{self.results}/evaluate/{folder}/{task}/{protocol}.json"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from slurm.configuration import environment, write_configuration
-from slurm.packages import Packages
-from slurm.supervise import supervised
+from tests.slurm.configuration import environment, write_configuration
+from tests.slurm.packages import Packages
+from tests.slurm.supervise import supervised
 
 START_SECONDS = 60
-ACCOUNTS = ("lab", "other")  # the first one becomes the user's default
+ACCOUNTS = ("lab", "other")
 
 
 class ClusterError(Exception):
@@ -98,7 +98,8 @@ class SlurmCluster:
         for account in ACCOUNTS:
             self.command("sacctmgr", "-i", "add", "account", account)
             self.command("sacctmgr", "-i", "add", "user", "root", f"account={account}")
-        self.command("sacctmgr", "-i", "modify", "user", "root", "set", "defaultaccount=lab")
+        default = f"defaultaccount={ACCOUNTS[0]}"
+        self.command("sacctmgr", "-i", "modify", "user", "root", "set", default)
 
     def _start_slurm(self) -> None:
         self._start("slurmctld", "-D", ready=self._answers("scontrol", "ping"))

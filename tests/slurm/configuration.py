@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from slurm.packages import Packages
+from tests.slurm.packages import Packages
 
 TEMPLATES = Path(__file__).parent / "etc"
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from slurm.cluster import SlurmCluster
-from slurm.packages import Packages, UnavailableError, packages
+
+from tests.slurm.cluster import SlurmCluster
+from tests.slurm.packages import Packages, UnavailableError, packages
 
 
 @pytest.fixture(scope="session")

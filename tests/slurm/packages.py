@@ -77,7 +77,8 @@ def _download(folder: Path) -> list[Path]:
     apt = ["apt-get", "-q", "-y", "-o", f"Dir::State::Lists={folder}/lists"]
     apt += ["-o", f"Dir::Cache={folder}", "-o", "APT::Sandbox::User=root"]
     apt += ["-o", "Debug::NoLocking=1", "-o", "Acquire::Retries=2"]
-    _run([*apt, "update"])
+    # Without this option an archive that cannot be reached is only a warning.
+    _run([*apt, "-o", "APT::Update::Error-Mode=any", "update"])
     _run([*apt, "install", "--download-only", "--reinstall", "--no-install-recommends", *PACKAGES])
     return sorted((folder / "archives").glob("*.deb"))
 

@@ -1,13 +1,12 @@
 """Snakemake as a user of the cluster types it."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
-from slurm.cluster import SlurmCluster
-from slurm.supervise import supervised
+from tests.slurm.cluster import SlurmCluster
+from tests.slurm.supervise import supervised
+from tests.workflow.project import ROOT
 
-PROJECT = Path(__file__).parents[2]
 LIMIT_SECONDS = 1800
 
 
@@ -26,18 +25,5 @@ def run(cluster: SlurmCluster, folder: Path, command: str, **variables: str) -> 
 def toy_project(folder: Path) -> Path:
     """Return a folder with two quick jobs and the shipped profile."""
     shutil.copytree(Path(__file__).parent / "toy", folder)
-    (folder / "slurm").symlink_to(PROJECT / "slurm")
-    return folder
-
-
-def copied_project(folder: Path) -> Path:
-    """Return a copy of this project as a fresh clone of the working tree would be."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    for name in filter(None, listing.stdout.split("\0")):
-        if (PROJECT / name).is_file():  # a deleted file is still listed
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, folder / name)
+    (folder / "slurm").symlink_to(ROOT / "slurm")
     return folder

@@ -6,14 +6,15 @@ import time
 from pathlib import Path
 
 import pytest
-from slurm.cluster import SlurmCluster
-from slurm.packages import Packages
+
+from tests.slurm.cluster import SlurmCluster
+from tests.slurm.packages import Packages
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from slurm.cluster import SlurmCluster
-from slurm.packages import Packages
+from tests.slurm.cluster import SlurmCluster
+from tests.slurm.packages import Packages
 
 with SlurmCluster(Path(sys.argv[1]), Packages(Path(sys.argv[2])), accounting=False) as cluster:
     cluster.command("sbatch", "--output=/dev/null", "--wrap", sys.argv[3])
@@ -56,8 +57,8 @@ def test_nothing_outlives_an_interrupted_test(slurm_packages: Packages, tmp_path
 
 def test_nothing_outlives_a_killed_test(slurm_packages: Packages, tmp_path: Path) -> None:
     words = [str(tmp_path), str(slurm_packages.root), stubborn_job(tmp_path)]
-    tests = Path(__file__).parents[1]
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, *words], cwd=tests)
+    root = Path(__file__).parents[2]
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, *words], cwd=root)
     try:
         processes = pids(tmp_path)
     finally:

@@ -8,8 +8,8 @@ from lightly.loss import NTXentLoss
 from torchvision.models import resnet18
 
 from fedssl import backbones, methods
-from fedssl.backbones.encoder import initialise
-from fedssl.methods.simclr import nt_xent
+from fedssl.backbones.encoder import Encoder, initialise
+from fedssl.methods.simclr import nt_xent, nt_xent_viewmaker
 
 PARTNERS = {
     "same": [[1.0, 0.0], [0.0, 1.0]],
@@ -84,3 +84,56 @@ def test_a_batch_of_one_has_no_loss() -> None:
     loss = nt_xent(one, torch.randn(1, 8), 0.5)
     loss.backward()
     assert float(loss.detach()) == 0.0 and one.grad is not None and not one.grad.any()
+
+
+@pytest.mark.parametrize(
+    ("partners", "temperature", "loss"),
+    [
+        ("same", 0.5, math.log(2 + 2 * math.exp(-2))),
+        ("same", 0.07, 0.693148),
+        ("near", 0.5, 2.713195),
+        ("near", 0.07, 14.343116),
+        ("swapped", 0.5, 2.820075),
+        ("swapped", 0.07, 14.978862),
+    ],
+)
+def test_the_authors_contrastive_loss_by_hand(
+    partners: str, temperature: float, loss: float
+) -> None:
+    value = nt_xent_viewmaker(torch.eye(2), torch.tensor(PARTNERS[partners]), temperature)
+    assert float(value) == pytest.approx(loss, abs=2e-6)
+
+
+def test_the_authors_contrastive_loss_has_a_floor_and_two_unlike_sides() -> None:
+    first, second = torch.randn(2, 17, 8, generator=torch.Generator().manual_seed(0)).unbind()
+    loss = nt_xent_viewmaker(first, second, 0.5)
+    torch.testing.assert_close(nt_xent_viewmaker(3 * first, second / 2, 0.5), loss)
+    assert (nt_xent_viewmaker(second, first, 0.5) - loss).abs() > 1e-3
+    assert nt_xent_viewmaker(first, first, 0.01) >= math.log(2) > nt_xent(first, first, 0.01)
+
+
+def test_simclr_trains_with_the_loss_it_is_told() -> None:
+    first, second = torch.randn(2, 6, 128, generator=torch.Generator().manual_seed(0)).unbind()
+    for name, function in {"ntxent": nt_xent, "ntxent-viewmaker": nt_xent_viewmaker}.items():
+        encoder = initialise(0, arch="resnet18", width=8)
+        method = methods.build("simclr", encoder, temperature=0.2, loss=name)
+        assert method.objective(first, second) == function(first, second, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("simclr", {"temperature": 0.5, "loss": "ntxent"}),
+        ("simclr", {"temperature": 0.5, "loss": "ntxent-viewmaker"}),
+        ("barlow-twins", {"off_diagonal_weight": 0.005, "std": "biased"}),
+    ],
+)
+def test_a_loss_is_computed_in_float32_under_autocast(
+    name: str, settings: dict[str, object]
+) -> None:
+    encoder = Encoder(torch.nn.Identity(), torch.nn.Identity(), num_features=8)
+    method = methods.build(name, encoder, **settings)
+    views = torch.randn(2, 16, 8, generator=torch.Generator().manual_seed(0))
+    expected = method.training_step(views)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(method.training_step(views), expected)

@@ -1,7 +1,6 @@
-"""The round loop: laws of alternation, sampling, schedules, and of resuming."""
+"""The round loop: laws of alternation, sampling, schedules, and of checkpoints."""
 
 import copy
-import csv
 import json
 import math
 from pathlib import Path
@@ -10,138 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from fedssl.data.bank import open_bank
-from fedssl.data.build import build_bank
-from fedssl.data.sharding import write_shards
-from fedssl.data.synthetic import write_archives
 from fedssl.errors import UserError
 from fedssl.federation import rounds
 from fedssl.federation.checkpoint import load_checkpoint, save_checkpoint
 from fedssl.federation.client import ClientTask, alternate, learning_rate
 from fedssl.files import sha256
 from fedssl.randomness import stream
-from fedssl.views.statistics import write_statistics
-
-SETTINGS = {
-    "aggregator": {"name": "fedavg"},
-    "audio": {
-        "sample_rate": 16000,
-        "crop_seconds": 0.5,
-        "n_fft": 512,
-        "window": 400,
-        "hop": 500,
-        "mels": 32,
-        "log_floor": 1e-6,
-        "size": 32,
-        "statistics_clips": 64,
-    },
-    "augmentation": {
-        "image": {
-            "crop_scale": [0.2, 1.0],
-            "jitter": [0.4, 0.4, 0.4, 0.1],
-            "jitter_probability": 0.8,
-            "grey_probability": 0.2,
-            "blur_sigma": [0.1, 2.0],
-            "blur_probability": 0.5,
-        },
-        "audio": {
-            "frequency_crop": [0.8, 1.0],
-            "time_crop": [0.6, 1.0],
-            "frequency_mask": 0.2,
-            "time_mask": 0.2,
-            "noise": 0.1,
-        },
-    },
-    "encoder": {"arch": "resnet18", "width": 8, "embedding_dim": 16},
-    "federation": {
-        "clients": 4,
-        "fraction": 0.5,
-        "rounds": 4,
-        "local_epochs": 2,
-        "batch_size": 8,
-    },
-    "image": {"size": 32, "mean": [0.5] * 3, "std": [0.25] * 3},
-    "method": {"name": "simclr", "temperature": 0.5},
-    "optimiser": {
-        "lr": 0.03,
-        "schedule": "cosine-local",
-        "momentum": 0.9,
-        "weight_decay": 1e-4,
-    },
-    "precision": "fp32",
-    "seed": 0,
-    "sharding": {"alpha": 1.0, "min_samples": 2},
-    "split": "a0-i0-b100",
-    "threads": 1,
-}
+from tests.unit.federations import SETTINGS, history, lay_out, run
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Banks, shards and statistics of made-up archives, as the workflow lays them out."""
-    folder = tmp_path_factory.mktemp("federation")
-    plans = {
-        "image": ("cifar10", "batches", 10, {"train": 60, "test": 20}),
-        "audio": ("fsdd", "recordings", 10, {"train": 60, "test": 20}),
-    }
-    found = {}
-    for modality, (dataset, key, classes, splits) in plans.items():
-        archives = {key: folder / dataset}
-        write_archives(dataset, archives, classes=classes, splits=splits, seed=0)
-        entry = {"classes": classes, "splits": splits, "max_bad_share": 0.0}
-        build_bank(dataset, archives, folder / modality, entry=entry)
-        bank = open_bank(folder / modality)
-        sharding = SETTINGS["sharding"] | {"clients": 4}
-        write_shards(bank, folder / f"{modality}.json", sharding=sharding, seed=0)
-        found[f"{modality}_bank"] = str(folder / modality / "bank.json")
-        found[f"{modality}_shards"] = str(folder / f"{modality}.json")
-    write_statistics(
-        open_bank(folder / "audio"), folder / "statistics.json", audio=SETTINGS["audio"]
-    )
-    return found | {"normalisation": str(folder / "statistics.json")}
-
-
-def run(inputs: dict[str, str], folder: Path, **changes: object) -> Path:
-    settings = copy.deepcopy(SETTINGS) | changes
-    rounds.pretrain(
-        settings,
-        inputs=inputs,
-        checkpoints=str(folder / "state"),
-        model=str(folder / "model.safetensors"),
-        rounds=str(folder / "rounds.csv"),
-    )
-    return folder / "model.safetensors"
-
-
-class Interrupted(Exception):
-    pass
-
-
-@pytest.mark.parametrize("after", [1, 3])
-def test_an_interrupted_run_ends_with_the_same_bits(
-    inputs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
-) -> None:
-    whole = run(inputs, tmp_path / "whole")
-    run_round = rounds.run_round
-
-    def interrupted(*arguments: object) -> object:
-        if arguments[2] == after + 1:
-            raise Interrupted
-        return run_round(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(rounds, "run_round", interrupted)
-    with pytest.raises(Interrupted):
-        run(inputs, tmp_path / "resumed")
-    monkeypatch.setattr(rounds, "run_round", run_round)
-    resumed = run(inputs, tmp_path / "resumed")
-    assert sha256(resumed) == sha256(whole)
-    assert not (tmp_path / "resumed" / "state").exists()
-    assert history(tmp_path / "resumed") == history(tmp_path / "whole")
-
-
-def history(folder: Path) -> list[dict[str, str]]:
-    with (folder / "rounds.csv").open() as file:
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+    return lay_out(tmp_path_factory.mktemp("federation"))
 
 
 def test_the_history_counts_samples_and_steps(inputs: dict[str, str], tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def colours(folder: Path, *, count: int = 25) -> LightViews:
     for i in range(count):
         noise = rng.integers(-40, 41, (16, 16, 3))
         pixels = (np.array(COLOURS[i % 3]) + noise).astype(np.uint8)
-        split = "train" if i < count - 8 else "test"
+        split = "test" if i < 8 else "train"
         samples.append(Sample(f"{i}.png", "abc"[i % 3], split, pixels))
     banks.write(samples, folder)
     return LightViews(open_bank(folder), {"image": IMAGE}, statistics=None, device=CPU)
@@ -171,6 +171,15 @@ def test_a_certain_flip_mirrors() -> None:
     images = pictures(4, 20)
     view = light_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=1.0)
     torch.testing.assert_close(view, plain_view(images, image=IMAGE).flip(3), atol=1e-5, rtol=1e-5)
+
+
+def test_each_sample_has_its_own_flip() -> None:
+    images = pictures(1, 20).expand(64, -1, -1, -1)
+    views = light_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=0.5)
+    plain = plain_view(images[:1], image=IMAGE)[0]
+    kept = sum(bool((view - plain).abs().max() < 1e-4) for view in views)
+    mirrored = sum(bool((view - plain.flip(2)).abs().max() < 1e-4) for view in views)
+    assert kept + mirrored == 64 and 16 < kept < 48
 
 
 def test_a_light_view_is_one_of_torchvisions_crops_and_each_sample_has_its_own() -> None:

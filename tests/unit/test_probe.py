@@ -21,6 +21,7 @@ SETTINGS = {
     "batch_size": 32,
     "momentum": 0.9,
     "weight_decay": 0.0,
+    "standardise": False,
 }
 
 
@@ -90,6 +91,32 @@ def test_it_is_a_function_of_its_seed_and_leaves_the_global_generator_alone() ->
     torch.random.set_rng_state(before)
 
 
+def test_standardised_features_make_the_probe_blind_to_scale_and_offset() -> None:
+    features, labels = clusters(240, seed=0, spread=0.5)
+    queries, _ = clusters(100, seed=1, spread=0.5)
+    scale, offset = torch.tensor([0.01, 1.0, 40.0, 3.0, 0.5, 7.0]), torch.arange(6) - 2.0
+    plain = fit(features, labels, standardise=True)
+    moved = fit(features * scale + offset, labels, standardise=True)
+    expected = plain(queries)
+    torch.testing.assert_close(moved(queries * scale + offset), expected, atol=5e-3, rtol=5e-3)
+    raw = fit(features * scale + offset, labels)(queries * scale + offset)
+    assert (raw - expected).abs().max() > 1, "without it the scale would show"
+
+
+def test_standardising_is_a_probe_on_standardised_features() -> None:
+    features, labels = clusters(90, seed=0, spread=1.0)
+    unit = (features - features.mean(dim=0)) / features.std(dim=0, correction=0)
+    found, expected = fit(features, labels, standardise=True), fit(unit, labels)
+    torch.testing.assert_close(found(features), expected(unit), atol=1e-4, rtol=1e-4)
+
+
+def test_a_feature_that_never_moves_has_no_say() -> None:
+    features, labels = clusters(90, seed=0, spread=1.0)
+    features[:, 4], features[:, 5] = 0.1, 0.0
+    probe = fit(features, labels, standardise=True)
+    assert not probe.weight[:, 4:].any() and probe.weight[:, :4].all()
+
+
 def test_renaming_the_classes_renames_the_predictions() -> None:
     features, labels = clusters(120, seed=0, spread=1.5)
     new_name = torch.tensor([2, 0, 3, 1])
@@ -127,7 +154,7 @@ def test_what_cannot_be_probed_is_named() -> None:
     features, labels = clusters(40, seed=0, spread=0.5)
     with pytest.raises(UserError, match=r"Labels are \(39,\) for 40 samples"):
         fit(features, labels[1:])
-    with pytest.raises(UserError, match="run from 0 to 4; classes are 0..3"):
+    with pytest.raises(UserError, match=r"run from 0 to 4; classes are 0\.\.3"):
         fit(features, labels + (labels == 3))
     with pytest.raises(UserError, match=r"features are \(40, 2, 3\)"):
         fit(features.view(40, 2, 3), labels)

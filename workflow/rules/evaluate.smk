@@ -1,14 +1,25 @@
 """Downstream evaluation: one job a checkpoint and task, features computed once."""
 
+SCORES = f"<results>/evaluate/{CELL}/{{task}}"
+RANDOM_SCORES = f"<results>/evaluate/{RANDOM_INIT}/{{task}}"
+
 
 rule evaluate:
     input:
         unpack(EVALUATE.inputs),
         model=f"<results>/pretrain/{CELL}/model.safetensors",
     output:
-        knn=f"<results>/evaluate/{CELL}/{{task}}/knn.json",
-        predictions=f"<results>/evaluate/{CELL}/{{task}}/knn.parquet",
-        provenance=f"<results>/evaluate/{CELL}/{{task}}/provenance.json",
+        metrics=expand(
+            f"{SCORES}/{{protocol}}.json",
+            protocol=EVALUATE.protocols,
+            allow_missing=True,
+        ),
+        samples=expand(
+            f"{SCORES}/{{protocol}}.parquet",
+            protocol=EVALUATE.protocols,
+            allow_missing=True,
+        ),
+        provenance=f"{SCORES}/provenance.json",
     log:
         f"<logs>/evaluate/{CELL}/{{task}}.log",
     benchmark:
@@ -18,6 +29,7 @@ rule evaluate:
     threads: EVALUATE.threads
     params:
         settings=EVALUATE.settings,
+        protocols=EVALUATE.protocols,
         sources=EVALUATE.sources,
     message:
         "scoring {wildcards.method} {wildcards.arch} {wildcards.aggregator} "
@@ -30,15 +42,49 @@ use rule evaluate as evaluate_random_init with:
     input:
         unpack(EVALUATE.inputs),
     output:
-        knn=f"<results>/evaluate/{RANDOM_INIT}/{{task}}/knn.json",
-        predictions=f"<results>/evaluate/{RANDOM_INIT}/{{task}}/knn.parquet",
-        provenance=f"<results>/evaluate/{RANDOM_INIT}/{{task}}/provenance.json",
+        metrics=expand(
+            f"{RANDOM_SCORES}/{{protocol}}.json",
+            protocol=EVALUATE.protocols,
+            allow_missing=True,
+        ),
+        samples=expand(
+            f"{RANDOM_SCORES}/{{protocol}}.parquet",
+            protocol=EVALUATE.protocols,
+            allow_missing=True,
+        ),
+        provenance=f"{RANDOM_SCORES}/provenance.json",
     log:
         f"<logs>/evaluate/{RANDOM_INIT}/{{task}}.log",
     benchmark:
         f"<benchmarks>/evaluate/{RANDOM_INIT}/{{task}}.tsv"
     params:
         settings=EVALUATE.random_init_settings,
+        protocols=EVALUATE.protocols,
         sources=EVALUATE.sources,
     message:
         "scoring the random {wildcards.arch} of seed {wildcards.seed} on {wildcards.task}"
+
+
+rule fine_tune:
+    input:
+        unpack(EVALUATE.inputs),
+        model=f"<results>/pretrain/{CELL}/model.safetensors",
+    output:
+        metric=f"{SCORES}/fine-tune.json",
+        samples=f"{SCORES}/fine-tune.parquet",
+        provenance=f"{SCORES}/fine-tune.provenance.json",
+    log:
+        f"<logs>/fine_tune/{CELL}/{{task}}.log",
+    benchmark:
+        f"<benchmarks>/fine_tune/{CELL}/{{task}}.tsv"
+    conda:
+        "../../envs/fedssl.yaml"
+    threads: EVALUATE.threads
+    params:
+        settings=EVALUATE.fine_tune_settings,
+        sources=EVALUATE.fine_tune_sources,
+    message:
+        "fine-tuning {wildcards.method} {wildcards.arch} {wildcards.aggregator} "
+        "{wildcards.split} {wildcards.variant} seed {wildcards.seed} on {wildcards.task}"
+    script:
+        "../scripts/fine_tune.py"

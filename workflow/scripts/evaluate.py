@@ -7,9 +7,6 @@ with job(snakemake, **snakemake.params.settings):
     evaluate(
         snakemake.params.settings,
         identity=dict(snakemake.wildcards.items()),
-        model=snakemake.input.get("model"),
-        bank=snakemake.input.bank,
-        normalisation=snakemake.input.get("normalisation"),
-        knn=snakemake.output.knn,
-        predictions=snakemake.output.predictions,
+        inputs=dict(snakemake.input.items()),
+        metrics=dict(zip(snakemake.params.protocols, snakemake.output.metrics, strict=True)),
     )

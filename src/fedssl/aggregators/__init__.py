@@ -5,8 +5,9 @@ Every rule is fssuavl equation 3, w = sum_q beta_q w_q; a rule's module only say
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,9 +31,9 @@ def module_name(aggregator: str) -> str:
     return f"fedssl.aggregators.{aggregator.removesuffix('-bb').replace('-', '_')}"
 
 
-def get_rule(name: str) -> "Rule":
+def get_rule(name: str, **settings: Any) -> "Rule":
     """Return the rule that weighs one update, for the streaming accumulator."""
-    rule: Rule = import_module(module_name(name)).weigh
+    rule: Rule = partial(import_module(module_name(name)).weigh, **settings)
     return rule
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fedssl.data.bank import FILES, FORMAT, SAMPLE_RATE, Modality
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.samples import AbsentMember, BadMember, Member, Sample
 from fedssl.errors import UserError
 from fedssl.files import atomic_write, digest, sha256, write_json
+
+_LOG = logging.getLogger(__name__)
 
 DTYPES: Mapping[Modality, np.dtype] = {"image": np.dtype(np.uint8), "audio": np.dtype(np.int16)}
 _BAD_SHOWN = 5
@@ -23,13 +26,13 @@ _HEADER_BYTES = 128
 
 
 def write_bank(
-    samples: Iterable[Sample | BadMember],
+    samples: Iterable[Member],
     folder: str | Path,
     *,
     dataset: str,
     modality: Modality,
     num_classes: int,
-    counts: Mapping[str, int],
+    counts: Mapping[str, int | None],
     max_bad_share: float,
 ) -> dict[str, Any]:
     """Write a bank to `folder` and return what its bank.json says.
@@ -43,11 +46,13 @@ def write_bank(
         dataset: name of the dataset.
         modality: image or audio.
         num_classes: declared classes.
-        counts: declared members per split, unreadable ones included.
-        max_bad_share: largest share of unreadable members that is accepted, 0 to 1.
+        counts: declared members per split, unreadable and absent ones included; None where it
+            is not known: then what is there counts.
+        max_bad_share: largest share of unreadable members among those that are there, 0 to 1.
 
     Raises:
-        UserError: too many unreadable members, or counts other than the declared ones.
+        UserError: too many unreadable members, counts other than the declared ones, or a
+            declared split without a single sample.
     """
     folder, ledger = Path(folder), _Ledger(dataset)
     with contextlib.ExitStack() as stack:
@@ -55,6 +60,8 @@ def write_bank(
         _stream(samples, parts[FILES[modality][0]], ledger, dtype=DTYPES[modality])
         ledger.check_bad(max_bad_share)
         ledger.check_counts(counts, num_classes=num_classes)
+        if ledger.absent:
+            _LOG.warning("%s lacks %d members, listed in bank.json", dataset, len(ledger.absent))
         _write_index(ledger, parts, modality=modality)
         files = {n: {"sha256": sha256(p), "size": p.stat().st_size} for n, p in parts.items()}
         facts = {"format": FORMAT, "modality": modality, **ledger.facts(modality), "files": files}
@@ -80,6 +87,7 @@ class _Ledger:
     splits: list[str] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     bad: list[BadMember] = field(default_factory=list)
+    absent: list[AbsentMember] = field(default_factory=list)
     image_shape: tuple[int, ...] = ()
 
     @property
@@ -103,8 +111,17 @@ class _Ledger:
             "classes": self.classes,
             "counts": dict(sorted(Counter(self.splits).items())),
             "bad": [{"name": bad.name, "reason": bad.reason} for bad in self.bad],
+            **self._absent_facts(),
             **layout,
         }
+
+    def _absent_facts(self) -> dict[str, Any]:
+        """Return how many members of each split are absent, and which; nothing where none is."""
+        if not self.absent:
+            return {}
+        counts = Counter(member.split for member in self.absent)
+        names = sorted(member.name for member in self.absent)
+        return {"absent": {"counts": dict(sorted(counts.items())), "names": names}}
 
     def check_bad(self, max_bad_share: float) -> None:
         total = len(self.names) + len(self.bad)
@@ -115,13 +132,18 @@ class _Ledger:
                 f"the share of {max_bad_share} that max_bad_share allows: {shown}"
             )
 
-    def check_counts(self, counts: Mapping[str, int], *, num_classes: int) -> None:
-        found = Counter(self.splits) + Counter(bad.split for bad in self.bad if bad.split)
-        if found != Counter(counts):
+    def check_counts(self, counts: Mapping[str, int | None], *, num_classes: int) -> None:
+        found = Counter(self.splits)
+        found.update(bad.split for bad in self.bad if bad.split)
+        found.update(member.split for member in self.absent)
+        declared = {split: found[split] if n is None else n for split, n in counts.items()}
+        if found != Counter(declared):
             raise UserError(
                 f"the archives of {self.dataset} hold {_listed(found)} members and its entry in "
-                f"the datasets file declares {_listed(counts)}"
+                f"the datasets file declares {_listed(declared)}"
             )
+        if empty := sorted(set(counts) - set(self.splits)):
+            raise UserError(f"{self.dataset} has no readable member in {' and '.join(empty)}")
         if len(self.classes) != num_classes:
             raise UserError(
                 f"the archives of {self.dataset} hold {len(self.classes)} classes and its entry "
@@ -133,15 +155,15 @@ def _listed(counts: Mapping[Any, int]) -> str:
     return ", ".join(f"{split} {count}" for split, count in sorted(counts.items())) or "no"
 
 
-def _stream(
-    samples: Iterable[Sample | BadMember], path: Path, ledger: _Ledger, *, dtype: np.dtype
-) -> None:
+def _stream(samples: Iterable[Member], path: Path, ledger: _Ledger, *, dtype: np.dtype) -> None:
     """Append every sample's data to one .npy file, whose header is completed at the end."""
     with path.open("wb") as file:
         file.write(_header(dtype, (0,)))
         for sample in samples:
             if isinstance(sample, BadMember):
                 ledger.bad.append(sample)
+            elif isinstance(sample, AbsentMember):
+                ledger.absent.append(sample)
             elif reason := _misfit(sample.data, ledger, dtype):
                 ledger.bad.append(BadMember(sample.name, sample.label, sample.split, reason))
             else:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 from fedssl.data import readers
 from fedssl.data.bank import Modality
 from fedssl.data.bank_writer import write_bank
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.samples import Member
 from fedssl.errors import UserError
 
 
@@ -18,7 +18,7 @@ class Reader(Protocol):
 
     MODALITY: Modality
 
-    def read(self, archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+    def read(self, archives: Mapping[str, Path]) -> Iterator[Member]:
         """Yield every labelled member of the archives, keyed as in the datasets file."""
 
 

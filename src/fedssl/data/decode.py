@@ -52,6 +52,11 @@ def decode_audio(data: bytes) -> np.ndarray:
         waveform, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         raise UnreadableError(f"it is not a sound file ({error})") from error
+    return bank_waveform(waveform, rate=rate)
+
+
+def bank_waveform(waveform: np.ndarray, *, rate: int) -> np.ndarray:
+    """Return a (samples, channels) float waveform in [-1, 1] as mono int16 at 16 kHz."""
     mono = waveform.mean(axis=1) if waveform.shape[1] > 1 else waveform[:, 0]
     if not np.isfinite(mono).all():
         raise UnreadableError("it holds NaN or infinite samples")

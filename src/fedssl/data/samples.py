@@ -32,5 +32,17 @@ class BadMember:
     reason: str
 
 
+@dataclass(frozen=True)
+class AbsentMember:
+    """A labelled member that the user's copy lacks, as a clip that is no longer published."""
+
+    name: str
+    label: str
+    split: str
+
+
+Member = Sample | BadMember | AbsentMember
+
+
 class UnreadableError(Exception):
     """A member cannot be decoded; the message says why."""

@@ -1,4 +1,4 @@
-"""One evaluation job: features once, then every protocol that needs only features."""
+"""Evaluation jobs: one checkpoint on one task."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fedssl.backbones.encoder import initialise
+from fedssl.backbones.encoder import Encoder, initialise
 from fedssl.data.bank import Bank, open_bank
 from fedssl.device import prepare_device
+from fedssl.evaluation import fine_tune as tuning
 from fedssl.evaluation.features import extract_features, load_backbone
-from fedssl.evaluation.knn import knn_predict
+from fedssl.evaluation.protocols import Features, Score, score, top1
 from fedssl.federation.checkpoint import load_state
 from fedssl.files import atomic_write, read_json, write_json
+from fedssl.views.light import LightViews
 from fedssl.views.samples import Views
 
 
@@ -22,56 +24,95 @@ def evaluate(
     settings: Mapping[str, Any],
     *,
     identity: Mapping[str, str],
-    model: str | None,
-    bank: str,
-    normalisation: str | None,
-    knn: str,
-    predictions: str,
+    inputs: Mapping[str, str],
+    metrics: Mapping[str, str],
 ) -> None:
-    """Score one checkpoint on one task; write the metric and the prediction of every sample.
+    """Score one checkpoint on one task, by every protocol in `metrics` (protocol -> file).
 
-    Without `model` the encoder is the random one of round 0, which every pretrained encoder of
-    the same seed started from. `bank` is the bank.json of the task; `identity` says what is scored
-    and goes into the metric file.
+    Features are computed once. Without `inputs["model"]` the encoder is the random one of round
+    0, which every pretrained encoder of the same seed started from. `inputs["bank"]` is the
+    bank.json of the task; `identity` says what is scored and goes into the metric files. Beside
+    each file lies a Parquet table of the same name, a row for every scored sample.
     """
     device = prepare_device(settings["threads"])
-    opened = open_bank(Path(bank).parent)
-    encoder = initialise(settings["seed"], **settings["encoder"])
-    if model is not None:
-        load_backbone(load_state(model), encoder)
-    statistics = read_json(normalisation) if normalisation else None
-    views = Views(opened, settings, statistics=statistics, device=device)
-    train, scored = opened.indices("train"), opened.indices(settings["split"])
-    memory = extract_features(encoder.backbone, views, train, device=device)
-    queries = extract_features(encoder.backbone, views, scored, device=device)
-    predicted = knn_predict(
-        queries,
-        memory,
-        bank_labels=torch.from_numpy(opened.labels[train]).to(device),
-        num_classes=len(opened.classes),
-        **settings["knn"],
+    bank = open_bank(Path(inputs["bank"]).parent)
+    views = Views(bank, settings, statistics=_statistics(inputs), device=device)
+    encoder = _encoder(settings, inputs)
+    train, scored = bank.indices("train"), bank.indices(settings["split"])
+    features = Features(
+        memory=extract_features(encoder.backbone, views, train, device=device),
+        memory_labels=torch.from_numpy(bank.labels[train]).to(device),
+        queries=extract_features(encoder.backbone, views, scored, device=device),
+        query_labels=torch.from_numpy(bank.labels[scored]).to(device),
+        num_classes=len(bank.classes),
     )
-    _write_predictions(opened, scored, predicted.cpu().numpy(), path=predictions)
-    correct = predicted.cpu().numpy() == opened.labels[scored]
+    for protocol, path in metrics.items():
+        result = score(protocol, features, settings)
+        _write(result, bank, scored, protocol=protocol, identity=identity, path=path)
+
+
+def fine_tune(
+    settings: Mapping[str, Any],
+    *,
+    identity: Mapping[str, str],
+    inputs: Mapping[str, str],
+    metric: str,
+) -> None:
+    """Fine-tune one checkpoint on one task, end to end, and write what `evaluate` writes."""
+    device = prepare_device(settings["threads"])
+    bank = open_bank(Path(inputs["bank"]).parent)
+    views = LightViews(bank, settings, statistics=_statistics(inputs), device=device)
+    model = tuning.fine_tune(
+        _encoder(settings, inputs),
+        views,
+        indices=bank.indices("train"),
+        settings=settings["fine-tune"],
+        precision=settings["precision"],
+        seed=settings["seed"],
+        device=device,
+    )
+    scored = bank.indices(settings["split"])
+    predicted = tuning.predict(model, views, scored, device=device).cpu()
+    result = top1(predicted, torch.from_numpy(bank.labels[scored]))
+    _write(result, bank, scored, protocol="fine-tune", identity=identity, path=metric)
+
+
+def _encoder(settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Encoder:
+    encoder = initialise(settings["seed"], **settings["encoder"])
+    if "model" in inputs:
+        load_backbone(load_state(inputs["model"]), encoder)
+    return encoder
+
+
+def _statistics(inputs: Mapping[str, str]) -> dict[str, float] | None:
+    if "normalisation" not in inputs:
+        return None
+    statistics: dict[str, float] = read_json(inputs["normalisation"])
+    return statistics
+
+
+def _write(
+    result: Score,
+    bank: Bank,
+    positions: np.ndarray,
+    *,
+    protocol: str,
+    identity: Mapping[str, str],
+    path: str,
+) -> None:
+    """Write the metric, and beside it one row a scored sample: its position in the bank first."""
+    predictions = Path(path).with_suffix(".parquet")
+    columns = {"position": positions, "label": bank.labels[positions], **result.columns}
+    with atomic_write(predictions) as temporary:
+        pd.DataFrame(columns).to_parquet(temporary, index=False)
     metric = {
         **identity,
-        "seed": settings["seed"],
-        "modality": opened.modality,
-        "protocol": "knn",
-        "metric": "top-1 accuracy",
-        "value": 100.0 * float(correct.mean()),
-        "n_eval": len(scored),
-        "predictions": Path(predictions).name,
+        "seed": int(identity["seed"]),
+        "modality": bank.modality,
+        "protocol": protocol,
+        "metric": result.metric,
+        "value": result.value,
+        "n_eval": len(positions),
+        "predictions": predictions.name,
     }
-    write_json(knn, metric)
-
-
-def _write_predictions(
-    bank: Bank, positions: np.ndarray, predicted: np.ndarray, *, path: str
-) -> None:
-    """Write one row a scored sample: its position in the bank, its label and the prediction."""
-    frame = pd.DataFrame(
-        {"position": positions, "label": bank.labels[positions], "prediction": predicted}
-    )
-    with atomic_write(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+    write_json(path, metric)

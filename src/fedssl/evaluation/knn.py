@@ -1,20 +1,14 @@
 """The kNN monitor: weighted nearest neighbours on frozen features (Wu et al. 2018, section 3.4)."""
 
-import contextlib
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
 from fedssl.errors import UserError
+from fedssl.evaluation.similarity import cosine_chunks
 
-# Similarities held at once: 128 MiB on a CPU, 1 GiB on an accelerator.
-_CPU_CHUNK = 2**25
-_ACCELERATOR_CHUNK = 2**28
 # A weight in (0, 1] becomes an integer of this many units: a sum of integers is the same in every
 # order, so equal class scores are exactly equal on any device. 2**22 neighbours fit in 63 bits.
 _WEIGHT_UNITS = 2**40
-_EPS = 1e-12  # of a row's norm: a row of zeros stays zero, equally far from everything
 
 
 @torch.no_grad()
@@ -53,26 +47,13 @@ def knn_predict(
     _check_tensors(queries, bank, bank_labels=bank_labels, num_classes=num_classes)
     # Sorted by class, the first of several equal rows is the one of the lowest class.
     labels, order = bank_labels.to(bank.device, torch.int64).sort(stable=True)
-    keys = _unit_rows_(bank[order].float(), name="bank").T
-    rows = chunk_rows or _rows_per_chunk(keys)
     k = min(k, len(labels))
-    predictions = [torch.empty(0, dtype=torch.int64, device=queries.device)]
-    for chunk in torch.split(queries, rows):
-        unit = _unit_rows_(chunk.to(bank.device, torch.float32, copy=True), name="queries")
-        with _float32_matmul(bank.device):
-            similarity = unit @ keys
+    predictions = torch.empty(len(queries), dtype=torch.int64, device=queries.device)
+    for place, similarity in cosine_chunks(queries, bank[order], chunk_rows=chunk_rows):
         nearest, index = _nearest(similarity, k)
         scores = _class_scores(nearest, labels[index], num_classes=num_classes, t=temperature)
-        predictions.append(scores.argmax(dim=1).to(queries.device))
-    return torch.cat(predictions)
-
-
-def _unit_rows_(features: Tensor, *, name: str) -> Tensor:
-    """Divide each row by its norm, in place: a bank is the largest thing in memory."""
-    norms = torch.linalg.vector_norm(features, dim=1, keepdim=True)
-    if not norms.isfinite().all():
-        raise UserError(f"kNN: {name} hold NaN or infinity; the encoder must give finite ones.")
-    return features.div_(norms.clamp_min(_EPS))
+        predictions[place] = scores.argmax(dim=1).to(queries.device)
+    return predictions
 
 
 def _nearest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -106,23 +87,6 @@ def _class_scores(nearest: Tensor, classes: Tensor, *, num_classes: int, t: floa
     weights = ((nearest - nearest.amax(dim=1, keepdim=True)) / t).exp()
     units = (weights * _WEIGHT_UNITS).round().long()
     return units.new_zeros(len(units), num_classes).scatter_add_(1, classes, units)
-
-
-def _rows_per_chunk(keys: Tensor) -> int:
-    elements = _CPU_CHUNK if keys.device.type == "cpu" else _ACCELERATOR_CHUNK
-    return max(1, elements // keys.shape[1])
-
-
-@contextlib.contextmanager
-def _float32_matmul(device: torch.device) -> Iterator[None]:
-    """Multiply in full float32 whatever precision training was set to."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _check_settings(k: int, temperature: float, *, num_classes: int) -> None:

@@ -12,6 +12,8 @@ from fedssl.errors import UserError
 from fedssl.evaluation.supervised import check_labels, linear_layer, train
 from fedssl.randomness import stream
 
+_STILL = 1e-6  # a spread that is float32 rounding next to the mean
+
 
 def fit_probe(
     features: Tensor,
@@ -21,17 +23,18 @@ def fit_probe(
     settings: Mapping[str, Any],
     seed: int,
 ) -> nn.Linear:
-    """Return the probe of the last epoch, in float32 on the features' device.
+    """Return the probe of the last epoch, for features as given, in float32 on their device.
 
     The encoder has run once, in evaluation mode: nothing here reaches it.
     paper: torch's initial weights; here: zeros, because the problem is convex and no class should
-    start ahead of another.
+    start ahead of another. Nor does the paper scale features; `standardise` does while training,
+    because one learning rate suits only one scale and encoders differ in theirs.
 
     Args:
         features: (samples, dim) pooled features of the training split.
         labels: (samples,) classes in [0, num_classes).
         num_classes: Number of classes.
-        settings: epochs, lr, milestones, decay, batch_size, momentum and weight_decay.
+        settings: epochs, lr, milestones, decay, batch_size, momentum, weight_decay, standardise.
         seed: Of the shuffling.
 
     Raises:
@@ -40,13 +43,17 @@ def fit_probe(
     _check(features, labels, num_classes=num_classes)
     inputs, targets = features.float(), labels.to(features.device, torch.int64)
     probe = linear_layer(inputs.shape[1], num_classes).to(inputs.device)
+    scale, centre = _moments(inputs, standardise=settings["standardise"])
 
     def loss_of(batch: np.ndarray) -> Tensor:
         chosen = torch.from_numpy(batch).to(inputs.device)
-        return cross_entropy(probe(inputs[chosen]), targets[chosen])
+        return cross_entropy(probe((inputs[chosen] - centre) / scale), targets[chosen])
 
     rng = stream(seed, "linear probe")
     train(probe, loss_of, count=len(targets), settings=settings, rng=rng)
+    with torch.no_grad():  # W (x - centre) / scale + b as one layer on x
+        probe.weight.div_(scale)
+        probe.bias.sub_(probe.weight @ centre)
     return probe
 
 
@@ -57,10 +64,19 @@ def predict(probe: nn.Linear, features: Tensor) -> Tensor:
     return predicted
 
 
+def _moments(features: Tensor, *, standardise: bool) -> tuple[Tensor, Tensor]:
+    """Return each feature's standard deviation and mean, (dim,) both; ones and zeros without."""
+    if not standardise:
+        return features.new_ones(features.shape[1]), features.new_zeros(features.shape[1])
+    scale, centre = torch.std_mean(features, dim=0, correction=0)
+    # A feature that never moves says nothing: it becomes 0, whatever rounding left of its spread.
+    return scale.where(scale > _STILL * (centre.abs() + scale), torch.inf), centre
+
+
 def _check(features: Tensor, labels: Tensor, *, num_classes: int) -> None:
     if features.ndim != 2:
         shape = tuple(features.shape)
         raise UserError(f"Linear probe: features are {shape}; they must be (samples, dim).")
     check_labels(labels, samples=len(features), num_classes=num_classes)
-    if not features.isfinite().all():
+    if not torch.linalg.vector_norm(features.float(), dim=1).isfinite().all():
         raise UserError("Linear probe: features hold NaN or infinity; they must be finite.")

@@ -102,10 +102,10 @@ class LocalTrainer:
         rng: np.random.Generator,
         optimiser: torch.optim.SGD,
     ) -> Tensor:
-        views = torch.stack([self._views[modality].augmented(indices, rng) for _ in range(2)])
+        batch = self._method.views(self._views[modality], indices, rng)
         low = self._settings["precision"] == "bf16"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=low):
-            loss = self._method.training_step(views)
+            loss = self._method.training_step(batch)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

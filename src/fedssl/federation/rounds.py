@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fedssl import methods
 from fedssl.aggregators import get_rule
-from fedssl.aggregators.accumulator import Accumulator
+from fedssl.aggregators.accumulator import Accumulator, Rule
 from fedssl.backbones.encoder import initialise
 from fedssl.data.bank import open_bank
 from fedssl.data.sharding import client_modalities, read_shards
@@ -26,6 +26,7 @@ from fedssl.federation.checkpoint import (
     save_state,
 )
 from fedssl.federation.client import MIN_BATCH, ClientTask, LocalTrainer, Row
+from fedssl.federation.heads import Heads, build_heads
 from fedssl.files import atomic_write, digest, read_json, sha256
 from fedssl.progress import Progress
 from fedssl.randomness import stream
@@ -42,6 +43,7 @@ class Federation:
     """What stays the same over all rounds."""
 
     trainer: LocalTrainer
+    heads: Heads
     holdings: Sequence[Mapping[str, np.ndarray]]
     settings: Mapping[str, Any]
 
@@ -67,34 +69,47 @@ def pretrain(
     done, rows = 0, list[Row]()
     if (resumed := load_checkpoint(folder)) is not None:
         done, saved, rows = resumed
-        state = {name: tensor.to(device) for name, tensor in saved.items()}
+        saved = {name: tensor.to(device) for name, tensor in saved.items()}
+        state = {name: saved.pop(name) for name in state}
+        federation.heads.load(saved)
         _log.info("resuming after round %d", done)
     total = settings["federation"]["rounds"]
     with Progress(total, done=done) as progress:
         for round_number in range(done + 1, total + 1):
             state, round_rows = run_round(federation, state, round_number)
             rows += round_rows
-            save_checkpoint(folder, round_number, state, rows)
+            save_checkpoint(folder, round_number, {**state, **federation.heads.state()}, rows)
             progress.advance(round_number, _mean_loss(round_rows))
     save_state(state, model)
     _write_rows(rows, rounds)
     remove_checkpoints(folder.parent)
-    return _facts(state, rows, resumed_after=done)
+    sent = {n: t for n, t in state.items() if federation.heads.transmits_head or "head." not in n}
+    return _facts(sent, rows, resumed_after=done)
 
 
 def run_round(federation: Federation, state: State, round_number: int) -> tuple[State, list[Row]]:
     """Return the global state after one round, and its history: one row a client and modality."""
     settings = federation.settings
     clients = sample_clients(federation.holdings, settings, round_number=round_number)
-    accumulator = Accumulator(state, get_rule(settings["aggregator"]["name"]))
+    accumulator = Accumulator(state, _rule(settings["aggregator"], round_number))
     rows: list[Row] = []
     for client in clients:
         task = ClientTask(round_number, client, federation.holdings[client])
-        update, client_rows = federation.trainer.train(state, task)
+        received = federation.heads.receive(client, state)
+        update, client_rows = federation.trainer.train(received, task)
+        federation.heads.keep(client, received, update.state)
         if not accumulator.add(update):
             _log.warning("round %d: client %d left out, not finite", round_number, client)
         rows += client_rows
     return accumulator.result(), rows
+
+
+def _rule(aggregator: Mapping[str, Any], round_number: int) -> Rule:
+    """Return the rule of a round: L-DAWA averages as FedAvg until its warm-up is over."""
+    if round_number <= aggregator.get("warmup_rounds", 0):
+        return get_rule("fedavg")
+    own = {key: aggregator[key] for key in ("scale_buffers",) if key in aggregator}
+    return get_rule(aggregator["name"], **own)
 
 
 def sample_clients(
@@ -127,7 +142,8 @@ def set_up(
     method = methods.build(named.pop("name"), encoder, **named)
     state = {name: tensor.clone().to(device) for name, tensor in method.state_dict().items()}
     trainer = LocalTrainer(method, views, settings, device=device)
-    return Federation(trainer, _holdings(settings, parts), settings), state
+    heads = build_heads(settings["aggregator"], state)
+    return Federation(trainer, heads, _holdings(settings, parts), settings), state
 
 
 def _holdings(
@@ -163,10 +179,10 @@ def _write_rows(rows: Sequence[Row], path: str) -> None:
         writer.writerows(rows)
 
 
-def _facts(state: State, rows: Sequence[Row], *, resumed_after: int) -> dict[str, Any]:
+def _facts(sent: State, rows: Sequence[Row], *, resumed_after: int) -> dict[str, Any]:
     """Return what a federation would have sent, and where this run began."""
     visits = len({(row["round"], row["client"]) for row in rows})
-    size = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    size = sum(tensor.numel() * tensor.element_size() for tensor in sent.values())
     return {
         "bytes_down": visits * size,
         "bytes_up": visits * size,

@@ -1,11 +1,15 @@
 """What the methods share: an encoder whose parts are named backbone and head, and two views."""
 
 from abc import abstractmethod
+from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
+import torch
 from torch import Tensor
 
 from fedssl.backbones.encoder import Encoder
+from fedssl.views.samples import Views
 
 
 class Method(pl.LightningModule):
@@ -26,13 +30,22 @@ class Method(pl.LightningModule):
         embeddings: Tensor = self.head(self.backbone(inputs))
         return embeddings
 
-    def training_step(self, views: Tensor, _batch_idx: int = 0) -> Tensor:
-        """Return the loss of a batch of two views each, (2, batch, 3, size, size).
+    def views(self, source: Views, indices: np.ndarray, rng: np.random.Generator) -> Any:
+        """Return the batch `training_step` takes; every random number of the step is drawn here.
 
-        Both views go through the network together, so batch norm sees one batch of 2N.
+        By default two augmented views of each sample, (2, batch, 3, size, size).
         """
-        first, second = self(views.flatten(0, 1)).float().chunk(2)
-        return self.objective(first, second)
+        return torch.stack([source.augmented(indices, rng) for _ in range(2)])
+
+    def training_step(self, batch: Any, _batch_idx: int = 0) -> Tensor:
+        """Return the loss of a batch of `views`.
+
+        Both views go through the network together, so batch norm sees one batch of 2N. The loss
+        is computed in float32 under autocast too.
+        """
+        first, second = self(batch.flatten(0, 1)).float().chunk(2)
+        with torch.autocast(first.device.type, enabled=False):
+            return self.objective(first, second)
 
     @abstractmethod
     def objective(self, first: Tensor, second: Tensor) -> Tensor:

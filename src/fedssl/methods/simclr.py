@@ -21,19 +21,35 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float) -> Tensor:
     return cross_entropy(similarity, views.roll(len(z1)))
 
 
+def nt_xent_viewmaker(z1: Tensor, z2: Tensor, temperature: float) -> Tensor:
+    """Return the loss that the authors' code trains with, of (batch, dim) embeddings each.
+
+    paper: NT-Xent; their code, taken from fssuavl's reference [33]: the first views alone choose,
+    and among the 2N candidates is the view itself. So it is not symmetric, and never below ln 2.
+    """
+    embeddings = normalize(torch.cat([z1, z2]), eps=1e-12)
+    similarity = embeddings[: len(z1)] @ embeddings.T / temperature
+    partners = torch.arange(len(z1), len(embeddings), device=embeddings.device)
+    return cross_entropy(similarity, partners)
+
+
+_LOSSES = {"ntxent": nt_xent, "ntxent-viewmaker": nt_xent_viewmaker}
+
+
 class SimCLR(Method):
     """SimCLR without a projection head: the encoder's 128-d head is the projection."""
 
-    def __init__(self, encoder: Encoder, *, temperature: float) -> None:
-        """Keep the temperature of the softmax (fssuavl: 0.5)."""
+    def __init__(self, encoder: Encoder, *, temperature: float, loss: str) -> None:
+        """Keep the temperature of the softmax (fssuavl: 0.5) and which of the losses it is in."""
         super().__init__(encoder)
         self.temperature = temperature
+        self._loss = _LOSSES[loss]
 
     def objective(self, first: Tensor, second: Tensor) -> Tensor:
-        """Return NT-Xent of the two views."""
-        return nt_xent(first, second, self.temperature)
+        """Return the contrastive loss of the two views."""
+        return self._loss(first, second, self.temperature)
 
 
-def build(encoder: Encoder, *, temperature: float) -> SimCLR:
-    """Return the SimCLR module."""
-    return SimCLR(encoder, temperature=temperature)
+def build(encoder: Encoder, *, temperature: float, loss: str = "ntxent") -> SimCLR:
+    """Return the SimCLR module; `loss` is ntxent (the paper's) or ntxent-viewmaker."""
+    return SimCLR(encoder, temperature=temperature, loss=loss)

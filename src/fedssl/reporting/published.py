@@ -17,6 +17,7 @@ PROTOCOL_LABELS = {
     "fine-tune": "F.T",
     "retrieval": "R@1",
     "paired": "paired",
+    "transfer": "transfer",
 }
 # Cells and their average are each rounded to two decimals, so half a unit may be lost twice.
 _ROUNDING = 0.01 + 1e-9
@@ -27,7 +28,8 @@ def read_published(paths: Iterable[str | Path]) -> pd.DataFrame:
 
     Raises:
         UserError: A file has other columns, a value that is no percentage, an unknown protocol, a
-            table that is no bare number, or a number given twice; names file, line and value.
+            table that is neither a bare number nor empty (for a number of the prose), or a number
+            given twice; names file, line and value.
     """
     seen: dict[tuple[str, ...], str] = {}
     records = []
@@ -88,8 +90,11 @@ def _checked(cells: list[str], *, place: str) -> dict[str, Any]:
     for name in ("study", "row", "column"):
         if not record[name].strip():
             raise UserError(f"{place}: {name} is '{record[name]}'; it must be a name.")
-    if not record["table"].isdecimal():
-        raise UserError(f"{place}: table is '{record['table']}'; it must be a bare number.")
+    if record["table"] and not record["table"].isdecimal():
+        raise UserError(
+            f"{place}: table is '{record['table']}'; it must be a bare number, or empty for a "
+            "number of the prose."
+        )
     if record["protocol"] not in PROTOCOL_LABELS:
         known = ", ".join(PROTOCOL_LABELS)
         raise UserError(f"{place}: protocol is '{record['protocol']}'; it must be one of {known}.")

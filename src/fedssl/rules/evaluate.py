@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from fedssl import backbones
-from fedssl.experiments import Grid
-from fedssl.paths import Tree
+from fedssl.experiments import Grid, sort_keys
+from fedssl.paths import FEATURE_PROTOCOLS, Tree
 from fedssl.rules.pretrain import cell_of
 from fedssl.sources import source_digests
 
@@ -21,20 +21,33 @@ class EvaluateRules:
         self._tree = tree
         self._scripts = scripts
         self.threads: int = grid.config["evaluation"]["threads"]
+        self.protocols = list(FEATURE_PROTOCOLS)
 
     def settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what a cell's score depends on besides the checkpoint and the bank."""
-        return self._settings(wildcards, self._grid.settings(cell_of(wildcards)))
+        return self._settings(wildcards, self._grid.settings(cell_of(wildcards)), *self.protocols)
+
+    def fine_tune_settings(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return what a cell's fine-tuned score depends on."""
+        cell = self._grid.settings(cell_of(wildcards))
+        settings = self._settings(wildcards, cell, "fine-tune")
+        return dict(sort_keys({**settings, "precision": cell["precision"]}))
 
     def random_init_settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the same for the encoder that the cells of a variant start from."""
-        axes = {axis: getattr(wildcards, axis) for axis in ("study", "arch", "variant")}
-        return self._settings(wildcards, self._grid.settings(self._grid.select(**axes)[0]))
+        cells = self._grid.select(study=wildcards.study, arch=wildcards.arch)
+        cell = next(c for c in cells if self._grid.initial_variant(c) == wildcards.variant)
+        return self._settings(wildcards, self._grid.settings(cell), *self.protocols)
 
     def sources(self, wildcards: Wildcards) -> dict[str, str]:
         """Return the code behind a score: features, protocols and the encoder."""
         encoder = backbones.module_name(wildcards.arch)
         return source_digests(self._scripts / "evaluate.py", encoder)
+
+    def fine_tune_sources(self, wildcards: Wildcards) -> dict[str, str]:
+        """Return the code behind a fine-tuned score."""
+        encoder = backbones.module_name(wildcards.arch)
+        return source_digests(self._scripts / "fine_tune.py", encoder)
 
     def inputs(self, wildcards: Wildcards) -> dict[str, str]:
         """Return the task's bank and, for sound, the statistics of the pretraining set."""
@@ -45,14 +58,15 @@ class EvaluateRules:
             inputs["normalisation"] = self._tree.normalisation(wildcards.study, dataset)
         return inputs
 
-    def _settings(self, wildcards: Wildcards, cell: dict[str, Any]) -> dict[str, Any]:
-        knn = self._grid.config["evaluation"]["knn"]
-        return {
-            "audio": cell["audio"],
-            "encoder": cell["encoder"],
-            "image": cell["image"],
-            "knn": dict(sorted(knn.items())),
+    def _settings(
+        self, wildcards: Wildcards, cell: dict[str, Any], *protocols: str
+    ) -> dict[str, Any]:
+        evaluation = self._grid.config["evaluation"]
+        settings = {
+            **{key: cell[key] for key in ("audio", "encoder", "image")},
+            **{protocol: evaluation[protocol] for protocol in protocols},
             "seed": int(wildcards.seed),
             "split": self._grid.task(wildcards.study, wildcards.task).split,
             "threads": self.threads,
         }
+        return dict(sort_keys(settings))

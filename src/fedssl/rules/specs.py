@@ -1,10 +1,11 @@
 """What each table and figure is made of: the grid turned into plain data for the reporting."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fedssl.experiments import Cell, Grid, Task
-from fedssl.paths import Tree
+from fedssl.paths import FEATURE_PROTOCOLS, Tree
 from fedssl.splits import parse_split
 
 _ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
@@ -35,7 +36,7 @@ def gains_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
                 "row": label(grid, seeds[0]),
                 "modality": modality,
                 "pretrained_on": parse_split(seeds[0].split).uses(modality),
-                "tasks": [_comparison(seeds, task, tree) for task in tasks],
+                "tasks": [_comparison(grid, seeds, task, tree) for task in tasks],
             }
             for seeds in cells
             for modality, tasks in _tasks_by_modality(grid, study).items()
@@ -98,7 +99,7 @@ def _columns(grid: Grid, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     further = [
         {"column": grid.config["datasets"][task.task]["title"], "tasks": [task.task]}
         for task in grid.tasks(table["study"])
-        if task.modality == table["modality"] and task.task not in named
+        if task.modality == table.get("modality") and task.task not in named
     ]
     for protocol in table["protocols"]:
         for column in (*table["columns"], *further):
@@ -108,33 +109,35 @@ def _columns(grid: Grid, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _row(
     grid: Grid, table: Mapping[str, Any], row: Mapping[str, Any], tree: Tree
 ) -> dict[str, Any]:
-    random_init = row.get("random_init", False)
-    wanted = {axis: row.get(axis, _ROW_DEFAULTS.get(axis)) for axis in _AXES}
-    if random_init:
-        wanted = {"arch": row["arch"], "variant": wanted["variant"]}
-    cells = grid.select(study=table["study"], **wanted)
-    if random_init:
-        cells = list({cell.seed: cell for cell in cells}.values())
-    metric = tree.random_init_metric if random_init else tree.metric
-    tasks = [task.task for task in grid.tasks(table["study"])]
-    return {
-        "row": row["row"],
-        "declared": bool(cells),
-        "cells": [
-            {
-                "cell": None if random_init else tree.model(cell),
-                "metrics": {
-                    protocol: {
-                        task: metric(cell, task, protocol)
-                        for task in tasks
-                        if grid.task(table["study"], task).modality == table["modality"]
-                    }
-                    for protocol in table["protocols"]
-                },
-            }
-            for cell in cells
-        ],
-    }
+    named = {task for column in _columns(grid, table) for task in column["tasks"]}
+    tasks = [task.task for task in grid.tasks(table["study"]) if task.task in named]
+    if row.get("published_only", False):
+        return {**row, "declared": False, "cells": []}
+    if row.get("random_init", False):
+        protocols = [name for name in table["protocols"] if name in FEATURE_PROTOCOLS]
+        cells = _random_encoders(grid, table["study"], row["arch"])
+        model, metric = None, tree.random_init_metric
+    else:
+        protocols = table["protocols"]
+        axes = {axis: row.get(axis, _ROW_DEFAULTS.get(axis)) for axis in _AXES}
+        cells = grid.select(study=table["study"], **axes)
+        model, metric = tree.model, tree.metric
+    entries = [
+        {
+            "cell": model(cell) if model else None,
+            "metrics": {p: {task: metric(cell, task, p) for task in tasks} for p in protocols},
+        }
+        for cell in cells
+    ]
+    return {"row": row["row"], "declared": bool(cells), "cells": entries}
+
+
+def _random_encoders(grid: Grid, study: str, arch: str) -> list[Cell]:
+    """Return one cell a seed that starts from the unchanged encoder of an architecture."""
+    initial = (
+        replace(c, variant=grid.initial_variant(c)) for c in grid.select(study=study, arch=arch)
+    )
+    return list({cell.seed: cell for cell in initial if cell.variant == "base"}.values())
 
 
 def _by_axes(grid: Grid, study: str) -> list[list[Cell]]:
@@ -151,9 +154,10 @@ def _tasks_by_modality(grid: Grid, study: str) -> dict[str, list[Task]]:
     return found
 
 
-def _comparison(seeds: list[Cell], task: Task, tree: Tree) -> dict[str, Any]:
+def _comparison(grid: Grid, seeds: list[Cell], task: Task, tree: Tree) -> dict[str, Any]:
+    initial = [replace(cell, variant=grid.initial_variant(cell)) for cell in seeds]
     return {
         "task": task.task,
         "trained": [tree.metric(cell, task.task, "knn") for cell in seeds],
-        "random_init": [tree.random_init_metric(cell, task.task, "knn") for cell in seeds],
+        "random_init": [tree.random_init_metric(cell, task.task, "knn") for cell in initial],
     }

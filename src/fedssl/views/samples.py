@@ -31,22 +31,31 @@ class Views:
 
     def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return one augmented view of each sample, (batch, 3, size, size)."""
-        augmentation = self._settings["augmentation"][self.bank.modality]
         if self.bank.modality == "image":
             return image_views.augmented_view(
                 self._images(indices),
                 rng,
                 image=self._settings["image"],
-                augmentation=augmentation,
+                augmentation=self._settings["augmentation"]["image"],
             )
-        assert self._statistics is not None
-        return audio_views.augmented_view(
-            self._frames(indices, rng),
-            rng,
-            audio=self._settings["audio"],
-            statistics=self._statistics,
-            augmentation=augmentation,
-        )
+        return self._augmented_frames(self._frames(indices, rng), rng)
+
+    def augmented_windows(self, windows: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return one augmented view of each window, (len(windows), 3, size, size); audio only.
+
+        `windows` holds [start, stop) positions in the bank's waveforms, of any lengths. Those
+        with as many time steps are viewed together, ended by the zeros that the STFT pads with.
+        """
+        assert self.bank.waveforms is not None
+        size = self._settings["audio"]["size"]
+        steps = (windows[:, 1] - windows[:, 0]) // self._settings["audio"]["hop"]
+        views = torch.empty((len(windows), 3, size, size), device=self._device)
+        for count in np.unique(steps):
+            alike = np.flatnonzero(steps == count)
+            frames = cut_windows(self.bank.waveforms, windows[alike])
+            view = self._augmented_frames(torch.from_numpy(frames).to(self._device), rng)
+            views[torch.from_numpy(alike).to(self._device)] = view
+        return views
 
     def plain(self, indices: np.ndarray) -> Tensor:
         """Return the evaluation view of each sample, (batch, 3, size, size)."""
@@ -62,6 +71,16 @@ class Views:
     def _images(self, indices: np.ndarray) -> Tensor:
         assert self.bank.images is not None
         return torch.from_numpy(self.bank.images[indices]).to(self._device)
+
+    def _augmented_frames(self, frames: Tensor, rng: np.random.Generator) -> Tensor:
+        assert self._statistics is not None
+        return audio_views.augmented_view(
+            frames,
+            rng,
+            audio=self._settings["audio"],
+            statistics=self._statistics,
+            augmentation=self._settings["augmentation"]["audio"],
+        )
 
     def _frames(self, indices: np.ndarray, rng: np.random.Generator | None) -> Tensor:
         return crop_bank(
@@ -83,3 +102,12 @@ def crop_bank(
     length = audio_views.frame_length(audio)
     frames = audio_views.crop_waveforms(bank.waveforms, spans, length=length, rng=rng)
     return torch.from_numpy(frames).to(device)
+
+
+def cut_windows(waveforms: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """Return int16 frames, (len(windows), longest), of [start, stop) windows, zeros after each."""
+    lengths = windows[:, 1] - windows[:, 0]
+    frames = np.zeros((len(windows), lengths.max()), dtype=np.int16)
+    for row, (start, stop) in enumerate(windows):
+        frames[row, : stop - start] = waveforms[start:stop]
+    return frames

@@ -1,0 +1,120 @@
+"""Vision transformer with 16x16 patches and an SSAST head (fssuavl section 3.4).
+
+paper: 8 heads, 18 layers, "about 15M" parameters, no width; here: width 256 with MLP ratio 4,
+which has 14.5M, and as a variant width 320 with ratio 2, which has 15.1M.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import gelu, scaled_dot_product_attention
+
+from fedssl.backbones.encoder import Encoder
+from fedssl.errors import UserError
+
+
+class Block(nn.Module):
+    """Self-attention and a two-layer MLP, each after a LayerNorm and beside a shortcut."""
+
+    def __init__(self, dim: int, *, heads: int, mlp_ratio: int) -> None:
+        """Build the block; dropout is 0."""
+        super().__init__()
+        self.heads = heads
+        self.norm1 = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.projection = nn.Linear(dim, dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.fc1 = nn.Linear(dim, mlp_ratio * dim)
+        self.fc2 = nn.Linear(mlp_ratio * dim, dim)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (batch, tokens, dim) to the same shape."""
+        tokens = tokens + self._attend(self.norm1(tokens))
+        outputs: Tensor = tokens + self.fc2(gelu(self.fc1(self.norm2(tokens))))
+        return outputs
+
+    def _attend(self, tokens: Tensor) -> Tensor:
+        # (batch, tokens, 3 * dim) -> three times (batch, heads, tokens, dim / heads)
+        parts = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        attended = scaled_dot_product_attention(*parts.unbind())
+        mixed: Tensor = self.projection(attended.transpose(1, 2).flatten(2))
+        return mixed
+
+
+class ViT(nn.Module):
+    """The transformer up to and including the mean of its patch tokens."""
+
+    def __init__(
+        self, dim: int, *, image_size: int, patch: int, depth: int, heads: int, mlp_ratio: int
+    ) -> None:
+        """Build a pre-norm transformer with one CLS token and learned positions."""
+        super().__init__()
+        self.image_size = image_size
+        self.patches = nn.Conv2d(3, dim, patch, stride=patch)
+        self.cls = nn.Parameter(torch.empty(dim))
+        self.positions = nn.Parameter(torch.empty(1 + (image_size // patch) ** 2, dim))
+        self.blocks = nn.Sequential(
+            *(Block(dim, heads=heads, mlp_ratio=mlp_ratio) for _ in range(depth))
+        )
+        self.norm = nn.LayerNorm(dim)
+        nn.init.trunc_normal_(self.cls, std=0.02)
+        nn.init.trunc_normal_(self.positions, std=0.02)
+        self.apply(_initialise)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the mean of the patch tokens, (batch, dim); the CLS token is left out."""
+        if inputs.shape[-2:] != (self.image_size, self.image_size):
+            raise UserError(
+                f"this ViT takes {self.image_size} x {self.image_size} inputs and got "
+                f"{tuple(inputs.shape[-2:])}; set its image_size to the size of the views."
+            )
+        patches = self.patches(inputs).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.cls.expand(len(inputs), 1, -1), patches], dim=1) + self.positions
+        with _repeatable_attention(inputs.device):
+            tokens = self.norm(self.blocks(tokens))
+        features: Tensor = tokens[:, 1:].mean(dim=1)
+        return features
+
+
+def build(
+    *,
+    image_size: int = 128,
+    patch: int = 16,
+    depth: int = 18,
+    heads: int = 8,
+    dim: int = 256,
+    mlp_ratio: int = 4,
+    embedding_dim: int = 128,
+) -> Encoder:
+    """Return the ViT with a LayerNorm and a linear layer as its head; 14,463,360 parameters.
+
+    Raises:
+        UserError: `image_size` is no multiple of `patch`, or `dim` none of `heads`.
+    """
+    _check_multiple(image_size, patch, names=("image_size", "patch"))
+    _check_multiple(dim, heads, names=("dim", "heads"))
+    backbone = ViT(
+        dim, image_size=image_size, patch=patch, depth=depth, heads=heads, mlp_ratio=mlp_ratio
+    )
+    head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, embedding_dim)).apply(_initialise)
+    return Encoder(backbone, head, num_features=dim)
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)
+
+
+def _repeatable_attention(device: torch.device) -> AbstractContextManager[None]:
+    """Return the kernels to choose from: on a GPU the fused ones do not repeat their bits."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cuda" else nullcontext()
+
+
+def _check_multiple(value: int, divisor: int, *, names: tuple[str, str]) -> None:
+    if value % divisor:
+        raise UserError(
+            f"the ViT's {names[0]} is {value}; it must be a multiple of {names[1]}, {divisor}."
+        )

@@ -1,0 +1,116 @@
+"""ADVANCE: aerial photographs and the sounds of their places, in a zip of each modality.
+
+A bank has one modality, so `advance-vision` and `advance-sound` are two datasets. Names, order and
+splits of both come from `<class>/<id>` alone, which the two zips share, so row i of one bank is
+the partner of row i of the other; `pairs` joins them by name and refuses banks that do not match.
+
+paper: 0.7 / 0.1 / 0.2 per class, drawn from an unsorted directory listing, which cannot be drawn
+again; here: 0.7 / 0.3 per class, drawn from sorted ids. Photographs of one place differ by an
+offset and share the first five characters of their id, so places are drawn, not photographs.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from fedssl.data.bank import read_facts
+from fedssl.data.decode import decoded
+from fedssl.data.members import open_zip, read_zip_member
+from fedssl.data.samples import BadMember, Sample
+from fedssl.errors import UserError
+from fedssl.randomness import stream
+
+_PLACE_CHARACTERS = 5
+_TRAIN_PERCENT = 70
+
+
+def read_zip(
+    path: Path, decode: Callable[[bytes], np.ndarray], *, folder: str, suffixes: str
+) -> Iterator[Sample | BadMember]:
+    """Yield the `train` and `test` members `<folder>/<class>/<id>.<suffix>` in order of name.
+
+    Args:
+        path: the zip.
+        decode: bytes of a member to its array.
+        folder: vision or sound.
+        suffixes: accepted ones, as alternatives of a regular expression.
+    """
+    member = re.compile(
+        rf"(?:(?!__MACOSX/).*/)?{folder}/(?P<label>[^/]+)/(?P<id>[^./][^/]*?)(?:\.(?:{suffixes}))+",
+        re.IGNORECASE,
+    )
+    with open_zip(path) as archive:
+        found = [match for match in map(member.fullmatch, archive.namelist()) if match]
+        if not found:
+            raise UserError(f"{path} has no member {folder}/<class>/<id>.{suffixes.split('|')[0]}")
+        ordered = sorted(found, key=_key)
+        split_of = splits(map(_key, ordered))
+        previous = None
+        for match in ordered:
+            label, identity = key = _key(match)
+            name, split = f"{label}/{identity}", split_of[key]
+            if key == previous:
+                yield BadMember(match[0], label, None, f"the archive has {name} twice")
+                continue
+            previous = key
+            load = functools.partial(read_zip_member, archive, match[0])
+            yield decoded(name, load, decode, label=label, split=split)
+
+
+def _key(match: re.Match[str]) -> tuple[str, str]:
+    return match["label"], match["id"]
+
+
+def splits(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return (class, id) -> train or test; all of a place is in one, even if classes share it."""
+    places: dict[str, set[str]] = {}
+    keys = list(keys)
+    for label, identity in keys:
+        places.setdefault(label, set()).add(identity[:_PLACE_CHARACTERS])
+    train: set[str] = set()
+    drawn: set[str] = set()
+    for label in sorted(places):
+        fresh = sorted(places[label] - drawn)
+        order = stream(0, f"advance {label}").permutation(len(fresh))
+        train.update(fresh[i] for i in order[: len(fresh) * _TRAIN_PERCENT // 100])
+        drawn.update(fresh)
+    return {key: "train" if key[1][:_PLACE_CHARACTERS] in train else "test" for key in keys}
+
+
+def pairs(vision: Path, sound: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of every pair in the two banks, two int64 arrays of one length.
+
+    A pair with a member that its bank lists as bad is left out.
+
+    Args:
+        vision: folder of the bank of `advance-vision`.
+        sound: folder of the bank of `advance-sound`.
+
+    Raises:
+        UserError: a member has no partner, or partners differ in class or split.
+    """
+    seen, heard = _rows(vision), _rows(sound)
+    for rows, others, folder in ((seen, heard, sound), (heard, seen, vision)):
+        bad = {member["name"] for member in read_facts(folder)["bad"]}
+        if alone := sorted(set(rows) - set(others) - bad):
+            raise UserError(f"{folder} has no partner of {alone[0]} ({len(alone)} in all)")
+    names = [name for name in seen if name in heard]
+    for name in names:
+        if seen[name][1:] != heard[name][1:]:
+            raise UserError(
+                f"{name} is {seen[name][1:]} in {vision} and {heard[name][1:]} in {sound}; "
+                "class and split of a pair must be equal: build both banks again"
+            )
+    left, right = [np.array([rows[n][0] for n in names], np.int64) for rows in (seen, heard)]
+    return left, right
+
+
+def _rows(folder: Path) -> dict[str, tuple[int, str, str]]:
+    """Return name -> (position, class, split) of a bank, in its order."""
+    table = pq.read_table(folder / "index.parquet", columns=["position", "name", "class", "split"])
+    columns = (table[column].to_pylist() for column in ("name", "position", "class", "split"))
+    return {name: tuple(row) for name, *row in zip(*columns, strict=True)}

@@ -1,0 +1,19 @@
+"""ADVANCE, heard: one zip of 10 s sounds, a folder per class, 13 classes.
+
+See `fedssl.data.advance` for the split and for how its rows pair with those of `advance-vision`.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from fedssl.data.advance import read_zip
+from fedssl.data.bank import Modality
+from fedssl.data.decode import decode_audio
+from fedssl.data.samples import BadMember, Sample
+
+MODALITY: Modality = "audio"
+
+
+def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+    """Yield the `train` and `test` sounds in order of class and id."""
+    yield from read_zip(archives["sound"], decode_audio, folder="sound", suffixes="wav")

@@ -1,0 +1,19 @@
+"""ADVANCE, seen: one zip of 512 px aerial JPEGs, a folder per class, 13 classes.
+
+See `fedssl.data.advance` for the split and for how its rows pair with those of `advance-sound`.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from fedssl.data.advance import read_zip
+from fedssl.data.bank import Modality
+from fedssl.data.decode import decode_image
+from fedssl.data.samples import BadMember, Sample
+
+MODALITY: Modality = "image"
+
+
+def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+    """Yield the `train` and `test` photographs in order of class and id."""
+    yield from read_zip(archives["vision"], decode_image, folder="vision", suffixes="jpg|jpeg")

@@ -1,0 +1,80 @@
+"""EPIC-SOUNDS: two csv files that time the sounds in long videos, and those videos' sound.
+
+`start_sample` and `stop_sample` count at 24 kHz from the start of the untrimmed video, whose sound
+is an array of an HDF5 file or a file `<video_id>.wav`; see `fedssl.data.recordings`. The official
+test set has no labels, so papers test on `validation`. The csv files are read, not the pickles.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedssl.data.annotations import rows, whole_number
+from fedssl.data.bank import Modality
+from fedssl.data.recordings import Library, open_library
+from fedssl.data.samples import AbsentMember, BadMember, Member, Sample, UnreadableError
+from fedssl.errors import UserError
+
+MODALITY: Modality = "audio"
+
+RATE = 24_000
+
+_SPLITS = ("train", "validation")
+_COLUMNS = ("annotation_id", "video_id", "start_sample", "stop_sample", "class")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A labelled stretch of a video's sound, in samples at 24 kHz."""
+
+    name: str
+    video: str
+    start: int
+    stop: int
+    label: str
+
+
+def read(archives: Mapping[str, Path]) -> Iterator[Member]:
+    """Yield the `train` and `validation` segments in the order of their csv files."""
+    seen: set[str] = set()
+    with open_library(archives["audio"], rate=RATE) as library:
+        for split in _SPLITS:
+            for segment in read_segments(archives[f"{split}_annotations"]):
+                if segment.name in seen:
+                    reason = f"the {split} annotations name it a second time"
+                    yield BadMember(segment.name, segment.label, None, reason)
+                else:
+                    seen.add(segment.name)
+                    yield _member(segment, library, split=split)
+
+
+def _member(segment: Segment, library: Library, *, split: str) -> Member:
+    if segment.video not in library:
+        return AbsentMember(segment.name, segment.label, split)
+    try:
+        waveform = library.stretch(segment.video, segment.start, segment.stop)
+    except UnreadableError as error:
+        return BadMember(segment.name, segment.label, split, str(error))
+    return Sample(segment.name, segment.label, split, waveform)
+
+
+def read_segments(path: Path) -> Iterator[Segment]:
+    """Yield the rows of a csv; UserError where a column is missing or a cell is not right."""
+    lines = rows(path)
+    _, header = next(lines, (0, []))
+    if missing := [name for name in _COLUMNS if name not in header]:
+        raise UserError(
+            f"{path} has no column {' and no '.join(missing)}; take the EPIC-SOUNDS annotations "
+            "that have classes"
+        )
+    for line, row in lines:
+        where = f"line {line} of {path}"
+        if len(row) != len(header):
+            raise UserError(f"{where} has {len(row)} fields and the header {len(header)}")
+        cells = dict(zip(header, row, strict=True))
+        name, video, start, stop, label = (cells[column] for column in _COLUMNS)
+        if not label:
+            raise UserError(f"{where} has no class")
+        number = functools.partial(whole_number, where=where)
+        yield Segment(name, video, number(start), number(stop), label)

@@ -1,0 +1,93 @@
+"""VGGSound: a csv that labels 10 s of many videos, and the clips as far as the user has them.
+
+Rows are `id,start,label,split` without a header (the official vggsound.csv) or
+`<id>_<start>.mp4,label` (the official test.csv). Labels have commas, ids may begin with - or _. A
+clip is known by its file name alone, `<id>_<start: six digits>` and an audio suffix, in whatever
+folder or archive it lies; see `fedssl.data.supplied`. Videos have left YouTube since 2020, so a
+labelled clip that nobody supplied is absent, which is counted and no failure.
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from fedssl.data.annotations import rows, whole_number
+from fedssl.data.bank import Modality
+from fedssl.data.decode import decode_audio, decoded
+from fedssl.data.samples import AbsentMember, BadMember, Member
+from fedssl.data.supplied import SOUNDS, VIDEOS, supplied_members
+from fedssl.errors import UserError
+
+MODALITY: Modality = "audio"
+
+_LOG = logging.getLogger(__name__)
+
+# More than one suffix may follow, as in .mp4.wav; the last one says what it is.
+_CLIP = re.compile(r"([A-Za-z0-9_-]{11}_\d{6})(?:\.\w+)*(\.\w+)", re.ASCII)
+_SPLITS = ("train", "test")
+_ONLY_VIDEO = (
+    "only its video is there; extract the sound: ffmpeg -i <clip>.mp4 -acodec pcm_s16le -ac 1 "
+    "-ar 16000 <clip>.wav"
+)
+
+
+def read(archives: Mapping[str, Path]) -> Iterator[Member]:
+    """Yield the supplied clips in order of file and member name, then those that are not there."""
+    annotated, repeated = read_annotations(archives["annotations"])
+    yield from repeated
+    videos: set[str] = set()
+    waiting, spare = dict(annotated), 0
+    for name, load in supplied_members(archives["clips"]):
+        match = _CLIP.fullmatch(PurePosixPath(name).name)
+        clip, suffix = (match[1], match[2].lower()) if match else ("", "")
+        if suffix in VIDEOS and clip in annotated:
+            videos.add(clip)
+        elif suffix in SOUNDS and clip in waiting:
+            label, split = waiting.pop(clip)
+            yield decoded(clip, load, decode_audio, label=label, split=split)
+        elif suffix in SOUNDS:
+            spare += 1
+    if spare:
+        _LOG.warning("%d supplied clips are not annotated, or supplied before", spare)
+    if len(waiting) == len(annotated) and not videos & set(waiting):
+        raise UserError(
+            f"{archives['clips']} holds none of the {len(annotated)} clips that "
+            f"{archives['annotations']} names; a clip's file is called {next(iter(waiting))}.wav"
+        )
+    for clip, (label, split) in waiting.items():
+        if clip in videos:
+            yield BadMember(clip, label, split, _ONLY_VIDEO)
+        else:
+            yield AbsentMember(clip, label, split)
+
+
+def read_annotations(path: Path) -> tuple[dict[str, tuple[str, str]], list[BadMember]]:
+    """Return clip -> (label, split) of a csv, and the rows that name a clip again."""
+    clips: dict[str, tuple[str, str]] = {}
+    repeated = []
+    for line, row in rows(path):
+        clip, label, split = _clip(row, f"line {line} of {path}")
+        if clip in clips:
+            reason = f"line {line} of {path.name} labels the clip again"
+            repeated.append(BadMember(clip, label, None, reason))
+        else:
+            clips[clip] = (label, split)
+    if not clips:
+        raise UserError(f"{path} names no clip")
+    return clips, repeated
+
+
+def _clip(row: list[str], where: str) -> tuple[str, str, str]:
+    """Return (`<id>_<start>`, label, split) of a row of either layout."""
+    if len(row) == 4:
+        clip, label, split = f"{row[0]}_{whole_number(row[1], where):06d}", row[2], row[3]
+    elif len(row) == 2:
+        clip, label, split = row[0].removesuffix(".mp4"), row[1], "test"
+    else:
+        raise UserError(f"{where} has {len(row)} fields; id,start,label,split are needed")
+    if split not in _SPLITS:
+        raise UserError(f"{where} puts its clip in {split!r}; the splits are train and test")
+    if not _CLIP.fullmatch(f"{clip}.wav") or not label:
+        raise UserError(f"{where} says {clip!r}, {label!r}: a YouTube id, start and label are due")
+    return clip, label, split

@@ -1,0 +1,113 @@
+"""Stretches of long recordings, read without the rest of them.
+
+A library is what the user supplies (see `fedssl.data.supplied`): sound files called
+`<recording>.wav` (or another suffix that is known), HDF5 files with a one-dimensional array per
+recording, or both.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from fedssl.data.decode import bank_waveform
+from fedssl.data.samples import UnreadableError
+from fedssl.data.supplied import SOUNDS, supplied_files
+from fedssl.errors import UserError
+
+_HDF5 = (".hdf5", ".h5")
+# Annotations are timed by the video, whose sound track may end a little earlier.
+_TOLERANCE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Library:
+    """Recordings by name; an HDF5 file stays open and its arrays are read by the slice."""
+
+    sounds: Mapping[str, Path]
+    arrays: Sequence[Any]
+    rate: int
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether the recording is there."""
+        return name in self.sounds or any(name in file for file in self.arrays)
+
+    def stretch(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return samples `start` to `stop`, counted at `rate`, as mono int16 at 16 kHz.
+
+        Raises:
+            UnreadableError: the recording is damaged, or ends too early.
+        """
+        try:
+            if name in self.sounds:
+                return self._from_sound(self.sounds[name], start, stop)
+            array = next(file[name] for file in self.arrays if name in file)
+            return self._from_array(array, start, stop)
+        except (soundfile.SoundFileError, OSError) as error:
+            raise UnreadableError(f"its recording {name} is damaged ({error})") from error
+
+    def _from_sound(self, path: Path, start: int, stop: int) -> np.ndarray:
+        with soundfile.SoundFile(path) as file:
+            scale = file.samplerate / self.rate
+            first, last = round(start * scale), round(stop * scale)
+            _check_span(first, last, length=file.frames, rate=file.samplerate)
+            file.seek(first)
+            waveform = file.read(last - first, dtype="float32", always_2d=True)
+            return bank_waveform(waveform, rate=file.samplerate)
+
+    def _from_array(self, array: Any, start: int, stop: int) -> np.ndarray:
+        if getattr(array, "ndim", None) != 1 or array.dtype.kind not in "if":
+            raise UnreadableError(f"its HDF5 entry is no 1-d array of samples but {array!r}")
+        _check_span(start, stop, length=len(array), rate=self.rate)
+        waveform = np.asarray(array[start:stop], dtype=np.float32)
+        if array.dtype.kind == "i":  # PCM: full scale is that of its width
+            waveform /= -np.float32(np.iinfo(array.dtype).min)
+        return bank_waveform(waveform[:, None], rate=self.rate)
+
+
+@contextlib.contextmanager
+def open_library(path: Path, *, rate: int) -> Iterator[Library]:
+    """Open the recordings that `path` stands for; their annotations count samples at `rate`.
+
+    Raises:
+        UserError: there is none, an HDF5 file is damaged, or h5py is needed and not installed.
+    """
+    sounds: dict[str, Path] = {}
+    with contextlib.ExitStack() as stack:
+        arrays = []
+        for file in supplied_files(path):
+            if file.suffix.lower() in _HDF5:
+                arrays.append(stack.enter_context(_open_hdf5(file)))
+            elif file.suffix.lower() in SOUNDS:
+                sounds.setdefault(file.name.split(".")[0], file)
+        if not sounds and not arrays:
+            raise UserError(f"{path} holds no .wav and no .hdf5 file")
+        yield Library(sounds, arrays, rate)
+
+
+def _open_hdf5(path: Path) -> Any:
+    try:
+        h5py = import_module("h5py")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{path} is an HDF5 file, which needs h5py: pip install h5py, or extract it to a "
+            "folder of .wav files"
+        ) from error
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
+
+
+def _check_span(start: int, stop: int, *, length: int, rate: int) -> None:
+    if start >= stop:
+        raise UnreadableError(f"it spans no sample, from {start} to {stop}")
+    if start >= length or stop > length + _TOLERANCE_S * rate:
+        raise UnreadableError(
+            f"it spans samples {start} to {stop} of a recording of {length} at {rate} Hz"
+        )

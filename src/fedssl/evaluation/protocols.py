@@ -1,0 +1,76 @@
+"""The protocols that need only features: what each predicts for every scored sample."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from fedssl.evaluation import probe
+from fedssl.evaluation.knn import knn_predict
+from fedssl.evaluation.retrieval import retrieval_hits
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features and labels of a task: `memory` is its training split, `queries` what is scored."""
+
+    memory: Tensor
+    memory_labels: Tensor
+    queries: Tensor
+    query_labels: Tensor
+    num_classes: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """One protocol's result: a headline in percent, its name, and columns a row per sample."""
+
+    metric: str
+    value: float
+    columns: dict[str, np.ndarray]
+
+
+def score(protocol: str, features: Features, settings: Mapping[str, Any]) -> Score:
+    """Return the score of knn, linear-probe or retrieval."""
+    own = settings[protocol]
+    if protocol == "retrieval":
+        return _retrieval(features, ks=own["ks"])
+    if protocol == "knn":
+        predicted = knn_predict(
+            features.queries,
+            features.memory,
+            bank_labels=features.memory_labels,
+            num_classes=features.num_classes,
+            **own,
+        )
+    else:
+        layer = probe.fit_probe(
+            features.memory,
+            features.memory_labels,
+            num_classes=features.num_classes,
+            settings=own,
+            seed=settings["seed"],
+        )
+        predicted = probe.predict(layer, features.queries)
+    return top1(predicted, features.query_labels)
+
+
+def top1(predicted: Tensor, labels: Tensor) -> Score:
+    """Return the share of samples whose class is the predicted one (micro-averaged top-1)."""
+    correct = (predicted == labels).double().mean()
+    return Score("top-1 accuracy", 100.0 * float(correct), {"prediction": predicted.cpu().numpy()})
+
+
+def _retrieval(features: Features, *, ks: list[int]) -> Score:
+    hits = retrieval_hits(
+        features.queries,
+        features.memory,
+        query_labels=features.query_labels,
+        gallery_labels=features.memory_labels,
+        ks=ks,
+    )
+    columns = {f"hit@{k}": hit.cpu().numpy() for k, hit in zip(ks, hits.unbind(1), strict=True)}
+    headline = 100.0 * float(hits[:, 0].double().mean())
+    return Score(f"R@{ks[0]}", headline, columns)

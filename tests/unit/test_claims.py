@@ -1,0 +1,198 @@
+"""Claims on published numbers and measured tables, with made-up claims."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from fedssl.errors import UserError
+from fedssl.reporting.claims import COLUMNS, read_claims, write_claims
+from fedssl.reporting.published import PROTOCOL_LABELS
+from fedssl.reporting.tables import COLUMNS as TABLE_COLUMNS
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "config" / "claims.yaml"
+SCHEMA = json.loads((ROOT / "config/schemas/claims.schema.json").read_text())
+PUBLISHED = sorted((ROOT / "config" / "published").glob("*.csv"))
+PREDICATE = {
+    "compare": "mean",
+    "left": {"table": "1", "row": "ours", "column": "A", "protocol": "knn"},
+    "relation": ">",
+    "right": {"table": "1", "row": "theirs", "column": "A", "protocol": "knn"},
+}
+CLAIM = {
+    "id": "better",
+    "paper": "fssuavl",
+    "section": "1",
+    "quote": "ours is better",
+    "reading": "above",
+    "predicate": PREDICATE,
+}
+NUMBERS = """study,table,row,column,protocol,value,page,note
+fssuavl,1,ours,A,knn,12,,
+fssuavl,1,theirs,A,knn,10,,
+"""
+
+
+def write_yaml(folder: Path, *claims: dict[str, Any]) -> Path:
+    (folder / "schemas").mkdir(exist_ok=True)
+    (folder / "schemas" / "claims.schema.json").write_text(json.dumps(SCHEMA))
+    path = folder / "claims.yaml"
+    path.write_text(yaml.safe_dump({"claims": list(claims)}))
+    return path
+
+
+def row(name: str, **changes: Any) -> dict[str, Any]:
+    """Return a row of a table CSV; what is not given is empty."""
+    base = dict.fromkeys(TABLE_COLUMNS, "")
+    keys = {"study": "fssuavl", "table": "1", "row": name, "column": "A kNN", "verdict": "not-run"}
+    return base | keys | changes
+
+
+def result(folder: Path, rows: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    """Return the row of one claim on a measured table."""
+    (folder / "numbers.csv").write_text(NUMBERS)
+    pd.DataFrame(rows, columns=list(TABLE_COLUMNS)).to_csv(folder / "table.csv", index=False)
+    write_claims(
+        write_yaml(folder, CLAIM | changes),
+        [folder / "numbers.csv"],
+        tables=[folder / "table.csv", folder / "missing.csv"],
+        path=folder / "claims.csv",
+    )
+    frame = pd.read_csv(folder / "claims.csv", keep_default_na=False)
+    assert tuple(frame.columns) == COLUMNS
+    return frame.to_dict("records")[0]
+
+
+def test_the_schema_is_sound_and_knows_all_protocols():
+    Draft202012Validator.check_schema(SCHEMA)
+    protocols = SCHEMA["$defs"]["group"]["properties"]["protocol"]["enum"]
+    assert set(protocols) == set(PROTOCOL_LABELS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"colour": 1},
+        {"id": "Better"},
+        {"paper": "other"},
+        {"quote": ""},
+        {"predicate": {}},
+        {"predicate": {"all": []}},
+        {"predicate": PREDICATE | {"relation": "!="}},
+        {"predicate": PREDICATE | {"relation": "~"}},
+        {"predicate": PREDICATE | {"within": 1}},
+        {"predicate": PREDICATE | {"except": [{"row": "ours"}]}},
+        {"predicate": PREDICATE | {"all": [PREDICATE]}},
+        {"predicate": {name: PREDICATE[name] for name in ("compare", "left", "relation")}},
+        {"predicate": PREDICATE | {"left": PREDICATE["left"] | {"protocol": "kNN"}}},
+    ],
+    ids=str,
+)
+def test_the_schema_refuses_what_it_does_not_know(tmp_path, change):
+    with pytest.raises(UserError, match=r"claims\.yaml: claims\[0\]"):
+        read_claims(write_yaml(tmp_path, CLAIM | change))
+
+
+def test_the_schema_takes_the_form_that_the_changes_above_break(tmp_path):
+    assert read_claims(write_yaml(tmp_path, CLAIM)) == [CLAIM]
+
+
+def test_an_id_given_twice_is_named(tmp_path):
+    with pytest.raises(UserError, match="two claims have the id better"):
+        read_claims(write_yaml(tmp_path, CLAIM, CLAIM))
+
+
+def test_sides_that_do_not_match_are_named_with_the_claim(tmp_path):
+    two = PREDICATE["left"] | {"row": ["ours", "theirs"]}
+    predicate = PREDICATE | {"compare": "each", "right": two}
+    with pytest.raises(UserError, match="claim better: 1 cells cannot each be compared"):
+        read_claims(write_yaml(tmp_path, CLAIM | {"predicate": predicate}))
+
+
+def test_a_mistyped_cell_is_named(tmp_path):
+    left = PREDICATE["left"] | {"row": "hours"}
+    wrong = {"predicate": PREDICATE | {"left": left}}
+    with pytest.raises(UserError, match="Claim better names 1 / hours / A kNN, which the publish"):
+        result(tmp_path, [], **wrong)
+    assert result(tmp_path, [], **wrong, untabulated=True)["published"] == "not decidable"
+    with pytest.raises(UserError, match="better is marked untabulated, but all its numbers exist"):
+        result(tmp_path, [], untabulated=True)
+
+
+SEEDS = {"verdict": "reproduced", "std": 0.5, "n_seeds": 4}
+
+
+def test_a_measured_claim_has_an_interval_over_seeds(tmp_path):
+    rows = [row("ours", measured=11, **SEEDS), row("theirs", measured=8, **SEEDS)]
+    found = result(tmp_path, rows)
+    half = 1.96 * (2 * 0.25**2) ** 0.5
+    assert (found["published"], found["published_margin"]) == ("holds", 2)
+    assert (found["measured"], found["measured_margin"], found["scaled"]) == ("holds", 3, False)
+    assert (found["low"], found["high"]) == pytest.approx((3 - half, 3 + half), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "verdict"), [(10.5, "holds"), (10.8, "not decidable"), (12.2, "fails")]
+)
+def test_seeds_may_leave_a_measured_claim_open(tmp_path, theirs, verdict):
+    rows = [row("ours", measured=11.3, **SEEDS), row("theirs", measured=theirs, **SEEDS)]
+    assert result(tmp_path, rows)["measured"] == verdict
+
+
+def test_one_seed_gives_a_verdict_without_interval(tmp_path):
+    one = {"verdict": "differs", "n_seeds": 1}
+    found = result(tmp_path, [row("ours", measured=7, **one), row("theirs", measured=8, **one)])
+    assert (found["measured"], found["measured_margin"], found["low"]) == ("fails", -1, "")
+
+
+def test_scaled_numbers_are_flagged(tmp_path):
+    scaled = {"verdict": "scaled", "n_seeds": 1}
+    found = result(
+        tmp_path, [row("ours", measured=9, **scaled), row("theirs", measured=8, **SEEDS)]
+    )
+    assert (found["measured"], found["scaled"], found["low"]) == ("holds", True, "")
+
+
+def test_one_cell_not_run_leaves_the_claim_not_run(tmp_path):
+    found = result(tmp_path, [row("ours", measured=9, **SEEDS), row("theirs", published=10)])
+    assert (found["measured"], found["measured_margin"], found["scaled"]) == ("not-run", "", "")
+    assert found["measured_evidence"] == "1 of 2 cells not run"
+
+
+def test_another_studys_or_tables_number_does_not_count(tmp_path):
+    ours = row("ours", measured=9, **SEEDS)
+    for other in ({"study": "fassl"}, {"table": "2"}, {"column": "A L.P"}):
+        rows = [ours, row("theirs", measured=8, **SEEDS, **other)]
+        assert result(tmp_path, rows)["measured"] == "not-run"
+
+
+def test_what_only_the_paper_has_counts_as_published(tmp_path):
+    only = row("theirs", published=10, n_seeds=0, verdict="published-only")
+    found = result(tmp_path, [row("ours", measured=9, **SEEDS), only])
+    assert (found["measured"], found["measured_margin"]) == ("fails", -1)
+    assert found["high"] == pytest.approx(-1 + 1.96 * 0.25)
+
+
+def test_a_gain_as_printed_is_one_within_a_point_when_measured(tmp_path):
+    gain = {"predicate": PREDICATE | {"relation": "=", "by": 2.02}}
+    one = {"verdict": "differs", "n_seeds": 1}
+    rows = [row("ours", measured=9, **one), row("theirs", measured=8, **one)]
+    found = result(tmp_path, rows, **gain)
+    assert (found["published"], found["published_margin"]) == ("fails", -0.01)
+    assert (found["measured"], found["measured_margin"]) == ("fails", -0.02)
+    rows[0]["measured"] = 9.02
+    assert result(tmp_path, rows, **gain)["measured"] == "holds"
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path):
+    (tmp_path / "other.csv").write_text("study,row\nfssuavl,ours\n")
+    with pytest.raises(UserError, match=r"other\.csv lacks the columns table, column, published"):
+        write_claims(
+            SHIPPED, PUBLISHED, tables=[tmp_path / "other.csv"], path=tmp_path / "claims.csv"
+        )
+    assert not (tmp_path / "claims.csv").exists()

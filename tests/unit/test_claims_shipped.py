@@ -1,0 +1,98 @@
+"""config/claims.yaml: what the papers' own numbers say of the papers' claims."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fedssl.reporting.claims import read_claims, write_claims
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "config" / "claims.yaml"
+PUBLISHED = sorted((ROOT / "config" / "published").glob("*.csv"))
+PAPERS = ROOT.parent / "shared" / "papers"
+FAILING = {
+    "consistently-superior": -3.59,
+    "paired-beats-two-experts": -1.17,
+    "beats-model-combination": -0.06,
+    "combination-loses-most-on-images-and-speech": -0.4517,
+    "epic-kitchens-competitive": -0.7,
+    "epic-kitchens-surpasses": -2.7,
+}
+UNTABULATED = {
+    "clusters-better-than-audio-only",
+    "audio-best-from-30-percent-both",
+    "audio-best-from-30-percent-both-on-audio-clients",
+    "image-best-from-50-percent-both",
+    "predictive-better-on-speech",
+    "predictive-better-on-speech-commands",
+    "feature-matching-better-on-other-audio",
+    "backbone-only-improves-retrieval",
+    "backbone-only-improves-retrieval-without-dov",
+    "speech-peaks-at-round-1",
+    "on-par-with-centralised",
+}
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    path = tmp_path_factory.mktemp("claims") / "claims.csv"
+    write_claims(SHIPPED, PUBLISHED, tables=[], path=path)
+    return pd.read_csv(path).set_index("id")
+
+
+def test_the_claims_that_the_papers_own_numbers_refute(shipped):
+    fails = shipped[shipped.published == "fails"]
+    assert fails.published_margin.to_dict() == FAILING
+
+
+def test_the_claims_that_the_papers_print_no_numbers_for(shipped):
+    unknown = shipped[shipped.published == "not decidable"]
+    assert set(unknown.index) == UNTABULATED
+    assert unknown.published_margin.isna().all()
+    assert unknown.published_evidence.str.startswith("missing: ").all()
+
+
+def test_all_other_claims_hold_on_the_papers_numbers(shipped):
+    others = shipped.drop([*FAILING, *UNTABULATED])
+    assert others.published.eq("holds").all() and (others.published_margin >= 0).all()
+    assert len(others) == len(shipped) - 17 >= 12
+
+
+def test_without_tables_nothing_was_run(shipped):
+    assert shipped.measured.eq("not-run").all()
+    assert shipped[["measured_margin", "low", "high", "scaled"]].isna().all(axis=None)
+
+
+def test_the_exception_of_table_5_is_the_papers_and_not_enough(shipped):
+    evidence = shipped.published_evidence["paired-beats-two-experts"]
+    assert evidence.startswith("not 66.41 (table 5: FSSUAVL R-18, MNIST+FSDD A+V kNN) > 67.58 (")
+
+
+@pytest.mark.parametrize(
+    ("claim", "wrong"),
+    [
+        ("paired-beats-two-experts", ("67.58", "66.40")),
+        ("beats-model-combination", ("12.33", "12.26")),
+        ("epic-kitchens-competitive", ("35.89", "36.59")),
+    ],
+)
+def test_a_refuted_claim_would_hold_on_another_number(tmp_path, claim, wrong):
+    files = []
+    for path in PUBLISHED:
+        files.append(tmp_path / path.name)
+        files[-1].write_text(path.read_text(encoding="utf-8").replace(*wrong), encoding="utf-8")
+    write_claims(SHIPPED, files, tables=[], path=tmp_path / "claims.csv")
+    frame = pd.read_csv(tmp_path / "claims.csv").set_index("id")
+    assert frame.published[claim] == "holds"
+
+
+@pytest.mark.parametrize(
+    ("paper", "name"), [("fssuavl", "fssuavl.txt"), ("fassl", "fassl-review.txt")]
+)
+def test_quotes_are_verbatim(paper, name):
+    if not (PAPERS / name).is_file():
+        pytest.skip(f"the text {name} of the paper is not at hand")
+    text = " ".join((PAPERS / name).read_text(encoding="utf-8").split())
+    quotes = [claim["quote"] for claim in read_claims(SHIPPED) if claim["paper"] == paper]
+    assert quotes and [quote for quote in quotes if quote not in text] == []
