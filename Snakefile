@@ -29,3 +29,4 @@ include: "workflow/rules/report.smk"
 rule all:
     input:
         [REPORT.files(study) for study in REPORT.studies],
+        "<results>/claims.csv",

@@ -97,6 +97,7 @@ def _unknown(error: Any) -> list[str]:
 
 
 _WANTED = {
+    "exclusiveMaximum": "less than {}",
     "exclusiveMinimum": "more than {}",
     "maxItems": "a list of at most {}",
     "maximum": "at most {}",

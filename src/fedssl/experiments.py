@@ -164,6 +164,32 @@ class Grid:
             except UserError as error:
                 raise UserError(f"{source}: {key}: {error}") from error
             self._overrides[cell] = entry.get("settings", {})
+            self._check_settings(cell, f"{source}: {key}")
+
+    def _check_settings(self, cell: Cell, place: str) -> None:
+        """Raise UserError where a cell's parts do not fit together."""
+        variant = self.config["studies"][cell.study]["variants"][cell.variant]
+        parts = {"method": "methods", "arch": "encoders", "aggregator": "aggregators"}
+        for axis, group in parts.items():
+            name, part = getattr(cell, axis), "encoder" if axis == "arch" else axis
+            known = self.config[group][name]
+            given = {**variant.get(part, {}), **self._overrides[cell].get(part, {})}
+            if unknown := sorted(set(given) - set(known)):
+                has = ", ".join(known) or "no settings"
+                raise UserError(
+                    f"{place}: {cell.path} sets {part}.{unknown[0]}, but {name} has {has}."
+                )
+        if cell.method == "acop" and parse_split(cell.split).modalities != ("audio",):
+            raise UserError(
+                f"{place}: acop orders audio clips, so its split is a100-i0-b0, not {cell.split}."
+            )
+        settings = self.settings(cell)
+        sizes = settings["image"]["size"], settings["audio"]["size"]
+        if cell.arch == "vit" and sizes[0] != sizes[1]:
+            raise UserError(
+                f"{place}: a ViT has one input size, but image.size is {sizes[0]} and audio.size "
+                f"{sizes[1]}; make them equal."
+            )
 
     def _product(self, study: str, entry: Mapping[str, Any]) -> Iterator[Cell]:
         axes = (entry[axis] for axis in _AXES)

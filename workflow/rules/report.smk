@@ -62,3 +62,24 @@ rule loss_figure:
         "drawing the loss of {wildcards.study}"
     script:
         "../scripts/loss_figure.py"
+
+
+rule claims:
+    input:
+        claims=f"{BASE}/config/claims.yaml",
+        schema=f"{BASE}/config/schemas/claims.schema.json",
+        published=sorted(map(str, (BASE / "config/published").glob("*.csv"))),
+        tables=[REPORT.file(table) for table in REPORT.tables],
+    output:
+        csv="<results>/claims.csv",
+        provenance="<results>/claims.provenance.json",
+    log:
+        "<logs>/claims.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        sources=source_digests(SCRIPTS / "claims.py"),
+    message:
+        "holding the papers' claims against the numbers"
+    script:
+        "../scripts/claims.py"
