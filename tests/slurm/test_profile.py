@@ -56,7 +56,8 @@ def test_training_is_given_a_gpu_and_nothing_else_is(demo: Demo) -> None:
     with_gpu = [job for job in demo.jobs if "gres/gpu" in job["AllocTRES"]]
     assert len(demo.of("pretrain")) == demo.done["pretrain"] > 0
     assert len(demo.of("fine_tune")) == demo.done["fine_tune"] > 0
-    assert [job for job in demo.jobs if is_of(job, "pretrain") or is_of(job, "fine_tune")] == with_gpu
+    training = [job for job in demo.jobs if is_of(job, "pretrain") or is_of(job, "fine_tune")]
+    assert with_gpu == training
     assert all("gres/gpu=1" in job["AllocTRES"].split(",") for job in with_gpu)
 
 

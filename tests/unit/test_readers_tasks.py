@@ -190,9 +190,13 @@ def test_dov_may_lie_in_a_folder_and_mac_leavings_are_no_recordings(tmp_path: Pa
 
 def test_dov_recordings_in_the_archive_twice_are_bad(tmp_path: Path) -> None:
     name = "s1/s1_upstairs_nowall_trial1/A0_1_0/recording0_0_1.wav"
-    paths = dov_zip(tmp_path, range(1, 4), **{f"z1/{name}": b"", f"z2/{name}": b""})
+    clip = encoded(tone(440, seconds=0.1))
+    paths = dov_zip(tmp_path, range(1, 4), **{f"z1/{name}": clip, f"z2/{name}": clip})
     bad = [sample for sample in dov.read(paths) if isinstance(sample, BadMember)]
-    assert len(bad) == 2
+    assert [(b.name, b.reason) for b in bad] == [
+        (f"z1/{name}", "the archive has it twice"),
+        (f"z2/{name}", "the archive has it twice"),
+    ]
 
 
 @pytest.mark.parametrize("subjects", [range(0), range(1, 3)])
