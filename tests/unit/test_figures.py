@@ -33,9 +33,9 @@ def spec(tmp_path: Path) -> dict[str, Any]:
         "scale": "scaled",
         "scale_note": "mini: 20 clients",
         "curves": [
-            {"label": "Ours", "split": "a0-i0-b100", "path": both},
-            {"label": "Image", "split": "a0-i100-b0", "path": image},
-            {"label": "Image wide", "split": "a0-i100-b0", "path": image},
+            {"method": "simclr", "label": "Ours", "split": "a0-i0-b100", "path": both},
+            {"method": "simclr", "label": "Image", "split": "a0-i100-b0", "path": image},
+            {"method": "simclr", "label": "Image wide", "split": "a0-i100-b0", "path": image},
         ],
     }
 
@@ -213,7 +213,7 @@ def test_a_split_that_does_not_add_up_is_named(split):
 
 def test_a_single_round_is_a_mark(tmp_path):
     path = rounds(tmp_path / "one.csv", (1, 0, "audio", 10, 1, 2.0))
-    curve = {"label": "A", "split": "a100-i0-b0", "path": path}
+    curve = {"method": "simclr", "label": "A", "split": "a100-i0-b0", "path": path}
     with figure_style():
         (axes,) = loss_figure({"title": "t", "scale": "paper", "curves": [curve]}).axes
     (line,) = axes.get_lines()

@@ -20,12 +20,15 @@ _ROUND_COLUMNS = {"round", "modality", "samples", "steps", "loss"}
 _PANEL_INCHES = (3.3, 2.6)
 _MARKERS = "os^Dv"
 _MARKED_ROUNDS = 10
+_LEGEND_CHARACTERS = 34  # below one panel
 
 
 def write_loss_figure(
     spec: Mapping[str, Any], *, pdf: str | Path, png: str | Path, svg: str | Path
 ) -> None:
-    """Write the loss per round: a panel per modality, a line per cell.
+    """Write the loss per round: a panel per method and modality, a line per cell.
+
+    Methods have a row each, because the values of different losses do not compare.
 
     Curves of one label are seeds: the line is their mean, the band their range.
     """
@@ -61,17 +64,24 @@ def loss_figure(spec: Mapping[str, Any]) -> "Figure":
     from matplotlib.figure import Figure
 
     curves = [
-        round_losses(curve["path"]).assign(label=curve["label"], split=curve["split"])
+        round_losses(curve["path"]).assign(
+            label=curve["label"], split=curve["split"], method=curve["method"]
+        )
         for curve in spec["curves"]
     ]
     losses = pd.concat(curves, ignore_index=True)
     modalities = [name for name in _MODALITIES if name in set(losses["modality"])]
+    methods = list(losses["method"].unique())
     width, height = _PANEL_INCHES
-    figure = Figure(figsize=(width * len(modalities), height + 0.9), layout="constrained")
-    panels = figure.subplots(1, len(modalities), sharey=True, squeeze=False)[0]
-    for axes, modality in zip(panels, modalities, strict=True):
-        _draw_panel(axes, losses, modality=modality)
-    _add_legend(figure, columns=1 if len(modalities) == 1 else 3)
+    size = (width * len(modalities), height * len(methods) + 0.9)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(methods), len(modalities), sharey="row", squeeze=False)
+    for row, method in zip(panels, methods, strict=True):
+        for axes, modality in zip(row, modalities, strict=True):
+            _draw_panel(axes, losses[losses["method"] == method], modality=modality)
+            axes.set_title(modality if len(methods) == 1 else f"{method}, {modality}")
+    longest = losses["label"].str.len().max()
+    _add_legend(figure, columns=max(1, int(_LEGEND_CHARACTERS * len(modalities) // longest)))
     figure.suptitle(_title(spec, characters=38 * len(modalities)), fontsize="medium")
     return figure
 
@@ -95,7 +105,7 @@ def _draw_panel(axes: "Axes", losses: pd.DataFrame, *, modality: str) -> None:
             legend=False,
             ax=axes,
         )
-    axes.set(title=modality, xlabel="round", ylabel="loss (mean over clients)")
+    axes.set(xlabel="round", ylabel="loss (mean over clients)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 

@@ -46,7 +46,7 @@ class Grid:
 def table_grid(frame: pd.DataFrame, spec: Mapping[str, Any], *, notes: Iterable[str] = ()) -> Grid:
     """Return a built table with its rows down and columns across, and `n_eval` at the bottom."""
     records = {(record["row"], record["column"]): record for record in frame.to_dict("records")}
-    rows, columns = list(frame["row"].unique()), list(frame["column"].unique())
+    rows, columns = list(frame["row"].unique()), _columns(frame)
     legend = "Measured ± standard deviation over seeds (published)."
     return Grid(
         title=f"{spec['study']}, table {spec['table']}: {spec['title']}{scale_mark(spec)}",
@@ -57,6 +57,13 @@ def table_grid(frame: pd.DataFrame, spec: Mapping[str, Any], *, notes: Iterable[
         footer=("n_eval", *(_n_eval(frame[frame["column"] == column]) for column in columns)),
         notes=(legend, *scale_notes(spec), *notes),
     )
+
+
+def _columns(frame: pd.DataFrame) -> list[str]:
+    """Return the columns in the table's order, which the row with the most of them has."""
+    rows = [list(part["column"]) for _, part in frame.groupby("row", sort=False)]
+    longest = max(rows, key=len, default=[])
+    return [*longest, *(name for name in frame["column"].unique() if name not in longest)]
 
 
 def scale_mark(spec: Mapping[str, Any]) -> str:

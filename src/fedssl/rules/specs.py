@@ -55,7 +55,12 @@ def loss_figure_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
         "title": f"{study}: training loss per round",
         **_scale(grid),
         "curves": [
-            {"label": label(grid, cell), "split": cell.split, "path": tree.rounds(cell)}
+            {
+                "label": label(grid, cell),
+                "method": cell.method,
+                "split": cell.split,
+                "path": tree.rounds(cell),
+            }
             for cell in grid.select(study=study)
         ],
     }
