@@ -1,6 +1,11 @@
 """Archives to memory-mapped banks."""
 
 
+# Where Snakemake itself runs: compute nodes often have no internet.
+localrules:
+    acquire,
+
+
 rule acquire:
     output:
         archive=update("<data>/archives/{dataset}/{file}"),
