@@ -51,10 +51,16 @@ class Project:
             env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
         )
 
-    def run(self, *arguments: str, config: tuple[str, ...] = CONFIG, ok: bool = True) -> str:
+    def run(
+        self,
+        *arguments: str,
+        config: tuple[str, ...] = CONFIG,
+        ok: bool = True,
+        seconds: float = 900,
+    ) -> str:
         """Run Snakemake to its end and return what it printed."""
         process = self.snakemake(*arguments, config=config)
-        printed, _ = process.communicate(timeout=900)
+        printed, _ = process.communicate(timeout=seconds)
         assert (process.returncode == 0) == ok, printed
         return printed
 

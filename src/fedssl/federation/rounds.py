@@ -97,8 +97,9 @@ def run_round(federation: Federation, state: State, round_number: int) -> tuple[
         task = ClientTask(round_number, client, federation.holdings[client])
         received = federation.heads.receive(client, state)
         update, client_rows = federation.trainer.train(received, task)
-        federation.heads.keep(client, received, update.state)
-        if not accumulator.add(update):
+        if accumulator.add(update):
+            federation.heads.keep(client, received, update.state)
+        else:
             _log.warning("round %d: client %d left out, not finite", round_number, client)
         rows += client_rows
     return accumulator.result(), rows
