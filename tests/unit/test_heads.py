@@ -1,10 +1,14 @@
 """Which head a client trains with: laws of backbone-only transmission and of FedU."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from fedssl.aggregators import ClientUpdate
+from fedssl.federation.client import Row
 from fedssl.federation.rounds import run_round, set_up
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, lay_out, run
@@ -80,3 +84,21 @@ def test_l_dawa_averages_as_fedavg_until_its_warm_up_is_over(inputs: dict[str, s
         results[name] = run_round(federation, state, 1)[0]["backbone.conv1.weight"]
     assert torch.equal(results["warm"], results["fedavg"])
     assert not torch.equal(results["cold"], results["fedavg"])
+
+
+class Diverged:
+    """A trainer whose clients all end in NaN."""
+
+    def train(
+        self, state: dict[str, torch.Tensor], _task: object
+    ) -> tuple[ClientUpdate, list[Row]]:
+        return ClientUpdate({name: t * math.nan for name, t in state.items()}, 5, math.nan), []
+
+
+def test_nothing_is_kept_of_a_client_that_diverged(inputs: dict[str, str]) -> None:
+    settings = SETTINGS | {"federation": SHORT, "aggregator": {"name": "fedavg-bb"}}
+    federation, state = set_up(settings, inputs, device=CPU)
+    broken = replace(federation, trainer=Diverged())  # type: ignore[arg-type]
+    after, _ = run_round(broken, state, 1)
+    assert federation.heads.state() == {}
+    assert all(torch.equal(after[name], state[name]) for name in state)
