@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fedssl.aggregators import ClientUpdate
-from fedssl.federation.client import Row, State
+from fedssl.federation.client import Row
 from fedssl.federation.rounds import run_round, set_up
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, lay_out, run
