@@ -83,7 +83,8 @@ def pretrain(
     save_state(state, model)
     _write_rows(rows, rounds)
     remove_checkpoints(folder.parent)
-    sent = {n: t for n, t in state.items() if federation.heads.transmits_head or "head." not in n}
+    everything = federation.heads.transmits_head
+    sent = {n: t for n, t in state.items() if everything or n.startswith("backbone.")}
     return _facts(sent, rows, resumed_after=done)
 
 
