@@ -33,7 +33,7 @@ from fedssl.data.build import build_bank
 from fedssl.data.sharding import write_shards
 from fedssl.data.synthetic import write_archives
 from fedssl.federation import rounds
-from fedssl.federation.client import alternate
+from fedssl.federation.batches import epoch_batches
 from fedssl.randomness import stream
 
 ROOT = Path(__file__).parents[1]
@@ -127,7 +127,9 @@ def limit(federation: rounds.Federation) -> Callable[[], None]:
     steps = sum(
         len(indices)
         for held in federation.holdings
-        for _, indices in alternate(held, batch_size=64, rng=stream(0, "benchmark"))
+        for _, indices in epoch_batches(
+            held, batch_size=64, order="alternate", rng=stream(0, "benchmark")
+        )
     )
     optimiser = torch.optim.SGD(method.parameters(), 0.03, momentum=0.9, fused=True)
 

@@ -10,6 +10,9 @@ from fedssl.errors import UserError
 from fedssl.splits import parse_split
 
 _AXES = ("method", "arch", "aggregator", "split", "variant")
+CENTRALISED = "centralised"
+# What of a federation a training on all data in one place has, too.
+_BATCHES = ("batch_order", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class Cell:
         """The cell's folder below `pretrain/` and `evaluate/`."""
         axes = (self.study, *(getattr(self, axis) for axis in _AXES))
         return "/".join((*axes, f"seed{self.seed}"))
+
+    @property
+    def federated(self) -> bool:
+        """Whether clients train it; else all data lies in one place."""
+        return self.aggregator != CENTRALISED
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,9 @@ class Grid:
             self._overrides[cell],
         ):
             base = merge(base, override)
+        if not cell.federated:
+            base["federation"] = {key: base["federation"][key] for key in _BATCHES}
+            del base["sharding"]
         if cell.arch == "vit":  # its position embedding is as large as its input
             base["encoder"]["image_size"] = base["image"]["size"]
         return dict(sort_keys(base))
@@ -92,7 +103,7 @@ class Grid:
     def shardings(self) -> dict[str, dict[str, Any]]:
         """Return the settings behind each declared sharding wildcard."""
         found = {}
-        for cell in self.cells:
+        for cell in filter(_is_federated, self.cells):
             settings = self.settings(cell)
             clients = settings["federation"]["clients"]
             found[self.sharding(cell)] = sort_keys({**settings["sharding"], "clients": clients})
@@ -120,6 +131,10 @@ class Grid:
         return [
             cell for cell in self.cells if all(asdict(cell)[axis] == axes[axis] for axis in axes)
         ]
+
+    def keeps_rounds(self, cell: Cell) -> bool:
+        """Return whether a cell keeps models of its rounds that can be scored."""
+        return bool(self.settings(cell)["federation"].get("kept_rounds"))
 
     def initial_variant(self, cell: Cell) -> str:
         """Return the variant that names a cell's random encoder: base unless its own differs."""
@@ -184,6 +199,12 @@ class Grid:
                 f"{place}: acop orders audio clips, so its split is a100-i0-b0, not {cell.split}."
             )
         settings = self.settings(cell)
+        rounds = settings["federation"].get("rounds", 0)
+        if late := [r for r in settings["federation"].get("kept_rounds", []) if r > rounds]:
+            raise UserError(
+                f"{place}: {cell.path} keeps round {late[0]} (federation.kept_rounds) of {rounds} "
+                "rounds; name rounds from 0 to that."
+            )
         sizes = settings["image"]["size"], settings["audio"]["size"]
         if cell.arch == "vit" and sizes[0] != sizes[1]:
             raise UserError(
@@ -195,6 +216,10 @@ class Grid:
         axes = (entry[axis] for axis in _AXES)
         for values in itertools.product(*axes, self.config["seeds"]):
             yield Cell(study, *values)
+
+
+def _is_federated(cell: Cell) -> bool:
+    return cell.federated
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

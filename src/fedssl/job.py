@@ -40,7 +40,7 @@ def job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
         rule=snakemake.rule,
         wildcards=dict(snakemake.wildcards.items()),
         settings=settings,
-        inputs=[name for name in snakemake.input if Path(name).is_file()],
+        inputs=list(snakemake.input),
         outputs=outputs,
         sources=[_source(name, snakemake.scriptdir) for name in snakemake.params.sources],
         started=started,

@@ -6,6 +6,8 @@ from fedssl.experiments import Cell
 
 # One evaluation job writes these; they need nothing but features.
 FEATURE_PROTOCOLS = ("knn", "linear-probe", "retrieval")
+# A job that scores kept rounds writes these; `chosen-round` is the number of the best one.
+ROUND_PROTOCOLS = ("best-round", "held-out-round", "chosen-round")
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,14 @@ class Tree:
         """The history of a cell's rounds."""
         return f"{self.results}/pretrain/{cell.path}/rounds.csv"
 
+    def round_scores(self, cell: Cell, task: str) -> str:
+        """The scores of a cell's kept rounds on a task."""
+        return f"{self.results}/evaluate/{cell.path}/{task}/rounds.csv"
+
     def metric(self, cell: Cell, task: str, protocol: str) -> str:
         """The metric of a cell on a task."""
+        if protocol == "chosen-round":
+            protocol = "best-round"
         return f"{self.results}/evaluate/{cell.path}/{task}/{protocol}.json"
 
     def random_init_metric(self, cell: Cell, task: str, protocol: str) -> str:

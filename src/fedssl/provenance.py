@@ -38,14 +38,17 @@ def write_provenance(
     started: datetime,
     facts: Mapping[str, Any],
 ) -> None:
-    """Write the record of one finished job; `digest` is the SHA-256 of all the rest."""
+    """Write the record of one finished job; `digest` is the SHA-256 of all the rest.
+
+    Of a folder among the inputs or outputs every file is recorded.
+    """
     root = Path(__file__).parents[2]
     record = {
         "rule": rule,
         "wildcards": dict(wildcards),
         "settings": dict(settings),
-        "inputs": {name: sha256(name) for name in inputs},
-        "outputs": {name: sha256(name) for name in outputs},
+        "inputs": _digests(inputs),
+        "outputs": _digests(outputs),
         "sources": {_relative(file, root): sha256(file) for file in sources},
         "git": _git(root),
         "packages": _versions(),
@@ -58,6 +61,17 @@ def write_provenance(
         **facts,
     }
     write_json(path, record | {"digest": digest(record)})
+
+
+def _digests(names: Iterable[str]) -> dict[str, str]:
+    return {file: sha256(file) for name in names for file in _files(name)}
+
+
+def _files(name: str) -> list[str]:
+    """Return a file, or the files of a folder but for the marker that Snakemake leaves there."""
+    if not Path(name).is_dir():
+        return [name]
+    return sorted(str(path) for path in Path(name).rglob("[!.]*") if path.is_file())
 
 
 def _relative(file: Path, root: Path) -> str:

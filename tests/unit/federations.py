@@ -48,6 +48,9 @@ SETTINGS = {
         "rounds": 4,
         "local_epochs": 2,
         "batch_size": 8,
+        "batch_order": "alternate",
+        "client_heads": "persist",
+        "kept_rounds": [0, 2],
     },
     "image": {"size": 32, "mean": [0.5] * 3, "std": [0.25] * 3},
     "method": {"name": "simclr", "temperature": 0.5},
@@ -96,6 +99,7 @@ def run(inputs: dict[str, str], folder: Path, **changes: object) -> Path:
         checkpoints=str(folder / "state"),
         model=str(folder / "model.safetensors"),
         rounds=str(folder / "rounds.csv"),
+        milestones=str(folder / "milestones"),
     )
     return folder / "model.safetensors"
 

@@ -127,23 +127,35 @@ def test_fedu_drift_by_hand_and_its_strict_threshold() -> None:
     assert drift(before, after) == pytest.approx(0.3)
     moved = drift(before, after)
     for mu, own in ((0.4, False), (moved, True)):
-        heads = build_heads({"name": "fedu", "mu": mu}, before)
+        heads = build_heads(settings({"name": "fedu", "mu": mu}), before)
         assert heads.receive(3, before)["head.weight"].tolist() == [1.0], "first time: global"
         heads.keep(3, before, after)
         assert heads.receive(3, before)["head.weight"].tolist() == ([9.0] if own else [1.0])
         assert heads.receive(4, before)["head.weight"].tolist() == [1.0]
 
 
+def settings(aggregator: dict[str, object], heads: str = "persist") -> dict[str, object]:
+    return {"aggregator": aggregator, "federation": {"client_heads": heads}}
+
+
+def test_backbone_only_clients_that_keep_nothing_start_from_round_0_again() -> None:
+    initial = {"backbone.A": torch.zeros(1), "head.B": torch.tensor([5.0])}
+    heads = build_heads(settings({"name": "fedavg-bb"}, "reset"), initial)
+    heads.keep(0, initial, {"backbone.A": torch.ones(1), "head.B": torch.tensor([6.0])})
+    assert heads.receive(0, initial)["head.B"].tolist() == [5.0]
+    assert heads.state() == {} and not heads.transmits_head
+
+
 def test_backbone_only_clients_keep_their_heads_and_start_from_round_0() -> None:
     initial = {"backbone.A": torch.zeros(1), "head.B": torch.tensor([5.0])}
-    heads = build_heads({"name": "fedavg-bb"}, initial)
+    heads = build_heads(settings({"name": "fedavg-bb"}), initial)
     later = {"backbone.A": torch.ones(1), "head.B": torch.tensor([7.0])}
     assert {n: t.tolist() for n, t in heads.receive(0, later).items()} == {
         "backbone.A": [1.0],
         "head.B": [5.0],
     }
     heads.keep(0, later, {"backbone.A": torch.ones(1), "head.B": torch.tensor([6.0])})
-    again = build_heads({"name": "fedavg-bb"}, initial)
+    again = build_heads(settings({"name": "fedavg-bb"}), initial)
     again.load(heads.state())
     for kept in (heads, again):
         assert kept.receive(0, later)["head.B"].tolist() == [6.0]

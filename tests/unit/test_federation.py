@@ -11,8 +11,9 @@ import torch
 
 from fedssl.errors import UserError
 from fedssl.federation import rounds
+from fedssl.federation.batches import epoch_batches
 from fedssl.federation.checkpoint import load_checkpoint, save_checkpoint
-from fedssl.federation.client import ClientTask, alternate, learning_rate
+from fedssl.federation.client import ClientTask, learning_rate
 from fedssl.files import sha256
 from fedssl.randomness import stream
 from tests.unit.federations import SETTINGS, history, lay_out, run
@@ -58,16 +59,45 @@ def test_clients_leave_no_trace_on_each_other(inputs: dict[str, str]) -> None:
     assert not torch.equal(kept["backbone.bn1.running_mean"], state["backbone.bn1.running_mean"])
 
 
-def test_a_batch_holds_one_modality_and_they_alternate() -> None:
-    samples = {"audio": np.arange(100, 117), "image": np.arange(40)}
-    epoch = list(alternate(samples, batch_size=8, rng=stream(0, "test")))
-    kinds = [modality for modality, _ in epoch]
-    assert kinds == ["image", "audio", "image", "audio", "image", "image", "image"]
+SAMPLES = {"audio": np.arange(100, 117), "image": np.arange(40)}
+
+
+def an_epoch(order: str, samples: dict[str, np.ndarray] = SAMPLES) -> list[tuple[str, np.ndarray]]:
+    return list(epoch_batches(samples, batch_size=8, order=order, rng=stream(0, "test")))
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("alternate", "iaiaiii"),
+        ("image-first", "iiiiiaa"),
+        ("audio-first", "aaiiiii"),
+        ("shuffle", None),
+    ],
+)
+def test_a_batch_holds_one_modality_in_the_order_asked_for(order: str, expected: str) -> None:
+    epoch = an_epoch(order)
+    kinds = "".join(modality[0] for modality, _ in epoch)
+    assert kinds == expected or (expected is None and sorted(kinds) == sorted("iiiiiaa"))
     images = np.concatenate([batch for modality, batch in epoch if modality == "image"])
     audio = np.concatenate([batch for modality, batch in epoch if modality == "audio"])
     assert sorted(images.tolist()) == list(range(40))
     assert len(set(audio.tolist())) == 16, "the last audio batch is a single sample"
     assert all((batch >= 100).all() == (kind == "audio") for kind, batch in epoch)
+
+
+def test_orders_differ_in_nothing_but_the_order() -> None:
+    batches = [
+        sorted(tuple(batch.tolist()) for _, batch in an_epoch(order))
+        for order in ("alternate", "image-first", "audio-first", "shuffle")
+    ]
+    assert all(found == batches[0] for found in batches)
+
+
+@pytest.mark.parametrize("order", ["alternate", "image-first", "audio-first", "shuffle"])
+def test_a_client_with_one_modality_has_batches_of_it_alone(order: str) -> None:
+    epoch = an_epoch(order, {"audio": SAMPLES["audio"]})
+    assert [modality for modality, _ in epoch] == ["audio", "audio"]
 
 
 @pytest.mark.parametrize(

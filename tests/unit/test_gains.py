@@ -38,11 +38,11 @@ def right(count: int, samples: int = 200) -> np.ndarray:
 def task(folder: Path, name: str, before: list[int], after: list[int]) -> dict[str, Any]:
     return {
         "task": name,
-        "trained": [
+        "after": [
             metric(folder / f"{name}-trained{seed}.json", right(count), task=name)
             for seed, count in enumerate(after)
         ],
-        "random_init": [
+        "before": [
             metric(folder / f"{name}-random{seed}.json", right(count), task=name)
             for seed, count in enumerate(before)
         ],
@@ -90,7 +90,7 @@ def test_a_loss_excludes_zero_and_no_gain_does_not(tmp_path):
     assert not only(spec(same))["excludes_zero"]
 
 
-@pytest.mark.parametrize("side", ["trained", "random_init"])
+@pytest.mark.parametrize("side", ["after", "before"])
 def test_a_missing_file_is_not_run(tmp_path, side):
     given = task(tmp_path, "a", [100], [120])
     Path(given[side][0]).unlink()
@@ -103,15 +103,15 @@ def test_other_samples_are_refused(tmp_path):
     given = task(tmp_path, "a", [100], [120])
     moved = metric(tmp_path / "moved.json", right(120), task="a", first=1001)
     with pytest.raises(UserError, match=r"moved\.json and .*random0\.json hold other samples of a"):
-        only(spec(given | {"trained": [moved]}))
+        only(spec(given | {"after": [moved]}))
     fewer = metric(tmp_path / "fewer.json", right(100, 128), task="a")
     with pytest.raises(UserError, match=r"fewer\.json and .* hold other samples of a"):
-        only(spec(given | {"trained": [fewer]}))
+        only(spec(given | {"after": [fewer]}))
 
 
 def test_predictions_that_do_not_belong_to_the_metric_are_refused(tmp_path):
     given = task(tmp_path, "a", [100], [120])
-    path = Path(given["trained"][0]).with_suffix(".parquet")
+    path = Path(given["after"][0]).with_suffix(".parquet")
     frame = pd.read_parquet(path)
     frame.iloc[:-1].to_parquet(path)
     with pytest.raises(UserError, match=r"199 positions in 199 rows; .* counts 200 samples"):
@@ -127,7 +127,7 @@ def test_predictions_that_do_not_belong_to_the_metric_are_refused(tmp_path):
 @pytest.mark.parametrize("scale", ["paper", "scaled"])
 def test_written_gains_say_whether_they_are_scaled(tmp_path, scale):
     given = spec(task(tmp_path, "a", [100], [120]), scale=scale)
-    missing = {"task": "later", "trained": [], "random_init": []}
+    missing = {"task": "later", "after": [], "before": []}
     given["comparisons"].append(
         {"row": "Later", "modality": "audio", "pretrained_on": False, "tasks": [missing]}
     )

@@ -39,7 +39,7 @@ try:
     DATA = DataRules(GRID, SCRIPTS)
     PRETRAIN = PretrainRules(GRID, TREE, SCRIPTS)
     EVALUATE = EvaluateRules(GRID, TREE, SCRIPTS)
-    REPORT = ReportRules(GRID, TREE)
+    REPORT = ReportRules(GRID, TREE, BASE / "config" / "published")
     TARGETS = command_line_targets(sys.argv)
     check_targets(TARGETS, GRID, TREE, named=REPORT.targets)
 except UserError as error:
@@ -61,6 +61,7 @@ wildcard_constraints:
     dataset=one_of(config["datasets"]),
     task=one_of(config["datasets"]),
     table=one_of(config["tables"]),
+    contrast=one_of(config["contrasts"]),
     sharding=one_of(GRID.shardings()),
 
 

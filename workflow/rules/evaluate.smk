@@ -65,6 +65,36 @@ use rule evaluate as evaluate_random_init with:
         "scoring the random {wildcards.arch} of seed {wildcards.seed} on {wildcards.task}"
 
 
+rule score_rounds:
+    input:
+        unpack(EVALUATE.inputs),
+        milestones=f"<results>/pretrain/{CELL}/milestones",
+    output:
+        scores=f"{SCORES}/rounds.csv",
+        samples=f"{SCORES}/rounds.parquet",
+        best_round=f"{SCORES}/best-round.json",
+        best_round_samples=f"{SCORES}/best-round.parquet",
+        held_out_round=f"{SCORES}/held-out-round.json",
+        held_out_round_samples=f"{SCORES}/held-out-round.parquet",
+        best=f"<results>/pretrain/{CELL}/best/{{task}}.safetensors",
+        provenance=f"{SCORES}/rounds.provenance.json",
+    log:
+        f"<logs>/score_rounds/{CELL}/{{task}}.log",
+    benchmark:
+        f"<benchmarks>/score_rounds/{CELL}/{{task}}.tsv"
+    conda:
+        "../../envs/fedssl.yaml"
+    threads: EVALUATE.threads
+    params:
+        settings=EVALUATE.round_settings,
+        sources=EVALUATE.round_sources,
+    message:
+        "scoring the rounds of {wildcards.method} {wildcards.arch} {wildcards.aggregator} "
+        "{wildcards.split} {wildcards.variant} seed {wildcards.seed} on {wildcards.task}"
+    script:
+        "../scripts/score_rounds.py"
+
+
 rule fine_tune:
     input:
         unpack(EVALUATE.inputs),

@@ -1,4 +1,4 @@
-"""Federated pretraining of one cell."""
+"""Pretraining of one cell: federated, or on all data in one place."""
 
 
 rule pretrain:
@@ -7,11 +7,14 @@ rule pretrain:
     output:
         model=f"<results>/pretrain/{CELL}/model.safetensors",
         rounds=f"<results>/pretrain/{CELL}/rounds.csv",
+        milestones=directory(f"<results>/pretrain/{CELL}/milestones"),
         provenance=f"<results>/pretrain/{CELL}/provenance.json",
     log:
         f"<logs>/pretrain/{CELL}.log",
     benchmark:
         f"<benchmarks>/pretrain/{CELL}.tsv"
+    wildcard_constraints:
+        aggregator=one_of(PRETRAIN.federated),
     conda:
         "../../envs/fedssl.yaml"
     threads: PRETRAIN.threads
@@ -24,3 +27,30 @@ rule pretrain:
         "{wildcards.split} {wildcards.variant} seed {wildcards.seed}"
     script:
         "../scripts/pretrain.py"
+
+
+rule pretrain_centralised:
+    input:
+        unpack(PRETRAIN.inputs),
+    output:
+        model=f"<results>/pretrain/{CELL}/model.safetensors",
+        rounds=f"<results>/pretrain/{CELL}/rounds.csv",
+        provenance=f"<results>/pretrain/{CELL}/provenance.json",
+    log:
+        f"<logs>/pretrain/{CELL}.log",
+    benchmark:
+        f"<benchmarks>/pretrain/{CELL}.tsv"
+    wildcard_constraints:
+        aggregator="centralised",
+    conda:
+        "../../envs/fedssl.yaml"
+    threads: PRETRAIN.threads
+    params:
+        settings=PRETRAIN.settings,
+        sources=PRETRAIN.centralised_sources,
+        state=PRETRAIN.state,
+    message:
+        "pretraining {wildcards.method} {wildcards.arch} centralised "
+        "{wildcards.split} {wildcards.variant} seed {wildcards.seed}"
+    script:
+        "../scripts/pretrain_centralised.py"

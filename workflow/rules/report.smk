@@ -4,7 +4,7 @@
 rule table:
     input:
         metrics=REPORT.table_inputs,
-        published=f"{BASE}/config/published/{{table}}.csv",
+        published=REPORT.published,
     output:
         csv="<results>/tables/{table}.csv",
         md="<results>/tables/{table}.md",
@@ -41,6 +41,48 @@ rule gains:
         "comparing {wildcards.study} with random init"
     script:
         "../scripts/gains.py"
+
+
+rule contrasts:
+    input:
+        metrics=REPORT.contrast_inputs,
+    output:
+        csv="<results>/tables/{contrast}.csv",
+        md="<results>/tables/{contrast}.md",
+        provenance="<results>/tables/{contrast}.provenance.json",
+    log:
+        "<logs>/contrasts/{contrast}.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        spec=REPORT.contrast,
+        sources=source_digests(SCRIPTS / "contrasts.py"),
+    message:
+        "comparing cells for {wildcards.contrast}"
+    script:
+        "../scripts/contrasts.py"
+
+
+rule rounds_figure:
+    input:
+        scores=REPORT.rounds_inputs,
+    output:
+        matrix="<results>/tables/{study}_rounds.csv",
+        pdf="<results>/figures/{study}_rounds.pdf",
+        png="<results>/figures/{study}_rounds.png",
+        svg="<results>/figures/{study}_rounds.svg",
+        provenance="<results>/figures/{study}_rounds.provenance.json",
+    log:
+        "<logs>/rounds_figure/{study}.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        spec=REPORT.rounds,
+        sources=source_digests(SCRIPTS / "rounds_figure.py"),
+    message:
+        "drawing the scores per round of {wildcards.study}"
+    script:
+        "../scripts/rounds_figure.py"
 
 
 rule loss_figure:

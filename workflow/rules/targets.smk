@@ -9,7 +9,7 @@ for study in REPORT.studies:
             REPORT.files(study),
 
 
-for product in (*REPORT.tables, *REPORT.gains, *REPORT.figures):
+for product in REPORT.products:
 
     rule:
         name:

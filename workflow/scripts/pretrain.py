@@ -10,4 +10,5 @@ with job(snakemake, **snakemake.params.settings) as facts:
         checkpoints=snakemake.params.state,
         model=snakemake.output.model,
         rounds=snakemake.output.rounds,
+        milestones=snakemake.output.milestones,
     )

@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 
 from fedssl.backbones.encoder import Encoder, initialise
-from fedssl.data.bank import Bank, open_bank
+from fedssl.data.bank import open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation import fine_tune as tuning
-from fedssl.evaluation.features import extract_features, load_backbone
-from fedssl.evaluation.protocols import Features, Score, score, top1
+from fedssl.evaluation.features import load_backbone, task_features
+from fedssl.evaluation.metric_file import write_metric
+from fedssl.evaluation.protocols import score, top1
 from fedssl.federation.checkpoint import load_state
-from fedssl.files import atomic_write, read_json, write_json
+from fedssl.files import read_json
 from fedssl.views.light import LightViews
 from fedssl.views.samples import Views
 
@@ -38,17 +37,13 @@ def evaluate(
     bank = open_bank(Path(inputs["bank"]).parent)
     views = Views(bank, settings, statistics=_statistics(inputs), device=device)
     encoder = _encoder(settings, inputs)
-    train, scored = bank.indices("train"), bank.indices(settings["split"])
-    features = Features(
-        memory=extract_features(encoder.backbone, views, train, device=device),
-        memory_labels=torch.from_numpy(bank.labels[train]).to(device),
-        queries=extract_features(encoder.backbone, views, scored, device=device),
-        query_labels=torch.from_numpy(bank.labels[scored]).to(device),
-        num_classes=len(bank.classes),
-    )
+    scored = bank.indices(settings["split"])
+    features = task_features(encoder.backbone, views, settings["split"], device=device)
     for protocol, path in metrics.items():
         result = score(protocol, features, settings)
-        _write(result, bank, scored, protocol=protocol, identity=identity, path=path)
+        write_metric(
+            result, bank, positions=scored, protocol=protocol, identity=identity, path=path
+        )
 
 
 def fine_tune(
@@ -74,7 +69,9 @@ def fine_tune(
     scored = bank.indices(settings["split"])
     predicted = tuning.predict(model, views, scored, device=device).cpu()
     result = top1(predicted, torch.from_numpy(bank.labels[scored]))
-    _write(result, bank, scored, protocol="fine-tune", identity=identity, path=metric)
+    write_metric(
+        result, bank, positions=scored, protocol="fine-tune", identity=identity, path=metric
+    )
 
 
 def _encoder(settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Encoder:
@@ -89,30 +86,3 @@ def _statistics(inputs: Mapping[str, str]) -> dict[str, float] | None:
         return None
     statistics: dict[str, float] = read_json(inputs["normalisation"])
     return statistics
-
-
-def _write(
-    result: Score,
-    bank: Bank,
-    positions: np.ndarray,
-    *,
-    protocol: str,
-    identity: Mapping[str, str],
-    path: str,
-) -> None:
-    """Write the metric, and beside it one row a scored sample: its position in the bank first."""
-    predictions = Path(path).with_suffix(".parquet")
-    columns = {"position": positions, "label": bank.labels[positions], **result.columns}
-    with atomic_write(predictions) as temporary:
-        pd.DataFrame(columns).to_parquet(temporary, index=False)
-    metric = {
-        **identity,
-        "seed": int(identity["seed"]),
-        "modality": bank.modality,
-        "protocol": protocol,
-        "metric": result.metric,
-        "value": result.value,
-        "n_eval": len(positions),
-        "predictions": predictions.name,
-    }
-    write_json(path, metric)

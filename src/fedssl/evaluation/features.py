@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fedssl.evaluation.protocols import Features
 from fedssl.views.samples import Views
 
 _BATCH = 256
@@ -27,6 +28,21 @@ def extract_features(
         for start in range(0, len(indices), _BATCH)
     ]
     return torch.cat(parts)
+
+
+def task_features(
+    backbone: nn.Module, views: Views, split: str, *, device: torch.device
+) -> Features:
+    """Return the features of a task: its training split as memory, `split` as queries."""
+    bank = views.bank
+    train, scored = bank.indices("train"), bank.indices(split)
+    return Features(
+        memory=extract_features(backbone, views, train, device=device),
+        memory_labels=torch.from_numpy(bank.labels[train]).to(device),
+        queries=extract_features(backbone, views, scored, device=device),
+        query_labels=torch.from_numpy(bank.labels[scored]).to(device),
+        num_classes=len(bank.classes),
+    )
 
 
 def load_backbone(state: Mapping[str, Tensor], encoder: nn.Module) -> nn.Module:

@@ -1,7 +1,7 @@
 """The protocols that need only features: what each predicts for every scored sample."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,18 +25,22 @@ class Features:
 
 @dataclass(frozen=True)
 class Score:
-    """One protocol's result: a headline in percent, its name, and columns a row per sample."""
+    """One protocol's result: a headline in percent, its name, and columns a row per sample.
+
+    `further` holds other numbers of the same samples, by name.
+    """
 
     metric: str
     value: float
     columns: dict[str, np.ndarray]
+    further: dict[str, Any] = field(default_factory=dict)
 
 
 def score(protocol: str, features: Features, settings: Mapping[str, Any]) -> Score:
     """Return the score of knn, linear-probe or retrieval."""
     own = settings[protocol]
     if protocol == "retrieval":
-        return _retrieval(features, ks=own["ks"])
+        return retrieval_score(task_hits(features, ks=own["ks"]), own["ks"])
     if protocol == "knn":
         predicted = knn_predict(
             features.queries,
@@ -63,14 +67,20 @@ def top1(predicted: Tensor, labels: Tensor) -> Score:
     return Score("top-1 accuracy", 100.0 * float(correct), {"prediction": predicted.cpu().numpy()})
 
 
-def _retrieval(features: Features, *, ks: list[int]) -> Score:
-    hits = retrieval_hits(
+def retrieval_score(hits: Tensor, ks: Sequence[int]) -> Score:
+    """Return R@k of hits (samples, len(ks)): the first k is the headline, the others follow."""
+    recalls = [100.0 * float(hit.double().mean()) for hit in hits.unbind(1)]
+    columns = {f"hit@{k}": hit.cpu().numpy() for k, hit in zip(ks, hits.unbind(1), strict=True)}
+    further = {f"R@{k}": recall for k, recall in zip(ks, recalls, strict=True)}
+    return Score(f"R@{ks[0]}", recalls[0], columns, further)
+
+
+def task_hits(features: Features, *, ks: Sequence[int]) -> Tensor:
+    """Return (queries, len(ks)) bool: whether one of the k nearest has the query's class."""
+    return retrieval_hits(
         features.queries,
         features.memory,
         query_labels=features.query_labels,
         gallery_labels=features.memory_labels,
         ks=ks,
     )
-    columns = {f"hit@{k}": hit.cpu().numpy() for k, hit in zip(ks, hits.unbind(1), strict=True)}
-    headline = 100.0 * float(hits[:, 0].double().mean())
-    return Score(f"R@{ks[0]}", headline, columns)

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from fedssl.aggregators import ClientUpdate
+from fedssl.federation.batches import epoch_batches
+from fedssl.federation.history import Row, mean_step
 from fedssl.methods.base import Method
 from fedssl.randomness import stream
 from fedssl.views.samples import Views
 
 State = dict[str, Tensor]
-Row = dict[str, Any]
-MIN_BATCH = 2
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class LocalTrainer:
             started = time.perf_counter()
             losses[modality].append(self._step(modality, indices, rng, optimiser))
             seconds[modality] += time.perf_counter() - started
-        means = {m: _mean(steps) for m, steps in losses.items()}
+        means = {m: mean_step(steps) for m, steps in losses.items()}
         rows = [
             {
                 "round": task.round,
@@ -75,7 +75,7 @@ class LocalTrainer:
             for modality, indices in task.samples.items()
         ]
         num_samples = sum(len(indices) for indices in task.samples.values())
-        loss = _mean([loss for steps in losses.values() for loss in steps])
+        loss = mean_step([loss for steps in losses.values() for loss in steps])
         update = ClientUpdate(self._state, num_samples, math.nan if loss is None else loss)
         return update, rows
 
@@ -90,8 +90,11 @@ class LocalTrainer:
         for epoch in range(federation["local_epochs"]):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(self._settings, round_number=task.round, epoch=epoch)
-            for modality, indices in alternate(
-                task.samples, batch_size=federation["batch_size"], rng=shuffle
+            for modality, indices in epoch_batches(
+                task.samples,
+                batch_size=federation["batch_size"],
+                order=federation["batch_order"],
+                rng=shuffle,
             ):
                 yield modality, indices, draws
 
@@ -123,26 +126,6 @@ class LocalTrainer:
         )
 
 
-def alternate(
-    samples: Mapping[str, np.ndarray], *, batch_size: int, rng: np.random.Generator
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield one epoch of shuffled batches: image, audio, image, audio, then what is left.
-
-    A batch holds one modality only, so negatives are of the same modality (fssuavl section 3.1).
-    A last batch of a single sample has no negatives and is left out.
-    """
-    queues = {}
-    for modality in sorted(samples, reverse=True):
-        order = rng.permutation(samples[modality])
-        starts = range(0, len(order), batch_size)
-        batches = [order[start : start + batch_size] for start in starts]
-        queues[modality] = [batch for batch in batches if len(batch) >= MIN_BATCH]
-    for turn in range(max(map(len, queues.values()), default=0)):
-        for modality in ("image", "audio"):
-            if turn < len(queues.get(modality, [])):
-                yield modality, queues[modality][turn]
-
-
 def learning_rate(settings: Mapping[str, Any], *, round_number: int, epoch: int) -> float:
     """Return the learning rate of a local epoch (0-based) in a round (1-based).
 
@@ -150,19 +133,13 @@ def learning_rate(settings: Mapping[str, Any], *, round_number: int, epoch: int)
     default, a cosine inside the local training that starts at the same value in every round.
     """
     optimiser, federation = settings["optimiser"], settings["federation"]
-    schedule, lr = optimiser["schedule"], float(optimiser["lr"])
-    if schedule == "constant":
-        return lr
-    if schedule == "cosine-global":
-        progress = (round_number - 1) / federation["rounds"]
-    else:
-        progress = epoch / federation["local_epochs"]
+    if optimiser["schedule"] == "constant":
+        return float(optimiser["lr"])
+    if optimiser["schedule"] == "cosine-global":
+        return cosine(optimiser["lr"], (round_number - 1) / federation["rounds"])
+    return cosine(optimiser["lr"], epoch / federation["local_epochs"])
+
+
+def cosine(lr: float, progress: float) -> float:
+    """Return the learning rate after a share of the training, from `lr` at 0 to 0 at 1."""
     return lr * 0.5 * (1.0 + math.cos(math.pi * progress))
-
-
-def _mean(losses: list[Tensor]) -> float | None:
-    """Return the mean loss, or None where there was no step or it is not finite."""
-    if not losses:
-        return None
-    mean = float(torch.stack(losses).double().mean())
-    return mean if math.isfinite(mean) else None

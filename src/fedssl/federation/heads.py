@@ -80,6 +80,13 @@ class OwnHead(Heads):
             self._kept.setdefault(int(client), {})[name] = tensor
 
 
+class FirstHead(OwnHead):
+    """Backbone-only transmission to clients that keep nothing: each starts from round 0's head."""
+
+    def keep(self, client: int, received: State, trained: State) -> None:
+        """Keep nothing."""
+
+
 class HeadByDrift(OwnHead):
     """FedU's choice: a client whose last drift reached `mu` keeps its own head."""
 
@@ -104,10 +111,12 @@ class HeadByDrift(OwnHead):
         self._kept[client] = {**_head(trained), self._DRIFT: moved}
 
 
-def build_heads(aggregator: Mapping[str, Any], initial: State) -> Heads:
-    """Return the way of an aggregator: `-bb` keeps heads, fedu chooses, the others share."""
+def build_heads(settings: Mapping[str, Any], initial: State) -> Heads:
+    """Return the way of a cell's aggregator: `-bb` keeps heads, fedu chooses, the others share."""
+    aggregator = settings["aggregator"]
     if aggregator["name"].endswith("-bb"):
-        return OwnHead(initial)
+        persist = settings["federation"]["client_heads"] == "persist"
+        return OwnHead(initial) if persist else FirstHead(initial)
     if aggregator["name"] == "fedu":
         return HeadByDrift(initial, mu=aggregator["mu"])
     return SharedHead()

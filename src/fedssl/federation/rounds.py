@@ -1,6 +1,5 @@
 """Federated pretraining, from a cell's settings to its final model (fssuavl section 3.2)."""
 
-import csv
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,22 +18,24 @@ from fedssl.data.bank import open_bank
 from fedssl.data.sharding import client_modalities, read_shards
 from fedssl.device import prepare_device
 from fedssl.errors import UserError
+from fedssl.federation.batches import MIN_BATCH
 from fedssl.federation.checkpoint import (
     load_checkpoint,
     remove_checkpoints,
     save_checkpoint,
     save_state,
 )
-from fedssl.federation.client import MIN_BATCH, ClientTask, LocalTrainer, Row
+from fedssl.federation.client import ClientTask, LocalTrainer
 from fedssl.federation.heads import Heads, build_heads
-from fedssl.files import atomic_write, digest, read_json, sha256
+from fedssl.federation.history import Row, mean_loss, write_rows
+from fedssl.federation.milestones import Milestones
+from fedssl.files import digest, read_json, sha256
 from fedssl.progress import Progress
 from fedssl.randomness import stream
 from fedssl.splits import MODALITIES, parse_split
 from fedssl.views.samples import Views
 
 State = dict[str, Tensor]
-_COLUMNS = ("round", "client", "modality", "samples", "steps", "loss", "seconds")
 _log = logging.getLogger(__name__)
 
 
@@ -55,17 +56,19 @@ def pretrain(
     checkpoints: str,
     model: str,
     rounds: str,
+    milestones: str,
 ) -> dict[str, Any]:
     """Train all rounds, or those left after an interruption; write the model and its history.
 
     `inputs` are the files `image_bank`, `image_shards`, `audio_bank`, `audio_shards` of the
-    modalities in use, and `normalisation` for audio. Returns the facts that provenance keeps. The
-    result is a pure function of settings and inputs: where it was interrupted, and how often,
-    does not show in it.
+    modalities in use, and `normalisation` for audio; the models of the rounds to keep go into the
+    folder `milestones`. Returns the facts that provenance keeps. The result is a pure function of
+    settings and inputs: where it was interrupted, and how often, does not show in it.
     """
     device = prepare_device(settings["threads"])
     federation, state = set_up(settings, inputs, device=device)
     folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
+    kept = Milestones(folder / "milestones", settings["federation"]["kept_rounds"])
     done, rows = 0, list[Row]()
     if (resumed := load_checkpoint(folder)) is not None:
         done, saved, rows = resumed
@@ -73,15 +76,19 @@ def pretrain(
         state = {name: saved.pop(name) for name in state}
         federation.heads.load(saved)
         _log.info("resuming after round %d", done)
+    else:
+        kept.keep(0, state)
     total = settings["federation"]["rounds"]
     with Progress(total, done=done) as progress:
         for round_number in range(done + 1, total + 1):
             state, round_rows = run_round(federation, state, round_number)
             rows += round_rows
+            kept.keep(round_number, state)
             save_checkpoint(folder, round_number, {**state, **federation.heads.state()}, rows)
-            progress.advance(round_number, _mean_loss(round_rows))
+            progress.advance(round_number, mean_loss(round_rows))
     save_state(state, model)
-    _write_rows(rows, rounds)
+    write_rows(rows, rounds)
+    kept.deliver(milestones)
     remove_checkpoints(folder.parent)
     everything = federation.heads.transmits_head
     sent = {n: t for n, t in state.items() if everything or n.startswith("backbone.")}
@@ -144,7 +151,7 @@ def set_up(
     method = methods.build(named.pop("name"), encoder, **named)
     state = {name: tensor.clone().to(device) for name, tensor in method.state_dict().items()}
     trainer = LocalTrainer(method, views, settings, device=device)
-    heads = build_heads(settings["aggregator"], state)
+    heads = build_heads(settings, state)
     return Federation(trainer, heads, _holdings(settings, parts), settings), state
 
 
@@ -164,21 +171,6 @@ def _holdings(
             "use fewer clients or a larger alpha."
         )
     return holdings
-
-
-def _mean_loss(rows: Sequence[Row]) -> float:
-    """Return the mean loss over the round's samples, NaN where no client had a finite one."""
-    usable = [row for row in rows if row["loss"] is not None]
-    weight = sum(row["samples"] for row in usable)
-    total: float = sum(row["loss"] * row["samples"] for row in usable)
-    return total / weight if weight else float("nan")
-
-
-def _write_rows(rows: Sequence[Row], path: str) -> None:
-    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=_COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _facts(sent: State, rows: Sequence[Row], *, resumed_after: int) -> dict[str, Any]:

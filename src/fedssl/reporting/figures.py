@@ -81,8 +81,8 @@ def loss_figure(spec: Mapping[str, Any]) -> "Figure":
             _draw_panel(axes, losses[losses["method"] == method], modality=modality)
             axes.set_title(modality if len(methods) == 1 else f"{method}, {modality}")
     longest = losses["label"].str.len().max()
-    _add_legend(figure, columns=max(1, int(_LEGEND_CHARACTERS * len(modalities) // longest)))
-    figure.suptitle(_title(spec, characters=38 * len(modalities)), fontsize="medium")
+    add_legend(figure, columns=max(1, int(_LEGEND_CHARACTERS * len(modalities) // longest)))
+    figure.suptitle(figure_title(spec, characters=38 * len(modalities)), fontsize="medium")
     return figure
 
 
@@ -115,7 +115,8 @@ def _marker(losses: pd.DataFrame, label: str, *, split: str) -> str:
     return _MARKERS[labels.index(label) % len(_MARKERS)]
 
 
-def _add_legend(figure: "Figure", *, columns: int) -> None:
+def add_legend(figure: "Figure", *, columns: int) -> None:
+    """Put one legend of all panels' lines below them."""
     handles = {
         label: handle
         for axes in figure.axes
@@ -126,7 +127,8 @@ def _add_legend(figure: "Figure", *, columns: int) -> None:
     )
 
 
-def _title(spec: Mapping[str, Any], *, characters: int) -> str:
+def figure_title(spec: Mapping[str, Any], *, characters: int) -> str:
+    """Return a figure's title, wrapped, which says so where numbers are scaled."""
     lines = [spec["title"]]
     if spec["scale"] != "paper":
         lines.append(f"{SCALED} ({spec['scale_note']})")

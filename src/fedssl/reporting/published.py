@@ -16,6 +16,9 @@ PROTOCOL_LABELS = {
     "linear-probe": "L.P",
     "fine-tune": "F.T",
     "retrieval": "R@1",
+    "best-round": "best R@1",
+    "held-out-round": "held-out R@1",
+    "chosen-round": "best round",
     "paired": "paired",
     "transfer": "transfer",
 }

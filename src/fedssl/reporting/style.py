@@ -72,6 +72,30 @@ def split_style(split: str) -> LineStyle:
     return LineStyle("#" + "".join(f"{round(value / 100):02x}" for value in mixed), ())
 
 
+# Paul Tol's muted palette, so that no aggregator has the colour of a split.
+_AGGREGATORS = {
+    "fedavg": "#332288",
+    "fairavg": "#88ccee",
+    "loss": "#117733",
+    "fedu": "#999933",
+    "l-dawa": "#882255",
+}
+_BACKBONE_ONLY = (4, 1.5)
+_FURTHER_DASHES = ((1, 1), (3, 1.25, 1.5, 1.25), (6, 1, 1, 1, 1, 1))
+
+
+def aggregator_style(aggregator: str, variant: int) -> LineStyle:
+    """Return the line of an aggregator, the same in every figure.
+
+    Its colour is the rule's; backbone-only is dashed, and so, otherwise, is the `variant`-th
+    variant other than base, which is 0.
+    """
+    color = _AGGREGATORS[aggregator.removesuffix("-bb")]
+    if variant > 0:
+        return LineStyle(color, _FURTHER_DASHES[(variant - 1) % len(_FURTHER_DASHES)])
+    return LineStyle(color, _BACKBONE_ONLY if aggregator.endswith("-bb") else ())
+
+
 @contextlib.contextmanager
 def figure_style() -> Iterator[None]:
     """Draw inside with the project's look, whatever the user's matplotlib settings."""

@@ -1,6 +1,6 @@
 """A paper's table: every published number beside the measured one, with a verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ Numbers = Mapping[tuple[str, str, str], float]  # (row, column, protocol) -> per
 def write_table(
     spec: Mapping[str, Any],
     *,
-    published: str | Path,
+    published: Iterable[str | Path],
     csv: str | Path,
     md: str | Path,
     tex: str | Path,
@@ -50,12 +50,12 @@ def write_table(
 
     Args:
         spec: What `build_table` takes.
-        published: A file of published numbers; those of other tables are left out.
+        published: Files of published numbers; those of other tables are left out.
         csv: Where the CSV goes.
         md: Where the Markdown goes.
         tex: Where the LaTeX goes.
     """
-    numbers = _of_table(spec, read_published([published]))
+    numbers = _of_table(spec, read_published(published))
     frame = build_table(spec, published=numbers)
     grid = table_grid(frame, spec, notes=_notes(numbers))
     with atomic_write(csv) as path:

@@ -27,6 +27,10 @@ class EvaluateRules:
         """Return what a cell's score depends on besides the checkpoint and the bank."""
         return self._settings(wildcards, self._grid.settings(cell_of(wildcards)), *self.protocols)
 
+    def round_settings(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return what the scores of a cell's rounds depend on besides the models and the bank."""
+        return self._settings(wildcards, self._grid.settings(cell_of(wildcards)), "retrieval")
+
     def fine_tune_settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what a cell's fine-tuned score depends on."""
         cell = self._grid.settings(cell_of(wildcards))
@@ -43,6 +47,11 @@ class EvaluateRules:
         """Return the code behind a score: features, protocols and the encoder."""
         encoder = backbones.module_name(wildcards.arch)
         return source_digests(self._scripts / "evaluate.py", encoder)
+
+    def round_sources(self, wildcards: Wildcards) -> dict[str, str]:
+        """Return the code behind the scores of a cell's rounds."""
+        encoder = backbones.module_name(wildcards.arch)
+        return source_digests(self._scripts / "score_rounds.py", encoder)
 
     def fine_tune_sources(self, wildcards: Wildcards) -> dict[str, str]:
         """Return the code behind a fine-tuned score."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl import aggregators, backbones, methods
-from fedssl.experiments import Cell, Grid
+from fedssl.experiments import CENTRALISED, Cell, Grid
 from fedssl.files import digest
 from fedssl.paths import Tree
 from fedssl.sources import source_digests
@@ -27,6 +27,8 @@ class PretrainRules:
         self._grid = grid
         self._tree = tree
         self._scripts = scripts
+        aggregators = grid.config["aggregators"]
+        self.federated = [name for name in aggregators if name != CENTRALISED]
 
     def sharding(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the settings behind the sharding wildcard."""
@@ -45,19 +47,33 @@ class PretrainRules:
             aggregators.module_name(wildcards.aggregator),
         )
 
+    def centralised_sources(self, wildcards: Wildcards) -> dict[str, str]:
+        """Return the code behind a cell without clients: the training, its method and encoder."""
+        return source_digests(
+            self._scripts / "pretrain_centralised.py",
+            methods.module_name(wildcards.method),
+            backbones.module_name(wildcards.arch),
+        )
+
     def state(self, wildcards: Wildcards) -> str:
         """Return where an interrupted job keeps its rounds: one folder for settings and code."""
-        key = digest([self.settings(wildcards), self.sources(wildcards)])
+        federated = wildcards.aggregator != CENTRALISED
+        sources = self.sources if federated else self.centralised_sources
+        key = digest([self.settings(wildcards), sources(wildcards)])
         return self._tree.state(key[:16])
 
     def inputs(self, wildcards: Wildcards) -> dict[str, str]:
-        """Return banks and shards of the modalities in use, and the spectrogram statistics."""
+        """Return banks and shards of the modalities in use, and the spectrogram statistics.
+
+        Without clients there are no shards.
+        """
         cell = cell_of(wildcards)
         inputs = {}
         for modality, dataset in self._grid.datasets(cell).items():
-            shards = self._tree.shards(dataset, self._grid.sharding(cell), cell.seed)
             inputs[f"{modality}_bank"] = self._tree.bank(dataset)
-            inputs[f"{modality}_shards"] = shards
+            if cell.federated:
+                shards = self._tree.shards(dataset, self._grid.sharding(cell), cell.seed)
+                inputs[f"{modality}_shards"] = shards
             if modality == "audio":
                 inputs["normalisation"] = self._tree.normalisation(cell.study, dataset)
         return inputs

@@ -1,10 +1,11 @@
 """Inputs and parameters of the rules that write tables and figures."""
 
+from pathlib import Path
 from typing import Any
 
 from fedssl.experiments import Grid
 from fedssl.paths import Tree
-from fedssl.rules import specs
+from fedssl.rules import rounds, specs
 
 Wildcards = Any
 
@@ -12,19 +13,30 @@ Wildcards = Any
 class ReportRules:
     """Tables and figures, and their names as targets."""
 
-    def __init__(self, grid: Grid, tree: Tree) -> None:
-        """Name every product."""
+    def __init__(self, grid: Grid, tree: Tree, published: Path) -> None:
+        """Name every product; `published` is the folder of the papers' numbers."""
+        self._published = published
         self._grid = grid
         self._tree = tree
         self.studies = list(grid.config["studies"])
         self.tables = list(grid.config["tables"])
         self.gains = [f"{study}_random_init" for study in self.studies]
-        self.figures = [f"{study}_loss" for study in self.studies]
+        self.contrasts = list(grid.config["contrasts"])
+        scored = [study for study in self.studies if rounds.scored_cells(grid, study)]
+        self.figures = [
+            *(f"{study}_loss" for study in self.studies),
+            *(f"{study}_rounds" for study in scored),
+        ]
+
+    @property
+    def products(self) -> list[str]:
+        """The names of all tables and figures."""
+        return [*self.tables, *self.gains, *self.contrasts, *self.figures]
 
     @property
     def targets(self) -> list[str]:
         """Every name that can stand on the command line."""
-        return ["all", *self.studies, *self.tables, *self.gains, *self.figures]
+        return ["all", *self.studies, *self.products]
 
     def file(self, name: str) -> str:
         """Return the file that stands for a table or figure."""
@@ -34,8 +46,7 @@ class ReportRules:
 
     def files(self, study: str) -> list[str]:
         """Return the files of all tables and figures of a study."""
-        names = (*self.tables, *self.gains, *self.figures)
-        return [self.file(name) for name in names if name.startswith(f"{study}_")]
+        return [self.file(name) for name in self.products if name.startswith(f"{study}_")]
 
     def table(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return a table's rows, columns and where each number comes from."""
@@ -45,6 +56,11 @@ class ReportRules:
         """Return every metric file a table reads."""
         return specs.table_inputs(self._grid, wildcards.table, self._tree)
 
+    def published(self, wildcards: Wildcards) -> list[str]:
+        """Return the files of what a table's paper prints."""
+        study = self._grid.config["tables"][wildcards.table]["study"]
+        return sorted(map(str, self._published.glob(f"{study}*.csv")))
+
     def gain(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return which scores to compare with the random encoder's."""
         return specs.gains_spec(self._grid, wildcards.study, self._tree)
@@ -52,6 +68,22 @@ class ReportRules:
     def gain_inputs(self, wildcards: Wildcards) -> list[str]:
         """Return every metric file the comparison reads."""
         return specs.gains_inputs(self._grid, wildcards.study, self._tree)
+
+    def contrast(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return which scores a table of contrasts compares."""
+        return specs.contrasts_spec(self._grid, wildcards.contrast, self._tree)
+
+    def contrast_inputs(self, wildcards: Wildcards) -> list[str]:
+        """Return every metric file that a table of contrasts reads."""
+        return specs.contrasts_inputs(self._grid, wildcards.contrast, self._tree)
+
+    def rounds(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return the curves of a study's figure of scores per round."""
+        return rounds.rounds_spec(self._grid, wildcards.study, self._tree)
+
+    def rounds_inputs(self, wildcards: Wildcards) -> list[str]:
+        """Return the scores of the rounds of a study's cells."""
+        return rounds.rounds_inputs(self._grid, wildcards.study, self._tree)
 
     def loss(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the curves of a study's loss figure."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from fedssl.experiments import Cell, Grid, Task
-from fedssl.paths import FEATURE_PROTOCOLS, Tree
+from fedssl.paths import FEATURE_PROTOCOLS, ROUND_PROTOCOLS, Tree
 from fedssl.splits import parse_split
 
 _ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
@@ -83,7 +83,25 @@ def gains_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
     tasks = [
         task for part in gains_spec(grid, study, tree)["comparisons"] for task in part["tasks"]
     ]
-    return sorted({path for task in tasks for path in (*task["trained"], *task["random_init"])})
+    return _sides(tasks)
+
+
+def contrasts_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
+    """Return, for each row and task, the metrics of the cells before and after a change."""
+    contrast = grid.config["contrasts"][name]
+    return {
+        "study": contrast["study"],
+        "title": contrast["title"],
+        "protocol": contrast["protocol"],
+        **_scale(grid),
+        "rows": [_contrast(grid, contrast, row, tree) for row in contrast["rows"]],
+    }
+
+
+def contrasts_inputs(grid: Grid, name: str, tree: Tree) -> list[str]:
+    """Return every metric file that a table of contrasts reads."""
+    rows = contrasts_spec(grid, name, tree)["rows"]
+    return _sides([task for row in rows for task in row["tasks"]])
 
 
 def label(grid: Grid, cell: Cell) -> str:
@@ -108,7 +126,8 @@ def _columns(grid: Grid, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     ]
     for protocol in table["protocols"]:
         for column in (*table["columns"], *further):
-            yield {**column, "protocol": protocol}
+            if column.get("protocol", protocol) == protocol:
+                yield {**column, "protocol": protocol}
 
 
 def _row(
@@ -124,9 +143,10 @@ def _row(
         model, metric = None, tree.random_init_metric
     else:
         protocols = table["protocols"]
-        axes = {axis: row.get(axis, _ROW_DEFAULTS.get(axis)) for axis in _AXES}
-        cells = grid.select(study=table["study"], **axes)
+        cells = select_row(grid, table["study"], row)
         model, metric = tree.model, tree.metric
+        if not all(grid.keeps_rounds(cell) for cell in cells):
+            protocols = [name for name in protocols if name not in ROUND_PROTOCOLS]
     entries = [
         {
             "cell": model(cell) if model else None,
@@ -135,6 +155,34 @@ def _row(
         for cell in cells
     ]
     return {"row": row["row"], "declared": bool(cells), "cells": entries}
+
+
+def _contrast(
+    grid: Grid, contrast: Mapping[str, Any], row: Mapping[str, Any], tree: Tree
+) -> dict[str, Any]:
+    before, after = (
+        select_row(grid, contrast["study"], {**row, **row[side]}) for side in ("before", "after")
+    )
+    tasks = [
+        {
+            "task": task.task,
+            "before": [tree.metric(cell, task.task, contrast["protocol"]) for cell in before],
+            "after": [tree.metric(cell, task.task, contrast["protocol"]) for cell in after],
+        }
+        for task in grid.tasks(contrast["study"])
+        if row.get("modality", task.modality) == task.modality
+    ]
+    return {"row": row["row"], "tasks": tasks}
+
+
+def select_row(grid: Grid, study: str, row: Mapping[str, Any]) -> list[Cell]:
+    """Return the cells of a row, one a seed, with defaults for the axes that it does not name."""
+    axes = {axis: row.get(axis, _ROW_DEFAULTS.get(axis)) for axis in _AXES}
+    return grid.select(study=study, **axes)
+
+
+def _sides(tasks: list[dict[str, Any]]) -> list[str]:
+    return sorted({path for task in tasks for path in (*task["before"], *task["after"])})
 
 
 def _random_encoders(grid: Grid, study: str, arch: str) -> list[Cell]:
@@ -163,6 +211,6 @@ def _comparison(grid: Grid, seeds: list[Cell], task: Task, tree: Tree) -> dict[s
     initial = [replace(cell, variant=grid.initial_variant(cell)) for cell in seeds]
     return {
         "task": task.task,
-        "trained": [tree.metric(cell, task.task, "knn") for cell in seeds],
-        "random_init": [tree.random_init_metric(cell, task.task, "knn") for cell in initial],
+        "before": [tree.random_init_metric(cell, task.task, "knn") for cell in initial],
+        "after": [tree.metric(cell, task.task, "knn") for cell in seeds],
     }

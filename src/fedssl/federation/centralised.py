@@ -1,0 +1,236 @@
+"""Centralised pretraining of the same modules by a Trainer: the reference column of fassl.
+
+One participant holds all training data and trains for some epochs, in the batches, views and
+objective of a client. Rows of its history have the epoch for round and 0 for client.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from fedssl import methods
+from fedssl.backbones.encoder import initialise
+from fedssl.data.bank import open_bank
+from fedssl.device import prepare_device
+from fedssl.federation.batches import Batch, epoch_batches
+from fedssl.federation.checkpoint import (
+    load_checkpoint,
+    remove_checkpoints,
+    save_checkpoint,
+    save_state,
+)
+from fedssl.federation.client import cosine
+from fedssl.federation.history import Row, mean_loss, mean_step, write_rows
+from fedssl.files import digest, read_json, sha256
+from fedssl.methods.base import Method
+from fedssl.progress import Progress
+from fedssl.randomness import stream
+from fedssl.splits import MODALITIES
+from fedssl.views.samples import Views
+
+_MOMENTUM = "momentum/"
+State = dict[str, Tensor]
+
+
+def pretrain(
+    settings: Mapping[str, Any],
+    *,
+    inputs: Mapping[str, str],
+    checkpoints: str,
+    model: str,
+    rounds: str,
+) -> dict[str, Any]:
+    """Train all epochs, or those left after an interruption; write the model and its history.
+
+    `inputs` are the files `image_bank` and `audio_bank` of the modalities in use, and
+    `normalisation` for audio. Returns the facts that provenance keeps.
+    """
+    device = prepare_device(settings["threads"])
+    folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
+    training = set_up(settings, inputs, device=device)
+    if (resumed := load_checkpoint(folder)) is not None:
+        training.resume(*resumed)
+    done, total = training.done, settings["aggregator"]["epochs"]
+    with Progress(total, done=done) as progress:
+        trainer = pl.Trainer(
+            callbacks=[_Commit(folder, progress)],
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=1,
+            max_epochs=total - done,
+            reload_dataloaders_every_n_epochs=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(training)
+    save_state(training.method.state_dict(), model)
+    write_rows(training.rows, rounds)
+    remove_checkpoints(folder.parent)
+    return {"bytes_down": 0, "bytes_up": 0, "resumed_after_round": done}
+
+
+def set_up(
+    settings: Mapping[str, Any], inputs: Mapping[str, str], *, device: torch.device
+) -> "CentralisedTraining":
+    """Return the training before its first epoch."""
+    used = [modality for modality in MODALITIES if f"{modality}_bank" in inputs]
+    banks = {m: open_bank(Path(inputs[f"{m}_bank"]).parent) for m in used}
+    statistics = read_json(inputs["normalisation"]) if "normalisation" in inputs else None
+    views = {
+        m: Views(bank, settings, statistics=statistics, device=device) for m, bank in banks.items()
+    }
+    named = dict(settings["method"])
+    method = methods.build(
+        named.pop("name"), initialise(settings["seed"], **settings["encoder"]), **named
+    )
+    return CentralisedTraining(method.to(memory_format=torch.channels_last), views, settings)
+
+
+class CentralisedTraining(pl.LightningModule):
+    """What a Trainer needs around a method: batches, optimiser, schedule and a history.
+
+    Attributes:
+        method: the module that is trained, with the state dict keys of a federated one.
+        done: epochs before this run.
+        rows: the history, one row an epoch and modality.
+    """
+
+    def __init__(
+        self, method: Method, views: Mapping[str, Views], settings: Mapping[str, Any]
+    ) -> None:
+        """Start before the first epoch; `views` has one entry a modality in use."""
+        super().__init__()
+        self.method = method
+        self.done = 0
+        self.rows: list[Row] = []
+        self._views = views
+        self._settings = settings
+        self._momentum: State = {}
+        self._losses: dict[str, list[Tensor]] = {}
+        self._seconds: dict[str, float] = {}
+        self._started = 0.0
+
+    def resume(self, epoch: int, saved: State, rows: list[Row]) -> None:
+        """Go on after an epoch, with the state that `state` gave then."""
+        momentum = {n: t for n, t in saved.items() if n.startswith(_MOMENTUM)}
+        self.method.load_state_dict({n: t for n, t in saved.items() if n not in momentum})
+        self._momentum = {n.removeprefix(_MOMENTUM): t for n, t in momentum.items()}
+        self.done, self.rows = epoch, rows
+
+    def state(self) -> State:
+        """Return all that the next epoch depends on: the method and the optimiser's momentum."""
+        buffers = self.optimizers().state  # type: ignore[union-attr]
+        names = {parameter: name for name, parameter in self.method.named_parameters()}
+        momentum = {_MOMENTUM + names[p]: own["momentum_buffer"] for p, own in buffers.items()}
+        return {**self.method.state_dict(), **momentum}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return SGD as clients have it, with its momentum where a training is resumed."""
+        own = self._settings["optimiser"]
+        optimiser = torch.optim.SGD(
+            self.method.parameters(),
+            lr=own["lr"],
+            momentum=own["momentum"],
+            weight_decay=own["weight_decay"],
+            fused=True,
+        )
+        for name, parameter in self.method.named_parameters():
+            if name in self._momentum:
+                # In the parameter's memory format, which the fused step takes for granted.
+                buffer = torch.empty_like(parameter).copy_(self._momentum[name])
+                optimiser.state[parameter]["momentum_buffer"] = buffer
+        return optimiser
+
+    def train_dataloader(self) -> "_Epoch":
+        """Return the batches of an epoch, as positions in the banks."""
+        federation = self._settings["federation"]
+        batches = epoch_batches(
+            {modality: views.bank.indices("train") for modality, views in self._views.items()},
+            batch_size=federation["batch_size"],
+            order=federation["batch_order"],
+            rng=stream(self._settings["seed"], "centralised batches", round=self.epoch),
+        )
+        return _Epoch(list(batches))
+
+    def on_train_epoch_start(self) -> None:
+        """Set the epoch's learning rate and draw its random numbers from a stream of its own."""
+        own, total = self._settings["optimiser"], self._settings["aggregator"]["epochs"]
+        constant = own["schedule"] == "constant"
+        for group in self.optimizers().param_groups:  # type: ignore[union-attr]
+            group["lr"] = own["lr"] if constant else cosine(own["lr"], (self.epoch - 1) / total)
+        self._draws = stream(self._settings["seed"], "centralised views", round=self.epoch)
+        self._losses = {modality: [] for modality in self._views}
+        self._seconds = dict.fromkeys(self._views, 0.0)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def training_step(self, batch: Batch, _batch_idx: int) -> Tensor:
+        """Return the method's loss of a batch."""
+        modality, indices = batch
+        views = self.method.views(self._views[modality], indices, self._draws)
+        low = self._settings["precision"] == "bf16"
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low):
+            loss: Tensor = self.method.training_step(views)
+        self._losses[modality].append(loss.detach())
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Stop the clock."""
+        self._seconds[batch[0]] += time.perf_counter() - self._started
+
+    def epoch_rows(self) -> list[Row]:
+        """Return the history of the epoch in progress, one row a modality."""
+        return [
+            {
+                "round": self.epoch,
+                "client": 0,
+                "modality": modality,
+                "samples": len(views.bank.indices("train")),
+                "steps": len(self._losses[modality]),
+                "loss": mean_step(self._losses[modality]),
+                "seconds": round(self._seconds[modality], 3),
+            }
+            for modality, views in self._views.items()
+        ]
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in progress, from 1."""
+        return self.done + self.current_epoch + 1
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """An epoch's batches; a Trainer would take a bare list for a list of loaders."""
+
+    batches: list[Batch]
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class _Commit(pl.Callback):
+    """Keeps each epoch, so that an interrupted training goes on after it."""
+
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        self._folder = folder
+        self._progress = progress
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        training = cast(CentralisedTraining, pl_module)
+        rows = training.epoch_rows()
+        training.rows += rows
+        save_checkpoint(self._folder, training.epoch, training.state(), training.rows)
+        self._progress.advance(training.epoch, mean_loss(rows))

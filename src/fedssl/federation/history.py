@@ -1,0 +1,38 @@
+"""The history of a training: one row a round, client and modality."""
+
+import csv
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fedssl.files import atomic_write
+
+Row = dict[str, Any]
+_COLUMNS = ("round", "client", "modality", "samples", "steps", "loss", "seconds")
+
+
+def mean_step(losses: list[Tensor]) -> float | None:
+    """Return the mean loss, or None where there was no step or it is not finite."""
+    if not losses:
+        return None
+    mean = float(torch.stack(losses).double().mean())
+    return mean if math.isfinite(mean) else None
+
+
+def mean_loss(rows: Sequence[Row]) -> float:
+    """Return the mean loss over the round's samples, NaN where no client had a finite one."""
+    usable = [row for row in rows if row["loss"] is not None]
+    weight = sum(row["samples"] for row in usable)
+    total: float = sum(row["loss"] * row["samples"] for row in usable)
+    return total / weight if weight else float("nan")
+
+
+def write_rows(rows: Sequence[Row], path: str) -> None:
+    """Write rows of a history as CSV."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=_COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,64 @@
+"""Inputs and parameters of the figure of scores per round."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fedssl.experiments import Cell, Grid
+from fedssl.paths import Tree
+
+_NAMES = {
+    "acop": "ACOP",
+    "barlow-twins": "Barlow Twins",
+    "simclr": "SimCLR",
+    "fairavg": "FairAvg",
+    "fedavg": "FedAvg",
+    "fedu": "FedU",
+    "l-dawa": "L-DAWA",
+    "loss": "Loss",
+}
+
+
+def scored_cells(grid: Grid, study: str) -> list[Cell]:
+    """Return the cells of a study whose rounds are scored."""
+    scored = grid.config["studies"][study].get("score_rounds", False)
+    cells = grid.select(study=study) if scored else []
+    return [cell for cell in cells if grid.keeps_rounds(cell)]
+
+
+def rounds_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
+    """Return the scores of each cell's rounds on each task, and what things are called."""
+    cells, tasks = scored_cells(grid, study), grid.tasks(study)
+    scale, datasets = grid.config["scale"], grid.config["datasets"]
+    return {
+        "title": f"{study}: R@1 of the global model per round; stars are the rounds chosen",
+        "scale": scale["kind"],
+        "scale_note": scale["note"],
+        "methods": {cell.method: _NAMES[cell.method] for cell in cells},
+        "tasks": {task.task: datasets[task.task]["title"] for task in tasks},
+        "variants": sorted({cell.variant for cell in cells}, key=_base_first),
+        "curves": [
+            {
+                "cell": {axis: value for axis, value in asdict(cell).items() if axis != "study"},
+                "line": _line(cell),
+                "task": task.task,
+                "path": tree.round_scores(cell, task.task),
+            }
+            for cell in cells
+            for task in tasks
+        ],
+    }
+
+
+def rounds_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
+    """Return the scores that the figure is drawn from."""
+    return [curve["path"] for curve in rounds_spec(grid, study, tree)["curves"]]
+
+
+def _line(cell: Cell) -> str:
+    name = _NAMES[cell.aggregator.removesuffix("-bb")]
+    bare = f"{name}-bb" if cell.aggregator.endswith("-bb") else name
+    return bare if cell.variant == "base" else f"{bare} {cell.variant}"
+
+
+def _base_first(variant: str) -> tuple[bool, str]:
+    return variant != "base", variant

@@ -1,0 +1,12 @@
+"""Score the kept rounds of one cell on one task, and choose a round."""
+
+from fedssl.evaluation.round_scores import score_rounds
+from fedssl.job import job
+
+with job(snakemake, **snakemake.params.settings):
+    score_rounds(
+        snakemake.params.settings,
+        identity=dict(snakemake.wildcards.items()),
+        inputs=dict(snakemake.input.items()),
+        outputs=dict(snakemake.output.items()),
+    )
