@@ -23,6 +23,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/shards.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/paired.smk"
 include: "workflow/rules/report.smk"
 
 

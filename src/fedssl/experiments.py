@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fedssl.configuration import Layer, closest, origin
 from fedssl.errors import UserError
+from fedssl.pair_checks import check_pairs
 from fedssl.splits import parse_split
 
 _AXES = ("method", "arch", "aggregator", "split", "variant")
@@ -38,6 +39,11 @@ class Cell:
         """Whether clients train it; else all data lies in one place."""
         return self.aggregator != CENTRALISED
 
+    @property
+    def checkpoints(self) -> list["Cell"]:
+        """The cell itself, or the two specialists that its split joins with a plus."""
+        return [replace(self, split=split) for split in self.split.split("+")]
+
 
 @dataclass(frozen=True)
 class Task:
@@ -46,6 +52,17 @@ class Task:
     task: str
     split: str
     modality: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A task of images and sounds that belong together by name or label; `split` is scored."""
+
+    pair: str
+    image: str
+    audio: str
+    split: str
+    by: str
 
 
 class Grid:
@@ -58,6 +75,7 @@ class Grid:
         self._overrides: dict[Cell, Mapping[str, Any]] = {}
         for study in config["studies"]:
             self._check_tasks(study)
+            check_pairs(config, study, layers)
             for place, entry in enumerate(config["studies"][study]["cells"]):
                 self._expand(study, place, entry)
         self.cells = tuple(self._overrides)
@@ -125,6 +143,14 @@ class Grid:
     def task(self, study: str, name: str) -> Task:
         """Return one task of a study."""
         return next(task for task in self.tasks(study) if task.task == name)
+
+    def pairs(self, study: str) -> list[Pair]:
+        """Return a study's paired tasks in the order declared."""
+        return [Pair(**entry) for entry in self.config["studies"][study].get("pairs", [])]
+
+    def pair(self, study: str, name: str) -> Pair:
+        """Return one paired task of a study."""
+        return next(pair for pair in self.pairs(study) if pair.pair == name)
 
     def select(self, **axes: Any) -> list[Cell]:
         """Return the cells whose axes have the given values, for example arch="vit"."""

@@ -9,6 +9,7 @@ from snakemake.cli import get_argument_parser
 from fedssl.configuration import closest
 from fedssl.errors import UserError
 from fedssl.experiments import Grid
+from fedssl.paired_protocols import SPECIALISTS
 from fedssl.paths import Tree
 
 _SEGMENTS = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
@@ -56,6 +57,8 @@ def _check_segments(target: str, segments: Sequence[str], grid: Grid) -> None:
     chosen: dict[str, str | int] = {}
     for axis, value in zip(_SEGMENTS, segments, strict=False):
         declared = sorted({_text(axis, getattr(cell, axis)) for cell in grid.select(**chosen)})
+        if value == SPECIALISTS and set(value.split("+")) <= set(declared):
+            value, _ = value.split("+")  # the rest of the path is that of either
         if value not in declared:
             raise UserError(
                 f"target {target}: {value!r} is no declared {axis}{closest(value, declared)}; "

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fedssl import backbones
+from fedssl.data.pairing import pair_by_label
 from fedssl.errors import UserError
 from fedssl.evaluation.knn import knn_predict
-from fedssl.evaluation.paired import joined_features, mean_features, num_parameters, pair_by_label
+from fedssl.evaluation.paired import joined_features, mean_features, num_parameters
 from fedssl.evaluation.probe import fit_probe, predict
 from fedssl.randomness import stream
 

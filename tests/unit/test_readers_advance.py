@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedssl.data.advance import pairs, splits
+from fedssl.data.advance import splits
 from fedssl.data.bank import open_bank
 from fedssl.data.build import build_bank, get_reader
+from fedssl.data.pairing import pair_by_name
 from fedssl.data.readers import advance_sound, advance_vision
 from fedssl.data.samples import Sample
 from fedssl.data.synthetic_containers import write_zip
@@ -71,7 +72,7 @@ def test_advance_keeps_a_place_in_one_split_and_70_percent_of_places_in_train() 
 
 def test_advance_pairs_are_positions_of_equal_names(tmp_path: Path) -> None:
     vision, sound = advance_banks(tmp_path)
-    left, right = pairs(vision, sound)
+    left, right = pair_by_name(vision, sound)
     assert left.dtype == np.int64
     np.testing.assert_array_equal(left, np.arange(len(KEYS)))
     np.testing.assert_array_equal(right, left)
@@ -83,7 +84,7 @@ def test_advance_leaves_out_pairs_with_a_member_that_cannot_be_read(tmp_path: Pa
     label, identity = KEYS[7]
     broken = {f"sound/{label}/{identity}.wav": b"RIFF"}
     vision, sound = advance_banks(tmp_path, share=0.1, **broken)
-    left, right = pairs(vision, sound)
+    left, right = pair_by_name(vision, sound)
     names = [sample.name for sample in advance_vision.read(advance_zips(tmp_path))]
     gone = names.index(f"{label}/{identity}")
     assert left.tolist() == [i for i in range(len(KEYS)) if i != gone]
@@ -93,7 +94,7 @@ def test_advance_leaves_out_pairs_with_a_member_that_cannot_be_read(tmp_path: Pa
 def test_advance_members_without_a_partner_are_refused(tmp_path: Path) -> None:
     vision, sound = advance_banks(tmp_path, skip=1)
     with pytest.raises(UserError, match=r"advance-sound has no partner of .*_0 \(1 in all\)"):
-        pairs(vision, sound)
+        pair_by_name(vision, sound)
 
 
 def test_advance_pairs_of_unequal_splits_are_refused(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_advance_pairs_of_unequal_splits_are_refused(tmp_path: Path) -> None:
     ]
     write(samples, other)
     with pytest.raises(UserError, match="class and split of a pair must be equal"):
-        pairs(vision, other)
+        pair_by_name(vision, other)
 
 
 def test_advance_knows_double_suffixes_twins_and_mac_leavings(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from fedssl.outcome import FailureCollector, report_failures, write_cells
 from fedssl.paths import Tree
 from fedssl.rules.data import DataRules
 from fedssl.rules.evaluate import EvaluateRules
+from fedssl.rules.paired import PairedRules
 from fedssl.rules.pretrain import PretrainRules
 from fedssl.rules.report import ReportRules
 from fedssl.sources import source_digests
@@ -39,6 +40,7 @@ try:
     DATA = DataRules(GRID, SCRIPTS)
     PRETRAIN = PretrainRules(GRID, TREE, SCRIPTS)
     EVALUATE = EvaluateRules(GRID, TREE, SCRIPTS)
+    PAIRED = PairedRules(GRID, TREE, SCRIPTS)
     REPORT = ReportRules(GRID, TREE, BASE / "config" / "published")
     TARGETS = command_line_targets(sys.argv)
     check_targets(TARGETS, GRID, TREE, named=REPORT.targets)

@@ -2,7 +2,7 @@
 
 A bank has one modality, so `advance-vision` and `advance-sound` are two datasets. Names, order and
 splits of both come from `<class>/<id>` alone, which the two zips share, so row i of one bank is
-the partner of row i of the other; `pairs` joins them by name and refuses banks that do not match.
+the partner of row i of the other; `fedssl.data.pairing` joins them by name.
 
 paper: 0.7 / 0.1 / 0.2 per class, drawn from an unsorted directory listing, which cannot be drawn
 again; here: 0.7 / 0.3 per class, drawn from sorted ids. Photographs of one place differ by an
@@ -15,9 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from fedssl.data.bank import read_facts
 from fedssl.data.decode import decoded
 from fedssl.data.members import open_zip, read_zip_member
 from fedssl.data.samples import BadMember, Sample
@@ -79,38 +77,3 @@ def splits(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
         train.update(fresh[i] for i in order[: len(fresh) * _TRAIN_PERCENT // 100])
         drawn.update(fresh)
     return {key: "train" if key[1][:_PLACE_CHARACTERS] in train else "test" for key in keys}
-
-
-def pairs(vision: Path, sound: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of every pair in the two banks, two int64 arrays of one length.
-
-    A pair with a member that its bank lists as bad is left out.
-
-    Args:
-        vision: folder of the bank of `advance-vision`.
-        sound: folder of the bank of `advance-sound`.
-
-    Raises:
-        UserError: a member has no partner, or partners differ in class or split.
-    """
-    seen, heard = _rows(vision), _rows(sound)
-    for rows, others, folder in ((seen, heard, sound), (heard, seen, vision)):
-        bad = {member["name"] for member in read_facts(folder)["bad"]}
-        if alone := sorted(set(rows) - set(others) - bad):
-            raise UserError(f"{folder} has no partner of {alone[0]} ({len(alone)} in all)")
-    names = [name for name in seen if name in heard]
-    for name in names:
-        if seen[name][1:] != heard[name][1:]:
-            raise UserError(
-                f"{name} is {seen[name][1:]} in {vision} and {heard[name][1:]} in {sound}; "
-                "class and split of a pair must be equal: build both banks again"
-            )
-    left, right = [np.array([rows[n][0] for n in names], np.int64) for rows in (seen, heard)]
-    return left, right
-
-
-def _rows(folder: Path) -> dict[str, tuple[int, str, str]]:
-    """Return name -> (position, class, split) of a bank, in its order."""
-    table = pq.read_table(folder / "index.parquet", columns=["position", "name", "class", "split"])
-    columns = (table[column].to_pylist() for column in ("name", "position", "class", "split"))
-    return {name: tuple(row) for name, *row in zip(*columns, strict=True)}

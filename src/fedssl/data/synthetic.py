@@ -1,11 +1,13 @@
 """Small made-up archives in the official layouts, so that the readers read them unchanged."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from fedssl.data.advance import splits
 from fedssl.data.synthetic_containers import (
     Member,
     python2_pickle,
@@ -36,6 +38,10 @@ ESC10 = [
     "001 - Dog bark", "002 - Rain", "003 - Sea waves", "004 - Baby cry", "005 - Clock tick",
     "006 - Person sneeze", "007 - Helicopter", "008 - Chainsaw", "009 - Rooster",
     "010 - Fire crackling",
+]
+ADVANCE = [
+    "airport", "beach", "bridge", "farmland", "forest", "grassland", "harbour", "lake", "orchard",
+    "residential", "sparse shrub land", "sports land", "train station",
 ]
 # fmt: on
 
@@ -70,7 +76,7 @@ def write_archives(
 
     Args:
         dataset: a dataset that has a generator here.
-        archives: archive key -> path to write, as the reader takes them.
+        archives: archive key -> path to write, of one or more of those that the reader takes.
         classes: number of classes.
         splits: items per split, dealt to the classes in turn.
         seed: of every drawing.
@@ -133,12 +139,14 @@ def _cifar10(archives: Mapping[str, Path], plan: _Plan) -> None:
 
 
 def _mnist(archives: Mapping[str, Path], plan: _Plan) -> None:
-    for split in plan.splits:
+    for key, path in archives.items():
+        split, content = key.split("_")
         items = list(plan.items(split))
-        images = [picture(rng, kind, size=28)[:, :, kind % 3] for _, kind, rng in items]
-        labels = [kind for _, kind, _ in items]
-        write_idx(archives[f"{split}_images"], np.array(images, np.uint8).reshape(-1, 28, 28))
-        write_idx(archives[f"{split}_labels"], np.array(labels, np.uint8))
+        if content == "labels":
+            write_idx(path, np.array([kind for _, kind, _ in items], np.uint8))
+        else:
+            images = [picture(rng, kind, size=28)[:, :, kind % 3] for _, kind, rng in items]
+            write_idx(path, np.array(images, np.uint8).reshape(-1, 28, 28))
 
 
 def _fsdd(archives: Mapping[str, Path], plan: _Plan) -> None:
@@ -182,6 +190,30 @@ def _esc10(archives: Mapping[str, Path], plan: _Plan) -> None:
     write_zip(archives["clips"], members)
 
 
+def _advance_vision(archives: Mapping[str, Path], plan: _Plan) -> None:
+    items = _advance_items(plan)
+    photos = [(f"vision/{key}.jpg", jpeg(picture(rng, kind, size=64))) for key, kind, rng in items]
+    write_zip(archives["vision"], [("vision/README.txt", README), *photos])
+
+
+def _advance_sound(archives: Mapping[str, Path], plan: _Plan) -> None:
+    clips = [
+        (f"sound/{key}.wav", wav(sound(rng, kind, seconds=1.0, rate=16_000), rate=16_000))
+        for key, kind, rng in _advance_items(plan)
+    ]
+    write_zip(archives["sound"], [("sound/README.txt", README), *clips])
+
+
+def _advance_items(plan: _Plan) -> list[tuple[str, int, np.random.Generator]]:
+    """Return (class/id, class, generator) of each place; the reader deals places to the splits."""
+    places = replace(plan, splits={"all": sum(plan.splits.values())}).items("all")
+    items = [(ADVANCE[kind], f"{i:05d}_0", kind, rng) for i, (_, kind, rng) in enumerate(places)]
+    dealt = Counter(splits((label, identity) for label, identity, _, _ in items).values())
+    if dealt != plan.splits:
+        raise UserError(f"{plan.dataset} of {len(items)} places has the splits {dict(dealt)}")
+    return [(f"{label}/{identity}", kind, rng) for label, identity, kind, rng in items]
+
+
 _WRITERS: Mapping[str, tuple[Callable[[Mapping[str, Path], _Plan], None], tuple[str, ...], int]] = {
     "tiny-imagenet": (_tiny_imagenet, ("train", "validation"), 200),
     "cifar10": (_cifar10, ("train", "test"), 10),
@@ -189,4 +221,6 @@ _WRITERS: Mapping[str, tuple[Callable[[Mapping[str, Path], _Plan], None], tuple[
     "fsdd": (_fsdd, ("train", "test"), 10),
     "speech-commands": (_speech_commands, ("train", "validation", "test"), 35),
     "esc10": (_esc10, ("train", "test"), 10),
+    "advance-vision": (_advance_vision, ("train", "test"), 13),
+    "advance-sound": (_advance_sound, ("train", "test"), 13),
 }

@@ -6,15 +6,12 @@ from typing import Any
 
 import torch
 
-from fedssl.backbones.encoder import Encoder, initialise
 from fedssl.data.bank import open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation import fine_tune as tuning
-from fedssl.evaluation.features import load_backbone, task_features
-from fedssl.evaluation.metric_file import write_metric
+from fedssl.evaluation.features import task_features
+from fedssl.evaluation.job_files import read_encoder, read_statistics, write_metric
 from fedssl.evaluation.protocols import score, top1
-from fedssl.federation.checkpoint import load_state
-from fedssl.files import read_json
 from fedssl.views.light import LightViews
 from fedssl.views.samples import Views
 
@@ -35,8 +32,8 @@ def evaluate(
     """
     device = prepare_device(settings["threads"])
     bank = open_bank(Path(inputs["bank"]).parent)
-    views = Views(bank, settings, statistics=_statistics(inputs), device=device)
-    encoder = _encoder(settings, inputs)
+    views = Views(bank, settings, statistics=read_statistics(inputs), device=device)
+    encoder = read_encoder(settings, inputs.get("model"))
     scored = bank.indices(settings["split"])
     features = task_features(encoder.backbone, views, settings["split"], device=device)
     for protocol, path in metrics.items():
@@ -56,9 +53,9 @@ def fine_tune(
     """Fine-tune one checkpoint on one task, end to end, and write what `evaluate` writes."""
     device = prepare_device(settings["threads"])
     bank = open_bank(Path(inputs["bank"]).parent)
-    views = LightViews(bank, settings, statistics=_statistics(inputs), device=device)
+    views = LightViews(bank, settings, statistics=read_statistics(inputs), device=device)
     model = tuning.fine_tune(
-        _encoder(settings, inputs),
+        read_encoder(settings, inputs.get("model")),
         views,
         indices=bank.indices("train"),
         settings=settings["fine-tune"],
@@ -72,17 +69,3 @@ def fine_tune(
     write_metric(
         result, bank, positions=scored, protocol="fine-tune", identity=identity, path=metric
     )
-
-
-def _encoder(settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Encoder:
-    encoder = initialise(settings["seed"], **settings["encoder"])
-    if "model" in inputs:
-        load_backbone(load_state(inputs["model"]), encoder)
-    return encoder
-
-
-def _statistics(inputs: Mapping[str, str]) -> dict[str, float] | None:
-    if "normalisation" not in inputs:
-        return None
-    statistics: dict[str, float] = read_json(inputs["normalisation"])
-    return statistics

@@ -4,13 +4,24 @@ An image's and a sound's features become one row a pair, and the row goes to the
 (`mean_features`) or to kNN (`joined_features`).
 """
 
-import numpy as np
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from fedssl.errors import UserError
 from fedssl.evaluation.similarity import unit_rows
-from fedssl.randomness import stream
+
+
+def pair_features(protocol: str, features: Mapping[str, Tensor]) -> Tensor:
+    """Return one row a pair from the modalities that are shown, `image` before `audio`.
+
+    One modality's features stay as they are; two are averaged for `transfer` and joined for kNN.
+    """
+    if len(features) == 1:
+        return next(iter(features.values()))
+    join = mean_features if protocol == "transfer" else joined_features
+    return join(features["image"], features["audio"])
 
 
 def mean_features(image: Tensor, audio: Tensor) -> Tensor:
@@ -42,27 +53,6 @@ def joined_features(image: Tensor, audio: Tensor) -> Tensor:
         raise UserError(f"{len(image)} images and {len(audio)} sounds are no pairs.")
     parts = [unit_rows(image, name="images"), unit_rows(audio, name="sounds")]
     return unit_rows(torch.cat(parts, dim=1), name="pairs")
-
-
-def pair_by_label(image_labels: np.ndarray, audio_labels: np.ndarray, *, seed: int) -> np.ndarray:
-    """Return the position of an image with the same label for each sound, none of them twice.
-
-    Pair a training split with a training split and a test split with a test split.
-
-    Raises:
-        UserError: A label has fewer images than sounds.
-    """
-    rng = stream(seed, "pairing")
-    positions = np.empty(len(audio_labels), dtype=np.int64)
-    for label in np.unique(audio_labels):
-        sounds, images = audio_labels == label, np.flatnonzero(image_labels == label)
-        if len(images) < sounds.sum():
-            raise UserError(
-                f"Label {label} has {len(images)} images for {sounds.sum()} sounds; pairing "
-                "without repetition needs as many."
-            )
-        positions[sounds] = rng.permutation(images)[: sounds.sum()]
-    return positions
 
 
 def num_parameters(*encoders: nn.Module) -> int:

@@ -19,11 +19,11 @@ from fedssl.backbones.encoder import initialise
 from fedssl.data.bank import open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation.features import load_backbone, task_features
-from fedssl.evaluation.metric_file import write_metric
+from fedssl.evaluation.job_files import read_statistics, write_metric
 from fedssl.evaluation.protocols import retrieval_score, task_hits
 from fedssl.federation.checkpoint import load_state, save_state
 from fedssl.federation.milestones import kept_rounds, milestone
-from fedssl.files import atomic_write, read_json
+from fedssl.files import atomic_write
 from fedssl.randomness import stream
 from fedssl.views.samples import Views
 
@@ -48,8 +48,7 @@ def score_rounds(
     ks = settings["retrieval"]["ks"]
     device = prepare_device(settings["threads"])
     bank = open_bank(Path(inputs["bank"]).parent)
-    statistics = read_json(inputs["normalisation"]) if "normalisation" in inputs else None
-    views = Views(bank, settings, statistics=statistics, device=device)
+    views = Views(bank, settings, statistics=read_statistics(inputs), device=device)
     hits = _hits(settings, views, folder=inputs["milestones"], device=device)
     positions = bank.indices(settings["split"])
     _write_rounds(hits, ks, positions=positions, labels=bank.labels[positions], outputs=outputs)

@@ -143,7 +143,10 @@ def _record(
     column: Mapping[str, Any],
     numbers: Numbers,
 ) -> dict[str, Any] | None:
-    """Return one row of the table; None for what a published-only row did not publish."""
+    """Return one row of the table; None for what the paper does not have and nobody can measure.
+
+    That is a number that a published-only row did not publish, or one that a row's encoder lacks.
+    """
     published = numbers.get((row["row"], column["column"], column["protocol"]))
     record = {
         "study": spec["study"],
@@ -155,8 +158,11 @@ def _record(
     if row.get("published_only", False):
         record |= {"n_seeds": 0, "verdict": "published-only", "cell": ""}
         return None if published is None else record
+    if published is None and column.get("score") in row.get("lacks", ()):
+        return None
     cells = row["cells"] if row["declared"] else []
-    measured = measure(cells, column["protocol"], tasks=column["tasks"])
+    score = column.get("score", column["protocol"])
+    measured = measure(cells, score, tasks=column["tasks"])
     if measured is None:
         paths = [cell["cell"] for cell in cells if column["tasks"] and cell["cell"]]
         return record | {"n_seeds": 0, "verdict": "not-run", "cell": " ".join(paths)}

@@ -4,12 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from fedssl import backbones
-from fedssl.experiments import Grid, sort_keys
+from fedssl.experiments import Cell, Grid, sort_keys
 from fedssl.paths import FEATURE_PROTOCOLS, Tree
 from fedssl.rules.pretrain import cell_of
 from fedssl.sources import source_digests
 
 Wildcards = Any
+
+
+def initial_cell(grid: Grid, wildcards: Wildcards) -> Cell:
+    """Return a cell that starts from the random encoder that the wildcards name."""
+    cells = grid.select(study=wildcards.study, arch=wildcards.arch)
+    return next(cell for cell in cells if grid.initial_variant(cell) == wildcards.variant)
 
 
 class EvaluateRules:
@@ -39,8 +45,7 @@ class EvaluateRules:
 
     def random_init_settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the same for the encoder that the cells of a variant start from."""
-        cells = self._grid.select(study=wildcards.study, arch=wildcards.arch)
-        cell = next(c for c in cells if self._grid.initial_variant(c) == wildcards.variant)
+        cell = initial_cell(self._grid, wildcards)
         return self._settings(wildcards, self._grid.settings(cell), *self.protocols)
 
     def sources(self, wildcards: Wildcards) -> dict[str, str]:

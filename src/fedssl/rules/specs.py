@@ -1,11 +1,12 @@
 """What each table and figure is made of: the grid turned into plain data for the reporting."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from fedssl.experiments import Cell, Grid, Task
-from fedssl.paths import FEATURE_PROTOCOLS, ROUND_PROTOCOLS, Tree
+from fedssl.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
+from fedssl.paths import ROUND_PROTOCOLS, Tree
 from fedssl.splits import parse_split
 
 _ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
@@ -117,7 +118,10 @@ def _scale(grid: Grid) -> dict[str, str]:
 
 
 def _columns(grid: Grid, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the paper's columns, then the study's further tasks of the table's modality."""
+    """Yield the paper's columns, then the study's further tasks of the table's modality.
+
+    `protocol` is what the paper calls it and `score` whose files are read: knn and knn-av.
+    """
     named = {task for column in table["columns"] for task in column["tasks"]}
     further = [
         {"column": grid.config["datasets"][task.task]["title"], "tasks": [task.task]}
@@ -126,42 +130,64 @@ def _columns(grid: Grid, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     ]
     for protocol in table["protocols"]:
         for column in (*table["columns"], *further):
+            shown = f"-{column['input']}" if "input" in column else ""
             if column.get("protocol", protocol) == protocol:
-                yield {**column, "protocol": protocol}
+                yield {**column, "protocol": protocol, "score": f"{protocol}{shown}"}
 
 
 def _row(
     grid: Grid, table: Mapping[str, Any], row: Mapping[str, Any], tree: Tree
 ) -> dict[str, Any]:
-    named = {task for column in _columns(grid, table) for task in column["tasks"]}
-    tasks = [task.task for task in grid.tasks(table["study"]) if task.task in named]
+    study, random_init = table["study"], row.get("random_init", False)
     if row.get("published_only", False):
         return {**row, "declared": False, "cells": []}
-    if row.get("random_init", False):
-        protocols = [name for name in table["protocols"] if name in FEATURE_PROTOCOLS]
-        cells = _random_encoders(grid, table["study"], row["arch"])
-        model, metric = None, tree.random_init_metric
+    if random_init:
+        cells, metric = _random_encoders(grid, study, row["arch"]), tree.random_init_metric
+        lacks = {"fine-tune", *ROUND_PROTOCOLS}
     else:
-        protocols = table["protocols"]
-        cells = select_row(grid, table["study"], row)
-        model, metric = tree.model, tree.metric
-        if not all(grid.keeps_rounds(cell) for cell in cells):
-            protocols = [name for name in protocols if name not in ROUND_PROTOCOLS]
+        axes = row_axes(row)
+        cells, metric = _cells(grid, study, axes), tree.metric
+        lacks = set(PAIRED_PROTOCOLS).difference(paired_protocols(axes["split"]))
+        if not all(grid.keeps_rounds(own) for cell in cells for own in cell.checkpoints):
+            lacks.update(ROUND_PROTOCOLS)
+    columns = [column for column in _columns(grid, table) if column["score"] not in lacks]
     entries = [
         {
-            "cell": model(cell) if model else None,
-            "metrics": {p: {task: metric(cell, task, p) for task in tasks} for p in protocols},
+            "cell": None if random_init else " ".join(map(tree.model, cell.checkpoints)),
+            "metrics": _metrics(grid, columns, cell, metric),
         }
         for cell in cells
     ]
-    return {"row": row["row"], "declared": bool(cells), "cells": entries}
+    own = {key: row[key] for key in ("row", "parameters") if key in row}
+    return {**own, "declared": bool(cells), "lacks": sorted(lacks), "cells": entries}
+
+
+def _cells(grid: Grid, study: str, axes: Mapping[str, str]) -> list[Cell]:
+    """Return a row's cells, one a seed; of two specialists where both are declared."""
+    splits = axes["split"].split("+")
+    parts = [grid.select(study=study, **{**axes, "split": split}) for split in splits]
+    return [replace(cell, split=axes["split"]) for cell in parts[0]] if all(parts) else []
+
+
+def _metrics(
+    grid: Grid, columns: list[dict[str, Any]], cell: Cell, metric: Callable[[Cell, str, str], str]
+) -> dict[str, dict[str, str]]:
+    """Return protocol -> task -> metric file, of the columns' declared tasks and pairs."""
+    declared = {task.task for task in grid.tasks(cell.study)}
+    declared |= {pair.pair for pair in grid.pairs(cell.study)}
+    found: dict[str, dict[str, str]] = {}
+    for column in columns:
+        for task in filter(declared.__contains__, column["tasks"]):
+            found.setdefault(column["score"], {})[task] = metric(cell, task, column["score"])
+    return found
 
 
 def _contrast(
     grid: Grid, contrast: Mapping[str, Any], row: Mapping[str, Any], tree: Tree
 ) -> dict[str, Any]:
     before, after = (
-        select_row(grid, contrast["study"], {**row, **row[side]}) for side in ("before", "after")
+        grid.select(study=contrast["study"], **row_axes({**row, **row[side]}))
+        for side in ("before", "after")
     )
     tasks = [
         {
@@ -175,10 +201,9 @@ def _contrast(
     return {"row": row["row"], "tasks": tasks}
 
 
-def select_row(grid: Grid, study: str, row: Mapping[str, Any]) -> list[Cell]:
-    """Return the cells of a row, one a seed, with defaults for the axes that it does not name."""
-    axes = {axis: row.get(axis, _ROW_DEFAULTS.get(axis)) for axis in _AXES}
-    return grid.select(study=study, **axes)
+def row_axes(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the axes of a row's cells, with defaults for those that it does not name."""
+    return {axis: row.get(axis, _ROW_DEFAULTS.get(axis)) for axis in _AXES}
 
 
 def _sides(tasks: list[dict[str, Any]]) -> list[str]:

@@ -1,0 +1,100 @@
+"""Which photograph belongs to which sound: by name (ADVANCE) or by class (MNIST and FSDD).
+
+Jobs that score pairs import this module only, so that an edit of a reader does not touch them
+unless the bank itself changes.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from fedssl.data.bank import open_bank, read_facts
+from fedssl.errors import UserError
+from fedssl.randomness import stream
+
+
+def pair_split(
+    vision: Path, sound: Path, *, by: str, split: str, seed: int
+) -> dict[str, np.ndarray]:
+    """Return the positions of a split's pairs, int64, in the `image` and in the `audio` bank.
+
+    Args:
+        vision: folder of the image bank.
+        sound: folder of the audio bank.
+        by: name or label.
+        split: both members of a pair are in it.
+        seed: of the pairing by label.
+
+    Raises:
+        UserError: the banks have other classes, or their members cannot be paired.
+    """
+    images, sounds = open_bank(vision), open_bank(sound)
+    if images.classes != sounds.classes:
+        raise UserError(
+            f"{images.dataset} has the classes {', '.join(images.classes)} and {sounds.dataset} "
+            f"{', '.join(sounds.classes)}; a pair has one class, so they must be equal"
+        )
+    seen, heard = images.indices(split), sounds.indices(split)
+    if by == "label":
+        chosen = pair_by_label(images.labels[seen], sounds.labels[heard], seed=seed)
+        return {"image": seen[chosen], "audio": heard}
+    left, right = pair_by_name(vision, sound)
+    inside = np.isin(left, seen)
+    return {"image": left[inside], "audio": right[inside]}
+
+
+def pair_by_label(image_labels: np.ndarray, audio_labels: np.ndarray, *, seed: int) -> np.ndarray:
+    """Return the position of an image with the same label for each sound, none of them twice.
+
+    Pair a training split with a training split and a test split with a test split.
+
+    Raises:
+        UserError: A label has fewer images than sounds.
+    """
+    rng = stream(seed, "pairing")
+    positions = np.empty(len(audio_labels), dtype=np.int64)
+    for label in np.unique(audio_labels):
+        sounds, images = audio_labels == label, np.flatnonzero(image_labels == label)
+        if len(images) < sounds.sum():
+            raise UserError(
+                f"Label {label} has {len(images)} images for {sounds.sum()} sounds; pairing "
+                "without repetition needs as many."
+            )
+        positions[sounds] = rng.permutation(images)[: sounds.sum()]
+    return positions
+
+
+def pair_by_name(vision: Path, sound: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of every pair in the two banks, two int64 arrays of one length.
+
+    A pair with a member that its bank lists as bad is left out.
+
+    Args:
+        vision: folder of the image bank.
+        sound: folder of the audio bank.
+
+    Raises:
+        UserError: a member has no partner, or partners differ in class or split.
+    """
+    seen, heard = _rows(vision), _rows(sound)
+    for rows, others, folder in ((seen, heard, sound), (heard, seen, vision)):
+        bad = {member["name"] for member in read_facts(folder)["bad"]}
+        if alone := sorted(set(rows) - set(others) - bad):
+            raise UserError(f"{folder} has no partner of {alone[0]} ({len(alone)} in all)")
+    names = [name for name in seen if name in heard]
+    for name in names:
+        if seen[name][1:] != heard[name][1:]:
+            raise UserError(
+                f"{name} is {seen[name][1:]} in {vision} and {heard[name][1:]} in {sound}; "
+                "class and split of a pair must be equal: build both banks again"
+            )
+    left, right = [np.array([rows[n][0] for n in names], np.int64) for rows in (seen, heard)]
+    return left, right
+
+
+def _rows(folder: Path) -> dict[str, tuple[int, str, str]]:
+    """Return name -> (position, class, split) of a bank, in its order."""
+    table = pq.read_table(folder / "index.parquet", columns=["position", "name", "class", "split"])
+    columns = (table[column].to_pylist() for column in ("name", "position", "class", "split"))
+    return {name: tuple(row) for name, *row in zip(*columns, strict=True)}

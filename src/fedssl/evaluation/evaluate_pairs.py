@@ -1,0 +1,93 @@
+"""Audio-visual evaluation jobs: one checkpoint, or two specialists, on pairs (tables 4, 5)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fedssl.backbones.encoder import Encoder
+from fedssl.data.bank import Bank, open_bank
+from fedssl.data.pairing import pair_split
+from fedssl.device import prepare_device
+from fedssl.evaluation.features import extract_features
+from fedssl.evaluation.job_files import read_encoder, read_statistics, write_score
+from fedssl.evaluation.paired import num_parameters, pair_features
+from fedssl.evaluation.protocols import Features, score
+from fedssl.paired_protocols import KNN_SHOWS
+from fedssl.views.samples import Views
+
+
+def evaluate_pairs(
+    settings: Mapping[str, Any],
+    *,
+    identity: Mapping[str, str],
+    inputs: Mapping[str, str],
+    metrics: Mapping[str, str],
+) -> None:
+    """Score a checkpoint on pairs, by every protocol in `metrics` (protocol -> file).
+
+    `inputs["model"]` is the encoder of all `settings["modalities"]`; two specialists come as
+    `image_model` and `audio_model`; without any, the encoder is the random one of round 0.
+    Features are computed once a modality, of the paired samples only. In the sample tables a
+    pair's `position` is that of its sound, and `image` that of its image.
+    """
+    device = prepare_device(settings["threads"])
+    banks = {name: open_bank(_folder(inputs, name)) for name in ("image", "audio")}
+    train, scored = (_pairs(inputs, settings, split=s) for s in ("train", settings["split"]))
+    encoders, memory, queries = _encoders(settings, inputs), {}, {}
+    for name, encoder in encoders.items():
+        views = Views(banks[name], settings, statistics=read_statistics(inputs), device=device)
+        memory[name] = extract_features(encoder.backbone, views, train[name], device=device)
+        queries[name] = extract_features(encoder.backbone, views, scored[name], device=device)
+    facts = {
+        **identity,
+        "seed": int(identity["seed"]),
+        "parameters": num_parameters(*encoders.values()),
+    }
+    samples = _samples(banks["audio"], scored)
+    for protocol, path in metrics.items():
+        shown = KNN_SHOWS.get(protocol, tuple(encoders))
+        features = Features(
+            memory=pair_features(protocol, {name: memory[name] for name in shown}),
+            memory_labels=torch.from_numpy(_samples(banks["audio"], train)["label"]).to(device),
+            queries=pair_features(protocol, {name: queries[name] for name in shown}),
+            query_labels=torch.from_numpy(samples["label"]).to(device),
+            num_classes=len(banks["audio"].classes),
+        )
+        result = score("linear-probe" if protocol == "transfer" else "knn", features, settings)
+        own = {"modality": "+".join(shown), "protocol": protocol}
+        write_score(result, samples=samples, facts=facts | own, path=path)
+
+
+def _folder(inputs: Mapping[str, str], modality: str) -> Path:
+    return Path(inputs[f"{modality}_bank"]).parent
+
+
+def _pairs(
+    inputs: Mapping[str, str], settings: Mapping[str, Any], *, split: str
+) -> dict[str, np.ndarray]:
+    """Return the positions of a split's pairs in the bank of each modality."""
+    return pair_split(
+        _folder(inputs, "image"),
+        _folder(inputs, "audio"),
+        by=settings["by"],
+        split=split,
+        seed=settings["seed"],
+    )
+
+
+def _samples(sounds: Bank, pairs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what the sample tables say of each pair: where its parts are, and its class."""
+    heard = pairs["audio"]
+    return {"position": heard, "image": pairs["image"], "label": sounds.labels[heard]}
+
+
+def _encoders(settings: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, Encoder]:
+    """Return the encoder of each modality in use: one for all of them, or a specialist each."""
+    if "image_model" in inputs:
+        return {
+            name: read_encoder(settings, inputs[f"{name}_model"]) for name in settings["modalities"]
+        }
+    return dict.fromkeys(settings["modalities"], read_encoder(settings, inputs.get("model")))
