@@ -25,6 +25,8 @@ SMALL: Mapping[str, tuple[int, Mapping[str, int]]] = {
     "fsdd": (10, {"train": 20, "test": 10}),
     "speech-commands": (35, {"train": 70, "validation": 35, "test": 35}),
     "esc10": (5, {"train": 20, "test": 5}),
+    "advance-vision": (2, {"train": 14, "test": 6}),
+    "advance-sound": (2, {"train": 14, "test": 6}),
 }
 
 

@@ -47,8 +47,24 @@ def test_archives_hold_what_was_asked_for(dataset: str, tmp_path: Path) -> None:
     assert len(pixels) == len(samples)
 
 
+def test_one_archive_of_several_is_made_alone(tmp_path: Path) -> None:
+    together = contents(synthetic_archives("mnist", tmp_path / "a"))
+    classes, splits = SMALL["mnist"]
+    for key, path in archive_paths("mnist", tmp_path / "b").items():
+        write_archives("mnist", {key: path}, classes=classes, splits=splits, seed=0)
+        assert path.read_bytes() == together[key]
+
+
+def test_places_of_advance_are_seen_and_heard(tmp_path: Path) -> None:
+    seen, heard = (
+        [(s.name, s.label, s.split) for s in get_reader(d).read(synthetic_archives(d, tmp_path))]
+        for d in ("advance-vision", "advance-sound")
+    )
+    assert seen == heard
+
+
 def test_archives_say_that_they_are_synthetic(tmp_path: Path) -> None:
-    for dataset in ("tiny-imagenet", "fsdd", "esc10"):
+    for dataset in ("tiny-imagenet", "fsdd", "esc10", "advance-vision", "advance-sound"):
         (path,) = synthetic_archives(dataset, tmp_path / dataset).values()
         with zipfile.ZipFile(path) as archive:
             assert README in {archive.read(n) for n in archive.namelist() if "README" in n}
@@ -125,11 +141,17 @@ def test_an_ogg_with_a_fixed_serial_decodes_whole() -> None:
 @pytest.mark.parametrize(
     ("dataset", "classes", "splits", "says"),
     [
-        ("vggsound", 3, {"train": 3}, "no made-up 'vggsound': there are cifar10"),
+        ("vggsound", 3, {"train": 3}, "no made-up 'vggsound': there are advance-sound, "),
         ("cifar10", 11, {"train": 11, "test": 11}, "1 to 10 classes, not 11"),
         ("cifar10", 0, {"train": 11, "test": 11}, "1 to 10 classes, not 0"),
         ("cifar10", 2, {"train": 4}, r"has the splits train, test, not train"),
         ("fsdd", 2, {"train": 4, "test": 61}, "at most 60 test items"),
+        (
+            "advance-sound",
+            2,
+            {"train": 10, "test": 10},
+            "of 20 places has the splits .*: 14, .*: 6",
+        ),
     ],
 )
 def test_what_cannot_be_made_is_refused(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -56,6 +56,19 @@ def table_grid(frame: pd.DataFrame, spec: Mapping[str, Any], *, notes: Iterable[
         ),
         footer=("n_eval", *(_n_eval(frame[frame["column"] == column]) for column in columns)),
         notes=(legend, *scale_notes(spec), *notes),
+    )
+
+
+def with_column(grid: Grid, heading: str, texts: Mapping[str, str]) -> Grid:
+    """Return the grid with a text for each row as its first column; without texts, as it is."""
+    if not texts:
+        return grid
+    (corner, *header), (end, *footer) = grid.header, grid.footer
+    return replace(
+        grid,
+        header=(corner, heading, *header),
+        rows=tuple((row, texts[row], *cells) for row, *cells in grid.rows),
+        footer=(end, _EMPTY, *footer),
     )
 
 

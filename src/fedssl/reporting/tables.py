@@ -8,8 +8,9 @@ import pandas as pd
 
 from fedssl.errors import UserError
 from fedssl.files import atomic_write, write_text
-from fedssl.reporting.markup import table_grid, to_latex, to_markdown
+from fedssl.reporting.markup import table_grid, to_latex, to_markdown, with_column
 from fedssl.reporting.measurement import Measurement, measure
+from fedssl.reporting.parameters import parameter_column
 from fedssl.reporting.published import PROTOCOL_LABELS, read_published
 
 COLUMNS = (
@@ -58,6 +59,7 @@ def write_table(
     numbers = _of_table(spec, read_published(published))
     frame = build_table(spec, published=numbers)
     grid = table_grid(frame, spec, notes=_notes(numbers))
+    grid = with_column(grid, "parameters", parameter_column(spec))
     with atomic_write(csv) as path:
         frame.round(4).to_csv(path, index=False, lineterminator="\n")
     write_text(md, to_markdown(grid))
