@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from fedssl.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
 from fedssl.paths import Tree
 from fedssl.reporting.published import read_published
 from fedssl.reporting.tables import COLUMNS, build_table, write_table
+from fedssl.rules.paired import PairedRules
 from fedssl.rules.specs import table_inputs, table_spec
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +81,40 @@ def test_two_specialists_are_declared_only_where_both_are() -> None:
     spec = table_spec(shipped(studies={"fssuavl": study}), "fssuavl_table5", Tree("r"))
     declared = {row["row"] for row in spec["rows"] if row["declared"]}
     assert declared == {"FVSSL ViT", "FSSUAVL ViT", "random init ViT"}
+
+
+def job(split: str, **changes: str) -> SimpleNamespace:
+    """Return the wildcards of a job on MNIST and FSDD."""
+    axes = {"study": "fssuavl", "method": "simclr", "arch": "vit", "aggregator": "fedavg"}
+    axes |= {"split": split, "variant": "base", "seed": "0", "task": "mnist-fsdd"}
+    return SimpleNamespace(**axes | changes)
+
+
+def test_a_job_has_the_image_specialist_see_and_the_audio_specialist_hear() -> None:
+    rules = PairedRules(shipped(), Tree("r"), ROOT / "workflow/scripts")
+    models = {
+        split: f"r/pretrain/fssuavl/simclr/vit/fedavg/{split}/base/seed0/model.safetensors"
+        for split in (IMAGE, AUDIO, BOTH)
+    }
+    banks = {"image_bank": "r/banks/mnist/bank.json", "audio_bank": "r/banks/fsdd/bank.json"}
+    heard = {"normalisation": "r/normalisation/fssuavl/vggsound.json"}
+    two = {"image_model": models[IMAGE], "audio_model": models[AUDIO]}
+    assert rules.inputs(job(f"{IMAGE}+{AUDIO}")) == two | banks | heard
+    assert rules.inputs(job(IMAGE)) == {"model": models[IMAGE]} | banks
+    assert rules.inputs(job(AUDIO)) == {"model": models[AUDIO]} | banks | heard
+    assert rules.inputs(job(BOTH)) == {"model": models[BOTH]} | banks | heard
+    assert rules.random_init_inputs(job(BOTH)) == banks | heard
+
+
+def test_a_jobs_settings_say_what_its_encoder_knows_and_how_pairs_are_found() -> None:
+    rules = PairedRules(shipped(), Tree("r"), ROOT / "workflow/scripts")
+    found = {s: rules.settings(job(s)) for s in (IMAGE, AUDIO, BOTH, f"{IMAGE}+{AUDIO}")}
+    known = [settings["modalities"] for settings in found.values()]
+    assert known == [["image"], ["audio"], ["image", "audio"], ["image", "audio"]]
+    assert rules.random_init_settings(job(BOTH, seed="2"))["seed"] == 2
+    by = {task: rules.settings(job(BOTH, task=task))["by"] for task in ("advance", "mnist-fsdd")}
+    assert by == {"advance": "name", "mnist-fsdd": "label"}
+    assert found[BOTH]["encoder"]["arch"] == "vit" and found[BOTH]["split"] == "test"
 
 
 def measured(spec: dict[str, Any], folder: Path, *, parameters: int) -> dict[str, Any]:

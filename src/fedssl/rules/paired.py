@@ -88,7 +88,7 @@ class PairedRules:
             **{key: own[key] for key in ("audio", "encoder", "image")},
             **{key: evaluation[key] for key in ("knn", "linear-probe")},
             "by": pair.by,
-            "modalities": modalities,
+            "modalities": list(modalities),
             "seed": int(wildcards.seed),
             "split": pair.split,
             "threads": self.threads,
