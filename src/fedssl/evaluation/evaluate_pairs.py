@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fedssl.backbones.encoder import Encoder
-from fedssl.data.bank import Bank, open_bank
+from fedssl.data.bank import open_bank
 from fedssl.data.pairing import pair_split
 from fedssl.device import prepare_device
 from fedssl.evaluation.features import extract_features
@@ -34,27 +35,25 @@ def evaluate_pairs(
     pair's `position` is that of its sound, and `image` that of its image.
     """
     device = prepare_device(settings["threads"])
-    banks = {name: open_bank(_folder(inputs, name)) for name in ("image", "audio")}
+    encoders, sounds = _encoders(settings, inputs), open_bank(_folder(inputs, "audio"))
     train, scored = (_pairs(inputs, settings, split=s) for s in ("train", settings["split"]))
-    encoders, memory, queries = _encoders(settings, inputs), {}, {}
-    for name, encoder in encoders.items():
-        views = Views(banks[name], settings, statistics=read_statistics(inputs), device=device)
-        memory[name] = extract_features(encoder.backbone, views, train[name], device=device)
-        queries[name] = extract_features(encoder.backbone, views, scored[name], device=device)
+    memory = _features(encoders, train, inputs, settings=settings, device=device)
+    queries = _features(encoders, scored, inputs, settings=settings, device=device)
     facts = {
         **identity,
         "seed": int(identity["seed"]),
         "parameters": num_parameters(*encoders.values()),
     }
-    samples = _samples(banks["audio"], scored)
+    labels = sounds.labels[scored["audio"]]
+    samples = {"position": scored["audio"], "image": scored["image"], "label": labels}
     for protocol, path in metrics.items():
         shown = KNN_SHOWS.get(protocol, tuple(encoders))
         features = Features(
             memory=pair_features(protocol, {name: memory[name] for name in shown}),
-            memory_labels=torch.from_numpy(_samples(banks["audio"], train)["label"]).to(device),
+            memory_labels=torch.from_numpy(sounds.labels[train["audio"]]).to(device),
             queries=pair_features(protocol, {name: queries[name] for name in shown}),
-            query_labels=torch.from_numpy(samples["label"]).to(device),
-            num_classes=len(banks["audio"].classes),
+            query_labels=torch.from_numpy(labels).to(device),
+            num_classes=len(sounds.classes),
         )
         result = score("linear-probe" if protocol == "transfer" else "knn", features, settings)
         own = {"modality": "+".join(shown), "protocol": protocol}
@@ -78,10 +77,21 @@ def _pairs(
     )
 
 
-def _samples(sounds: Bank, pairs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return what the sample tables say of each pair: where its parts are, and its class."""
-    heard = pairs["audio"]
-    return {"position": heard, "image": pairs["image"], "label": sounds.labels[heard]}
+def _features(
+    encoders: Mapping[str, Encoder],
+    pairs: Mapping[str, np.ndarray],
+    inputs: Mapping[str, str],
+    *,
+    settings: Mapping[str, Any],
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """Return the features of the pairs, (pairs, dim), of each modality that has an encoder."""
+    found = {}
+    for name, encoder in encoders.items():
+        bank, statistics = open_bank(_folder(inputs, name)), read_statistics(inputs)
+        views = Views(bank, settings, statistics=statistics, device=device)
+        found[name] = extract_features(encoder.backbone, views, pairs[name], device=device)
+    return found
 
 
 def _encoders(settings: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, Encoder]:
