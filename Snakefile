@@ -24,6 +24,7 @@ include: "workflow/rules/shards.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/paired.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -8,6 +8,7 @@ from fedssl.experiments import Cell
 FEATURE_PROTOCOLS = ("knn", "linear-probe", "retrieval")
 # A job that scores kept rounds writes these; `chosen-round` is the number of the best one.
 ROUND_PROTOCOLS = ("best-round", "held-out-round", "chosen-round")
+FINAL = "final"  # the checkpoint after the last round; others are named round{r}
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,26 @@ class Tree:
     def model(self, cell: Cell) -> str:
         """The final model of a cell, which is also the path that reruns it."""
         return f"{self.results}/pretrain/{cell.path}/model.safetensors"
+
+    def milestones(self, cell: Cell) -> str:
+        """The folder of the models after the rounds that a cell keeps."""
+        return f"{self.results}/pretrain/{cell.path}/milestones"
+
+    def checkpoint(self, cell: Cell, name: str) -> str:
+        """The final model, or the milestone `round{r}`."""
+        return self.model(cell) if name == FINAL else f"{self.milestones(cell)}/{name}.safetensors"
+
+    def map_points(self, cell: Cell, checkpoint: str) -> str:
+        """The map of a checkpoint, a row a sample."""
+        return f"{self.results}/maps/{cell.path}/{checkpoint}.parquet"
+
+    def map_summary(self, cell: Cell, checkpoint: str) -> str:
+        """The silhouettes of a checkpoint's map."""
+        return f"{self.results}/maps/{cell.path}/{checkpoint}.json"
+
+    def table(self, name: str) -> str:
+        """The CSV of a table, or of the numbers behind a figure."""
+        return f"{self.results}/tables/{name}.csv"
 
     def rounds(self, cell: Cell) -> str:
         """The history of a cell's rounds."""

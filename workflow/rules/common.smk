@@ -17,9 +17,11 @@ from fedssl.outcome import FailureCollector, report_failures, write_cells
 from fedssl.paths import Tree
 from fedssl.rules.data import DataRules
 from fedssl.rules.evaluate import EvaluateRules
+from fedssl.rules.maps import MapRules
 from fedssl.rules.paired import PairedRules
 from fedssl.rules.pretrain import PretrainRules
 from fedssl.rules.report import ReportRules
+from fedssl.rules.sweeps import SweepRules
 from fedssl.sources import source_digests
 from fedssl.targets import check_targets, command_line_targets, one_of
 
@@ -41,7 +43,14 @@ try:
     PRETRAIN = PretrainRules(GRID, TREE, SCRIPTS)
     EVALUATE = EvaluateRules(GRID, TREE, SCRIPTS)
     PAIRED = PairedRules(GRID, TREE, SCRIPTS)
-    REPORT = ReportRules(GRID, TREE, BASE / "config" / "published")
+    MAPS = MapRules(GRID, LAYERS, tree=TREE, scripts=SCRIPTS)
+    SWEEPS = SweepRules(GRID, LAYERS, tree=TREE)
+    REPORT = ReportRules(
+        GRID,
+        TREE,
+        published=BASE / "config" / "published",
+        figures=[*MAPS.figures, *SWEEPS.figures],
+    )
     TARGETS = command_line_targets(sys.argv)
     check_targets(TARGETS, GRID, TREE, named=REPORT.targets)
 except UserError as error:

@@ -1,5 +1,7 @@
 """Tables and figures: nothing here scores a model, nothing before here knows of a table."""
 
+PUBLISHED = sorted(map(str, (BASE / "config" / "published").glob("*.csv")))
+
 
 rule table:
     input:
@@ -110,8 +112,8 @@ rule claims:
     input:
         claims=f"{BASE}/config/claims.yaml",
         schema=f"{BASE}/config/schemas/claims.schema.json",
-        published=sorted(map(str, (BASE / "config/published").glob("*.csv"))),
-        tables=[REPORT.file(table) for table in REPORT.tables],
+        published=PUBLISHED,
+        tables=[*map(TREE.table, REPORT.tables), *MAPS.tables],
     output:
         csv="<results>/claims.csv",
         provenance="<results>/claims.provenance.json",

@@ -1,6 +1,5 @@
 """Figures drawn from what pretraining logged."""
 
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.errors import UserError
-from fedssl.reporting.markup import SCALED
-from fedssl.reporting.style import figure_style, save_figure, split_style
+from fedssl.reporting.style import figure_style, figure_title, save_figure, split_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,11 +123,3 @@ def add_legend(figure: "Figure", *, columns: int) -> None:
     figure.legend(
         handles.values(), handles.keys(), loc="outside lower center", ncols=columns, frameon=False
     )
-
-
-def figure_title(spec: Mapping[str, Any], *, characters: int) -> str:
-    """Return a figure's title, wrapped, which says so where numbers are scaled."""
-    lines = [spec["title"]]
-    if spec["scale"] != "paper":
-        lines.append(f"{SCALED} ({spec['scale_note']})")
-    return "\n".join(textwrap.fill(line, width=characters) for line in lines)

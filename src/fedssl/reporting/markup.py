@@ -47,9 +47,10 @@ def table_grid(frame: pd.DataFrame, spec: Mapping[str, Any], *, notes: Iterable[
     """Return a built table with its rows down and columns across, and `n_eval` at the bottom."""
     records = {(record["row"], record["column"]): record for record in frame.to_dict("records")}
     rows, columns = list(frame["row"].unique()), _columns(frame)
-    legend = "Measured ± standard deviation over seeds (published)."
+    printed = " (published)" if frame["published"].notna().any() else ""
+    legend = f"Measured ± standard deviation over seeds{printed}."
     return Grid(
-        title=f"{spec['study']}, table {spec['table']}: {spec['title']}{scale_mark(spec)}",
+        title=f"{spec['study']}, {table_name(spec['table'])}: {spec['title']}{scale_mark(spec)}",
         header=("", *columns),
         rows=tuple(
             (row, *(_entry(records.get((row, column))) for column in columns)) for row in rows
@@ -77,6 +78,11 @@ def _columns(frame: pd.DataFrame) -> list[str]:
     rows = [list(part["column"]) for _, part in frame.groupby("row", sort=False)]
     longest = max(rows, key=len, default=[])
     return [*longest, *(name for name in frame["column"].unique() if name not in longest)]
+
+
+def table_name(table: str) -> str:
+    """Return what a table is called: by its number, or by the figure whose numbers it holds."""
+    return f"table {table}" if table.isdecimal() else table.replace("figure", "figure ")
 
 
 def scale_mark(spec: Mapping[str, Any]) -> str:

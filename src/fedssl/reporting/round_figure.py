@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.files import atomic_write
-from fedssl.reporting.figures import add_legend, figure_title
-from fedssl.reporting.style import aggregator_style, figure_style, save_figure
+from fedssl.reporting.figures import add_legend
+from fedssl.reporting.style import aggregator_style, figure_style, figure_title, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

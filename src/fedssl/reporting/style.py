@@ -1,7 +1,8 @@
-"""How figures look: one colour and dash per modality split, and the same bytes every time."""
+"""How figures look: one colour for one thing everywhere, and the same bytes every time."""
 
 import contextlib
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedssl.errors import UserError
 from fedssl.files import atomic_write
+from fedssl.reporting.markup import SCALED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +44,14 @@ class LineStyle:
     def linestyle(self) -> str | tuple[float, tuple[float, ...]]:
         """The dashes as matplotlib takes them."""
         return (0, self.dashes) if self.dashes else "solid"
+
+
+@dataclass(frozen=True)
+class PointStyle:
+    """A colour as hex, and a mark that tells points apart without it."""
+
+    color: str
+    marker: str
 
 
 # Okabe and Ito's palette, told apart with any colour vision.
@@ -94,6 +104,41 @@ def aggregator_style(aggregator: str, variant: int) -> LineStyle:
     if variant > 0:
         return LineStyle(color, _FURTHER_DASHES[(variant - 1) % len(_FURTHER_DASHES)])
     return LineStyle(color, _BACKBONE_ONLY if aggregator.endswith("-bb") else ())
+
+
+# Paul Tol's muted colours, none of a split's: cold for images, warm for audio, the first of each
+# dark and the second light, which also tells them apart in grey.
+_DATASETS = {
+    "image": (("#332288", "#88ccee"), "sDPX"),
+    "audio": (("#882255", "#ddcc77"), "o^v*"),
+}
+
+
+def dataset_styles(modalities: Mapping[str, str]) -> dict[str, PointStyle]:
+    """Return the points of each dataset, given its modality, in the study's order.
+
+    From the third dataset of a modality on, colours come back with other marks.
+    """
+    styles: dict[str, PointStyle] = {}
+    for modality, (colors, markers) in _DATASETS.items():
+        alike = [name for name in modalities if modalities[name] == modality]
+        for place, name in enumerate(alike):
+            color, marker = colors[place % len(colors)], markers[place % len(markers)]
+            styles[name] = PointStyle(color, marker)
+    return {name: styles[name] for name in modalities}
+
+
+def modality_style(modality: str) -> PointStyle:
+    """Return the points of what is an average over the datasets of a modality."""
+    return dataset_styles({"": modality})[""]
+
+
+def figure_title(spec: Mapping[str, Any], *, characters: int) -> str:
+    """Return a title of lines of at most so many characters, which says what is scaled."""
+    lines = [spec["title"]]
+    if spec["scale"] != "paper":
+        lines.append(f"{SCALED} ({spec['scale_note']})")
+    return "\n".join(textwrap.fill(line, width=characters) for line in lines)
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ COLUMNS = (
     "cell",
 )
 _TOLERANCE = 1.0  # points: within this a number is reproduced however many samples it rests on
-_DTYPES = {
+DTYPES = {
     "published": "float64",
     "measured": "float64",
     "std": "float64",
@@ -51,15 +51,33 @@ def write_table(
 
     Args:
         spec: What `build_table` takes.
-        published: Files of published numbers; those of other tables are left out.
+        published: Files of published numbers, none for what the paper does not print; those of
+            other tables are left out.
         csv: Where the CSV goes.
         md: Where the Markdown goes.
         tex: Where the LaTeX goes.
     """
     numbers = _of_table(spec, read_published(published))
     frame = build_table(spec, published=numbers)
-    grid = table_grid(frame, spec, notes=_notes(numbers))
-    grid = with_column(grid, "parameters", parameter_column(spec))
+    notes, parameters = _notes(numbers), parameter_column(spec)
+    write_frame(frame, spec, notes=notes, csv=csv, md=md, tex=tex, parameters=parameters)
+
+
+def write_frame(
+    frame: pd.DataFrame,
+    spec: Mapping[str, Any],
+    *,
+    notes: Iterable[str],
+    csv: str | Path,
+    md: str | Path,
+    tex: str | Path,
+    parameters: Mapping[str, str] | None = None,
+) -> None:
+    """Write the rows of a table, as `build_table` returns them, in its three forms.
+
+    `parameters` has a text for each row where the table has such a column.
+    """
+    grid = with_column(table_grid(frame, spec, notes=notes), "parameters", parameters or {})
     with atomic_write(csv) as path:
         frame.round(4).to_csv(path, index=False, lineterminator="\n")
     write_text(md, to_markdown(grid))
@@ -95,7 +113,7 @@ def build_table(spec: Mapping[str, Any], *, published: pd.DataFrame) -> pd.DataF
         for column in columns
         if (record := _record(spec, row, column=column, numbers=numbers)) is not None
     ]
-    return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(_DTYPES)
+    return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(DTYPES)
 
 
 def _of_table(spec: Mapping[str, Any], published: pd.DataFrame) -> pd.DataFrame:

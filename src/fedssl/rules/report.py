@@ -1,5 +1,6 @@
 """Inputs and parameters of the rules that write tables and figures."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ Wildcards = Any
 class ReportRules:
     """Tables and figures, and their names as targets."""
 
-    def __init__(self, grid: Grid, tree: Tree, published: Path) -> None:
-        """Name every product; `published` is the folder of the papers' numbers."""
+    def __init__(self, grid: Grid, tree: Tree, *, published: Path, figures: Iterable[str]) -> None:
+        """Name every product.
+
+        `published` is the folder of the papers' numbers; `figures` are the papers', beside those
+        that each study has.
+        """
         self._published = published
         self._grid = grid
         self._tree = tree
@@ -24,6 +29,7 @@ class ReportRules:
         self.contrasts = list(grid.config["contrasts"])
         scored = [study for study in self.studies if rounds.scored_cells(grid, study)]
         self.figures = [
+            *figures,
             *(f"{study}_loss" for study in self.studies),
             *(f"{study}_rounds" for study in scored),
         ]
@@ -42,7 +48,7 @@ class ReportRules:
         """Return the file that stands for a table or figure."""
         if name in self.figures:
             return f"{self._tree.results}/figures/{name}.pdf"
-        return f"{self._tree.results}/tables/{name}.csv"
+        return self._tree.table(name)
 
     def files(self, study: str) -> list[str]:
         """Return the files of all tables and figures of a study."""

@@ -9,7 +9,7 @@ from fedssl.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
 from fedssl.paths import ROUND_PROTOCOLS, Tree
 from fedssl.splits import parse_split
 
-_ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
+ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
 _AXES = ("method", "arch", "aggregator", "split", "variant")
 
 
@@ -203,7 +203,7 @@ def _contrast(
 
 def row_axes(row: Mapping[str, Any]) -> dict[str, str]:
     """Return the axes of a row's cells, with defaults for those that it does not name."""
-    return {axis: row.get(axis, _ROW_DEFAULTS.get(axis)) for axis in _AXES}
+    return {axis: row.get(axis, ROW_DEFAULTS.get(axis)) for axis in _AXES}
 
 
 def _sides(tasks: list[dict[str, Any]]) -> list[str]:

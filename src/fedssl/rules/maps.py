@@ -1,0 +1,151 @@
+"""Inputs and parameters of the rules behind maps of features and their figures."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fedssl import backbones
+from fedssl.configuration import Layer, origin
+from fedssl.errors import UserError
+from fedssl.experiments import Cell, Grid, Task, sort_keys
+from fedssl.paths import FINAL, Tree
+from fedssl.rules.pretrain import cell_of
+from fedssl.rules.specs import ROW_DEFAULTS
+from fedssl.sources import source_digests
+from fedssl.splits import MODALITIES
+
+Wildcards = Any
+
+
+class MapRules:
+    """Maps of checkpoints, the tables of their silhouettes, and the figures that show both."""
+
+    def __init__(self, grid: Grid, layers: Sequence[Layer], *, tree: Tree, scripts: Path) -> None:
+        """Name every figure; raise UserError where one shows a round that is not kept."""
+        self._grid = grid
+        self._tree = tree
+        self._scripts = scripts
+        self.threads: int = grid.config["evaluation"]["threads"]
+        self.figures = [name for name in grid.config["maps"] if self._can_be_drawn(name)]
+        for name in self.figures:
+            for panel in self._panels(name):
+                self._check_rounds(name, panel, layers)
+
+    @property
+    def tables(self) -> list[str]:
+        """Return the tables of silhouettes."""
+        return [self._tree.table(name) for name in self.figures]
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """Return every checkpoint that a figure shows, as the wildcard names it."""
+        columns = [c for name in self.figures for c in self._grid.config["maps"][name]["columns"]]
+        return sorted({_checkpoint(column) for column in columns})
+
+    def inputs(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return the checkpoint, or the folder it lies in, the banks and the audio statistics."""
+        cell, study = cell_of(wildcards), self._grid.config["studies"][wildcards.study]
+        final = wildcards.checkpoint == FINAL
+        return {
+            "pretrained": self._tree.model(cell) if final else self._tree.milestones(cell),
+            "banks": [self._tree.bank(task.task) for task in self._tasks(wildcards.study)],
+            "normalisation": self._tree.normalisation(cell.study, study["datasets"]["audio"]),
+        }
+
+    def checkpoint(self, wildcards: Wildcards) -> str:
+        """Return the file of the weights."""
+        return self._tree.checkpoint(cell_of(wildcards), wildcards.checkpoint)
+
+    def settings(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return what a map depends on besides the checkpoint and the banks."""
+        cell = self._grid.settings(cell_of(wildcards))
+        tasks = self._tasks(wildcards.study)
+        settings = {
+            **{key: cell[key] for key in ("audio", "encoder", "image")},
+            **self._grid.config["evaluation"]["embedding-map"],
+            "datasets": [{"dataset": task.task, "split": task.split} for task in tasks],
+            "seed": int(wildcards.seed),
+            "threads": self.threads,
+        }
+        return dict(sort_keys(settings))
+
+    def sources(self, wildcards: Wildcards) -> dict[str, str]:
+        """Return the code behind a map."""
+        encoder = backbones.module_name(wildcards.arch)
+        return source_digests(self._scripts / "embedding_map.py", encoder)
+
+    def figure(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return a figure's panels, row by row, and the datasets they show."""
+        name = wildcards.figure
+        figure, datasets = self._grid.config["maps"][name], self._grid.config["datasets"]
+        return {
+            "study": figure["study"],
+            "table": name.removeprefix(f"{figure['study']}_"),
+            "title": figure["title"],
+            "scale": self._grid.config["scale"]["kind"],
+            "scale_note": self._grid.config["scale"]["note"],
+            "rows": [row["row"] for row in figure["rows"]],
+            "columns": [column["column"] for column in figure["columns"]],
+            "datasets": {
+                task.task: {"title": datasets[task.task]["title"], "modality": task.modality}
+                for task in self._tasks(figure["study"])
+            },
+            "panels": [self._panel(panel) for panel in self._panels(name)],
+        }
+
+    def points(self, wildcards: Wildcards) -> list[str]:
+        """Return the maps that a figure draws: of each panel the first seed's."""
+        panels = self.figure(wildcards)["panels"]
+        return [panel["cells"][0]["points"] for panel in panels if panel["cells"]]
+
+    def summaries(self, wildcards: Wildcards) -> list[str]:
+        """Return the silhouettes of a figure's panels, of every seed."""
+        panels = self.figure(wildcards)["panels"]
+        return [cell["summary"] for panel in panels for cell in panel["cells"]]
+
+    def _panels(self, name: str) -> Iterator[dict[str, Any]]:
+        figure = self._grid.config["maps"][name]
+        for row in figure["rows"]:
+            for column in figure["columns"]:
+                axes = {**ROW_DEFAULTS, "study": figure["study"], **row, **column}
+                yield axes | {"checkpoint": _checkpoint(column)}
+
+    def _cells(self, panel: Mapping[str, Any]) -> list[Cell]:
+        axes = ("study", "method", "arch", "aggregator", "split", "variant")
+        return self._grid.select(**{axis: panel[axis] for axis in axes})
+
+    def _panel(self, panel: Mapping[str, Any]) -> dict[str, Any]:
+        cells = [
+            {
+                "cell": self._tree.model(cell),
+                "points": self._tree.map_points(cell, panel["checkpoint"]),
+                "summary": self._tree.map_summary(cell, panel["checkpoint"]),
+            }
+            for cell in self._cells(panel)
+        ]
+        return {"row": f"{panel['column']} {panel['row']}", "cells": cells}
+
+    def _tasks(self, study: str) -> list[Task]:
+        mapped = {t["task"] for t in self._grid.config["studies"][study]["tasks"] if t.get("map")}
+        return [task for task in self._grid.tasks(study) if task.task in mapped]
+
+    def _can_be_drawn(self, name: str) -> bool:
+        """Return whether the grid declares a panel's cell, and samples of both modalities."""
+        modalities = {
+            task.modality for task in self._tasks(self._grid.config["maps"][name]["study"])
+        }
+        return modalities == set(MODALITIES) and any(map(self._cells, self._panels(name)))
+
+    def _check_rounds(self, name: str, panel: Mapping[str, Any], layers: Sequence[Layer]) -> None:
+        for cell in self._cells(panel):
+            kept = self._grid.settings(cell)["federation"].get("kept_rounds", [])
+            if "round" in panel and panel["round"] not in kept:
+                raise UserError(
+                    f"{origin(('maps', name, 'columns'), layers)}: maps.{name}.columns has round "
+                    f"{panel['round']}, but federation.kept_rounds of {cell.path} is {kept}; add "
+                    f"{panel['round']} to it, or show a round that it holds."
+                )
+
+
+def _checkpoint(column: Mapping[str, Any]) -> str:
+    return f"round{column['round']}" if "round" in column else FINAL

@@ -1,0 +1,98 @@
+"""Parameters of the rule that draws tables as curves over modality splits."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fedssl.configuration import Key, Layer, closest, key_text, origin
+from fedssl.errors import UserError
+from fedssl.experiments import Grid
+from fedssl.paths import Tree
+from fedssl.reporting.predicates import heading
+from fedssl.rules.specs import ROW_DEFAULTS
+from fedssl.splits import parse_split
+
+Wildcards = Any
+
+
+class SweepRules:
+    """Figures whose panels are tables, whose points are rows and whose lines are columns."""
+
+    def __init__(self, grid: Grid, layers: Sequence[Layer], *, tree: Tree) -> None:
+        """Name every figure; raise UserError where one draws a table that does not exist."""
+        self._grid = grid
+        self._tree = tree
+        for name, figure in grid.config["sweeps"].items():
+            for place, panel in enumerate(figure["panels"]):
+                _check(("sweeps", name, "panels", place, "table"), panel["table"], grid, layers)
+        self.figures = [name for name in grid.config["sweeps"] if self._can_be_drawn(name)]
+
+    def figure(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return a figure's panels and lines, and the table rows that its points are."""
+        figure = self._grid.config["sweeps"][wildcards.figure]
+        number = wildcards.figure.removeprefix(f"{figure['study']}_figure")
+        scale = self._grid.config["scale"]
+        return {
+            "title": f"{figure['study']}, figure {number}: {figure['title']}",
+            "scale": scale["kind"],
+            "scale_note": scale["note"],
+            "lines": self._lines(figure),
+            "panels": [self._panel(panel) for panel in figure["panels"]],
+        }
+
+    def tables(self, wildcards: Wildcards) -> list[str]:
+        """Return the tables that a figure draws."""
+        panels = self._grid.config["sweeps"][wildcards.figure]["panels"]
+        return [self._tree.table(panel["table"]) for panel in panels]
+
+    def _table(self, panel: Mapping[str, Any]) -> Mapping[str, Any]:
+        table: Mapping[str, Any] = self._grid.config["tables"][panel["table"]]
+        return table
+
+    def _panel(self, panel: Mapping[str, Any]) -> dict[str, Any]:
+        rows = self._table(panel)["rows"]
+        return {
+            "title": panel["title"],
+            "x": panel["x"],
+            "rows": {r["row"]: parse_split(r["split"]).both for r in rows if "split" in r},
+            "references": [row["row"] for row in rows if row.get("random_init", False)],
+        }
+
+    def _lines(self, figure: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Return the columns of the first panel's table; the other panels' are the same."""
+        table, datasets = self._table(figure["panels"][0]), self._grid.config["datasets"]
+        return [
+            {
+                "column": heading(column["column"], protocol),
+                "modality": datasets[column["tasks"][0]]["modality"],
+                "tasks": ", ".join(datasets[task]["title"] for task in column["tasks"]),
+            }
+            for protocol in table["protocols"]
+            for column in table["columns"]
+        ]
+
+    def _can_be_drawn(self, name: str) -> bool:
+        """Return whether each panel has two rows whose cells, and columns whose tasks, are run."""
+        figure = self._grid.config["sweeps"][name]
+        known = {task.task for task in self._grid.tasks(figure["study"])}
+        tables = [self._table(panel) for panel in figure["panels"]]
+        tasks = {
+            task for table in tables for column in table["columns"] for task in column["tasks"]
+        }
+        return tasks <= known and all(self._declared_rows(table) > 1 for table in tables)
+
+    def _declared_rows(self, table: Mapping[str, Any]) -> int:
+        rows = [{**ROW_DEFAULTS, **row} for row in table["rows"] if "split" in row]
+        axes = ("method", "arch", "aggregator", "split", "variant")
+        return sum(
+            bool(self._grid.select(study=table["study"], **{axis: row[axis] for axis in axes}))
+            for row in rows
+        )
+
+
+def _check(key: Key, table: str, grid: Grid, layers: Sequence[Layer]) -> None:
+    if table not in grid.config["tables"]:
+        known = grid.config["tables"]
+        raise UserError(
+            f"{origin(key, layers)}: {key_text(key)} names {table!r}, which is no table"
+            f"{closest(table, known)}; there are {', '.join(known)}."
+        )

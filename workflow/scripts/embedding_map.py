@@ -1,0 +1,15 @@
+"""Map samples of several datasets by one checkpoint's features."""
+
+from fedssl.evaluation.embedding_map import embedding_map
+from fedssl.job import job
+
+with job(snakemake, **snakemake.params.settings) as facts:
+    facts |= embedding_map(
+        snakemake.params.settings,
+        identity=dict(snakemake.wildcards.items()),
+        checkpoint=snakemake.params.checkpoint,
+        banks=snakemake.input.banks,
+        normalisation=snakemake.input.normalisation,
+        points=snakemake.output.points,
+        summary=snakemake.output.summary,
+    )

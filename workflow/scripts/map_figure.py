@@ -1,0 +1,13 @@
+"""Draw a figure of maps."""
+
+from fedssl.job import job
+from fedssl.reporting.maps import write_map_figure
+
+with job(snakemake, **snakemake.params.spec):
+    write_map_figure(
+        snakemake.params.spec,
+        table=snakemake.input.table,
+        pdf=snakemake.output.pdf,
+        png=snakemake.output.png,
+        svg=snakemake.output.svg,
+    )
