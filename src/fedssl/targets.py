@@ -45,7 +45,7 @@ def check_targets(targets: Iterable[str], grid: Grid, tree: Tree, *, named: Sequ
 
 
 def _check_path(target: str, grid: Grid, tree: Tree) -> None:
-    for stage in ("pretrain", "evaluate"):
+    for stage in ("pretrain", "evaluate", "maps"):
         prefix = f"{tree.results}/{stage}/"
         if target.startswith(prefix):
             _check_segments(target, target.removeprefix(prefix).split("/"), grid)

@@ -9,7 +9,7 @@ from matplotlib.image import imread
 
 from fedssl.errors import UserError
 from fedssl.reporting.figures import loss_figure, round_losses, write_loss_figure
-from fedssl.reporting.style import figure_style, split_style
+from fedssl.reporting.style import dataset_styles, figure_style, split_style
 
 HEADER = "round,client,modality,samples,steps,loss,seconds\n"
 SPLITS = ["a0-i100-b0", "a100-i0-b0", "a0-i0-b100", "a50-i50-b0", "a33-i33-b34"]
@@ -194,6 +194,28 @@ def test_named_colours_stay_apart_without_red_or_green_cones(matrix):
     seen = [dichromat(split_style(split).color, matrix=matrix) for split in SPLITS]
     gaps = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
     assert min(gaps) > 0.1
+
+
+MODALITIES = {"a": "image", "b": "audio", "c": "image", "d": "audio"}
+
+
+@pytest.mark.parametrize("matrix", [np.eye(3), DEUTERANOPIA, PROTANOPIA], ids=["all", "d", "p"])
+def test_datasets_stay_apart_from_each_other_and_from_splits(matrix):
+    datasets = [style.color for style in dataset_styles(MODALITIES).values()]
+    splits = [split_style(split).color for split in SPLITS]
+    seen, taken = ([dichromat(c, matrix=matrix) for c in cs] for cs in (datasets, splits))
+    assert min(np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]) > 0.1
+    assert min(np.linalg.norm(a - b) for a in seen for b in taken) > 0.1
+
+
+def test_datasets_of_one_modality_differ_in_grey_and_all_in_marks():
+    styles = dataset_styles(MODALITIES)
+    luminance = np.array([0.2126, 0.7152, 0.0722])
+    grey = {name: dichromat(s.color, matrix=np.eye(3)) @ luminance for name, s in styles.items()}
+    assert min(abs(grey["a"] - grey["c"]), abs(grey["b"] - grey["d"])) > 0.4
+    many = dataset_styles({str(i): ("image", "audio")[i % 2] for i in range(8)})
+    assert len(set(many.values())) == 8
+    assert dataset_styles(dict(reversed(MODALITIES.items())))["a"] == styles["c"]
 
 
 def test_other_splits_lie_between_the_colours_of_what_they_mix():

@@ -109,7 +109,8 @@ def test_a_mistyped_target_is_named(edited: Project, target: str, words: str) ->
 
 def test_the_paper_grid_is_planned_without_any_data(edited: Project) -> None:
     planned = edited.planned(config=())
-    assert planned["pretrain"] == 42 and planned["evaluate"] == 210 and planned["acquire"] >= 6
+    assert planned["pretrain"] == 66 and planned["evaluate"] == 330 and planned["acquire"] >= 6
+    assert planned["embedding_map"] == 42 and planned["map_figure"] == 2
 
 
 def test_a_restricted_archive_fails_in_its_own_job_with_instructions(unfinished: Project) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _WIDTH_INCHES = 7.2  # across a page of two columns
 _CHARACTERS_PER_INCH = 13
+_HANDLE_CHARACTERS = 8  # as wide as a mark and the gaps around it
 _LABELS = "abcdefghijklmnopqrstuvwxyz"
 _QUOTED = {"by dataset": "silhouette by dataset", "by modality": "silhouette by modality"}
 # Datasets take turns, so that none lies on top of all others.
@@ -58,7 +59,8 @@ def map_figure(spec: Mapping[str, Any], silhouettes: pd.DataFrame) -> "Figure":
             axes.set_ylabel(rows[row], fontweight="bold")
         if panel["cells"]:
             _draw_panel(axes, spec, pd.read_parquet(panel["cells"][0]["points"]))
-            axes.set_xlabel(_quote(silhouettes[silhouettes["row"] == panel["row"]]))
+            quoted = _quote(silhouettes[silhouettes["row"] == panel["row"]])
+            axes.set_xlabel(quoted, fontsize="small")
         else:
             axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", color="#666666")
     _add_legend(figure, spec)
@@ -112,12 +114,14 @@ def _add_legend(figure: "Figure", spec: Mapping[str, Any]) -> None:
         )
         for name, style in _styles(spec).items()
     ]
-    columns = 4 if len(spec["columns"]) > 3 else 2
+    longest = max(len(handle.get_label()) for handle in handles) + _HANDLE_CHARACTERS
+    columns = max(1, int(_CHARACTERS_PER_INCH * figure.get_figwidth() // longest))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def _title(spec: Mapping[str, Any], *, inches: float) -> str:
     seeds = max(len(panel["cells"]) for panel in spec["panels"])
-    several = f"; maps of the first of {seeds} seeds, silhouettes of all" if seeds > 1 else ""
-    title = f"{spec['study']}, {table_name(spec['table'])}: {spec['title']}{several}"
-    return figure_title({**spec, "title": title}, characters=int(_CHARACTERS_PER_INCH * inches))
+    notes = [f"maps of the first of {seeds} seeds, silhouettes of all"] if seeds > 1 else []
+    title = f"{spec['study']}, {table_name(spec['table'])}: {spec['title']}"
+    characters = int(_CHARACTERS_PER_INCH * inches)
+    return figure_title({**spec, "title": title}, characters=characters, notes=notes)

@@ -29,7 +29,10 @@ _DIGITS = 9  # smaller differences are floating-point error
 
 @dataclass(frozen=True)
 class Number:
-    """A cell's percent, its standard error over seeds (None if unknown) and whether scaled."""
+    """A cell's value, its standard error over seeds (None if unknown) and whether scaled.
+
+    Values are percent; of figure 3, which claims only order, silhouettes from -1 to 1.
+    """
 
     value: float
     error: float | None = None
@@ -212,10 +215,17 @@ def _half_width(left: Sum, right: Sum, numbers: Numbers) -> float | None:
 
 
 def _evidence(rule: Predicate, pair: tuple[Sum, Sum], numbers: Numbers) -> str:
-    left, right = (f"{_value(side, numbers):.2f} ({_text(side)})" if side else "" for side in pair)
+    left, right = (
+        f"{_shown(_value(side, numbers))} ({_text(side)})" if side else "" for side in pair
+    )
     by = f"{rule['by']:+g}" if rule["by"] or not right else ""
     within = f"within {rule['within']:g}" if rule["relation"] in ("=", "~") else ""
     return " ".join(part for part in (left, rule["relation"], right, by, within) if part)
+
+
+def _shown(value: float) -> str:
+    """Return a percentage with two decimals, and what may be a silhouette with four."""
+    return f"{value:.2f}" if abs(value) > 1 else f"{value:.4f}"
 
 
 def _text(number: Sum) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,11 +106,10 @@ def aggregator_style(aggregator: str, variant: int) -> LineStyle:
     return LineStyle(color, _BACKBONE_ONLY if aggregator.endswith("-bb") else ())
 
 
-# Paul Tol's muted colours, none of a split's: cold for images, warm for audio, the first of each
-# dark and the second light, which also tells them apart in grey.
+# None of a split's: cold for images, warm for audio; lightness rises in four even steps, for grey.
 _DATASETS = {
-    "image": (("#332288", "#88ccee"), "sDPX"),
-    "audio": (("#882255", "#ddcc77"), "o^v*"),
+    "image": (("#332288", "#72a9d2"), "sDPX"),
+    "audio": (("#9c4263", "#e3c94c"), "o^v*"),
 }
 
 
@@ -133,9 +132,9 @@ def modality_style(modality: str) -> PointStyle:
     return dataset_styles({"": modality})[""]
 
 
-def figure_title(spec: Mapping[str, Any], *, characters: int) -> str:
+def figure_title(spec: Mapping[str, Any], *, characters: int, notes: Iterable[str] = ()) -> str:
     """Return a title of lines of at most so many characters, which says what is scaled."""
-    lines = [spec["title"]]
+    lines = [spec["title"], *notes]
     if spec["scale"] != "paper":
         lines.append(f"{SCALED} ({spec['scale_note']})")
     return "\n".join(textwrap.fill(line, width=characters) for line in lines)

@@ -45,7 +45,7 @@ def sweep_figure(spec: Mapping[str, Any], tables: Sequence[pd.DataFrame]) -> "Fi
     from matplotlib.figure import Figure
 
     width, height = _PANEL_INCHES
-    size = (width * len(tables), height + 1.0)
+    size = (width * len(tables), height + 1.3)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for place, (axes, panel, table) in enumerate(zip(panels, spec["panels"], tables, strict=True)):
@@ -55,7 +55,7 @@ def sweep_figure(spec: Mapping[str, Any], tables: Sequence[pd.DataFrame]) -> "Fi
         axes.set(xlabel=panel["x"], xticks=sorted(panel["rows"].values()))
     panels[0].set_ylabel("kNN top-1 accuracy, %")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", frameon=False)
     figure.suptitle(figure_title(spec, characters=44 * len(tables)), fontsize="medium")
     return figure
 
@@ -69,21 +69,23 @@ def _draw_line(
     points = points.dropna(subset="measured").sort_values("x")
     if points.empty:
         raise UserError(f"{panel['title']}: no row of {line['column']} was run; nothing to draw.")
-    axes.errorbar(
+    axes.plot(
         points["x"],
         points["measured"],
-        yerr=points["std"].fillna(0.0),
         color=style.color,
         marker=style.marker,
         markersize=4,
         linestyle=_DASHES[line["modality"]],
         linewidth=1.3,
-        capsize=2.5,
         label=f"{line['modality']} tasks: {line['tasks']}",
     )
-    for name in panel["references"]:
+    spread = points.dropna(subset="std")
+    axes.errorbar(
+        spread["x"], spread["measured"], spread["std"], fmt="none", ecolor=style.color, capsize=2.5
+    )
+    for name, value in found["measured"].reindex(panel["references"]).dropna().items():
         axes.axhline(
-            found["measured"][name],
+            value,
             color=style.color,
             linestyle=_REFERENCE_DASHES,
             linewidth=1.0,

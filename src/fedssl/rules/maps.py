@@ -21,15 +21,16 @@ class MapRules:
     """Maps of checkpoints, the tables of their silhouettes, and the figures that show both."""
 
     def __init__(self, grid: Grid, layers: Sequence[Layer], *, tree: Tree, scripts: Path) -> None:
-        """Name every figure; raise UserError where one shows a round that is not kept."""
+        """Name every figure; raise UserError for a panel of no split or of a round not kept."""
         self._grid = grid
         self._tree = tree
         self._scripts = scripts
         self.threads: int = grid.config["evaluation"]["threads"]
-        self.figures = [name for name in grid.config["maps"] if self._can_be_drawn(name)]
-        for name in self.figures:
+        for name in grid.config["maps"]:
+            place = f"{origin(('maps', name), layers)}: maps.{name}"
             for panel in self._panels(name):
-                self._check_rounds(name, panel, layers)
+                self._check(panel, place=place)
+        self.figures = [name for name in grid.config["maps"] if self._can_be_drawn(name)]
 
     @property
     def tables(self) -> list[str]:
@@ -112,7 +113,7 @@ class MapRules:
 
     def _cells(self, panel: Mapping[str, Any]) -> list[Cell]:
         axes = ("study", "method", "arch", "aggregator", "split", "variant")
-        return self._grid.select(**{axis: panel[axis] for axis in axes})
+        return self._grid.select(**{axis: panel.get(axis) for axis in axes})
 
     def _panel(self, panel: Mapping[str, Any]) -> dict[str, Any]:
         cells = [
@@ -136,14 +137,18 @@ class MapRules:
         }
         return modalities == set(MODALITIES) and any(map(self._cells, self._panels(name)))
 
-    def _check_rounds(self, name: str, panel: Mapping[str, Any], layers: Sequence[Layer]) -> None:
-        for cell in self._cells(panel):
+    def _check(self, panel: Mapping[str, Any], *, place: str) -> None:
+        if "split" not in panel:
+            raise UserError(
+                f"{place}: neither row {panel['row']!r} nor column {panel['column']!r} has a "
+                "split; give one of them, for example split: a0-i0-b100."
+            )
+        for cell in self._cells(panel) if "round" in panel else []:
             kept = self._grid.settings(cell)["federation"].get("kept_rounds", [])
-            if "round" in panel and panel["round"] not in kept:
+            if panel["round"] not in kept:
                 raise UserError(
-                    f"{origin(('maps', name, 'columns'), layers)}: maps.{name}.columns has round "
-                    f"{panel['round']}, but federation.kept_rounds of {cell.path} is {kept}; add "
-                    f"{panel['round']} to it, or show a round that it holds."
+                    f"{place} shows round {panel['round']}, but federation.kept_rounds of "
+                    f"{cell.path} is {kept}; add {panel['round']} to it, or show a round it holds."
                 )
 
 

@@ -64,7 +64,7 @@ class SweepRules:
             {
                 "column": heading(column["column"], protocol),
                 "modality": datasets[column["tasks"][0]]["modality"],
-                "tasks": ", ".join(datasets[task]["title"] for task in column["tasks"]),
+                "tasks": "; ".join(datasets[task]["title"] for task in column["tasks"]),
             }
             for protocol in table["protocols"]
             for column in table["columns"]

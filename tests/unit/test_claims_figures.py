@@ -1,0 +1,86 @@
+"""The shipped claims on what the paper only draws: decided on the tables behind the figures."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from fedssl.paths import Tree
+from fedssl.reporting.claims import write_claims
+from fedssl.reporting.predicates import heading
+from fedssl.reporting.tables import COLUMNS
+from fedssl.rules.maps import MapRules
+from fedssl.splits import parse_split
+from tests.unit.figures import ROOT, shipped
+
+CLUSTERS = "clusters-better-than-audio-only"
+FROM_30 = "audio-best-from-30-percent-both"
+FROM_30_ON_AUDIO = "audio-best-from-30-percent-both-on-audio-clients"
+FROM_50 = "image-best-from-50-percent-both"
+
+
+def rows(table: str) -> list[tuple[str, str]]:
+    """Return the rows and columns that the shipped configuration gives a figure's table."""
+    grid, layers = shipped()
+    if table == "figure3":
+        rules = MapRules(grid, layers, tree=Tree("results"), scripts=ROOT / "workflow/scripts")
+        panels = rules.figure(SimpleNamespace(figure="fssuavl_figure3"))["panels"]
+        return [(panel["row"], "silhouette by dataset") for panel in panels]
+    declared = grid.config["tables"][f"fssuavl_{table}"]
+    return [
+        (row["row"], heading(column["column"], "knn"))
+        for row in declared["rows"]
+        for column in declared["columns"]
+    ]
+
+
+def claims(folder: Path, table: str, value: Callable[[str, str], float]) -> pd.Series:
+    """Return the verdicts of the shipped claims on one made-up table."""
+    made_up = [
+        {"study": "fssuavl", "table": table, "row": row, "column": column, "verdict": "scaled"}
+        | {"measured": value(row, column), "n_seeds": 1}
+        for row, column in rows(table)
+    ]
+    pd.DataFrame(made_up, columns=list(COLUMNS)).to_csv(folder / "table.csv", index=False)
+    published = sorted((ROOT / "config/published").glob("*.csv"))
+    path = folder / "claims.csv"
+    write_claims(ROOT / "config/claims.yaml", published, tables=[folder / "table.csv"], path=path)
+    return pd.read_csv(path).set_index("id")["measured"]
+
+
+def both(row: str) -> int:
+    """Return a row's percentage of clients with both modalities; random init has none."""
+    return parse_split(row.split()[1]).both if " a" in row else 0
+
+
+def test_the_silhouettes_decide_which_encoder_clusters_better(tmp_path):
+    better = claims(tmp_path, "figure3", lambda row, _: 0.1 if "FASSL" in row else 0.2)
+    assert better[CLUSTERS] == "holds"
+    one = claims(tmp_path, "figure3", lambda row, _: 0.1 if "FVSSL ViT" in row else 0.2)
+    assert one[CLUSTERS] == "fails"
+
+
+@pytest.mark.parametrize(
+    ("table", "claim", "column"),
+    [("figure4a", FROM_30, "Avg. audio kNN"), ("figure4b", FROM_30_ON_AUDIO, "Avg. audio kNN")],
+)
+def test_the_sweeps_decide_from_where_on_audio_is_best(tmp_path, table, claim, column):
+    def peak(at: int) -> str:
+        found = claims(
+            tmp_path, table, lambda row, name: 50.0 - abs(both(row) - at) if name == column else 0.0
+        )
+        return str(found[claim])
+
+    assert {at: peak(at) for at in (0, 10, 30, 100)} == {
+        0: "fails",
+        10: "fails",
+        30: "holds",
+        100: "holds",
+    }
+
+
+def test_one_sweep_alone_leaves_what_is_said_of_both_undecided(tmp_path):
+    found = claims(tmp_path, "figure4a", lambda row, _: float(both(row)))
+    assert found[FROM_50] == "not-run" and found[FROM_30] == "holds"

@@ -1,0 +1,153 @@
+"""What the figures are made of, by the shipped configuration."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fedssl.errors import UserError
+from fedssl.paths import Tree
+from fedssl.rules.maps import MapRules
+from fedssl.rules.sweeps import SweepRules
+from tests.unit.figures import ROOT, shipped
+
+FIGURE2, FIGURE3, FIGURE4 = (f"fssuavl_figure{number}" for number in (2, 3, 4))
+TREE = Tree("results")
+
+
+def maps(*names: str, **changes: Any) -> MapRules:
+    grid, layers = shipped(*names, **changes)
+    return MapRules(grid, layers, tree=TREE, scripts=ROOT / "workflow" / "scripts")
+
+
+def sweeps(*names: str, **changes: Any) -> SweepRules:
+    grid, layers = shipped(*names, **changes)
+    return SweepRules(grid, layers, tree=TREE)
+
+
+def wildcards(path: str) -> Any:
+    """Return the wildcards of <results>/maps/<cell>/<checkpoint>.parquet."""
+    _, _, *cell, checkpoint = path.removesuffix(".parquet").split("/")
+    names = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
+    values = dict(zip(names, cell, strict=True))
+    return SimpleNamespace(
+        **values | {"seed": values["seed"].removeprefix("seed")}, checkpoint=checkpoint
+    )
+
+
+def test_figure_2_shows_fssuavl_at_four_rounds_with_both_encoders():
+    rules = maps()
+    spec = rules.figure(SimpleNamespace(figure=FIGURE2))
+    assert (spec["rows"], len(spec["columns"])) == (["R-18", "ViT"], 4)
+    shown = [wildcards(panel["cells"][0]["points"]) for panel in spec["panels"]]
+    assert [(w.arch, w.checkpoint) for w in shown] == [
+        (arch, f"round{number}") for arch in ("resnet18", "vit") for number in (10, 40, 70, 100)
+    ]
+    assert {(w.method, w.aggregator, w.split, w.variant) for w in shown} == {
+        ("simclr", "fedavg", "a0-i0-b100", "base")
+    }
+    assert all(len(panel["cells"]) == 3 for panel in spec["panels"]), "a map for each seed"
+    folder = "results/pretrain/fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0/milestones"
+    assert rules.inputs(shown[0])["pretrained"] == folder
+    assert rules.checkpoint(shown[0]) == f"{folder}/round10.safetensors"
+
+
+def test_figure_3_shows_three_final_models_with_both_encoders():
+    rules = maps()
+    spec = rules.figure(SimpleNamespace(figure=FIGURE3))
+    shown = {panel["row"]: wildcards(panel["cells"][0]["points"]) for panel in spec["panels"]}
+    assert {row: (w.arch, w.split) for row, w in shown.items()} == {
+        "FASSL R-18": ("resnet18", "a100-i0-b0"),
+        "FVSSL R-18": ("resnet18", "a0-i100-b0"),
+        "FSSUAVL R-18": ("resnet18", "a0-i0-b100"),
+        "FASSL ViT": ("vit", "a100-i0-b0"),
+        "FVSSL ViT": ("vit", "a0-i100-b0"),
+        "FSSUAVL ViT": ("vit", "a0-i0-b100"),
+    }
+    one = shown["FASSL ViT"]
+    assert one.checkpoint == "final"
+    assert rules.checkpoint(one) == rules.inputs(one)["pretrained"]
+    assert rules.checkpoint(one).endswith("a100-i0-b0/base/seed0/model.safetensors")
+
+
+def test_maps_show_the_papers_four_datasets_on_the_splits_that_are_scored():
+    rules = maps()
+    spec = rules.figure(SimpleNamespace(figure=FIGURE3))
+    assert list(spec["datasets"]) == ["tiny-imagenet", "cifar10", "vggsound", "speech-commands"]
+    one = wildcards(spec["panels"][0]["cells"][0]["points"])
+    settings, banks = rules.settings(one), rules.inputs(one)["banks"]
+    assert [entry["dataset"] for entry in settings["datasets"]] == list(spec["datasets"])
+    assert [bank.split("/")[-2] for bank in banks] == list(spec["datasets"])
+    assert {entry["split"] for entry in settings["datasets"]} == {"validation", "test"}
+    assert (settings["samples"], settings["components"], settings["perplexity"]) == (500, 50, 30)
+
+
+def test_a_panel_whose_cell_the_grid_lacks_has_no_map():
+    rules = maps("demo.yaml")
+    panels = rules.figure(SimpleNamespace(figure=FIGURE3))["panels"]
+    missing = [panel["row"] for panel in panels if not panel["cells"]]
+    assert missing == ["FASSL ViT", "FVSSL ViT"]
+    assert len(rules.points(SimpleNamespace(figure=FIGURE3))) == 4
+
+
+def test_a_figure_of_which_the_grid_declares_nothing_is_left_out():
+    cells = {"method": ["simclr"], "arch": ["resnet18"], "aggregator": ["fedavg"]}
+    cells |= {"split": ["a50-i50-b0"], "variant": ["base"]}
+    study = {"studies": {"fssuavl": {"cells": [cells]}}}
+    assert (maps(**study).figures, sweeps(**study).figures) == ([], [])
+    silent = {
+        "studies": {"fssuavl": {"tasks": [{"task": "cifar10", "split": "test", "map": True}]}}
+    }
+    assert (maps("demo.yaml", **silent).figures, sweeps("demo.yaml", **silent).figures) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "mini.yaml"])
+def test_the_small_studies_have_all_three_figures(name):
+    assert (maps(name).figures, sweeps(name).figures) == ([FIGURE2, FIGURE3], [FIGURE4])
+
+
+def test_a_round_that_is_not_kept_is_named():
+    columns = {"maps": {FIGURE2: {"columns": [{"column": "early", "round": 4}]}}}
+    words = (
+        r"--config: maps.fssuavl_figure2 shows round 4, but federation.kept_rounds of "
+        r"fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0 is \[3, 12\]; add 4 to it"
+    )
+    with pytest.raises(UserError, match=words):
+        maps("demo.yaml", **columns)
+
+
+def test_a_panel_without_a_split_is_named():
+    with pytest.raises(UserError, match="neither row 'R-18' nor column 'final' has a split"):
+        maps(maps={FIGURE3: {"columns": [{"column": "final"}]}})
+
+
+def test_figure_4_sweeps_the_clients_with_both_from_none_to_all():
+    rules = sweeps()
+    spec = rules.figure(SimpleNamespace(figure=FIGURE4))
+    a, b = spec["panels"]
+    assert list(a["rows"].values()) == list(b["rows"].values()) == [0, 10, 30, 50, 70, 100]
+    assert list(a["rows"])[1] == "R-18 a0-i90-b10" and list(b["rows"])[1] == "R-18 a90-i0-b10"
+    assert a["references"] == ["random init R-18"]
+    assert [(line["column"], line["modality"]) for line in spec["lines"]] == [
+        ("Avg. audio kNN", "audio"),
+        ("Avg. image kNN", "image"),
+    ]
+    assert rules.tables(SimpleNamespace(figure=FIGURE4)) == [
+        "results/tables/fssuavl_figure4a.csv",
+        "results/tables/fssuavl_figure4b.csv",
+    ]
+
+
+def test_rows_of_figure_4_are_named_after_their_cells_which_the_paper_grid_declares():
+    grid, _ = shipped()
+    for name in ("fssuavl_figure4a", "fssuavl_figure4b"):
+        for row in grid.config["tables"][name]["rows"]:
+            if "split" in row:
+                assert row["row"] == f"R-18 {row['split']}"
+                assert len(grid.select(arch="resnet18", split=row["split"], variant="base")) == 3
+
+
+def test_a_table_that_does_not_exist_is_named():
+    panel = {"title": "t", "x": "x", "table": "fssuavl_figure4c"}
+    with pytest.raises(UserError, match=r"sweeps.fssuavl_figure4.panels\[0\].table names 'fssu.*"):
+        sweeps(sweeps={FIGURE4: {"panels": [panel]}})
