@@ -103,7 +103,7 @@ def test_scaled_is_printed_in_the_figure(scale, tmp_path):
     table(b0=20.0, b100=40.0).to_csv(path, index=False)
     write_sweep_figure(SPEC | {"scale": scale}, tables=[path], **files)
     svg = files["svg"].read_text(encoding="utf-8")
-    assert "figure 4: accuracy" in svg
+    assert "figure 4: accuracy" in svg and "bars: standard deviation over seeds" in svg
     assert ("scaled: not comparable with the paper" in svg) == (scale == "scaled")
 
 

@@ -47,7 +47,7 @@ def map_figure(spec: Mapping[str, Any], silhouettes: pd.DataFrame) -> "Figure":
 
     rows, columns = spec["rows"], spec["columns"]
     side = _WIDTH_INCHES / max(len(columns), 3)
-    size = (side * len(columns), (side + 0.45) * len(rows) + 0.9)
+    size = (side * len(columns), (side + 0.55) * len(rows) + 0.9)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(rows), len(columns), squeeze=False)
     for place, (axes, panel) in enumerate(zip(panels.flat, spec["panels"], strict=True)):
@@ -114,7 +114,7 @@ def _add_legend(figure: "Figure", spec: Mapping[str, Any]) -> None:
         )
         for name, style in _styles(spec).items()
     ]
-    longest = max(len(handle.get_label()) for handle in handles) + _HANDLE_CHARACTERS
+    longest = max(len(str(handle.get_label())) for handle in handles) + _HANDLE_CHARACTERS
     columns = max(1, int(_CHARACTERS_PER_INCH * figure.get_figwidth() // longest))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
 

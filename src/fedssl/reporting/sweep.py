@@ -56,7 +56,10 @@ def sweep_figure(spec: Mapping[str, Any], tables: Sequence[pd.DataFrame]) -> "Fi
     panels[0].set_ylabel("kNN top-1 accuracy, %")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", frameon=False)
-    figure.suptitle(figure_title(spec, characters=44 * len(tables)), fontsize="medium")
+    bars = any(table["std"].notna().any() for table in tables)
+    notes = ["bars: standard deviation over seeds"] if bars else []
+    title = figure_title(spec, characters=44 * len(tables), notes=notes)
+    figure.suptitle(title, fontsize="medium")
     return figure
 
 
