@@ -49,6 +49,10 @@ class Tree:
         """The scores of a cell's kept rounds on a task."""
         return f"{self.results}/evaluate/{cell.path}/{task}/rounds.csv"
 
+    def provenance(self, cell: Cell) -> str:
+        """The record of a cell's pretraining."""
+        return f"{self.results}/pretrain/{cell.path}/provenance.json"
+
     def metric(self, cell: Cell, task: str, protocol: str) -> str:
         """The metric of a cell on a task."""
         if protocol == "chosen-round":

@@ -6,7 +6,7 @@ from tests.workflow.project import CONFIG, Project
 
 CELLS = 3
 # Tables show the base FedAvg cell only, so another cell's change leaves them alone.
-ONE_CELL = {"pretrain": 1, "evaluate": 1, "gains": 1, "loss_figure": 1}
+ONE_CELL = {"pretrain": 1, "evaluate": 1, "gains": 1, "loss_figure": 1, "communication": 1}
 ALL_CELLS = ONE_CELL | {"pretrain": CELLS, "evaluate": CELLS}
 ALL_CELLS |= {"fine_tune": 1, "table": 2, "claims": 1}
 GRID = "tests/workflow/grid.yaml"

@@ -22,6 +22,7 @@ from fedssl.rules.paired import PairedRules
 from fedssl.rules.pretrain import PretrainRules
 from fedssl.rules.report import ReportRules
 from fedssl.rules.sweeps import SweepRules
+from fedssl.rules.trust import TrustRules
 from fedssl.sources import source_digests
 from fedssl.targets import check_targets, command_line_targets, one_of
 
@@ -51,6 +52,7 @@ try:
         published=BASE / "config" / "published",
         figures=[*MAPS.figures, *SWEEPS.figures],
     )
+    TRUST = TrustRules(GRID, TREE)
     TARGETS = command_line_targets(sys.argv)
     check_targets(TARGETS, GRID, TREE, named=REPORT.targets)
 except UserError as error:

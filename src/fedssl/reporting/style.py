@@ -63,6 +63,8 @@ _NAMED = {
     "a50-i50-b0": LineStyle("#cc79a7", (3, 1.25, 1.5, 1.25)),
     "a33-i33-b34": LineStyle("#000000", (6, 1, 1, 1, 1, 1)),
 }
+# What is sent, in the colours of the palette that are furthest apart.
+TRANSMISSION_COLORS = {"full": "#0072b2", "backbone-only": "#d55e00"}
 _SPLIT = re.compile(r"a(\d+)-i(\d+)-b(\d+)")
 
 

@@ -28,6 +28,7 @@ class ReportRules:
         self.gains = [f"{study}_random_init" for study in self.studies]
         self.contrasts = list(grid.config["contrasts"])
         scored = [study for study in self.studies if rounds.scored_cells(grid, study)]
+        self.ledgers = [f"{study}_communication" for study in self.studies]
         self.figures = [
             *figures,
             *(f"{study}_loss" for study in self.studies),
@@ -37,7 +38,7 @@ class ReportRules:
     @property
     def products(self) -> list[str]:
         """The names of all tables and figures."""
-        return [*self.tables, *self.gains, *self.contrasts, *self.figures]
+        return [*self.tables, *self.gains, *self.contrasts, *self.ledgers, *self.figures]
 
     @property
     def targets(self) -> list[str]:

@@ -10,7 +10,7 @@ from fedssl.paths import ROUND_PROTOCOLS, Tree
 from fedssl.splits import parse_split
 
 ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
-_AXES = ("method", "arch", "aggregator", "split", "variant")
+AXES = ("method", "arch", "aggregator", "split", "variant")
 
 
 def table_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def table_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
         "study": table["study"],
         "table": table["table"],
         "title": table["title"],
-        **_scale(grid),
+        **scale(grid),
         "columns": list(_columns(grid, table)),
         "rows": [_row(grid, table, row, tree) for row in table["rows"]],
     }
@@ -28,10 +28,10 @@ def table_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
 
 def gains_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
     """Return, for each cell and modality, the metrics of the trained and the random encoder."""
-    cells = _by_axes(grid, study)
+    cells = by_axes(grid, study)
     return {
         "study": study,
-        **_scale(grid),
+        **scale(grid),
         "comparisons": [
             {
                 "row": label(grid, seeds[0]),
@@ -54,7 +54,7 @@ def loss_figure_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
     """Return the history files of a study's cells."""
     return {
         "title": f"{study}: training loss per round",
-        **_scale(grid),
+        **scale(grid),
         "curves": [
             {
                 "label": label(grid, cell),
@@ -94,7 +94,7 @@ def contrasts_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
         "study": contrast["study"],
         "title": contrast["title"],
         "protocol": contrast["protocol"],
-        **_scale(grid),
+        **scale(grid),
         "rows": [_contrast(grid, contrast, row, tree) for row in contrast["rows"]],
     }
 
@@ -108,12 +108,13 @@ def contrasts_inputs(grid: Grid, name: str, tree: Tree) -> list[str]:
 def label(grid: Grid, cell: Cell) -> str:
     """Return the shortest text that tells a cell from the others of its study, seeds apart."""
     varying = [
-        axis for axis in _AXES if len({getattr(c, axis) for c in grid.select(study=cell.study)}) > 1
+        axis for axis in AXES if len({getattr(c, axis) for c in grid.select(study=cell.study)}) > 1
     ]
     return " ".join(getattr(cell, axis) for axis in varying) or cell.split
 
 
-def _scale(grid: Grid) -> dict[str, str]:
+def scale(grid: Grid) -> dict[str, str]:
+    """Return whether numbers are at the paper's scale, and what was scaled."""
     return {"scale": grid.config["scale"]["kind"], "scale_note": grid.config["scale"]["note"]}
 
 
@@ -203,7 +204,7 @@ def _contrast(
 
 def row_axes(row: Mapping[str, Any]) -> dict[str, str]:
     """Return the axes of a row's cells, with defaults for those that it does not name."""
-    return {axis: row.get(axis, ROW_DEFAULTS.get(axis)) for axis in _AXES}
+    return {axis: row.get(axis, ROW_DEFAULTS.get(axis)) for axis in AXES}
 
 
 def _sides(tasks: list[dict[str, Any]]) -> list[str]:
@@ -218,10 +219,11 @@ def _random_encoders(grid: Grid, study: str, arch: str) -> list[Cell]:
     return list({cell.seed: cell for cell in initial if cell.variant == "base"}.values())
 
 
-def _by_axes(grid: Grid, study: str) -> list[list[Cell]]:
+def by_axes(grid: Grid, study: str) -> list[list[Cell]]:
+    """Return the seeds of each cell of a study."""
     groups: dict[tuple[str, ...], list[Cell]] = {}
     for cell in grid.select(study=study):
-        groups.setdefault(tuple(getattr(cell, axis) for axis in _AXES), []).append(cell)
+        groups.setdefault(tuple(getattr(cell, axis) for axis in AXES), []).append(cell)
     return list(groups.values())
 
 

@@ -1,0 +1,24 @@
+"""What a run says of itself: bytes sent, a certificate, a research object."""
+
+
+rule communication:
+    input:
+        cells=TRUST.communication_inputs,
+    output:
+        csv="<results>/tables/{study}_communication.csv",
+        md="<results>/tables/{study}_communication.md",
+        pdf="<results>/figures/{study}_communication.pdf",
+        png="<results>/figures/{study}_communication.png",
+        svg="<results>/figures/{study}_communication.svg",
+        provenance="<results>/tables/{study}_communication.provenance.json",
+    log:
+        "<logs>/communication/{study}.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        spec=TRUST.communication,
+        sources=source_digests(SCRIPTS / "communication.py"),
+    message:
+        "counting the bytes that {wildcards.study} sends"
+    script:
+        "../scripts/communication.py"

@@ -1,0 +1,10 @@
+"""Write the communication ledger of a study's cells, as a table and a figure."""
+
+from fedssl.job import job
+from fedssl.reporting.communication import write_communication
+from fedssl.reporting.communication_figure import write_communication_figure
+
+with job(snakemake, **snakemake.params.spec):
+    out = snakemake.output
+    write_communication(snakemake.params.spec, csv=out.csv, md=out.md)
+    write_communication_figure(snakemake.params.spec, pdf=out.pdf, png=out.png, svg=out.svg)
