@@ -33,3 +33,4 @@ rule all:
     input:
         [REPORT.files(study) for study in REPORT.studies],
         "<results>/claims.csv",
+        "<results>/certificate.md",

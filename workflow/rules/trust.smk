@@ -22,3 +22,26 @@ rule communication:
         "counting the bytes that {wildcards.study} sends"
     script:
         "../scripts/communication.py"
+
+
+rule certificate:
+    input:
+        tables=[REPORT.file(table) for table in REPORT.tables],
+        claims="<results>/claims.csv",
+        published=sorted(map(str, (BASE / "config/published").glob("*.csv"))),
+        lock=f"{BASE}/requirements.lock",
+        records=TRUST.records(),
+    output:
+        certificate="<results>/certificate.md",
+        provenance="<results>/certificate.provenance.json",
+    log:
+        "<logs>/certificate.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        spec=TRUST.certificate(),
+        sources=source_digests(SCRIPTS / "certificate.py"),
+    message:
+        "certifying what was run"
+    script:
+        "../scripts/certificate.py"

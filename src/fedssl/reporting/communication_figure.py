@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.reporting.communication import NOT_FEDERATED, communication
-from fedssl.reporting.style import (
-    TRANSMISSION_COLORS,
-    figure_style,
-    figure_title,
-    save_figure,
-)
+from fedssl.reporting.style import TRANSMISSION_COLORS, figure_style, figure_title, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

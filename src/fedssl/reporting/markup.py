@@ -100,8 +100,8 @@ def to_markdown(grid: Grid) -> str:
     rule = ["---", *["---:"] * (len(grid.header) - 1)]
     body = [_escaped(row) for row in (*grid.rows, grid.footer) if row]
     lines = [f"| {' | '.join(cells)} |" for cells in (_escaped(grid.header), rule, *body)]
-    notes = [line for note in grid.notes for line in ("", _markdown(note))]
-    return "\n".join([f"### {_markdown(grid.title)}", "", *lines, *notes, ""])
+    notes = [line for note in grid.notes for line in ("", markdown(note))]
+    return "\n".join([f"### {markdown(grid.title)}", "", *lines, *notes, ""])
 
 
 def to_latex(grid: Grid, *, label: str) -> str:
@@ -175,10 +175,11 @@ def _n_eval(records: pd.DataFrame) -> str:
 
 
 def _escaped(cells: Sequence[str]) -> list[str]:
-    return [_markdown(cell) for cell in cells]
+    return [markdown(cell) for cell in cells]
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
+    """Return text in which Markdown sees no markup."""
     return _MARKDOWN_SPECIAL.sub(r"\\\1", text)
 
 

@@ -1,9 +1,11 @@
 """Inputs and parameters of the rules that account for a run: its ledger, certificate and crate."""
 
+from pathlib import Path
 from typing import Any
 
 from fedssl.experiments import Cell, Grid
 from fedssl.paths import Tree
+from fedssl.rules.report import ReportRules
 from fedssl.rules.specs import AXES, by_axes, label, scale
 
 Wildcards = Any
@@ -12,10 +14,11 @@ Wildcards = Any
 class TrustRules:
     """What a run must say of itself."""
 
-    def __init__(self, grid: Grid, tree: Tree) -> None:
+    def __init__(self, grid: Grid, tree: Tree, report: ReportRules) -> None:
         """Keep where things are."""
         self._grid = grid
         self._tree = tree
+        self._report = report
 
     def communication(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return a study's cells, and the files that say what each sent."""
@@ -37,6 +40,25 @@ class TrustRules:
         """Return the record and the history of each cell of a study."""
         cells = self._grid.select(study=wildcards.study)
         return [path for cell in cells for path in self._sent(cell).values()]
+
+    def certificate(self) -> dict[str, Any]:
+        """Return what was declared, to be held against what the records say."""
+        config, results = self._grid.config, Path(self._tree.results)
+        records = (Path(self._tree.provenance(cell)) for cell in self._grid.cells)
+        return {
+            **scale(self._grid),
+            "results": self._tree.results,
+            "studies": {name: study["title"] for name, study in config["studies"].items()},
+            "seeds": list(config["seeds"]),
+            "cells": [record.relative_to(results).as_posix() for record in records],
+            "datasets": {name: entry["title"] for name, entry in config["datasets"].items()},
+        }
+
+    def records(self) -> list[str]:
+        """Return the records that change when anything ran again: of cells and of products."""
+        files = [file for study in self._report.studies for file in self._report.files(study)]
+        products = [str(Path(file).with_suffix(".provenance.json")) for file in files]
+        return [*map(self._tree.provenance, self._grid.cells), *products]
 
     def _sent(self, cell: Cell) -> dict[str, str]:
         tree = self._tree

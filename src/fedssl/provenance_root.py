@@ -1,0 +1,40 @@
+"""One number for all records of a run: it changes when a record is changed, added or lost."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fedssl.errors import UserError
+from fedssl.files import digest, read_json
+
+RECORD = "provenance.json"
+# These rules write about the results, after them: none can quote a number that it changes.
+_ABOUT = frozenset({"audit", "certificate", "crate", "report_page"})
+
+
+def read_records(results: str | Path) -> dict[str, dict[str, Any]]:
+    """Return the records of the jobs behind the results, by their path below the folder, sorted.
+
+    Raises:
+        UserError: A record is not what its job wrote.
+    """
+    root = Path(results)
+    paths = sorted(root.rglob(f"*{RECORD}"))
+    records = {path.relative_to(root).as_posix(): _read(path) for path in paths}
+    return {name: record for name, record in records.items() if record["rule"] not in _ABOUT}
+
+
+def provenance_root(digests: Iterable[str]) -> str:
+    """Return the SHA-256 over the records' digests, sorted, a line each."""
+    return hashlib.sha256("".join(f"{line}\n" for line in sorted(digests)).encode()).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    record: dict[str, Any] = read_json(path)
+    if record.get("digest") != digest({k: v for k, v in record.items() if k != "digest"}):
+        raise UserError(
+            f"{path} does not have the digest it carries: it was changed after its job wrote it; "
+            "run the job again."
+        )
+    return record

@@ -1,0 +1,125 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fedssl.files import sha256
+from fedssl.provenance_root import provenance_root, read_records
+from fedssl.reporting.certificate import NOTHING_REPRODUCED, write_certificate
+from fedssl.reporting.claims import COLUMNS as CLAIM_COLUMNS
+from fedssl.reporting.tables import COLUMNS
+from tests.unit.runs import HARDWARE, record
+
+ROWS = [  # row, column, published, verdict
+    ("ours", "A", 10.0, "reproduced"),
+    ("ours", "B", 20.0, "differs"),
+    ("ours", "C", 30.0, "not-run"),
+    ("random", "A", None, "not-run"),
+    ("random", "B", None, "scaled"),
+    ("random", "C", None, "not-run"),
+    ("wide", "A", 11.0, "not-run"),
+    ("wide", "B", 21.0, "not-run"),
+    ("theirs|", "A", 12.0, "published-only"),
+]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Any]:
+    frame = pd.DataFrame(ROWS, columns=["row", "column", "published", "verdict"])
+    frame = frame.assign(study="fssuavl", table="2").reindex(columns=list(COLUMNS))
+    frame.to_csv(tmp_path / "fssuavl_table2.csv", index=False)
+    claim = dict.fromkeys(CLAIM_COLUMNS, "") | {"paper": "fssuavl", "published": "holds"}
+    claims = [claim | {"measured": "fails", "scaled": True}, claim | {"measured": "not-run"}]
+    pd.DataFrame(claims).to_csv(tmp_path / "claims.csv", index=False)
+    (tmp_path / "lock").write_text("torch==2.11.0\n")
+    published = "study,table,row,column,protocol,value,page,note\n"
+    rows = ["fssuavl,2,ours,A,knn,10.0,6,\n", "fssuavl,4,ours,A,knn,10.0,7,\n"]
+    (tmp_path / "published.csv").write_text("".join([published, *rows]))
+    return {
+        "tables": [tmp_path / "fssuavl_table2.csv"],
+        "claims": tmp_path / "claims.csv",
+        "published": [tmp_path / "published.csv"],
+        "lock": tmp_path / "lock",
+        "path": tmp_path / "certificate.md",
+    }
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    root = tmp_path / "results"
+    record(root / "pretrain/a/provenance.json", "pretrain", hardware=HARDWARE | {"gpu": "H200"})
+    record(root / "pretrain/old/provenance.json", "pretrain", git={"commit": "d" * 40, "dirty": 1})
+    bank = root / "banks/cifar10/bank.json"
+    wildcards = {"dataset": "cifar10"}
+    record(
+        bank.with_name("provenance.json"), "bank_images", inputs=["x/c.tgz"], wildcards=wildcards
+    )
+    bank.write_text(json.dumps({"counts": {"train": 5000, "test": 10}, "bad": ["one"]}))
+    return root
+
+
+def certify(results: Path, files: dict[str, Any], scale: str = "paper", note: str = "") -> str:
+    spec = {
+        "scale": scale,
+        "scale_note": note,
+        "results": str(results),
+        "studies": {"fssuavl": "FSSUAVL"},
+        "seeds": [0, 1],
+        "cells": ["pretrain/a/provenance.json", "pretrain/b/provenance.json"],
+        "datasets": {"cifar10": "CIFAR-10"},
+    }
+    write_certificate(spec, **files)
+    text: str = files["path"].read_text()
+    return text
+
+
+def test_a_scaled_run_claims_nothing(results, files):
+    text = certify(results, files, "scaled", "mini: *20* clients")
+    assert f"**{NOTHING_REPRODUCED}**" in text
+    assert "numbers reproduce" not in text
+    assert r"mini: \*20\* clients" in text
+    assert "| fssuavl | as measured here, scaled: decides nothing | 0 | 1 | 0 | 1 |" in text
+
+
+def test_a_run_at_the_papers_scale_claims_what_the_verdicts_say(results, files):
+    text = certify(results, files)
+    headline = "1 of 2 measured numbers reproduce the published one; 3 published numbers were not"
+    assert headline in text and NOTHING_REPRODUCED not in text
+    assert "| fssuavl\\_table2 | 1 | 1 | 1 | 0 | 1 | 5 |" in text
+
+
+def test_the_certificate_says_by_what_and_from_what(results, files):
+    text = certify(results, files)
+    for words in (
+        f"| code | {'c' * 40}, clean (2 jobs); {'d' * 40}, with uncommitted changes (1 jobs) |",
+        "| jobs whose code no commit holds | 1 |",
+        "AMD EPYC, 2 cores, H200 (1 jobs, 1.00 h)",
+        "| GPU hours, CPU hours | 1.00, 2.00 (",
+        "| cells | 1 of 2 declared were pretrained; 1 more lie here undeclared |",
+        "| seeds | 0, 1 |",
+        "2026-11-21T10:00:00+00:00 to 2026-11-21T11:00:00+00:00",
+        "Python 3.11.7, torch 2.11.0 (3 jobs)",
+        f"| requirements.lock | sha256 {sha256(files['lock'])} |",
+        f"| cifar10 | CIFAR-10 | train 5,000, test 10 | 1 | c.tgz {'f' * 64} |",
+    ):
+        assert words in text, words
+
+
+def test_the_certificate_carries_the_root_of_the_records(results, files):
+    text = certify(results, files)
+    root = provenance_root(found["digest"] for found in read_records(results).values())
+    assert f"    {root}\n" in text and f"3, root sha256 {root}" in text
+
+
+def test_each_missing_number_has_its_reason(results, files):
+    text = certify(results, files)
+    for words in (
+        "rows that the grid of this run does not have: wide.",
+        "columns that this run does not measure: C.",
+        "measured for other rows only: random (A).",
+        r"quoted and never rerun: theirs\|.",
+        "- fssuavl table 4: this configuration has no such table.",
+    ):
+        assert words in text, words
