@@ -40,7 +40,7 @@ def job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
         rule=snakemake.rule,
         wildcards=dict(snakemake.wildcards.items()),
         settings=settings,
-        inputs=list(snakemake.input),
+        inputs=[name for name in snakemake.input if Path(name).exists()],
         outputs=outputs,
         sources=[_source(name, snakemake.scriptdir) for name in snakemake.params.sources],
         started=started,

@@ -1,7 +1,7 @@
 """One number for all records of a run: it changes when a record is changed, added or lost."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,12 @@ RECORD = "provenance.json"
 _ABOUT = frozenset({"audit", "certificate", "crate", "report_page"})
 
 
-def read_records(results: str | Path) -> dict[str, dict[str, Any]]:
+def read_records(
+    results: str | Path, *, without: Container[str] = _ABOUT
+) -> dict[str, dict[str, Any]]:
     """Return the records of the jobs behind the results, by their path below the folder, sorted.
+
+    `without` are rules whose records are left out.
 
     Raises:
         UserError: A record is not what its job wrote.
@@ -22,7 +26,7 @@ def read_records(results: str | Path) -> dict[str, dict[str, Any]]:
     root = Path(results)
     paths = sorted(root.rglob(f"*{RECORD}"))
     records = {path.relative_to(root).as_posix(): _read(path) for path in paths}
-    return {name: record for name, record in records.items() if record["rule"] not in _ABOUT}
+    return {name: record for name, record in records.items() if record["rule"] not in without}
 
 
 def provenance_root(digests: Iterable[str]) -> str:

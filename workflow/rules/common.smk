@@ -52,7 +52,7 @@ try:
         published=BASE / "config" / "published",
         figures=[*MAPS.figures, *SWEEPS.figures],
     )
-    TRUST = TrustRules(GRID, TREE, REPORT)
+    TRUST = TrustRules(GRID, TREE, REPORT, root=BASE)
     TARGETS = command_line_targets(sys.argv)
     check_targets(TARGETS, GRID, TREE, named=REPORT.targets)
 except UserError as error:

@@ -45,3 +45,25 @@ rule certificate:
         "certifying what was run"
     script:
         "../scripts/certificate.py"
+
+
+rule crate:
+    input:
+        products=[REPORT.files(study) for study in REPORT.studies],
+        certificate="<results>/certificate.md",
+        code=TRUST.code(),
+    output:
+        metadata="<results>/ro-crate-metadata.json",
+        code=directory("<results>/code"),
+        provenance="<results>/crate.provenance.json",
+    log:
+        "<logs>/crate.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        spec=TRUST.crate(),
+        sources=source_digests(SCRIPTS / "crate.py"),
+    message:
+        "packing the run into a research object"
+    script:
+        "../scripts/crate.py"

@@ -43,7 +43,7 @@ class ReportRules:
     @property
     def targets(self) -> list[str]:
         """Every name that can stand on the command line."""
-        return ["all", "certificate", *self.studies, *self.products]
+        return ["all", "certificate", "crate", *self.studies, *self.products]
 
     def file(self, name: str) -> str:
         """Return the file that stands for a table or figure."""

@@ -1,5 +1,6 @@
 """Inputs and parameters of the rules that account for a run: its ledger, certificate and crate."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,20 @@ from fedssl.rules.report import ReportRules
 from fedssl.rules.specs import AXES, by_axes, label, scale
 
 Wildcards = Any
+# What a run is made by: it goes into the crate.
+_CODE_FOLDERS = ("config", "envs", "profiles", "slurm", "src/fedssl", "workflow")
+_CODE_FILES = ("CITATION.cff", "LICENSE", "Snakefile", "pyproject.toml", "requirements.lock")
 
 
 class TrustRules:
     """What a run must say of itself."""
 
-    def __init__(self, grid: Grid, tree: Tree, report: ReportRules) -> None:
-        """Keep where things are."""
+    def __init__(self, grid: Grid, tree: Tree, report: ReportRules, *, root: Path) -> None:
+        """Keep where things are; `root` is the checkout."""
         self._grid = grid
         self._tree = tree
         self._report = report
+        self._root = root
 
     def communication(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return a study's cells, and the files that say what each sent."""
@@ -59,6 +64,31 @@ class TrustRules:
         files = [file for study in self._report.studies for file in self._report.files(study)]
         products = [str(Path(file).with_suffix(".provenance.json")) for file in files]
         return [*map(self._tree.provenance, self._grid.cells), *products]
+
+    def crate(self) -> dict[str, Any]:
+        """Return what the crate says of the run besides its records."""
+        return {
+            **scale(self._grid),
+            "title": "fedssl, federated self-supervised learning reproduced",
+            "results": self._tree.results,
+            "urls": dict(self._addresses()),
+            "code": [path.relative_to(self._root).as_posix() for path in self.code()],
+        }
+
+    def code(self) -> list[Path]:
+        """Return the files of the workflow, sorted."""
+        folders = (self._root / folder for folder in _CODE_FOLDERS)
+        inside = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+        kept = (path for path in inside if "__pycache__" not in path.parts)
+        return sorted([*kept, *(self._root / name for name in _CODE_FILES)])
+
+    def _addresses(self) -> Iterator[tuple[str, str]]:
+        """Yield the path and the official address of each archive that has one."""
+        archives = f"{self._grid.config['data_dir']}/archives"
+        for name, entry in self._grid.config["datasets"].items():
+            for archive in entry["archives"].values():
+                if archive["urls"]:
+                    yield f"{archives}/{name}/{archive['file']}", archive["urls"][0]
 
     def _sent(self, cell: Cell) -> dict[str, str]:
         tree = self._tree

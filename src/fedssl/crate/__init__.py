@@ -1,0 +1,1 @@
+"""A finished run as a research object: Workflow Run RO-Crate, Provenance Run profile."""

@@ -1,0 +1,90 @@
+"""A finished run as a Workflow Run RO-Crate (https://w3id.org/ro/wfrun/provenance)."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rocrate.model import ContextEntity
+from rocrate.rocrate import ROCrate
+
+from fedssl.crate.files import CODE, Files
+from fedssl.crate.jobs import read_jobs
+from fedssl.crate.run import RunEntities
+from fedssl.files import write_json
+from fedssl.sources import PACKAGE
+
+METADATA = "ro-crate-metadata.json"
+_ROOT = PACKAGE.parents[1]
+_PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5"),
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
+}
+# Not in the context of RO-Crate 1.1, which the profiles are written for.
+_TERMS = {
+    "sha256": "https://w3id.org/ro/terms/workflow-run#sha256",
+    "buildInstructions": "https://codemeta.github.io/terms/buildInstructions",
+}
+_LICENCE = "https://www.apache.org/licenses/LICENSE-2.0"
+
+
+def write_crate(spec: Mapping[str, Any], *, metadata: str | Path, code: str | Path) -> None:
+    """Copy the workflow into the results and write the crate's metadata.
+
+    Args:
+        spec: title, scale, scale_note, results, urls (path -> address of what a crate does not
+            hold) and code (the files of the workflow, from the root of the checkout).
+        metadata: Where the JSON-LD goes, in the results folder.
+        code: The folder, beside it, that the workflow is copied to.
+
+    Raises:
+        UserError: A record of the run was changed.
+    """
+    for name in spec["code"]:
+        copy = Path(code, name)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_ROOT / name, copy)
+    write_json(metadata, build_crate(spec).metadata.generate())
+
+
+def build_crate(spec: Mapping[str, Any]) -> ROCrate:
+    """Return the crate: files, a step a rule, a tool a script, an action a job."""
+    jobs = read_jobs(spec["results"])
+    crate = ROCrate(version="1.1")
+    crate.metadata.extra_terms.update(_TERMS)
+    files = Files(crate, results=spec["results"], urls=spec["urls"])
+    run = RunEntities(crate, files, jobs)
+    workflow = run.workflow(_ROOT, title=spec["title"])
+    for name in spec["code"]:
+        files.add_code(_ROOT, name)
+    actions = run.actions(workflow)
+    for path in sorted(Path(spec["results"]).iterdir()):
+        if path.is_file() and path.name != METADATA and not path.name.startswith("crate."):
+            files.add(str(path))
+    _describe(crate, spec, date=max(job.record["ended"] for job in jobs))
+    crate.root_dataset["mainEntity"] = workflow
+    crate.root_dataset["mentions"] = actions
+    return crate
+
+
+def _describe(crate: ROCrate, spec: Mapping[str, Any], *, date: str) -> None:
+    scaled = "" if spec["scale"] == "paper" else f" Scaled, not comparable: {spec['scale_note']}."
+    profiles = [
+        ContextEntity(crate, address, {"@type": "CreativeWork", "name": name, "version": version})
+        for address, (name, version) in _PROFILES.items()
+    ]
+    about = {"@type": "CreativeWork", "name": "Apache License 2.0"}
+    about["description"] = f"Of the workflow; datasets have their own: {CODE}/config/datasets.yaml."
+    licence = ContextEntity(crate, _LICENCE, about)
+    crate.add(*profiles, licence)
+    crate.root_dataset["name"] = f"{spec['title']}: results"
+    crate.root_dataset["description"] = (
+        "Tables, figures, models and predictions, each with the job that made it, the files that "
+        f"it read and their SHA-256.{scaled}"
+    )
+    crate.root_dataset["datePublished"] = date
+    crate.root_dataset["license"] = licence
+    crate.root_dataset["conformsTo"] = profiles
+    crate.metadata["conformsTo"] = [{"@id": crate.metadata.profile}, profiles[-1]]

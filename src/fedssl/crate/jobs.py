@@ -1,0 +1,79 @@
+"""The jobs of a run, as their records tell of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from fedssl.provenance_root import read_records
+
+_SCRIPTS = "workflow/scripts/"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One finished job: the path of its record, what it says, and the account that wrote it."""
+
+    path: str
+    record: Mapping[str, Any]
+    account: str
+
+    @property
+    def key(self) -> str:
+        """A name that no other job has."""
+        return str(self.record["digest"][:16])
+
+    @property
+    def rule(self) -> str:
+        """The rule that the job followed."""
+        return str(self.record["rule"])
+
+    @property
+    def title(self) -> str:
+        """The rule and its wildcards."""
+        return " ".join((self.rule, *self.record["wildcards"].values()))
+
+    @property
+    def script(self) -> str:
+        """The job's script, from the root of the checkout."""
+        sources: Mapping[str, str] = self.record["sources"]
+        return next(name for name in sources if name.startswith(_SCRIPTS))
+
+    @property
+    def commit(self) -> str:
+        """The state of the code, as `git describe` would put it."""
+        git = self.record["git"]
+        return f"{git['commit'] or 'unknown'}{'-dirty' if git['dirty'] else ''}"
+
+    @property
+    def circumstances(self) -> str:
+        """The state of the code and the machine, in words."""
+        machine = self.record["hardware"]
+        where = f"{machine['cpu']}, {machine['cores']} cores, {machine['gpu'] or 'no GPU'}"
+        return f"Commit {self.commit}, on {where}."
+
+
+def read_jobs(results: str) -> list[Job]:
+    """Return every job of a run but the one that writes the crate."""
+    records = read_records(results, without={"crate"})
+    return [_job(f"{results}/{name}", record) for name, record in records.items()]
+
+
+def rule_order(jobs: Iterable[Job]) -> list[str]:
+    """Return the rules so that each stands behind those whose outputs its jobs read."""
+    jobs = list(jobs)
+    made_by = {path: job.rule for job in jobs for path in job.record["outputs"]}
+    graph: dict[str, set[str]] = {rule: set() for rule in sorted({job.rule for job in jobs})}
+    for job in jobs:
+        read = {made_by[path] for path in job.record["inputs"] if path in made_by}
+        graph[job.rule] |= read - {job.rule}
+    return list(TopologicalSorter({rule: sorted(graph[rule]) for rule in graph}).static_order())
+
+
+def _job(path: str, record: Mapping[str, Any]) -> Job:
+    try:
+        account = Path(path).owner()
+    except KeyError:  # not known on this machine
+        account = str(Path(path).stat().st_uid)
+    return Job(path, record, account)

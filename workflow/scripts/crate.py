@@ -1,0 +1,11 @@
+"""Write a finished run's Workflow Run RO-Crate."""
+
+from fedssl.crate.crate import write_crate
+from fedssl.job import job
+
+with job(snakemake, **snakemake.params.spec):
+    write_crate(
+        snakemake.params.spec,
+        metadata=snakemake.output.metadata,
+        code=snakemake.output.code,
+    )
