@@ -5,6 +5,9 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+report: "workflow/report/workflow.rst"
+
+
 configfile: "config/config.yaml"
 configfile: "config/experiments.yaml"
 configfile: "config/datasets.yaml"

@@ -20,7 +20,7 @@ from fedssl.rules.evaluate import EvaluateRules
 from fedssl.rules.maps import MapRules
 from fedssl.rules.paired import PairedRules
 from fedssl.rules.pretrain import PretrainRules
-from fedssl.rules.report import ReportRules
+from fedssl.rules.report import ReportRules, shown
 from fedssl.rules.sweeps import SweepRules
 from fedssl.rules.trust import TrustRules
 from fedssl.sources import source_digests

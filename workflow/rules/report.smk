@@ -8,7 +8,9 @@ rule table:
         metrics=REPORT.table_inputs,
         published=REPORT.published,
     output:
-        csv="<results>/tables/{table}.csv",
+        csv=report(
+            "<results>/tables/{table}.csv", **shown("table", "{table}", "Tables")
+        ),
         md="<results>/tables/{table}.md",
         tex="<results>/tables/{table}.tex",
         provenance="<results>/tables/{table}.provenance.json",
@@ -29,7 +31,10 @@ rule gains:
     input:
         metrics=REPORT.gain_inputs,
     output:
-        csv="<results>/tables/{study}_random_init.csv",
+        csv=report(
+            "<results>/tables/{study}_random_init.csv",
+            **shown("gains", "{study}_random_init", "Tables"),
+        ),
         md="<results>/tables/{study}_random_init.md",
         provenance="<results>/tables/{study}_random_init.provenance.json",
     log:
@@ -93,7 +98,10 @@ rule loss_figure:
     output:
         pdf="<results>/figures/{study}_loss.pdf",
         png="<results>/figures/{study}_loss.png",
-        svg="<results>/figures/{study}_loss.svg",
+        svg=report(
+            "<results>/figures/{study}_loss.svg",
+            **shown("loss", "{study}_loss", "Figures"),
+        ),
         provenance="<results>/figures/{study}_loss.provenance.json",
     log:
         "<logs>/loss_figure/{study}.log",
@@ -115,7 +123,7 @@ rule claims:
         published=PUBLISHED,
         tables=[*map(TREE.table, REPORT.tables), *MAPS.tables],
     output:
-        csv="<results>/claims.csv",
+        csv=report("<results>/claims.csv", **shown("claims", "claims", "Claims")),
         provenance="<results>/claims.provenance.json",
     log:
         "<logs>/claims.log",

@@ -5,11 +5,17 @@ rule communication:
     input:
         cells=TRUST.communication_inputs,
     output:
-        csv="<results>/tables/{study}_communication.csv",
+        csv=report(
+            "<results>/tables/{study}_communication.csv",
+            **shown("communication", "{study}_communication", "Tables"),
+        ),
         md="<results>/tables/{study}_communication.md",
         pdf="<results>/figures/{study}_communication.pdf",
         png="<results>/figures/{study}_communication.png",
-        svg="<results>/figures/{study}_communication.svg",
+        svg=report(
+            "<results>/figures/{study}_communication.svg",
+            **shown("communication", "{study}_communication", "Figures"),
+        ),
         provenance="<results>/tables/{study}_communication.provenance.json",
     log:
         "<logs>/communication/{study}.log",
@@ -32,7 +38,10 @@ rule certificate:
         lock=f"{BASE}/requirements.lock",
         records=TRUST.records(),
     output:
-        certificate="<results>/certificate.md",
+        certificate=report(
+            "<results>/certificate.md",
+            **shown("certificate", "certificate", "Certificate"),
+        ),
         provenance="<results>/certificate.provenance.json",
     log:
         "<logs>/certificate.log",

@@ -46,12 +46,12 @@ class Files:
         here = self._present.get(path)
         if here is not None and here["sha256"] == digest:
             return here
-        identifier = f"#file-{digest[:16]}"
-        if (known := self._crate.get(self._urls.get(path, identifier))) is not None:
-            return known
+        identifier = self._urls.get(path, f"#file-{digest[:16]}")
+        if identifier in self._crate:
+            return self._crate.get(identifier)
         properties = {"name": Path(path).name, "sha256": digest, "encodingFormat": _format(path)}
         if path in self._urls:
-            return self._crate.add_file(self._urls[path], properties=properties)
+            return self._crate.add_file(identifier, properties=properties)
         missing = {"@type": "CreativeWork", "description": f"Not in this crate; was {path}."}
         return self._crate.add(ContextEntity(self._crate, identifier, properties | missing))
 

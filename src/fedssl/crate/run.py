@@ -164,9 +164,8 @@ class RunEntities:
 
     def _add(self, identifier: str, kind: str, **properties: Any) -> Entity:
         """Return the entity of this name, added where it is not there yet."""
-        known = self._crate.get(identifier)
-        if known is not None:
-            return known
+        if identifier in self._crate:
+            return self._crate.get(identifier)
         given = {name: value for name, value in properties.items() if value != []}
         return self._crate.add(ContextEntity(self._crate, identifier, {"@type": kind, **given}))
 

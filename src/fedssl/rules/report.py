@@ -11,6 +11,12 @@ from fedssl.rules import rounds, specs
 Wildcards = Any
 
 
+def shown(caption: str, name: str, category: str) -> dict[str, Any]:
+    """Return how `snakemake --report` shows an output: its caption, name and group."""
+    labels = {"name": name}
+    return {"caption": f"../report/{caption}.rst", "category": category, "labels": labels}
+
+
 class ReportRules:
     """Tables and figures, and their names as targets."""
 

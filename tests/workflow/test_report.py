@@ -1,0 +1,66 @@
+"""Snakemake's own report of a finished run, with the captions of what it shows."""
+
+import base64
+import html
+import json
+import re
+from zipfile import ZipFile
+
+from tests.workflow.project import Project
+
+CAPTIONS = {
+    "fssuavl_table2.csv": "One line a number: published, measured",
+    "fssuavl_random_init.csv": "What pretraining is worth",
+    "fssuavl_communication.csv": "What clients send and receive",
+    "fssuavl_communication.svg": "What clients send and receive",
+    "fssuavl_loss.svg": "Training loss of each cell by round",
+    "claims.csv": "sentences about their numbers",
+    "certificate.md": "One page to hand on",
+}
+SCALED = "Scaled: not comparable with the papers"
+
+
+def shown(text: str) -> dict[str, dict[str, object]]:
+    """Return {file name: what the report says of it}."""
+    found = re.search(r"^\s*var results = (\{.*?\});?$", text, re.MULTILINE)
+    assert found, "the report lists no results"
+    return {entry["name"]: entry for entry in json.loads(found[1]).values()}
+
+
+def words(caption: object) -> str:
+    """Return a caption as a reader sees it."""
+    bare = html.unescape(re.sub(r"<[^>]+>", " ", str(caption)))
+    return " ".join(bare.split())
+
+
+def test_the_report_shows_tables_and_figures_with_their_captions(finished: Project) -> None:
+    finished.run("--report", "report.html")
+    text = (finished.root / "report.html").read_text()
+    results = shown(text)
+    for name, caption in CAPTIONS.items():
+        said = words(results[name]["caption"])
+        assert caption in said and SCALED in said, name
+        assert results[name]["data_uri"].startswith("data:")  # type: ignore[attr-defined]
+    table = base64.b64decode(str(results["fssuavl_table2.csv"]["data_uri"]).partition(",")[2])
+    assert table == (finished.root / "results/demo/tables/fssuavl_table2.csv").read_bytes()
+    assert "reproduced from raw archives" in text
+    assert {"Tables", "Figures", "Claims", "Certificate"} <= set(re.findall(r'"(\w+)"', text))
+
+
+def test_a_zip_holds_the_same(finished: Project) -> None:
+    finished.run("--report", "report.zip")
+    with ZipFile(finished.root / "report.zip") as archive:
+        names = {name.rpartition("/")[2] for name in archive.namelist()}
+    assert set(CAPTIONS) <= names
+
+
+def test_neither_a_caption_nor_a_flag_reruns_anything(edited: Project) -> None:
+    edited.edit("workflow/report/table.rst", "{}\nMore words.\n".format)
+    edited.edit(
+        "workflow/rules/report.smk",
+        lambda text: text.replace(
+            'report("<results>/claims.csv", **shown("claims", "claims", "Claims"))',
+            '"<results>/claims.csv"',
+        ),
+    )
+    assert edited.planned() == {}
