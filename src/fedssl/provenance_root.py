@@ -10,11 +10,11 @@ from fedssl.files import digest, read_json
 
 RECORD = "provenance.json"
 # These rules write about the results, after them: none can quote a number that it changes.
-_ABOUT = frozenset({"audit", "certificate", "crate", "report_page"})
+ABOUT = frozenset({"audit", "certificate", "crate", "report_page"})
 
 
 def read_records(
-    results: str | Path, *, without: Container[str] = _ABOUT
+    results: str | Path, *, without: Container[str] = ABOUT
 ) -> dict[str, dict[str, Any]]:
     """Return the records of the jobs behind the results, by their path below the folder, sorted.
 

@@ -215,3 +215,16 @@ def test_the_papers_grid_takes_seconds_and_a_bounded_file(tmp_path):
     write_crate(spec(root), metadata=metadata, code=root / "code")
     assert time.process_time() - started < 30  # seconds of this process
     assert metadata.stat().st_size < 10_000 * jobs
+
+
+def test_thousands_of_own_files_stand_as_one(results):
+    own = {f"recordings/{number}.wav": "a" * 64 for number in range(5000)}
+    bank = made(results / "banks/own/bank.json", "{}")
+    path = results / "banks/own/provenance.json"
+    record(path, "bank", inputs=list(own), outputs=[bank])
+    entities = build_crate(spec(results)).metadata.generate()["@graph"]
+    assert len(entities) < 100
+    digest = json.loads(path.read_text())["digest"]
+    (action,) = (e for e in entities if e["@id"] == f"#job-{digest[:16]}")
+    names = {e["@id"]: e["name"] for e in entities if e["@id"].startswith("#files-")}
+    assert [names.get(ref) for ref in refs(action, "object")] == ["5000 files"]

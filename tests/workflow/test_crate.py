@@ -51,7 +51,8 @@ def validate(validator: Path, crate: Path, report: Path) -> dict[str, object]:
 def test_the_crate_lists_each_file_of_the_results(crate: Path) -> None:
     graph = json.loads((crate / METADATA).read_text())["@graph"]
     files = {e["@id"]: e["sha256"] for e in graph if "File" in e["@type"]}
-    here = {path.relative_to(crate) for path in crate.rglob("*") if path.is_file()}
+    everything = (path for path in crate.rglob("[!.]*") if path.is_file())
+    here = {path.relative_to(crate) for path in everything}
     listed = {Path(name) for name in files}
     unlisted = {path.parts[0] for path in here - listed}
     assert unlisted <= {"logs", "benchmarks", METADATA, "crate.provenance.json"}

@@ -8,9 +8,10 @@ from typing import Any
 from rocrate.model import ContextEntity, Entity
 from rocrate.rocrate import ROCrate
 
-from fedssl.files import sha256
+from fedssl.files import digest, sha256
 
 CODE = "code"
+_MANY = 100
 _FORMATS = {
     ".md": "text/markdown",
     ".npy": "application/octet-stream",
@@ -31,33 +32,55 @@ class Files:
         self._urls = urls
         self._present: dict[str, Entity] = {}
 
-    def add(self, path: str, digest: str | None = None) -> Entity:
-        """Add a file that lies in the results folder, hashed unless its digest is given."""
+    def add(self, path: str, value: str | None = None) -> Entity:
+        """Add a file that lies in the results folder, hashed unless its SHA-256 is given."""
         place = Path(path).relative_to(self._results).as_posix()
-        return self._add(path, place, digest or sha256(path))
+        return self._add(path, place, value or sha256(path))
 
     def add_code(self, root: Path, place: str, **properties: Any) -> Entity:
         """Add a file of the checkout at `root`, which lies as a copy in the crate."""
         path = root / place
         return self._add(str(path), f"{CODE}/{place}", sha256(path), **properties)
 
-    def find(self, path: str, digest: str) -> Entity:
-        """Return the file with these bytes; one that is not in the crate has a name and digest."""
-        here = self._present.get(path)
-        if here is not None and here["sha256"] == digest:
-            return here
-        identifier = self._urls.get(path, f"#file-{digest[:16]}")
+    def find(self, files: Mapping[str, str]) -> list[Entity]:
+        """Return files by path and digest; one with other bytes, or elsewhere, is not in the crate.
+
+        Many such files of one job, a user's own recordings, stand as one.
+        """
+        here = {path: self._present[path] for path in files if self._is_here(path, files[path])}
+        elsewhere = {path: value for path, value in files.items() if path not in here}
+        if len(elsewhere) > _MANY:
+            return [*here.values(), self._many(elsewhere)]
+        return [
+            here[path] if path in here else self._elsewhere(path, files[path]) for path in files
+        ]
+
+    def _is_here(self, path: str, value: str) -> bool:
+        return path in self._present and self._present[path]["sha256"] == value
+
+    def _many(self, files: Mapping[str, str]) -> Entity:
+        together = digest(dict(files))
+        properties = {
+            "@type": "CreativeWork",
+            "name": f"{len(files)} files",
+            "sha256": together,
+            "description": "Not in this crate; the digest is of their paths and SHA-256 as JSON.",
+        }
+        return self._crate.add(ContextEntity(self._crate, f"#files-{together[:16]}", properties))
+
+    def _elsewhere(self, path: str, value: str) -> Entity:
+        identifier = self._urls.get(path, f"#file-{value[:16]}")
         if identifier in self._crate:
             return self._crate.get(identifier)
-        properties = {"name": Path(path).name, "sha256": digest, "encodingFormat": _format(path)}
+        properties = {"name": Path(path).name, "sha256": value, "encodingFormat": _format(path)}
         if path in self._urls:
             return self._crate.add_file(identifier, properties=properties)
         missing = {"@type": "CreativeWork", "description": f"Not in this crate; was {path}."}
         return self._crate.add(ContextEntity(self._crate, identifier, properties | missing))
 
-    def _add(self, path: str, place: str, digest: str, **properties: Any) -> Entity:
+    def _add(self, path: str, place: str, value: str, **properties: Any) -> Entity:
         if path not in self._present:
-            known = {"name": place, "sha256": digest, "encodingFormat": _format(path)}
+            known = {"name": place, "sha256": value, "encodingFormat": _format(path)}
             entity = self._crate.add_file(dest_path=place, properties=known | properties)
             self._present[path] = entity
         return self._present[path]

@@ -1,6 +1,6 @@
 """A run as entities: the workflow, its steps and tools, and an action for every job."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class RunEntities:
 
     def _job(self, job: Job) -> Entity:
         record = job.record
-        made = [self._files.find(path, digest) for path, digest in record["outputs"].items()]
+        made = self._files.find(record["outputs"])
         return self._add(
             f"#job-{job.key}",
             "CreateAction",
@@ -75,7 +75,7 @@ class RunEntities:
             endTime=record["ended"],
             agent=self._agent(job.account),
             instrument=self._crate.get(f"#step-{job.rule}")["workExample"],
-            object=_compact(self._read(record["inputs"])),
+            object=_compact(self._files.find(record["inputs"])),
             result=_compact([*made, self._files.add(job.path)]),
         )
 
@@ -103,8 +103,8 @@ class RunEntities:
             endTime=self._ended,
             agent=_compact(self._agents()),
             instrument=workflow,
-            object=_compact(self._read(given)),
-            result=_compact(self._read(final)),
+            object=_compact(self._files.find(given)),
+            result=_compact(self._files.find(final)),
         )
 
     def _engine(self, run: Entity, *, controls: Sequence[Entity]) -> None:
@@ -158,9 +158,6 @@ class RunEntities:
 
     def _commits(self, jobs: Iterable[Job]) -> str:
         return ", ".join(sorted({job.commit for job in jobs}))
-
-    def _read(self, files: Mapping[str, str]) -> list[Entity]:
-        return [self._files.find(path, digest) for path, digest in files.items()]
 
     def _add(self, identifier: str, kind: str, **properties: Any) -> Entity:
         """Return the entity of this name, added where it is not there yet."""

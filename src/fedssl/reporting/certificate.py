@@ -112,7 +112,7 @@ def _data(spec: Mapping[str, Any], records: Mapping[str, run_facts.Record]) -> l
             spec["datasets"][data.name],
             ", ".join(f"{split} {count:,}" for split, count in data.counts.items()),
             f"{data.unreadable}",
-            _lines(f"{name} {digest}" for name, digest in data.archives.items()),
+            data.checksums,
         )
         for data in run_facts.datasets(records, spec["results"])
     ]

@@ -6,20 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedssl.files import read_json
+from fedssl.files import digest, read_json
 
 Record = Mapping[str, Any]
 _HOUR = 3600  # seconds
+_FEW = 8  # the dataset of this project with most archives has 6; own files are thousands
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as it was read: samples per split, unreadable members, SHA-256 of its archives."""
+    """A dataset as it was read: samples per split, unreadable members, archives by path."""
 
     name: str
     counts: Mapping[str, int]
     unreadable: int
     archives: Mapping[str, str]
+
+    @property
+    def checksums(self) -> str:
+        """Each archive's SHA-256, or that of all of them where they are many."""
+        if len(self.archives) <= _FEW:
+            return "; ".join(f"{Path(p).name} {value}" for p, value in self.archives.items())
+        return f"{len(self.archives)} files, together {digest(dict(self.archives))}"
 
 
 def commits(records: Iterable[Record]) -> list[str]:
@@ -81,6 +89,5 @@ def _versions(record: Record) -> list[str]:
 
 def _dataset(record: Record, bank: Path) -> Dataset:
     described = read_json(bank)
-    archives = {Path(path).name: value for path, value in record["inputs"].items()}
     name = record["wildcards"]["dataset"]
-    return Dataset(name, described["counts"], len(described["bad"]), archives)
+    return Dataset(name, described["counts"], len(described["bad"]), record["inputs"])

@@ -87,7 +87,7 @@ class TrustRules:
         archives = f"{self._grid.config['data_dir']}/archives"
         for name, entry in self._grid.config["datasets"].items():
             for archive in entry["archives"].values():
-                if archive["urls"]:
+                if archive.get("urls"):
                     yield f"{archives}/{name}/{archive['file']}", archive["urls"][0]
 
     def _sent(self, cell: Cell) -> dict[str, str]:
