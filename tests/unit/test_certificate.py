@@ -123,3 +123,12 @@ def test_each_missing_number_has_its_reason(results, files):
         "- fssuavl table 4: this configuration has no such table.",
     ):
         assert words in text, words
+
+
+def test_thousands_of_own_files_take_one_line(results, files):
+    inputs = [f"recordings/{number}.wav" for number in range(5000)]
+    wildcards = {"dataset": "cifar10"}
+    path = results / "banks/cifar10/provenance.json"
+    record(path, "bank_images", inputs=inputs, wildcards=wildcards)
+    text = certify(results, files)
+    assert "| 5000 files, together " in text and "recordings/7.wav" not in text

@@ -10,6 +10,7 @@ import pytest
 
 from fedssl.crate.crate import build_crate, write_crate
 from fedssl.crate.jobs import read_jobs, rule_order
+from fedssl.errors import UserError
 from fedssl.files import sha256
 from fedssl.sources import PACKAGE
 from tests.unit.runs import HARDWARE, record
@@ -185,6 +186,13 @@ def test_commits_and_packages_are_those_of_the_jobs(results):
     assert versions == {"2.11.0", "2.12.0"}
     described = {e["description"] for e in crate.get_by_type("CreateAction")}
     assert f"Commit {'d' * 40}-dirty, on AMD EPYC, 2 cores, H200." in described
+
+
+def test_a_job_of_a_script_that_is_gone_is_named(results):
+    script = "workflow/scripts/gone.py"
+    record(results / "old/provenance.json", "gone", outputs=[], script=script)
+    with pytest.raises(UserError, match=r"old/provenance\.json was written by .*gone\.py, which"):
+        build_crate(spec(results))
 
 
 def test_rules_come_after_those_whose_outputs_they_read(results):

@@ -40,7 +40,7 @@ def write_crate(spec: Mapping[str, Any], *, metadata: str | Path, code: str | Pa
         code: The folder, beside it, that the workflow is copied to.
 
     Raises:
-        UserError: A record of the run was changed.
+        UserError: A record of the run was changed, or is of a script that is gone.
     """
     for name in spec["code"]:
         copy = Path(code, name)

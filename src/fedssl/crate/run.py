@@ -9,6 +9,7 @@ from rocrate.rocrate import ROCrate
 
 from fedssl.crate.files import Files
 from fedssl.crate.jobs import Job, rule_order
+from fedssl.errors import UserError
 
 _ENVIRONMENTS = ("requirements.lock", "envs/fedssl.yaml")
 _ENGINE = "snakemake"
@@ -121,7 +122,13 @@ class RunEntities:
         )
 
     def _tool(self, root: Path, script: str) -> Entity:
+        """Add a script; UserError where a job was run by one that is gone."""
         jobs = [job for job in self._jobs if job.script == script]
+        if not (root / script).is_file():
+            raise UserError(
+                f"{jobs[0].path} was written by {script}, which this checkout does not have; "
+                f"remove what is no longer part of the run, or check out {jobs[0].commit}."
+            )
         return self._files.add_code(
             root,
             script,
