@@ -117,7 +117,7 @@ def _wanted(error: Any) -> str:
         return f"one of {', '.join(map(str, value))}"
     if keyword == "uniqueItems":
         return "a list without repetitions"
-    if keyword == "pattern":
+    if keyword in ("not", "pattern"):
         return str(error.schema.get("description", f"text that matches {value}"))
     return _WANTED[keyword].format(value) if keyword in _WANTED else str(error.message)
 

@@ -10,6 +10,7 @@ SCRIPTS = BASE / "workflow" / "scripts"
 sys.path.insert(0, str(BASE / "src"))
 
 from fedssl.configuration import read_layers, validate
+from fedssl.data.own.entries import with_own_datasets
 from fedssl.environment import prepare_jobs
 from fedssl.errors import UserError
 from fedssl.experiments import Grid
@@ -38,7 +39,7 @@ RANDOM_INIT = "{study}/random-init/{arch}/{variant}/seed{seed}"
 
 try:
     validate(config, LAYERS, schemas=BASE / "config" / "schemas")
-    GRID = Grid(config, LAYERS)
+    GRID = Grid(with_own_datasets(config, LAYERS), LAYERS)
     TREE = Tree(config["results_dir"])
     DATA = DataRules(GRID, SCRIPTS)
     PRETRAIN = PretrainRules(GRID, TREE, SCRIPTS)

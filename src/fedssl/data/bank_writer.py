@@ -31,7 +31,7 @@ def write_bank(
     *,
     dataset: str,
     modality: Modality,
-    num_classes: int,
+    num_classes: int | None,
     counts: Mapping[str, int | None],
     max_bad_share: float,
 ) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def write_bank(
         folder: made if missing.
         dataset: name of the dataset.
         modality: image or audio.
-        num_classes: declared classes.
+        num_classes: declared classes; None where they are counted only.
         counts: declared members per split, unreadable and absent ones included; None where it
             is not known: then what is there counts.
         max_bad_share: largest share of unreadable members among those that are there, 0 to 1.
@@ -132,7 +132,7 @@ class _Ledger:
                 f"the share of {max_bad_share} that max_bad_share allows: {shown}"
             )
 
-    def check_counts(self, counts: Mapping[str, int | None], *, num_classes: int) -> None:
+    def check_counts(self, counts: Mapping[str, int | None], *, num_classes: int | None) -> None:
         found = Counter(self.splits)
         found.update(bad.split for bad in self.bad if bad.split)
         found.update(member.split for member in self.absent)
@@ -144,7 +144,7 @@ class _Ledger:
             )
         if empty := sorted(set(counts) - set(self.splits)):
             raise UserError(f"{self.dataset} has no readable member in {' and '.join(empty)}")
-        if len(self.classes) != num_classes:
+        if num_classes not in (None, len(self.classes)):
             raise UserError(
                 f"the archives of {self.dataset} hold {len(self.classes)} classes and its entry "
                 f"in the datasets file declares {num_classes}"

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from fedssl.data import readers
+from fedssl.data import own, readers
 from fedssl.data.bank import Modality
 from fedssl.data.bank_writer import write_bank
 from fedssl.data.samples import Member
@@ -39,20 +39,33 @@ def build_bank(
 
     Args:
         dataset: its name.
-        archives: archive key -> path of the verified file.
+        archives: archive key -> path of the verified file; of the user's own files, their kind
+            (folder or table) -> its path.
         folder: where the bank goes.
         entry: its entry in the datasets file: classes, splits and max_bad_share are checked.
+            `own` says how the user's own files are read.
 
     Raises:
         UserError: no reader, damaged archives, or contents other than the declared ones.
     """
-    reader = get_reader(dataset)
+    members, modality = _members(dataset, archives, entry)
     return write_bank(
-        reader.read(archives),
+        members,
         folder,
         dataset=dataset,
-        modality=reader.MODALITY,
+        modality=modality,
         num_classes=entry["classes"],
         counts=entry["splits"],
         max_bad_share=entry["max_bad_share"],
     )
+
+
+def _members(
+    dataset: str, archives: Mapping[str, Path], entry: Mapping[str, Any]
+) -> tuple[Iterator[Member], Modality]:
+    if "own" not in entry:
+        reader = get_reader(dataset)
+        return reader.read(archives), reader.MODALITY
+    # By name, so that its code counts for banks of own files only.
+    module = import_module(f"{own.__name__}.read")
+    return module.read(entry["own"], archives[entry["own"]["kind"]]), entry["own"]["modality"]

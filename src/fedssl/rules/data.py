@@ -6,6 +6,8 @@ from typing import Any
 
 from snakemake.io import ancient
 
+from fedssl.data.own.entries import is_own, source
+from fedssl.data.own.listing import find_items, listing_digest
 from fedssl.experiments import Grid, sort_keys
 from fedssl.sources import is_module, source_digests
 
@@ -32,8 +34,11 @@ class DataRules:
 
     def made_up(self, *, synthetic: bool) -> list[str]:
         """Return the datasets that the workflow makes up itself, or those that it does not."""
-        found = self._datasets.items()
-        return [name for name, entry in found if entry.get("synthetic", False) == synthetic]
+        return [
+            name
+            for name, entry in self._datasets.items()
+            if entry["archives"] and entry.get("synthetic", False) == synthetic
+        ]
 
     def archive(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what the datasets file says of one archive."""
@@ -49,17 +54,26 @@ class DataRules:
         return note
 
     def archives(self, wildcards: Wildcards) -> dict[str, str]:
-        """Return the archives of a dataset by their keys: their checksums count, not their age."""
+        """Return the archives of a dataset by their keys: their checksums count, not their age.
+
+        Of the user's own files the folder or csv, whose listing counts.
+        """
+        entry = self._datasets[wildcards.dataset]
+        if is_own(entry):
+            kind, path = source(entry)
+            return {kind: ancient(str(path))}
         folder = f"{self._grid.config['data_dir']}/archives/{wildcards.dataset}"
-        archives = self._datasets[wildcards.dataset]["archives"]
+        archives = entry["archives"]
         return {key: ancient(f"{folder}/{entry['file']}") for key, entry in archives.items()}
 
     def contents(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what a bank must hold, and the checksums of what it is read from."""
         entry = self._datasets[wildcards.dataset]
+        share = entry["max_bad_share"]
+        if is_own(entry):
+            return {"max_bad_share": share, "own": _own(entry), **self.plan(wildcards)}
         archives = sorted(entry["archives"].items())
         checksums = {key: archive["checksum"] for key, archive in archives}
-        share = entry["max_bad_share"]
         return {"archives": checksums, "max_bad_share": share, **self.plan(wildcards)}
 
     def plan(self, wildcards: Wildcards) -> dict[str, Any]:
@@ -69,9 +83,20 @@ class DataRules:
 
     def bank_sources(self, wildcards: Wildcards) -> dict[str, str]:
         """Return the code behind a bank: the writer and the dataset's reader, if it has one."""
+        if is_own(self._datasets[wildcards.dataset]):
+            return source_digests(self._scripts / "bank.py", "fedssl.data.own.read")
         reader = f"fedssl.data.readers.{wildcards.dataset.replace('-', '_')}"
         return source_digests(self._scripts / "bank.py", *filter(is_module, [reader]))
 
     def audio(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return how a study turns sound into log-mel images."""
         return dict(self._grid.study_settings(wildcards.study)["audio"])
+
+
+def _own(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how own files are read, and what their listing says: a changed file changes it."""
+    kind, path = source(entry)
+    setting = {"folder": "test_share", "image": "size"}
+    own = {setting[key]: entry[setting[key]] for key in (kind, entry["modality"]) if key in setting}
+    own |= {"kind": kind, "modality": entry["modality"]}
+    return dict(sort_keys({**own, "listing": listing_digest(find_items(own, path))}))

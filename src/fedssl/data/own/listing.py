@@ -1,0 +1,43 @@
+"""The user's own files before one is opened: which there are, and whether they are the same."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fedssl.data.own import folder, table
+from fedssl.data.own.items import Item
+from fedssl.files import digest
+
+
+def find_items(own: Mapping[str, Any], source: Path) -> list[Item]:
+    """Return the files of an own dataset.
+
+    Args:
+        own: `kind` (folder or table), and for a folder `test_share`, 0 to 1.
+        source: the folder or the csv.
+
+    Raises:
+        UserError: the listing is not what its kind demands.
+    """
+    if own["kind"] == "table":
+        return table.find_items(source)
+    return folder.find_items(source, test_share=own["test_share"])
+
+
+def listing_digest(items: Iterable[Item]) -> str:
+    """Return the SHA-256 of every item's name, class, split, size in bytes and time of change.
+
+    Nothing is read, so 100,000 files take about a second. A file changed in place that keeps its
+    size and its time is not noticed; a file touched without a change is taken for a new one.
+    """
+    return digest([[item.name, item.label, item.split, *_stamp(item.path)] for item in items])
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """Return (size, time in ns) of what a path leads to; (-1, 0) for a link to nothing."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return -1, 0
+    return found.st_size, found.st_mtime_ns

@@ -1,0 +1,75 @@
+"""A csv with the columns path, label and split, further ones allowed.
+
+Relative paths start at the csv's folder; absolute ones, and those that lead out of it, are taken
+as they are.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from fedssl.data.annotations import rows
+from fedssl.data.own.items import TRAIN, Item, check_classes
+from fedssl.errors import UserError
+
+_COLUMNS = ("path", "label", "split")
+_SPLIT = re.compile("[a-z]+")
+
+
+def find_splits(table: Path) -> list[str]:
+    """Return the splits of a csv, every row checked; its files need not be there.
+
+    Raises:
+        UserError: a column is missing or a cell is not right; names file and line.
+    """
+    if not table.is_file():
+        kind = "is no file" if table.exists() else "does not exist"
+        raise UserError(f"{table} {kind}; it must be a csv with the columns {_listed(_COLUMNS)}")
+    items = find_items(table)
+    check_classes((item.label for item in items), where=str(table))
+    splits = sorted({item.split for item in items})
+    if TRAIN not in splits or len(splits) < 2:
+        raise UserError(f"{table} has the splits {_listed(splits)}; train and one more are needed")
+    return splits
+
+
+def find_items(table: Path) -> list[Item]:
+    """Return the files in the order of the csv, whether they are there or not."""
+    return list(_items(table))
+
+
+def _items(table: Path) -> Iterator[Item]:
+    lines = rows(table)
+    _, header = next(lines, (0, []))
+    header = [name.strip() for name in header]
+    if missing := [name for name in _COLUMNS if name not in header]:
+        raise UserError(
+            f"{table}, line 1 has no column {_listed(missing)}; its columns are "
+            f"{', '.join(header) or 'none'}, and path, label, split are needed, comma between"
+        )
+    places = [header.index(name) for name in _COLUMNS]
+    seen: dict[str, int] = {}
+    for line, row in lines:
+        where = f"{table}, line {line}"
+        if len(row) != len(header):
+            raise UserError(f"{where} has {len(row)} fields and the header {len(header)}")
+        name, label, split = (row[place].strip() for place in places)
+        _check_row(name, label, split, where=where)
+        path = os.path.normpath(table.parent / Path(name).expanduser())
+        if path in seen:
+            raise UserError(f"{where}: {name} is in line {seen[path]} already; name a file once")
+        seen[path] = line
+        yield Item(name, path, label, split, named_in=where)
+
+
+def _check_row(name: str, label: str, split: str, *, where: str) -> None:
+    for column, value in (("path", name), ("label", label)):
+        if not value:
+            raise UserError(f"{where}: {column} is empty; it must be text")
+    if not _SPLIT.fullmatch(split):
+        raise UserError(f"{where}: split is {split!r}; it must be lower-case letters, as train")
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"
