@@ -40,6 +40,7 @@ def archive(*urls: str, **changes: Any) -> dict[str, Any]:
 
 def fetch(entry: Mapping[str, Any], folder: Path, **changes: Any) -> Path:
     settings = {"dataset": "toy", "mirror": None, "access": None, "progress": False}
+    settings["pins"] = folder.parent / f"{folder.name}.pins.yaml"
     acquire(entry, folder / FILE, **{**settings, **changes})
     return folder / FILE
 
@@ -217,7 +218,7 @@ def process(entry: Mapping[str, Any], folder: Path) -> subprocess.Popen[bytes]:
     code = (
         "import json, sys; from pathlib import Path; from fedssl.data.acquire import acquire; "
         "acquire(json.loads(sys.argv[1]), Path(sys.argv[2]), dataset='toy', mirror=None, "
-        "access=None, progress=False)"
+        "pins=Path(sys.argv[2] + '.pins'), access=None, progress=False)"
     )
     command = [sys.executable, "-c", code, json.dumps(entry), str(folder / FILE)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}

@@ -191,3 +191,27 @@ def test_bank_json_says_nothing_of_where_and_when(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "here", tmp_path / "there")
     assert open_bank(tmp_path / "there").digest == open_bank(tmp_path / "here").digest
     assert str(tmp_path) not in json.dumps(json.loads((tmp_path / "here/bank.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("unverified", "says"),
+    [
+        (("test",), r"declares train 3, test 1 \(unverified: test\); if the archives are whole"),
+        (("classes",), r"declares train 3, test 1$"),
+        ((), r"declares train 3, test 1$"),
+    ],
+)
+def test_a_mismatch_says_which_declared_numbers_nobody_has_counted(
+    unverified: tuple[str, ...], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=says.replace("train 3, test 1", "test 1, train 3")):
+        write_bank(
+            clips(),
+            tmp_path,
+            dataset="toy",
+            modality="audio",
+            num_classes=2,
+            counts={"train": 3, "test": 1},
+            max_bad_share=0.0,
+            unverified=unverified,
+        )

@@ -117,6 +117,9 @@ def test_a_restricted_archive_fails_in_its_own_job_with_instructions(unfinished:
     archive = "data/archives/vggsound/vggsound.csv"
     printed = unfinished.run("--cores", "1", archive, config=("--retries", "0"), ok=False)
     assert "acquire" in printed and "vggsound" in printed
+    told = " ".join(printed.split())
+    assert "Put vggsound.csv and clips.txt in data/archives/vggsound/" in told
+    assert "run snakemake results/paper/banks/vggsound/bank.json" in told
     assert "retry just these" in printed
     assert not (unfinished.root / archive).exists()
 

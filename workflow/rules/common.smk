@@ -59,7 +59,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
-prepare_jobs(BASE / "src", mirror=config["mirror"])
+prepare_jobs(BASE / "src", mirror=config["mirror"], pins=config["pins"])
 FAILURES = FailureCollector()
 logger.addHandler(FAILURES)
 

@@ -12,6 +12,7 @@ with job(snakemake, archive=snakemake.params.archive):
         Path(snakemake.output.archive),
         dataset=snakemake.wildcards.dataset,
         mirror=os.environ["FEDSSL_MIRROR"] or None,
+        pins=Path(os.environ["FEDSSL_PINS"]),
         access=snakemake.params.access,
         progress=True,
     )

@@ -15,6 +15,7 @@ from urllib.request import url2pathname
 import pooch
 import requests
 
+from fedssl.data.pins import pin, with_pin
 from fedssl.errors import UserError
 from fedssl.files import atomic_write, checksum
 
@@ -36,13 +37,15 @@ def acquire(
     *,
     dataset: str,
     mirror: str | None,
+    pins: Path,
     access: str | None,
     progress: bool,
 ) -> None:
     """Put a verified archive at `destination`, from the mirror or else from its addresses.
 
     Nothing is done where the verified file is already there. Several processes may ask for the
-    same file at once: one fetches it, the others wait and find it.
+    same file at once: one fetches it, the others wait and find it. An archive without a checksum
+    is pinned on first use, and from then on it has one.
 
     Args:
         archive: `file` (name), `urls`, `size` in bytes or None, `checksum` "md5:..." or
@@ -50,20 +53,34 @@ def acquire(
         destination: path of the file to write.
         dataset: its name, and the mirror folder the file lies in.
         mirror: folder or http(s)/file address that holds `<dataset>/<file>`, or None.
+        pins: file of the pinned checksums.
         access: how to get a restricted archive by hand, or None.
         progress: show a progress bar where standard error is a terminal.
 
     Raises:
         UserError: no source gave the declared file; says what each one gave and what to do.
     """
-    if _is_present(archive, destination, dataset=dataset):
-        return
+    pinned = with_pin(archive, pins, dataset=dataset)
+    if not _is_present(pinned, destination, dataset=dataset):
+        _obtain(pinned, destination, dataset=dataset, mirror=mirror, access=access, bar=progress)
+    pin(pinned, pins, dataset=dataset, path=destination)
+
+
+def _obtain(
+    archive: Mapping[str, Any],
+    destination: Path,
+    *,
+    dataset: str,
+    mirror: str | None,
+    access: str | None,
+    bar: bool,
+) -> None:
     with _locked(destination):
         if _is_present(archive, destination, dataset=dataset):
             return
         tried = []
         for source in _sources(archive, dataset=dataset, mirror=mirror):
-            if not (failure := _fetch(source, archive, destination, progress=progress)):
+            if not (failure := _fetch(source, archive, destination, progress=bar)):
                 return
             tried.append(f"{source}: {failure}")
             _LOG.warning("%s is not to be had from %s: %s", archive["file"], source, failure)
@@ -152,7 +169,8 @@ def _problem(archive: Mapping[str, Any], path: Path) -> str:
         return "it is not a whole zip archive" if broken else ""
     algorithm, _, expected = archive["checksum"].partition(":")
     found = checksum(path, algorithm=algorithm)
-    return "" if found == expected else f"its {algorithm} is {found}, expected {expected}"
+    origin = f", pinned in {archive['pinned_in']}" if "pinned_in" in archive else ""
+    return "" if found == expected else f"its {algorithm} is {found}, expected {expected}{origin}"
 
 
 def _is_present(archive: Mapping[str, Any], destination: Path, *, dataset: str) -> bool:
@@ -160,9 +178,12 @@ def _is_present(archive: Mapping[str, Any], destination: Path, *, dataset: str) 
     if not destination.exists():
         return False
     if problem := _problem(archive, destination):
+        remedy = "correct size and checksum in the datasets file"
+        if "pinned_in" in archive:
+            remedy = f"remove its line from {archive['pinned_in']} to accept it"
         raise UserError(
             f"{destination} is not the archive that {dataset} declares: {problem}; delete it, or "
-            "correct size and checksum in the datasets file"
+            f"{remedy}"
         )
     return True
 

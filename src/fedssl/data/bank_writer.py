@@ -4,7 +4,7 @@ import contextlib
 import io
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ def write_bank(
     num_classes: int | None,
     counts: Mapping[str, int | None],
     max_bad_share: float,
+    unverified: Collection[str] = (),
 ) -> dict[str, Any]:
     """Write a bank to `folder` and return what its bank.json says.
 
@@ -49,12 +50,13 @@ def write_bank(
         counts: declared members per split, unreadable and absent ones included; None where it
             is not known: then what is there counts.
         max_bad_share: largest share of unreadable members among those that are there, 0 to 1.
+        unverified: `classes` and the splits whose declared number nobody has counted yet.
 
     Raises:
         UserError: too many unreadable members, counts other than the declared ones, or a
             declared split without a single sample.
     """
-    folder, ledger = Path(folder), _Ledger(dataset)
+    folder, ledger = Path(folder), _Ledger(dataset, frozenset(unverified))
     with contextlib.ExitStack() as stack:
         parts = {name: stack.enter_context(atomic_write(folder / name)) for name in FILES[modality]}
         _stream(samples, parts[FILES[modality][0]], ledger, dtype=DTYPES[modality])
@@ -82,6 +84,7 @@ class _Ledger:
     """What is remembered of the samples once their data is on disk."""
 
     dataset: str
+    unverified: Collection[str]
     names: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
@@ -140,15 +143,22 @@ class _Ledger:
         if found != Counter(declared):
             raise UserError(
                 f"the archives of {self.dataset} hold {_listed(found)} members and its entry in "
-                f"the datasets file declares {_listed(declared)}"
+                f"the datasets file declares {_listed(declared)}{self._doubt(*declared)}"
             )
         if empty := sorted(set(counts) - set(self.splits)):
             raise UserError(f"{self.dataset} has no readable member in {' and '.join(empty)}")
         if num_classes not in (None, len(self.classes)):
             raise UserError(
                 f"the archives of {self.dataset} hold {len(self.classes)} classes and its entry "
-                f"in the datasets file declares {num_classes}"
+                f"in the datasets file declares {num_classes}{self._doubt('classes')}"
             )
+
+    def _doubt(self, *counts: str) -> str:
+        """Return what a user should know of declared numbers that nobody has counted."""
+        doubted = ", ".join(name for name in counts if name in self.unverified)
+        if not doubted:
+            return ""
+        return f" (unverified: {doubted}); if the archives are whole, correct the entry"
 
 
 def _listed(counts: Mapping[Any, int]) -> str:

@@ -57,6 +57,7 @@ def build_bank(
         num_classes=entry["classes"],
         counts=entry["splits"],
         max_bad_share=entry["max_bad_share"],
+        unverified=entry.get("unverified", ()),
     )
 
 

@@ -51,6 +51,8 @@ class DataRules:
     def access(self, wildcards: Wildcards) -> str | None:
         """Return how to get a restricted archive by hand, or None."""
         note: str | None = self._datasets[wildcards.dataset]["access"]
+        for folder in ("data_dir", "results_dir"):
+            note = note and note.replace(f"<{folder}>", self._grid.config[folder])
         return note
 
     def archives(self, wildcards: Wildcards) -> dict[str, str]:
@@ -74,7 +76,13 @@ class DataRules:
             return {"max_bad_share": share, "own": _own(entry), **self.plan(wildcards)}
         archives = sorted(entry["archives"].items())
         checksums = {key: archive["checksum"] for key, archive in archives}
-        return {"archives": checksums, "max_bad_share": share, **self.plan(wildcards)}
+        unverified = {key: entry[key] for key in ("unverified",) if entry.get(key)}
+        return {
+            "archives": checksums,
+            "max_bad_share": share,
+            **unverified,
+            **self.plan(wildcards),
+        }
 
     def plan(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return a dataset's classes and items per split, which is what the generator makes."""

@@ -1,0 +1,127 @@
+"""Pins: what was fetched first is what is accepted from then on, whoever fetches it."""
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fedssl.data.acquire import acquire
+from fedssl.data.pins import pin, read_pins
+from fedssl.errors import UserError
+from fedssl.files import sha256
+
+ARCHIVE = {"file": "a.tar", "urls": ["http://127.0.0.1:9/a.tar"], "size": None, "checksum": None}
+
+
+def fetch(root: Path, data: str = "data", mirror: str = "mirror", **changes: Any) -> Path:
+    """Fetch the toy archive from a mirror folder into a data folder, pins beside them."""
+    acquire(
+        {**ARCHIVE, **changes},
+        root / data / "a.tar",
+        dataset="toy",
+        mirror=str(root / mirror),
+        pins=root / "pins.yaml",
+        access=None,
+        progress=False,
+    )
+    return root / data / "a.tar"
+
+
+def mirrored(root: Path, body: bytes, mirror: str = "mirror") -> None:
+    (root / mirror / "toy").mkdir(parents=True, exist_ok=True)
+    (root / mirror / "toy" / "a.tar").write_bytes(body)
+
+
+def test_the_first_use_pins_and_the_same_bytes_are_accepted_again(tmp_path: Path) -> None:
+    mirrored(tmp_path, b"first")
+    path = fetch(tmp_path)
+    assert read_pins(tmp_path / "pins.yaml") == {"toy/a.tar": f"sha256:{sha256(path)}"}
+    before = (tmp_path / "pins.yaml").read_bytes()
+    fetch(tmp_path, data="elsewhere")
+    assert (tmp_path / "pins.yaml").read_bytes() == before
+    assert before.startswith(b"# SHA-256 of archives")
+
+
+def test_other_bytes_later_are_refused_with_both_checksums_and_the_file(tmp_path: Path) -> None:
+    mirrored(tmp_path, b"first")
+    pinned = sha256(fetch(tmp_path))
+    mirrored(tmp_path, b"second")
+    with pytest.raises(UserError) as caught:
+        fetch(tmp_path, data="elsewhere")
+    found = sha256(tmp_path / "mirror/toy/a.tar")
+    assert f"its sha256 is {found}, expected {pinned}, pinned in {tmp_path}/pins.yaml" in str(
+        caught.value
+    )
+    assert not (tmp_path / "elsewhere" / "a.tar").exists()
+
+
+def test_a_file_that_was_changed_in_the_data_folder_is_refused(tmp_path: Path) -> None:
+    mirrored(tmp_path, b"first")
+    pinned, path = sha256(fetch(tmp_path)), tmp_path / "data/a.tar"
+    path.write_bytes(b"second")
+    with pytest.raises(UserError, match=f"{sha256(path)}, expected {pinned}.*remove its line"):
+        fetch(tmp_path)
+
+
+def test_removing_the_line_accepts_another_archive(tmp_path: Path) -> None:
+    mirrored(tmp_path, b"first")
+    fetch(tmp_path).write_bytes(b"second")
+    (tmp_path / "pins.yaml").unlink()
+    path = fetch(tmp_path)
+    assert read_pins(tmp_path / "pins.yaml") == {"toy/a.tar": f"sha256:{sha256(path)}"}
+
+
+def test_a_file_put_there_by_hand_is_pinned(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.tar").write_bytes(b"by hand")
+    fetch(tmp_path)
+    assert "toy/a.tar" in read_pins(tmp_path / "pins.yaml")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"urls": []}, {"checksum": "md5:8b04d5e3775d298e78455efc5ca404d5"}]
+)
+def test_users_lists_and_published_checksums_are_not_pinned(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
+    mirrored(tmp_path, b"first")
+    fetch(tmp_path, **changes)
+    assert not (tmp_path / "pins.yaml").exists()
+
+
+def pin_one(root: Path, rank: int) -> None:
+    path = root / f"{rank}"
+    path.write_bytes(bytes([rank]))
+    archive = {**ARCHIVE, "file": f"{rank}.tar"}
+    pin(archive, root / "pins.yaml", dataset="toy", path=path)
+
+
+def test_many_processes_lose_no_pin(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(4) as pool:
+        pool.starmap(pin_one, [(tmp_path, rank) for rank in range(24)])
+    assert len(read_pins(tmp_path / "pins.yaml")) == 24
+
+
+def test_of_two_that_pin_other_bytes_one_is_told(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).write_text(name)
+    pin(ARCHIVE, tmp_path / "pins.yaml", dataset="toy", path=tmp_path / "one")
+    with pytest.raises(UserError, match=r"and .*pins\.yaml pins sha256:"):
+        pin(ARCHIVE, tmp_path / "pins.yaml", dataset="toy", path=tmp_path / "other")
+
+
+@pytest.mark.parametrize("content", ["- a", "toy/a.tar: md5:1", "toy/a.tar: 5", "{"])
+def test_a_wrong_pin_file_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "pins.yaml").write_text(content)
+    with pytest.raises(UserError, match=r"pins\.yaml"):
+        read_pins(tmp_path / "pins.yaml")
+
+
+def test_the_file_is_plain_yaml_sorted_by_name(tmp_path: Path) -> None:
+    for rank in (3, 1, 2):
+        pin_one(tmp_path, rank)
+    names = list(yaml.safe_load((tmp_path / "pins.yaml").read_text()))
+    assert names == ["toy/1.tar", "toy/2.tar", "toy/3.tar"]
