@@ -37,3 +37,4 @@ rule all:
         [REPORT.files(study) for study in REPORT.studies],
         "<results>/claims.csv",
         "<results>/certificate.md",
+        "<results>/tables/datasets.csv",

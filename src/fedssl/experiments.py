@@ -132,6 +132,11 @@ class Grid:
         declared = self.config["studies"][cell.study]["datasets"]
         return {modality: declared[modality] for modality in parse_split(cell.split).modalities}
 
+    def used_datasets(self) -> set[str]:
+        """Return the datasets that some cell is pretrained on or some study scores."""
+        pretrained = {name for cell in self.cells for name in self.datasets(cell).values()}
+        return pretrained | {t.task for study in self.config["studies"] for t in self.tasks(study)}
+
     def tasks(self, study: str) -> list[Task]:
         """Return a study's downstream tasks in the order declared."""
         datasets = self.config["datasets"]

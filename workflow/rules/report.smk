@@ -27,6 +27,27 @@ rule table:
         "../scripts/table.py"
 
 
+rule datasets_table:
+    input:
+        banks=REPORT.dataset_inputs,
+    output:
+        csv="<results>/tables/datasets.csv",
+        md="<results>/tables/datasets.md",
+        tex="<results>/tables/datasets.tex",
+        provenance="<results>/tables/datasets.provenance.json",
+    log:
+        "<logs>/datasets_table.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        spec=REPORT.datasets,
+        sources=source_digests(SCRIPTS / "datasets_table.py"),
+    message:
+        "counting the datasets"
+    script:
+        "../scripts/datasets_table.py"
+
+
 rule gains:
     input:
         metrics=REPORT.gain_inputs,

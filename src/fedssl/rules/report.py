@@ -49,7 +49,7 @@ class ReportRules:
     @property
     def targets(self) -> list[str]:
         """Every name that can stand on the command line."""
-        return ["all", "certificate", "crate", *self.studies, *self.products]
+        return ["all", "certificate", "crate", "datasets_table", *self.studies, *self.products]
 
     def file(self, name: str) -> str:
         """Return the file that stands for a table or figure."""
@@ -105,3 +105,13 @@ class ReportRules:
     def loss_inputs(self, wildcards: Wildcards) -> list[str]:
         """Return the history of each cell of a study."""
         return specs.loss_figure_inputs(self._grid, wildcards.study, self._tree)
+
+    def datasets(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return what the paper says of every dataset, and where its bank would be."""
+        return specs.datasets_spec(self._grid, self._tree)
+
+    def dataset_inputs(self, wildcards: Wildcards) -> list[str]:
+        """Return the banks that the studies use, and further ones that are there."""
+        used = self._grid.used_datasets()
+        banks = {name: self._tree.bank(name) for name in self._grid.config["datasets"]}
+        return [bank for name, bank in banks.items() if name in used or Path(bank).is_file()]

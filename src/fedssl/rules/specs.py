@@ -45,6 +45,25 @@ def gains_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
     }
 
 
+def datasets_spec(grid: Grid, tree: Tree) -> dict[str, Any]:
+    """Return the paper's numbers of every dataset, and the banks that are counted."""
+    entries = grid.config["datasets"].items()
+    return {**_scale(grid), "datasets": [_dataset(name, entry, tree) for name, entry in entries]}
+
+
+def _dataset(name: str, entry: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
+    published = entry.get("published", {})
+    symbol = published.get("symbol")
+    return {
+        "name": name,
+        "row": f"{entry['title']} ({symbol})" if symbol else entry["title"],
+        "bank": tree.bank(name),
+        "splits": list(entry["splits"]),
+        "note": published.get("differences"),
+        "published": published.get("numbers", {}),
+    }
+
+
 def loss_figure_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
     """Return the history of each cell of a study."""
     return [tree.rounds(cell) for cell in grid.select(study=study)]
