@@ -13,7 +13,7 @@ READY := .venv/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 SOURCES := src tests benchmarks workflow/scripts
 
-.PHONY: demo mini test test-slow lint lock clean
+.PHONY: demo mini mirror test test-slow lint lock clean
 
 demo: $(READY) ## everything, on small made-up archives, in minutes
 	$(SNAKEMAKE) --configfile config/demo.yaml
@@ -26,6 +26,9 @@ mini: $(READY) ## everything, on real subsets: make mini MIRROR=<folder>
 	fi
 	$(SNAKEMAKE) --configfile config/mini.yaml --config "mirror=$(MIRROR)"
 	echo "tables: results/mini/tables  figures: results/mini/figures"
+
+mirror: $(READY) ## what a target needs, to carry to a cluster: make mirror TARGET=fssuavl FOLDER=<folder>
+	PYTHONPATH=src $(BIN)/python -m fedssl.data.mirror $(TARGET) $(FOLDER)
 
 test: $(READY) ## all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow"

@@ -8,6 +8,7 @@ from snakemake.io import ancient
 
 from fedssl.data.own.entries import is_own, source
 from fedssl.data.own.listing import find_items, listing_digest
+from fedssl.errors import UserError
 from fedssl.experiments import Grid, sort_keys
 from fedssl.sources import is_module, source_digests
 
@@ -18,15 +19,16 @@ class DataRules:
     """Archives and banks, as the datasets file declares them."""
 
     def __init__(self, grid: Grid, scripts: Path) -> None:
-        """Index the archives by their file names."""
+        """Keep the grid, and list the archives' file names."""
         self._grid = grid
         self._scripts = scripts
         self._datasets: Mapping[str, Any] = grid.config["datasets"]
-        self.files = {
-            entry["file"]: key
-            for dataset in self._datasets.values()
-            for key, entry in dataset["archives"].items()
-        }
+        self.files = [
+            archive["file"]
+            for dataset in self._datasets
+            for owner, archive in self._archives(dataset).values()
+            if owner == dataset
+        ]
 
     def names(self, *, modality: str) -> list[str]:
         """Return the datasets of a modality."""
@@ -42,11 +44,12 @@ class DataRules:
 
     def archive(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what the datasets file says of one archive."""
-        return dict(self._datasets[wildcards.dataset]["archives"][self.key(wildcards)])
+        return dict(self._archives(wildcards.dataset)[self.key(wildcards)][1])
 
     def key(self, wildcards: Wildcards) -> str:
         """Return the key of an archive in its dataset's entry."""
-        return str(self.files[wildcards.file])
+        archives = self._archives(wildcards.dataset).items()
+        return next(key for key, (_, archive) in archives if archive["file"] == wildcards.file)
 
     def access(self, wildcards: Wildcards) -> str | None:
         """Return how to get a restricted archive by hand, or None."""
@@ -64,9 +67,9 @@ class DataRules:
         if is_own(entry):
             kind, path = source(entry)
             return {kind: ancient(str(path))}
-        folder = f"{self._grid.config['data_dir']}/archives/{wildcards.dataset}"
-        archives = entry["archives"]
-        return {key: ancient(f"{folder}/{entry['file']}") for key, entry in archives.items()}
+        folder = f"{self._grid.config['data_dir']}/archives"
+        archives = self._archives(wildcards.dataset).items()
+        return {key: ancient(f"{folder}/{owner}/{a['file']}") for key, (owner, a) in archives}
 
     def contents(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what a bank must hold, and the checksums of what it is read from."""
@@ -74,8 +77,8 @@ class DataRules:
         share = entry["max_bad_share"]
         if is_own(entry):
             return {"max_bad_share": share, "own": _own(entry), **self.plan(wildcards)}
-        archives = sorted(entry["archives"].items())
-        checksums = {key: archive["checksum"] for key, archive in archives}
+        archives = sorted(self._archives(wildcards.dataset).items())
+        checksums = {key: archive["checksum"] for key, (_, archive) in archives}
         unverified = {key: entry[key] for key in ("unverified",) if entry.get(key)}
         return {
             "archives": checksums,
@@ -95,6 +98,21 @@ class DataRules:
             return source_digests(self._scripts / "bank.py", "fedssl.data.own.read")
         reader = f"fedssl.data.readers.{wildcards.dataset.replace('-', '_')}"
         return source_digests(self._scripts / "bank.py", *filter(is_module, [reader]))
+
+    def _archives(self, dataset: str) -> dict[str, tuple[str, Mapping[str, Any]]]:
+        """Return key -> (owner, archive) of a dataset; some it shares with another that owns it."""
+        entries = self._datasets[dataset]["archives"].items()
+        found = {}
+        for key, entry in entries:
+            owner = entry.get("from", dataset)
+            archive = self._datasets.get(owner, {}).get("archives", {}).get(key, {})
+            if "file" not in archive:
+                place = f"datasets.{dataset}.archives.{key}.from"
+                raise UserError(
+                    f"{place} is {owner!r}; it must name a dataset with archive {key!r}."
+                )
+            found[key] = (owner, archive)
+        return found
 
     def audio(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return how a study turns sound into log-mel images."""

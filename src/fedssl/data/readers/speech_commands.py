@@ -1,7 +1,8 @@
 """Speech Commands V2: one tar.gz of 16 kHz words of up to 1 s, split by two lists inside it.
 
 `validation_list.txt` and `testing_list.txt` name their clips, train is the rest and
-`_background_noise_` is left out: 84,843 / 9,981 / 11,005 clips in the official archive.
+`_background_noise_` is left out: 84,843 / 9,981 / 11,005 clips in the official archive. The subsets
+of torchaudio's `SPEECHCOMMANDS` are the same three.
 """
 
 import re
@@ -17,7 +18,7 @@ from fedssl.errors import UserError
 MODALITY: Modality = "audio"
 
 # Only words have `_nohash_`, so this leaves `_background_noise_` out.
-_CLIP = re.compile(r"([a-z]+)/[0-9a-f]+_nohash_\d+\.wav")
+CLIP = re.compile(r"([a-z]+)/[0-9a-f]+_nohash_\d+\.wav")
 _LISTS = {"validation_list.txt": "validation", "testing_list.txt": "test"}
 
 
@@ -27,14 +28,14 @@ def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
     The lists may stand behind the clips, so a first pass over the archive finds them; holding the
     clips back instead would take gigabytes.
     """
-    split_of = _read_lists(archives["clips"])
+    split_of = read_lists(archives["clips"])
     for name, load in tar_members(archives["clips"]):
-        if match := _CLIP.fullmatch(name):
+        if match := CLIP.fullmatch(name):
             split = split_of.get(name, "train")
             yield decoded(name, load, decode_audio, label=match[1], split=split)
 
 
-def _read_lists(path: Path) -> dict[str, str]:
+def read_lists(path: Path) -> dict[str, str]:
     """Return member name -> split of every listed clip; stops once both lists are read."""
     split_of: dict[str, str] = {}
     missing = set(_LISTS)

@@ -1,0 +1,144 @@
+"""The archives that a target needs, in one folder to carry to a machine without a network.
+
+`python -m fedssl.data.mirror <target>... <folder>`, then there `--config mirror=<folder>`.
+"""
+
+import argparse
+import csv
+import functools
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fedssl.configuration import read_layers
+from fedssl.data.acquire import acquire
+from fedssl.errors import UserError
+from fedssl.experiments import merge
+from fedssl.files import sha256, write_text
+
+SUMS = "SHA256SUMS"
+_ROOT = Path(__file__).parents[3]
+_SHIPPED = [_ROOT / "config" / f"{name}.yaml" for name in ("config", "experiments", "datasets")]
+
+
+def mirror(
+    targets: Sequence[str],
+    folder: Path,
+    *,
+    configfiles: Sequence[str] = (),
+    settings: Sequence[str] = (),
+) -> list[Path]:
+    """Collect what `targets` need as `<folder>/<dataset>/<file>`, and return those paths.
+
+    Archives come from the data folder if they are there, else as a run gets them: from the
+    configured mirror, then from their official addresses, verified. What is in `folder` already
+    and right is kept, so an interrupted call goes on where it was. `SHA256SUMS` in `folder` lists
+    every archive, for `sha256sum --check`.
+
+    Args:
+        targets: as on Snakemake's command line: a table, a study, a path of the results tree.
+        folder: made if missing; further targets may be collected into the same one.
+        configfiles: as `--configfile` takes them.
+        settings: `key=value` as `--config` takes them.
+
+    Raises:
+        UserError: there is no such target, or an archive cannot be had; the others are collected.
+    """
+    config = _configuration(configfiles, settings)
+    found, failures = {}, []
+    for dataset, file in needed_archives(targets, configfiles=configfiles, settings=settings):
+        path = folder / dataset / file
+        try:
+            _collect(config, dataset, path)
+        except UserError as error:
+            failures.append(str(error))
+        else:
+            found[f"{dataset}/{file}"] = path
+    _write_sums(folder, found)
+    if failures:
+        raise UserError("\n".join(failures))
+    return list(found.values())
+
+
+def needed_archives(
+    targets: Sequence[str], *, configfiles: Sequence[str] = (), settings: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """Return sorted (dataset, file) of the archives that jobs of the targets would acquire.
+
+    Read off Snakemake's own plan, in which finished jobs stand as well. The user's own folders and
+    archives that the workflow makes up are no such jobs.
+    """
+    program = str(Path(sys.executable).with_name("snakemake"))
+    command = [program, "--snakefile", str(_ROOT / "Snakefile"), "--summary", *targets]
+    command += ["--configfile", *configfiles] if configfiles else []
+    command += ["--config", *settings] if settings else []
+    planned = subprocess.run(command, capture_output=True, text=True, check=False)
+    if planned.returncode:
+        raise UserError(f"Snakemake cannot plan {' '.join(targets)}: {planned.stderr.strip()}")
+    rows = csv.DictReader(planned.stdout.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    paths = [Path(row["output_file"]) for row in rows if row["rule"] == "acquire"]
+    archives = (path for path in paths if not path.name.endswith(".provenance.json"))
+    return sorted((path.parent.name, path.name) for path in archives)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Collect the archives that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m fedssl.data.mirror", description=__doc__)
+    parser.add_argument("targets", nargs="+", metavar="target")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--configfile", nargs="+", default=[])
+    parser.add_argument("--config", nargs="+", default=[], metavar="key=value")
+    given = parser.parse_args(arguments)
+    try:
+        paths = mirror(
+            given.targets, given.folder, configfiles=given.configfile, settings=given.config
+        )
+    except UserError as error:
+        sys.exit(f"fedssl: {error}")
+    for path in paths:
+        print(path)
+        if path.suffix == ".txt":
+            print("  names files of this machine: carry them too, and correct their paths in it")
+    print(f"{len(paths)} archives; with them: snakemake --config mirror=<where {given.folder} is>")
+
+
+def _configuration(configfiles: Iterable[str], settings: Iterable[str]) -> dict[str, Any]:
+    """Return the configuration as Snakemake merges it."""
+    pairs = (setting.partition("=") for setting in settings)
+    command_line = {key: yaml.safe_load(value) for key, _, value in pairs}
+    layers = read_layers([*_SHIPPED, *configfiles], command_line)
+    return functools.reduce(merge, (layer.content for layer in layers), {})
+
+
+def _collect(config: Mapping[str, Any], dataset: str, path: Path) -> None:
+    entry = config["datasets"][dataset]
+    archive = next(a for a in entry["archives"].values() if a.get("file") == path.name)
+    data = Path(config["data_dir"]) / "archives"
+    here = (data / dataset / path.name).is_file()
+    acquire(
+        archive,
+        path,
+        dataset=dataset,
+        mirror=str(data) if here else config["mirror"],
+        pins=Path(config["pins"]),
+        access=entry["access"],
+        progress=True,
+    )
+
+
+def _write_sums(folder: Path, found: Mapping[str, Path]) -> None:
+    """List the archives just verified, and those listed before that are still there."""
+    path = folder / SUMS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    known = {name: checksum for checksum, name in (line.split("  ", 1) for line in lines)}
+    kept = {name: known[name] for name in known if (folder / name).is_file()}
+    sums = kept | {name: sha256(archive) for name, archive in found.items()}
+    write_text(path, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Speech Commands V2 as 12 classes: ten commands, `_unknown_` and `_silence_`.
+
+`test` is the archive made for it, a folder per class, file names with one or two `.wav`. `train` and
+`validation` are those of the main archive, the 25 other words as `_unknown_`; its test list is not
+used. `_silence_` is cut there from the noise recordings, 1 s every 0.5 s, of which running_tap is
+validation: the rule of TensorFlow Datasets, as far as its counts tell.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from fedssl.data.bank import SAMPLE_RATE, Modality
+from fedssl.data.decode import decode_audio, decoded
+from fedssl.data.members import tar_members
+from fedssl.data.readers.speech_commands import CLIP, read_lists
+from fedssl.data.samples import BadMember, Sample
+
+MODALITY: Modality = "audio"
+
+COMMANDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
+UNKNOWN, SILENCE = "_unknown_", "_silence_"
+
+_NOISE = re.compile(r"_background_noise_/(\w+)\.wav")
+_VALIDATION_NOISE = "running_tap"
+_TEST_CLIP = re.compile(rf"({'|'.join((*COMMANDS, UNKNOWN, SILENCE))})/[^/]+?(?:\.wav){{1,2}}")
+
+
+def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+    """Yield `train` and `validation`, then the `test` clips, each in the order of its archive."""
+    split_of = read_lists(archives["clips"])
+    for name, load in tar_members(archives["clips"]):
+        split = split_of.get(name, "train")
+        if (match := CLIP.fullmatch(name)) and split != "test":
+            label = match[1] if match[1] in COMMANDS else UNKNOWN
+            yield decoded(name, load, decode_audio, label=label, split=split)
+        elif match := _NOISE.fullmatch(name):
+            split = "validation" if match[1] == _VALIDATION_NOISE else "train"
+            yield from _silences(decoded(name, load, decode_audio, label=SILENCE, split=split))
+    for name, load in tar_members(archives["test"]):
+        if match := _TEST_CLIP.fullmatch(name):
+            yield decoded(f"test/{name}", load, decode_audio, label=match[1], split="test")
+
+
+def _silences(noise: Sample | BadMember) -> Iterator[Sample | BadMember]:
+    """Yield the seconds of a noise recording, each half a second after the one before."""
+    if isinstance(noise, BadMember):
+        yield noise
+        return
+    for start in range(0, len(noise.data) - SAMPLE_RATE, SAMPLE_RATE // 2):
+        clip = noise.data[start : start + SAMPLE_RATE]
+        yield Sample(f"{noise.name}/{start}", SILENCE, noise.split, clip)
