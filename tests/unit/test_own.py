@@ -205,6 +205,22 @@ def test_files_of_another_kind_are_named_with_what_can_be_read(tmp_path: Path) -
         bank(own, tmp_path / "s", tmp_path / "bank")
 
 
+def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
+    folder = by_class(tmp_path)
+    Path(os.fsdecode(os.fsencode(folder / "a") + b"/bell\xff.wav")).touch()
+    with pytest.raises(
+        UserError, match=r"a holds 'bell\\udcff.wav', a name that cannot be printed"
+    ):
+        find_items(FOLDER, folder)
+
+
+def test_class_folders_without_a_file_are_no_classes(tmp_path: Path) -> None:
+    by_class(tmp_path / "s", classes="a")
+    (tmp_path / "s" / "b").mkdir()
+    with pytest.raises(UserError, match="s has one class only, 'a'; at least two are needed"):
+        bank(FOLDER, tmp_path / "s", tmp_path / "bank")
+
+
 def test_bad_files_are_listed_and_too_many_end_the_job(tmp_path: Path) -> None:
     folder = by_class(tmp_path / "s")
     (folder / "a" / "broken.wav").write_bytes(b"RIFF")

@@ -71,6 +71,17 @@ def test_every_shipped_study_is_planned(unfinished: Project, name: str, cells: i
     assert planned["communication"] == 1
 
 
+def test_the_datasets_table_takes_the_banks_of_the_studies_and_no_other(
+    unfinished: Project,
+) -> None:
+    """The grid trains and scores on images only, so no sound is made, read or fetched."""
+    assert unfinished.planned("datasets_table") == {
+        "synthesise": 2,
+        "bank_images": 2,
+        "datasets_table": 1,
+    }
+
+
 def test_the_conda_environment_has_the_pins_of_the_lock() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     pinned = sorted(re.findall(r"^([a-z0-9][^ ;]*==[^ ;]+)", lock, re.MULTILINE))

@@ -7,6 +7,7 @@ people keep large collections elsewhere. Hidden files and folders are passed ove
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
 
 from fedssl.data.own.items import TRAIN, Item, check_classes
@@ -37,22 +38,16 @@ def find_items(folder: Path, *, test_share: float) -> list[Item]:
     Which files those are is drawn from their names, so that a new file moves hardly any other
     and none depends on the order in which the disk lists them.
     """
-    splits = {name: _classes(folder / name, folder) for name in _split_folders(folder)}
+    splits = {name: _classes(folder / name, f"{name}/") for name in _split_folders(folder)}
     if not splits:
-        splits = _drawn(_classes(folder, folder), test_share)
-    return sorted(
-        (
-            Item(name, str(folder / name), label, split)
-            for split, classes in splits.items()
-            for label, names in classes.items()
-            for name in names
-        ),
-        key=_by_name,
-    )
-
-
-def _by_name(item: Item) -> str:
-    return item.name
+        splits = _drawn(_classes(folder, ""), test_share)
+    items = [
+        Item(name, os.path.join(folder, name), label, split)
+        for split, classes in splits.items()
+        for label, names in classes.items()
+        for name in names
+    ]
+    return sorted(items, key=attrgetter("name"))
 
 
 def _split_folders(folder: Path) -> list[str]:
@@ -71,11 +66,10 @@ def _split_folders(folder: Path) -> list[str]:
     return splits
 
 
-def _classes(place: Path, folder: Path) -> dict[str, list[str]]:
-    """Return class -> file names relative to `folder`."""
+def _classes(place: Path, prefix: str) -> dict[str, list[str]]:
+    """Return class -> names of its files, which start with a prefix and the class."""
     return {
-        entry.name: [os.path.relpath(path, folder) for path in _files(entry.path)]
-        for entry in _folders(place)
+        entry.name: list(_files(entry.path, f"{prefix}{entry.name}/")) for entry in _folders(place)
     }
 
 
@@ -83,15 +77,15 @@ def _folders(place: Path) -> list[os.DirEntry[str]]:
     return [entry for entry in _entries(str(place)) if entry.is_dir()]
 
 
-def _files(place: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+def _files(place: str, prefix: str, above: tuple[str, ...] = ()) -> Iterator[str]:
     real = os.path.realpath(place)
     if real in above:
         raise UserError(f"{place} links to {real}, which contains it; remove the link")
     for entry in _entries(place):
         if entry.is_dir():
-            yield from _files(entry.path, (*above, real))
+            yield from _files(entry.path, f"{prefix}{entry.name}/", (*above, real))
         else:
-            yield entry.path
+            yield prefix + entry.name
 
 
 def _entries(place: str) -> list[os.DirEntry[str]]:
@@ -100,11 +94,12 @@ def _entries(place: str) -> list[os.DirEntry[str]]:
             visible = [entry for entry in found if not entry.name.startswith(".")]
     except OSError as error:
         raise UserError(f"{place} cannot be read ({error.strerror})") from error
-    return sorted(visible, key=_entry_name)
-
-
-def _entry_name(entry: os.DirEntry[str]) -> str:
-    return entry.name
+    for entry in visible:
+        if not entry.name.isprintable():
+            raise UserError(
+                f"{place} holds {entry.name!r}, a name that cannot be printed; rename it"
+            )
+    return sorted(visible, key=attrgetter("name"))
 
 
 def _drawn(classes: Mapping[str, list[str]], test_share: float) -> dict[str, dict[str, list[str]]]:

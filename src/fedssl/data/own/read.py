@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fedssl.data.decode import decode_audio, decode_image, decoded
-from fedssl.data.own.items import Item
+from fedssl.data.own.items import Item, check_classes
 from fedssl.data.own.listing import find_items
 from fedssl.data.samples import BadMember, Member, UnreadableError
 from fedssl.data.supplied import SOUNDS
@@ -28,10 +28,12 @@ def read(own: Mapping[str, Any], source: Path) -> Iterator[Member]:
         source: the folder or the csv.
 
     Raises:
-        UserError: as `find_items`, or no file at all is of a kind that can be read.
+        UserError: as `find_items`, or no file at all is of a kind that can be read, or all files
+            are of one class.
     """
     items, known = find_items(own, source), SUFFIXES[own["modality"]]
     _check_suffixes(items, known, source)
+    check_classes((item.label for item in items), where=str(source))
     decode = decode_audio
     if own["modality"] == "image":
         decode = functools.partial(_square, size=own["size"])

@@ -56,7 +56,7 @@ def _items(table: Path) -> Iterator[Item]:
             raise UserError(f"{where} has {len(row)} fields and the header {len(header)}")
         name, label, split = (row[place].strip() for place in places)
         _check_row(name, label, split, where=where)
-        path = os.path.normpath(table.parent / Path(name).expanduser())
+        path = os.path.normpath(os.path.join(table.parent, os.path.expanduser(name)))
         if path in seen:
             raise UserError(f"{where}: {name} is in line {seen[path]} already; name a file once")
         seen[path] = line

@@ -1,9 +1,9 @@
 """Speech Commands V2 as 12 classes: ten commands, `_unknown_` and `_silence_`.
 
-`test` is the archive made for it, a folder per class, file names with one or two `.wav`. `train` and
-`validation` are those of the main archive, the 25 other words as `_unknown_`; its test list is not
-used. `_silence_` is cut there from the noise recordings, 1 s every 0.5 s, of which running_tap is
-validation: the rule of TensorFlow Datasets, as far as its counts tell.
+`test` is the archive made for it, a folder per class, file names with one or two `.wav`. `train`
+and `validation` are those of the main archive, the 25 other words as `_unknown_`; its test list is
+not used. `_silence_` is cut there from the noise recordings, 1 s every 0.5 s, of which running_tap
+is validation: the rule of TensorFlow Datasets, as far as its counts tell.
 """
 
 import re
