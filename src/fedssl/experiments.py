@@ -74,6 +74,7 @@ class Grid:
         self._layers = layers
         self._overrides: dict[Cell, Mapping[str, Any]] = {}
         for study in config["studies"]:
+            self._check_datasets(study)
             self._check_tasks(study)
             check_pairs(config, study, layers)
             for place, entry in enumerate(config["studies"][study]["cells"]):
@@ -176,6 +177,17 @@ class Grid:
     def values(self, axis: str) -> list[str]:
         """Return the declared values of a cell's axis, sorted."""
         return sorted({str(asdict(cell)[axis]) for cell in self.cells})
+
+    def _check_datasets(self, study: str) -> None:
+        for modality, name in self.config["studies"][study]["datasets"].items():
+            datasets = self.config["datasets"].items()
+            known = [n for n, entry in datasets if entry["modality"] == modality]
+            if name not in known:
+                source = origin(("studies", study, "datasets", modality), self._layers)
+                raise UserError(
+                    f"{source}: studies.{study}.datasets.{modality} names {name!r}, which is no "
+                    f"{modality} dataset{closest(name, known)}; there are {', '.join(known)}."
+                )
 
     def _check_tasks(self, study: str) -> None:
         datasets = self.config["datasets"]

@@ -84,6 +84,8 @@ def test_a_new_file_moves_no_other_from_train_to_test_and_back(tmp_path: Path) -
     sound(folder / "a" / "new.wav")
     after = {item.name: item.split for item in find_items(FOLDER, folder)}
     assert sum(after[name] != split for name, split in before.items()) <= 1
+    ranks = [rank for rank in range(40) if before[f"a/{rank}.wav"] == "test"]
+    assert len(ranks) == 10 and 10 < sum(ranks) / 10 < 30, "drawn from all, not the first or last"
 
 
 def test_a_class_of_one_file_is_trained_on(tmp_path: Path) -> None:
@@ -196,6 +198,9 @@ def test_a_folder_that_is_not_right_is_named(tmp_path: Path) -> None:
     }.items():
         assert words in refused({"folder": str(tmp_path / name)})
     assert "keep one of the two" in refused({"folder": str(tmp_path), "table": "x"})
+    assert "size is given, which is for a dataset of kind image" in refused(
+        {"folder": str(tmp_path), "size": 32}
+    )
 
 
 def test_files_of_another_kind_are_named_with_what_can_be_read(tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ def test_a_target_runs_from_its_mirror_without_a_network(toy: Project) -> None:
     assert "cannot obtain tiny-imagenet-200.zip" in failed
     offline(toy, *run, "--config", "mirror=carried")
     assert (toy.root / bank).is_file()
+    (toy.root / "config/pins.yaml").write_text(f"{one}: sha256:{64 * '0'}\n")
+    assert toy.planned(bank, config=("--configfile", *GRID)) == {}, "a pin reruns nothing"
 
 
 def test_a_second_target_is_added_and_an_interrupted_one_goes_on(toy: Project) -> None:

@@ -58,9 +58,28 @@ def test_the_example_runs_on_real_sounds(unfinished: Project) -> None:
     assert -100 < float(score["low"]) <= float(score["gain"]) <= float(score["high"]) < 100
 
 
-@pytest.mark.parametrize("keys", ["{modality: audio, folder: nowhere}", "{folder: my-sounds}"])
-def test_a_mistake_is_one_sentence_before_any_job(unfinished: Project, keys: str) -> None:
-    changed = re.sub(r"my-sounds: \{.*\}", f"my-sounds: {keys}", example("yaml"))
-    (unfinished.root / "my.yaml").write_text(changed)
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (
+            "folder: my-sounds",
+            "folder: nowhere",
+            "datasets.my-sounds.folder: nowhere does not exist",
+        ),
+        ("modality: audio, ", "", "datasets.my-sounds lacks modality"),
+        (
+            "audio: my-sounds",
+            "audio: my-sound",
+            "studies.mine.datasets.audio names 'my-sound', which is no audio dataset (did you mean "
+            "my-sounds?)",
+        ),
+    ],
+)
+def test_a_mistake_is_one_sentence_before_any_job(
+    unfinished: Project, before: str, after: str, words: str
+) -> None:
+    for label in "ab":
+        (unfinished.root / "my-sounds" / label).mkdir(parents=True)
+    (unfinished.root / "my.yaml").write_text(example("yaml").replace(before, after))
     printed = unfinished.run("--dry-run", "mine", config=CONFIG, ok=False)
-    assert "my.yaml: datasets.my-sounds" in printed and "Traceback" not in printed
+    assert f"my.yaml: {words}" in printed and "Traceback" not in printed

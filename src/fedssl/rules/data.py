@@ -74,18 +74,13 @@ class DataRules:
     def contents(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what a bank must hold, and the checksums of what it is read from."""
         entry = self._datasets[wildcards.dataset]
-        share = entry["max_bad_share"]
+        held = {"max_bad_share": entry["max_bad_share"], **self.plan(wildcards)}
         if is_own(entry):
-            return {"max_bad_share": share, "own": _own(entry), **self.plan(wildcards)}
+            return {**held, "own": _own(entry)}
         archives = sorted(self._archives(wildcards.dataset).items())
         checksums = {key: archive["checksum"] for key, (_, archive) in archives}
-        unverified = {key: entry[key] for key in ("unverified",) if entry.get(key)}
-        return {
-            "archives": checksums,
-            "max_bad_share": share,
-            **unverified,
-            **self.plan(wildcards),
-        }
+        doubted = {"unverified": entry["unverified"]} if entry.get("unverified") else {}
+        return {"archives": checksums, **held, **doubted}
 
     def plan(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return a dataset's classes and items per split, which is what the generator makes."""
@@ -98,6 +93,10 @@ class DataRules:
             return source_digests(self._scripts / "bank.py", "fedssl.data.own.read")
         reader = f"fedssl.data.readers.{wildcards.dataset.replace('-', '_')}"
         return source_digests(self._scripts / "bank.py", *filter(is_module, [reader]))
+
+    def audio(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return how a study turns sound into log-mel images."""
+        return dict(self._grid.study_settings(wildcards.study)["audio"])
 
     def _archives(self, dataset: str) -> dict[str, tuple[str, Mapping[str, Any]]]:
         """Return key -> (owner, archive) of a dataset; some it shares with another that owns it."""
@@ -114,15 +113,13 @@ class DataRules:
             found[key] = (owner, archive)
         return found
 
-    def audio(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return how a study turns sound into log-mel images."""
-        return dict(self._grid.study_settings(wildcards.study)["audio"])
-
 
 def _own(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return how own files are read, and what their listing says: a changed file changes it."""
     kind, path = source(entry)
-    setting = {"folder": "test_share", "image": "size"}
-    own = {setting[key]: entry[setting[key]] for key in (kind, entry["modality"]) if key in setting}
-    own |= {"kind": kind, "modality": entry["modality"]}
+    own = {"kind": kind, "modality": entry["modality"]}
+    if kind == "folder":
+        own["test_share"] = entry["test_share"]
+    if entry["modality"] == "image":
+        own["size"] = entry["size"]
     return dict(sort_keys({**own, "listing": listing_digest(find_items(own, path))}))

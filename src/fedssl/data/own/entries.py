@@ -9,6 +9,8 @@ from fedssl.data.own import folder, table
 from fedssl.errors import UserError
 
 _KINDS = {"folder": folder.find_splits, "table": table.find_splits}
+# Keys that mean something for one kind or modality only.
+_ONLY = {"test_share": "folder", "size": "image"}
 _DEFAULTS = {
     "access": None,
     "citation": "none",
@@ -51,10 +53,17 @@ def _completed(name: str, entry: Mapping[str, Any], layers: Sequence[Layer]) -> 
     kind, path = source(entry)
     key = ("datasets", name, kind)
     try:
-        if all(kind in entry for kind in _KINDS):
-            raise UserError(f"{name} has a table as well; keep one of the two")
+        _check_keys(entry, kind)
         splits = _KINDS[kind](path)
     except UserError as error:
         raise UserError(f"{origin(key, layers)}: {key_text(key)}: {error}.") from error
     counts = dict.fromkeys(splits)
     return {**_DEFAULTS, "title": name, "archives": {}, "splits": counts, **entry}
+
+
+def _check_keys(entry: Mapping[str, Any], kind: str) -> None:
+    if all(kind in entry for kind in _KINDS):
+        raise UserError("there is a table as well; keep one of the two")
+    for key, what in _ONLY.items():
+        if key in entry and what not in (kind, entry["modality"]):
+            raise UserError(f"{key} is given, which is for a dataset of kind {what}; remove it")
