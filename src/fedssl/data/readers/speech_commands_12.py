@@ -23,7 +23,7 @@ UNKNOWN, SILENCE = "_unknown_", "_silence_"
 
 _NOISE = re.compile(r"_background_noise_/(\w+)\.wav")
 _VALIDATION_NOISE = "running_tap"
-_TEST_CLIP = re.compile(rf"({'|'.join((*COMMANDS, UNKNOWN, SILENCE))})/[^/]+?(?:\.wav){{1,2}}")
+_TEST_CLIP = re.compile(rf"({'|'.join((*COMMANDS, UNKNOWN, SILENCE))})/[^/]+\.wav")
 
 
 def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
