@@ -48,7 +48,7 @@ def gains_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
 def datasets_spec(grid: Grid, tree: Tree) -> dict[str, Any]:
     """Return the paper's numbers of every dataset, and the banks that are counted."""
     entries = grid.config["datasets"].items()
-    return {**_scale(grid), "datasets": [_dataset(name, entry, tree) for name, entry in entries]}
+    return {**scale(grid), "datasets": [_dataset(name, entry, tree) for name, entry in entries]}
 
 
 def _dataset(name: str, entry: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
