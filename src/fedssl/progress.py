@@ -1,18 +1,21 @@
-"""Progress of a pretraining job: a bar on a terminal, plain lines in the log."""
+"""Progress of a job: a bar on a terminal, plain lines in the log."""
 
 import fcntl
 import logging
 import os
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 _log = logging.getLogger(__name__)
+
+_LOG_EVERY_S = 10.0
 
 
 class Progress:
@@ -60,6 +63,57 @@ class Progress:
         _log.info(
             "round %d of %d  loss %.4f  %.1f s a round  %.0f s left",
             *(round_number, self._total, loss, pace, left),
+        )
+
+
+class Pace:
+    """Counts the members that a bank is made of, and how fast they come."""
+
+    def __init__(self, counts: Mapping[str, int | None] | None = None) -> None:
+        """Count to the sum of `counts`, members per split, or without an end if one is unknown."""
+        known = [count for count in (counts or {}).values() if count]
+        self._total = sum(known) if counts and len(known) == len(counts) else None
+        self.start(0)
+
+    def start(self, done: int) -> None:
+        """Begin to measure, with `done` members from an earlier run."""
+        self._resumed = self._done = done
+        self._bytes = 0
+        self._started = self._logged = time.monotonic()
+        if done:
+            _log.info("going on after the %d members that an earlier run read", done)
+
+    def advance(self, size: int) -> None:
+        """Count a member that takes `size` bytes in the bank, and log now and then."""
+        self._done += 1
+        self._bytes += size
+        if time.monotonic() - self._logged > _LOG_EVERY_S:
+            self._logged = time.monotonic()
+            self._log()
+
+    def finish(self) -> None:
+        """Log the last count."""
+        self._total = self._done
+        self._log()
+
+    def facts(self) -> dict[str, Any]:
+        """Return members read, those of an earlier run apart, seconds, and rates."""
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        read = self._done - self._resumed
+        return {
+            "members_read": read,
+            "members_resumed": self._resumed,
+            "members_per_second": round(read / seconds, 1),
+            "bank_mb_per_second": round(self._bytes / seconds / 1e6, 2),
+        }
+
+    def _log(self) -> None:
+        facts = self.facts()
+        rate = facts["members_per_second"]
+        left = (self._total - self._done) / rate if self._total and rate else float("nan")
+        _log.info(
+            "member %d of %s  %.1f members/s  %.1f MB/s  %.0f s left",
+            *(self._done, self._total or "?", rate, facts["bank_mb_per_second"], left),
         )
 
 

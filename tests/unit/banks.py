@@ -1,12 +1,14 @@
 """Toy banks for tests."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fedssl.data.bank_writer import write_bank
+from fedssl.data.journal import Journal, open_journal
 from fedssl.data.samples import BadMember, Sample
 
 Samples = Sequence[Sample | BadMember]
@@ -45,7 +47,13 @@ def write(samples: Samples, folder: Path, **changes: Any) -> dict[str, Any]:
         "counts": {split: splits.count(split) for split in set(splits)},
         "max_bad_share": 0.0,
     }
-    return write_bank(iter(samples), folder, **{**declared, **changes})
+    with toy_journal(folder) as journal:
+        return write_bank(iter(samples), folder, **{**declared, "journal": journal, **changes})
+
+
+def toy_journal(folder: Path) -> AbstractContextManager[Journal]:
+    """Open the journal of the toy bank in `folder`, outside it; a leftover one is taken up."""
+    return open_journal(folder.with_name(f"{folder.name}.state") / "v1", key="toy", start=128)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

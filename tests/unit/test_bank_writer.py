@@ -16,7 +16,7 @@ from fedssl.data.bank import open_bank
 from fedssl.data.bank_writer import write_bank
 from fedssl.data.samples import BadMember, Sample
 from fedssl.errors import UserError
-from tests.unit.banks import BAD, Samples, clips, contents, images, write
+from tests.unit.banks import BAD, Samples, clips, contents, images, toy_journal, write
 
 
 def test_index_names_every_sample(tmp_path: Path) -> None:
@@ -72,17 +72,18 @@ def test_memory_does_not_grow_with_the_samples(tmp_path: Path) -> None:
     peaks = []
     for count in (4, 24):
         tracemalloc.start()
-        counts = {"train": count}
         write(images(), tmp_path)  # warm imports and caches
-        write_bank(
-            megabytes(count),
-            tmp_path / str(count),
-            dataset="toy",
-            modality="image",
-            num_classes=2,
-            counts=counts,
-            max_bad_share=0.0,
-        )
+        with toy_journal(tmp_path / str(count)) as journal:
+            write_bank(
+                megabytes(count),
+                tmp_path / str(count),
+                dataset="toy",
+                modality="image",
+                num_classes=2,
+                counts={"train": count},
+                max_bad_share=0.0,
+                journal=journal,
+            )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 1_000_000  # 20 more images hold 21 MB
@@ -105,7 +106,10 @@ def test_wrong_class_count_names_both_numbers(tmp_path: Path) -> None:
 
 
 def test_no_samples_at_all_is_a_wrong_count(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"hold no members .* declares train 3"):
+    with (
+        toy_journal(tmp_path) as journal,
+        pytest.raises(UserError, match=r"hold no members .* declares train 3"),
+    ):
         write_bank(
             [],
             tmp_path,
@@ -114,6 +118,7 @@ def test_no_samples_at_all_is_a_wrong_count(tmp_path: Path) -> None:
             num_classes=2,
             counts={"train": 3},
             max_bad_share=0.0,
+            journal=journal,
         )
 
 
@@ -154,7 +159,7 @@ def test_a_failed_rewrite_leaves_the_old_bank_whole(tmp_path: Path) -> None:
         yield from images()[:2]
         raise OSError("the disk went away")
 
-    with pytest.raises(OSError, match="went away"):
+    with toy_journal(tmp_path) as journal, pytest.raises(OSError, match="went away"):
         write_bank(
             breaks(),
             tmp_path,
@@ -163,6 +168,7 @@ def test_a_failed_rewrite_leaves_the_old_bank_whole(tmp_path: Path) -> None:
             num_classes=3,
             counts={},
             max_bad_share=0.0,
+            journal=journal,
         )
     assert contents(tmp_path) == before
 

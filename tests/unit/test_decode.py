@@ -8,8 +8,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from fedssl.data.decode import decode_audio, decode_image, decoded
-from fedssl.data.samples import BadMember, Sample, UnreadableError
+from fedssl.data.decode import decode_audio, decode_image
+from fedssl.data.samples import UnreadableError
 
 
 def wav(waveform: np.ndarray, rate: int, subtype: str = "PCM_16") -> bytes:
@@ -100,13 +100,3 @@ def test_a_truncated_image_is_unreadable() -> None:
     Image.fromarray(noise).save(buffer, format="JPEG")
     with pytest.raises(UnreadableError, match="not a whole JPEG"):
         decode_image(buffer.getvalue()[:-500])
-
-
-def test_decoded_returns_a_sample_or_says_why_not() -> None:
-    good = decoded("a.png", lambda: picture("RGB"), decode_image, label="cat", split="train")
-    assert isinstance(good, Sample)
-    assert (good.name, good.label, good.split) == ("a.png", "cat", "train")
-    bad = decoded("b.png", lambda: b"", decode_image, label="cat", split="train")
-    assert isinstance(bad, BadMember)
-    assert (bad.name, bad.label, bad.split) == ("b.png", "cat", "train")
-    assert "not a whole" in bad.reason

@@ -10,6 +10,7 @@ from fedssl.data.advance import splits
 from fedssl.data.bank import open_bank
 from fedssl.data.build import build_bank, get_reader
 from fedssl.data.pairing import pair_by_name
+from fedssl.data.pipeline import decoded
 from fedssl.data.readers import advance_sound, advance_vision
 from fedssl.data.samples import Sample
 from fedssl.data.synthetic_containers import write_zip
@@ -85,7 +86,7 @@ def test_advance_leaves_out_pairs_with_a_member_that_cannot_be_read(tmp_path: Pa
     broken = {f"sound/{label}/{identity}.wav": b"RIFF"}
     vision, sound = advance_banks(tmp_path, share=0.1, **broken)
     left, right = pair_by_name(vision, sound)
-    names = [sample.name for sample in advance_vision.read(advance_zips(tmp_path))]
+    names = [sample.name for sample in decoded(advance_vision.read(advance_zips(tmp_path)))]
     gone = names.index(f"{label}/{identity}")
     assert left.tolist() == [i for i in range(len(KEYS)) if i != gone]
     assert right.tolist() == list(range(len(KEYS) - 1))
@@ -104,7 +105,7 @@ def test_advance_pairs_of_unequal_splits_are_refused(tmp_path: Path) -> None:
     flip = {"train": "test", "test": "train"}
     samples = [
         Sample(s.name, s.label, flip[s.split], s.data)
-        for s in advance_sound.read(archives)
+        for s in decoded(advance_sound.read(archives))
         if isinstance(s, Sample)
     ]
     write(samples, other)
@@ -125,7 +126,7 @@ def test_advance_knows_double_suffixes_twins_and_mac_leavings(tmp_path: Path) ->
             "sound/lake/deep/00060.wav": clip,
         },
     )
-    names = outcome(advance_sound.read(archives))
+    names = outcome(decoded(advance_sound.read(archives)))
     added = set(names) - {"/".join(key) for key in KEYS}
     assert added == {"lake/00031_0", "Étang/00040_ü", "sound/lake/00028_0.wav.wav"}
     assert names["sound/lake/00028_0.wav.wav"] == "BadMember"
@@ -137,13 +138,13 @@ def test_members_that_leave_a_zip_are_refused(dataset: str, name: str, tmp_path:
     write_zip(tmp_path / "a.zip", [(name, b"")])
     archives = dict.fromkeys(("vision", "sound", "recordings"), tmp_path / "a.zip")
     with pytest.raises(UserError, match="names must be relative"):
-        list(get_reader(dataset).read(archives))
+        list(decoded(get_reader(dataset).read(archives)))
 
 
 def test_a_zip_of_something_else_is_refused(tmp_path: Path) -> None:
     write_zip(tmp_path / "a.zip", [("lake/00001.jpg", b"")])
     with pytest.raises(UserError, match=r"has no member vision/<class>/<id>\.jpg"):
-        list(advance_vision.read({"vision": tmp_path / "a.zip"}))
+        list(decoded(advance_vision.read({"vision": tmp_path / "a.zip"})))
 
 
 @pytest.mark.parametrize(

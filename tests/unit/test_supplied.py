@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from fedssl.data.members import tar_members
+from fedssl.data.pipeline import decoded
 from fedssl.data.readers import vggsound
 from fedssl.data.samples import Sample
 from fedssl.data.supplied import supplied_members
@@ -60,7 +61,7 @@ def as_list(folder: Path, files: Mapping[str, bytes]) -> Path:
 @pytest.mark.parametrize("supply", [as_folder, as_tar, as_zip, as_shards, as_list])
 def test_clips_are_found_in_every_form_they_come_in(supply: Any, tmp_path: Path) -> None:
     clips = {f"{clip}.wav": encoded(tone(300 + 100 * i)) for i, clip in enumerate(CLIPS)}
-    samples = list(vggsound.read(annotated(tmp_path, supply(tmp_path, clips))))
+    samples = list(decoded(vggsound.read(annotated(tmp_path, supply(tmp_path, clips)))))
     assert {s.name: (s.label, s.split) for s in samples} == {
         CLIPS[0]: ("wind rustling leaves", "train"),
         CLIPS[1]: ("bird chirping, tweeting", "train"),
@@ -77,7 +78,7 @@ def test_clips_are_found_in_every_form_they_come_in(supply: Any, tmp_path: Path)
 def test_members_that_leave_their_archive_are_refused(pack: Any, name: str, tmp_path: Path) -> None:
     archives = annotated(tmp_path, pack(tmp_path, {f"{CLIPS[0]}.wav": CLIP, name: CLIP}))
     with pytest.raises(UserError, match="names must be relative"):
-        list(vggsound.read(archives))
+        list(decoded(vggsound.read(archives)))
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
@@ -88,7 +89,7 @@ def test_links_in_a_tar_are_never_followed(kind: bytes, tmp_path: Path) -> None:
         link.type, link.linkname = kind, str(path)
         archive.addfile(link)
     (tmp_path / "clips.txt").write_text("a.tar.gz\nb.tar\n")
-    samples = outcome(vggsound.read(annotated(tmp_path, tmp_path / "clips.txt")))
+    samples = outcome(decoded(vggsound.read(annotated(tmp_path, tmp_path / "clips.txt"))))
     assert samples[CLIPS[0]] == "Sample" and samples[CLIPS[1]] == "AbsentMember"
 
 
@@ -98,7 +99,7 @@ def test_a_link_in_a_zip_is_no_sound_file(tmp_path: Path) -> None:
         link = zipfile.ZipInfo(f"{CLIPS[0]}.wav")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, str(target))
-    samples = outcome(vggsound.read(annotated(tmp_path, tmp_path / "a.zip")))
+    samples = outcome(decoded(vggsound.read(annotated(tmp_path, tmp_path / "a.zip"))))
     assert samples[CLIPS[0]] == "BadMember"
 
 
@@ -109,7 +110,7 @@ def test_a_truncated_shard_is_refused(supply: Any, tmp_path: Path) -> None:
     shard = path if path.is_file() else next(path.iterdir())
     shard.write_bytes(shard.read_bytes()[:9_000])
     with pytest.raises(UserError, match=r"not a whole tar"):
-        list(vggsound.read(annotated(tmp_path, path)))
+        list(decoded(vggsound.read(annotated(tmp_path, path))))
 
 
 @pytest.mark.parametrize(

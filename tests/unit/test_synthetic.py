@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from fedssl.data.build import get_reader
 from fedssl.data.decode import decode_audio
+from fedssl.data.pipeline import decoded
 from fedssl.data.samples import Sample
 from fedssl.data.synthetic import README, write_archives
 from fedssl.data.synthetic_media import ogg, picture, sound
@@ -39,7 +40,7 @@ def test_the_seed_decides_every_byte(
 @pytest.mark.parametrize("dataset", SMALL)
 def test_archives_hold_what_was_asked_for(dataset: str, tmp_path: Path) -> None:
     classes, splits = SMALL[dataset]
-    samples = list(get_reader(dataset).read(synthetic_archives(dataset, tmp_path)))
+    samples = list(decoded(get_reader(dataset).read(synthetic_archives(dataset, tmp_path))))
     assert Counter(sample.split for sample in samples) == splits
     assert len({sample.label for sample in samples}) == classes
     assert len({sample.name for sample in samples}) == len(samples)

@@ -67,9 +67,12 @@ rule bank_images:
         dataset=one_of(DATA.names(modality="image")),
     conda:
         "../../envs/fedssl.yaml"
+    # How many decode; the bank's bytes are the same for any number.
+    threads: 4
     params:
         contents=DATA.contents,
         sources=DATA.bank_sources,
+        state=DATA.bank_state,
     message:
         "reading {wildcards.dataset} into a bank"
     script:

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fedssl.data.decode import decoded
 from fedssl.data.members import open_zip, read_zip_member
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.samples import BadMember, Encoded
 from fedssl.errors import UserError
 from fedssl.randomness import stream
 
@@ -28,7 +27,7 @@ _TRAIN_PERCENT = 70
 
 def read_zip(
     path: Path, decode: Callable[[bytes], np.ndarray], *, folder: str, suffixes: str
-) -> Iterator[Sample | BadMember]:
+) -> Iterator[Encoded | BadMember]:
     """Yield the `train` and `test` members `<folder>/<class>/<id>.<suffix>` in order of name.
 
     Args:
@@ -56,7 +55,7 @@ def read_zip(
                 continue
             previous = key
             load = functools.partial(read_zip_member, archive, match[0])
-            yield decoded(name, load, decode, label=label, split=split)
+            yield Encoded(name, load, decode, label=label, split=split)
 
 
 def _key(match: re.Match[str]) -> tuple[str, str]:

@@ -1,6 +1,9 @@
 """A dataset's archives to its bank."""
 
+import contextlib
 import pkgutil
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -8,9 +11,13 @@ from typing import Any, Protocol, cast
 
 from fedssl.data import own, readers
 from fedssl.data.bank import Modality
-from fedssl.data.bank_writer import write_bank
+from fedssl.data.bank_writer import HEADER_BYTES, write_bank
+from fedssl.data.journal import open_journal
 from fedssl.data.samples import Member
+from fedssl.data.supplied import supplied_files
 from fedssl.errors import UserError
+from fedssl.files import digest
+from fedssl.progress import Pace
 
 
 class Reader(Protocol):
@@ -33,7 +40,14 @@ def get_reader(dataset: str) -> Reader:
 
 
 def build_bank(
-    dataset: str, archives: Mapping[str, Path], folder: Path, *, entry: Mapping[str, Any]
+    dataset: str,
+    archives: Mapping[str, Path],
+    folder: Path,
+    *,
+    entry: Mapping[str, Any],
+    state: Path | None = None,
+    threads: int = 1,
+    pace: Pace | None = None,
 ) -> dict[str, Any]:
     """Read the archives of `dataset` into a bank in `folder`; returns what bank.json says.
 
@@ -44,21 +58,37 @@ def build_bank(
         folder: where the bank goes.
         entry: its entry in the datasets file: classes, splits and max_bad_share are checked.
             `own` says how the user's own files are read.
+        state: folder that keeps what is done, for a run to go on where one was killed, and that
+            belongs to this version of the code; None to keep nothing.
+        threads: that decode.
+        pace: told of every member.
 
     Raises:
         UserError: no reader, damaged archives, or contents other than the declared ones.
     """
     members, modality = _members(dataset, archives, entry)
-    return write_bank(
-        members,
-        folder,
-        dataset=dataset,
-        modality=modality,
-        num_classes=entry["classes"],
-        counts=entry["splits"],
-        max_bad_share=entry["max_bad_share"],
-        unverified=entry.get("unverified", ()),
-    )
+    with contextlib.ExitStack() as stack:
+        if state is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".")
+            state = Path(stack.enter_context(temporary)) / "journal"
+        key = fingerprint(archives)
+        journal = stack.enter_context(open_journal(state, key=key, start=HEADER_BYTES))
+        facts = write_bank(
+            members,
+            folder,
+            dataset=dataset,
+            modality=modality,
+            num_classes=entry["classes"],
+            counts=entry["splits"],
+            max_bad_share=entry["max_bad_share"],
+            unverified=entry.get("unverified", ()),
+            journal=journal,
+            threads=threads,
+            pace=pace,
+        )
+        shutil.rmtree(state)
+    return facts
 
 
 def _members(
@@ -70,3 +100,10 @@ def _members(
     # By name, so that its code counts for banks of own files only.
     module = import_module(f"{own.__name__}.read")
     return module.read(entry["own"], archives[entry["own"]["kind"]]), entry["own"]["modality"]
+
+
+def fingerprint(archives: Mapping[str, Path]) -> str:
+    """Return a digest of the place, size and age of every file that the archives stand for."""
+    files = [file for key in sorted(archives) for file in supplied_files(archives[key])]
+    states = ((str(file), file.stat()) for file in files if file.exists())
+    return digest([[name, state.st_size, state.st_mtime_ns] for name, state in states])

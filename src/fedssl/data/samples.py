@@ -1,6 +1,8 @@
 """What a reader yields for each archive member."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,25 @@ class Sample:
     data: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A member that is still to be read and decoded, so that it can be passed over at no cost.
+
+    Attributes:
+        name: as of a Sample.
+        read: returns what `decode` takes; call it before asking the reader for the next member.
+        decode: returns a Sample's data; may run in any thread. Both may raise UnreadableError.
+        label: class name.
+        split: split the archive puts it in.
+    """
+
+    name: str
+    read: Callable[[], Any]
+    decode: Callable[[Any], np.ndarray]
+    label: str = field(kw_only=True)
+    split: str = field(kw_only=True)
+
+
 @dataclass(frozen=True)
 class BadMember:
     """A member that cannot be decoded; label and split where the archive still says them."""
@@ -41,7 +62,8 @@ class AbsentMember:
     split: str
 
 
-Member = Sample | BadMember | AbsentMember
+Decoded = Sample | BadMember | AbsentMember
+Member = Encoded | Decoded
 
 
 class UnreadableError(Exception):

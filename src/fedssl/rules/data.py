@@ -10,6 +10,7 @@ from fedssl.data.own.entries import is_own, source
 from fedssl.data.own.listing import find_items, listing_digest
 from fedssl.errors import UserError
 from fedssl.experiments import Grid, sort_keys
+from fedssl.files import digest
 from fedssl.sources import is_module, source_digests
 
 Wildcards = Any
@@ -93,6 +94,11 @@ class DataRules:
             return source_digests(self._scripts / "bank.py", "fedssl.data.own.read")
         reader = f"fedssl.data.readers.{wildcards.dataset.replace('-', '_')}"
         return source_digests(self._scripts / "bank.py", *filter(is_module, [reader]))
+
+    def bank_state(self, wildcards: Wildcards) -> str:
+        """Return where a killed job keeps what it had read: a folder for one state of the code."""
+        results, key = self._grid.config["results_dir"], digest(self.bank_sources(wildcards))
+        return f"{results}/state/bank/{wildcards.dataset}/{key[:16]}"
 
     def audio(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return how a study turns sound into log-mel images."""

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from fedssl.data.decode import decode_audio, decode_image, decoded
+from fedssl.data.decode import decode_audio, decode_image
 from fedssl.data.own.items import Item, check_classes
 from fedssl.data.own.listing import find_items
-from fedssl.data.samples import BadMember, Member, UnreadableError
+from fedssl.data.samples import BadMember, Encoded, Member, UnreadableError
 from fedssl.data.supplied import SOUNDS
 from fedssl.errors import UserError
 
@@ -47,7 +47,7 @@ def _member(item: Item, known: frozenset[str], decode: Callable[[bytes], np.ndar
         reason = f"its suffix is {suffix or 'missing'}; {', '.join(sorted(known))} can be read"
         return BadMember(item.name, item.label, item.split, reason)
     load = functools.partial(_bytes, item)
-    return decoded(item.name, load, decode, label=item.label, split=item.split)
+    return Encoded(item.name, load, decode, label=item.label, split=item.split)
 
 
 def _check_suffixes(items: Sequence[Item], known: frozenset[str], source: Path) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from fedssl.data.advance import read_zip
 from fedssl.data.bank import Modality
 from fedssl.data.decode import decode_audio
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.samples import BadMember, Encoded
 
 MODALITY: Modality = "audio"
 
 
-def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
     """Yield the `train` and `test` sounds in order of class and id."""
     yield from read_zip(archives["sound"], decode_audio, folder="sound", suffixes="wav")

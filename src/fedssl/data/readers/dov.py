@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.bank import Modality
-from fedssl.data.decode import decode_audio, decoded
+from fedssl.data.decode import decode_audio
 from fedssl.data.members import open_zip, read_zip_member
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.samples import BadMember, Encoded
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
@@ -30,7 +30,7 @@ _RECORDING = re.compile(
 )
 
 
-def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
     """Yield the `train` and `test` recordings in order of member name."""
     path = archives["recordings"]
     with open_zip(path) as archive:
@@ -51,4 +51,4 @@ def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
                 continue
             seen.add(match[1])
             load = functools.partial(read_zip_member, archive, match[0])
-            yield decoded(match[1], load, decode_audio, label=match["angle"], split=split)
+            yield Encoded(match[1], load, decode_audio, label=match["angle"], split=split)

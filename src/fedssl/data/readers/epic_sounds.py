@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from fedssl.data.annotations import rows, whole_number
 from fedssl.data.bank import Modality
 from fedssl.data.recordings import Library, open_library
-from fedssl.data.samples import AbsentMember, BadMember, Member, Sample, UnreadableError
+from fedssl.data.samples import AbsentMember, BadMember, Encoded, Member
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
@@ -52,11 +54,8 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
 def _member(segment: Segment, library: Library, *, split: str) -> Member:
     if segment.video not in library:
         return AbsentMember(segment.name, segment.label, split)
-    try:
-        waveform = library.stretch(segment.video, segment.start, segment.stop)
-    except UnreadableError as error:
-        return BadMember(segment.name, segment.label, split, str(error))
-    return Sample(segment.name, segment.label, split, waveform)
+    read = functools.partial(library.stretch, segment.video, segment.start, segment.stop)
+    return Encoded(segment.name, read, np.asarray, label=segment.label, split=split)
 
 
 def read_segments(path: Path) -> Iterator[Segment]:

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.bank import Modality
-from fedssl.data.decode import decode_audio, decoded
+from fedssl.data.decode import decode_audio
 from fedssl.data.members import open_zip, read_zip_member
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.samples import BadMember, Encoded
 
 MODALITY: Modality = "audio"
 
@@ -19,11 +19,11 @@ _CLIP = re.compile(r"ESC-10-[^/]+/\d{3} - ([^/]+)/([1-5])-[^/]+\.ogg")
 _TEST_FOLD = "5"
 
 
-def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
     """Yield the `train` and `test` clips in order of member name."""
     with open_zip(archives["clips"]) as archive:
         for name in sorted(archive.namelist()):
             if match := _CLIP.fullmatch(name):
                 split = "test" if match[2] == _TEST_FOLD else "train"
                 load = functools.partial(read_zip_member, archive, name)
-                yield decoded(name, load, decode_audio, label=match[1], split=split)
+                yield Encoded(name, load, decode_audio, label=match[1], split=split)

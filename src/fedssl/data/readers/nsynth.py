@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from fedssl.data.bank import Modality
-from fedssl.data.decode import decode_audio, decoded
+from fedssl.data.decode import decode_audio
 from fedssl.data.members import tar_members
-from fedssl.data.samples import BadMember, Sample, UnreadableError
+from fedssl.data.samples import BadMember, Encoded, UnreadableError
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
@@ -27,13 +27,13 @@ _ROOTS = {"train": "nsynth-train", "validation": "nsynth-valid", "test": "nsynth
 _FAMILY = "instrument_family_str"
 
 
-def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
     """Yield the `train`, `validation` and `test` notes in the order of their archives."""
     for split, root in _ROOTS.items():
         yield from _read_split(archives[split], root, split=split)
 
 
-def _read_split(path: Path, root: str, *, split: str) -> Iterator[Sample | BadMember]:
+def _read_split(path: Path, root: str, *, split: str) -> Iterator[Encoded | BadMember]:
     """Yield one archive's notes; the json may stand behind them, so a first pass finds it."""
     families = _families(path, root)
     wanted = re.compile(rf"{root}/audio/([^/]+)\.wav")
@@ -44,7 +44,7 @@ def _read_split(path: Path, root: str, *, split: str) -> Iterator[Sample | BadMe
             if family is None:
                 yield BadMember(name, None, split, "examples.json has no such note left")
             else:
-                yield decoded(f"{split}/{note}", load, _decode_note, label=family, split=split)
+                yield Encoded(f"{split}/{note}", load, _decode_note, label=family, split=split)
     for note, family in families.items():
         reason = "examples.json describes it and the archive has no such wav"
         yield BadMember(f"{split}/{note}", family, split, reason)

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.bank import Modality
-from fedssl.data.decode import decode_audio, decoded
+from fedssl.data.decode import decode_audio
 from fedssl.data.members import tar_members
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.samples import BadMember, Encoded
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
@@ -22,7 +22,7 @@ CLIP = re.compile(r"([a-z]+)/[0-9a-f]+_nohash_\d+\.wav")
 _LISTS = {"validation_list.txt": "validation", "testing_list.txt": "test"}
 
 
-def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
     """Yield the `train`, `validation` and `test` clips in the order of the archive.
 
     The lists may stand behind the clips, so a first pass over the archive finds them; holding the
@@ -32,7 +32,7 @@ def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
     for name, load in tar_members(archives["clips"]):
         if match := CLIP.fullmatch(name):
             split = split_of.get(name, "train")
-            yield decoded(name, load, decode_audio, label=match[1], split=split)
+            yield Encoded(name, load, decode_audio, label=match[1], split=split)
 
 
 def read_lists(path: Path) -> dict[str, str]:

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.bank import Modality
-from fedssl.data.decode import decode_image, decoded
+from fedssl.data.decode import decode_image
 from fedssl.data.members import open_zip, read_zip_member
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.samples import BadMember, Encoded
 from fedssl.errors import UserError
 
 MODALITY: Modality = "image"
@@ -23,20 +23,20 @@ _TRAIN = re.compile(rf"{_ROOT}/train/(n\d+)/images/\1_\d+\.JPEG")
 _VALIDATION = re.compile(rf"{_ROOT}/val/images/(val_\d+\.JPEG)")
 
 
-def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
     """Yield the `train` and `validation` images in order of member name."""
     with open_zip(archives["images"]) as archive:
         annotations = _annotations(archive, archives["images"])
         for name in sorted(archive.namelist()):
             load = functools.partial(read_zip_member, archive, name)
             if train := _TRAIN.fullmatch(name):
-                yield decoded(name, load, decode_image, label=train[1], split="train")
+                yield Encoded(name, load, decode_image, label=train[1], split="train")
             elif validation := _VALIDATION.fullmatch(name):
                 label = annotations.get(validation[1])
                 if label is None:
                     yield BadMember(name, None, "validation", "val_annotations.txt has no such row")
                 else:
-                    yield decoded(name, load, decode_image, label=label, split="validation")
+                    yield Encoded(name, load, decode_image, label=label, split="validation")
 
 
 def _annotations(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from fedssl.data.annotations import rows, whole_number
 from fedssl.data.bank import Modality
-from fedssl.data.decode import decode_audio, decoded
-from fedssl.data.samples import AbsentMember, BadMember, Member
+from fedssl.data.decode import decode_audio
+from fedssl.data.samples import AbsentMember, BadMember, Encoded, Member
 from fedssl.data.supplied import SOUNDS, VIDEOS, supplied_members
 from fedssl.errors import UserError
 
@@ -45,7 +45,7 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
             videos.add(clip)
         elif suffix in SOUNDS and clip in waiting:
             label, split = waiting.pop(clip)
-            yield decoded(clip, load, decode_audio, label=label, split=split)
+            yield Encoded(clip, load, decode_audio, label=label, split=split)
         elif suffix in SOUNDS:
             spare += 1
     if spare:

@@ -1,0 +1,206 @@
+"""Banks that are cut short: whatever happened, the next run ends with the bytes of a whole one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fedssl.data import journal as journals
+from fedssl.data.bank_writer import write_bank
+from fedssl.data.build import build_bank
+from fedssl.data.journal import open_journal
+from fedssl.data.samples import AbsentMember, Encoded, Member, Sample, UnreadableError
+from fedssl.errors import UserError
+from fedssl.progress import Pace
+from tests.unit.archives import ROOT, synthetic_archives
+from tests.unit.banks import contents
+
+ENTRY = {"classes": 10, "splits": {"train": 20, "test": 10}, "max_bad_share": 0.0}
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journals, "STRETCH_BYTES", 4_000)
+
+
+def members(*, kill_at: int | None = None, read: list[int] | None = None) -> Iterator[Member]:
+    """Yield samples, encoded and not, bad and absent members; stop before one if asked to."""
+
+    def decode(position: int) -> np.ndarray:
+        if read is not None:
+            read.append(position)
+        if position % 10 == 4:
+            raise UnreadableError("it is cut short")
+        return np.full(200 + position, position, np.int16)
+
+    for i in range(60):
+        if i == kill_at:
+            raise Killed
+        if i % 10 == 7:
+            yield AbsentMember(f"{i}", "a", "train")
+        elif i % 10 == 8:
+            yield Sample(f"{i}", "b", "train", np.full(300, i, np.int16))
+        else:
+            yield Encoded(f"{i}", lambda i=i: i, decode, label="a", split="train")
+
+
+def bank(folder: Path, given: Iterator[Member], *, key: str = "k", threads: int = 1) -> Pace:
+    pace = Pace()
+    with open_journal(folder / "state" / "v1", key=key, start=128) as journal:
+        write_bank(
+            given,
+            folder / "bank",
+            dataset="toy",
+            modality="audio",
+            num_classes=2,
+            counts={"train": None},
+            max_bad_share=0.2,
+            journal=journal,
+            threads=threads,
+            pace=pace,
+        )
+    return pace
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("kill_at", [1, 17, 58])
+def test_a_run_goes_on_where_one_stopped_and_ends_with_the_same_bytes(
+    kill_at: int, threads: int, tmp_path: Path
+) -> None:
+    bank(tmp_path / "whole", members())
+    with pytest.raises(Killed):
+        bank(tmp_path / "cut", members(kill_at=kill_at), threads=threads)
+    read: list[int] = []
+    pace = bank(tmp_path / "cut", members(read=read), threads=threads)
+    assert contents(tmp_path / "cut/bank") == contents(tmp_path / "whole/bank")
+    resumed = pace.facts()["members_resumed"]
+    assert (0 if kill_at == 1 else kill_at - 15) <= resumed <= kill_at
+    assert not read or min(read) >= resumed  # what was done is not decoded again
+
+
+def test_each_kill_costs_at_most_a_stretch(tmp_path: Path) -> None:
+    bank(tmp_path / "whole", members())
+    for kill_at in range(0, 60, 7):
+        with pytest.raises(Killed):
+            bank(tmp_path / "cut", members(kill_at=kill_at))
+    bank(tmp_path / "cut", members())
+    assert contents(tmp_path / "cut/bank") == contents(tmp_path / "whole/bank")
+
+
+@pytest.mark.parametrize("file", ["data", "journal.jsonl"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone", "grown"])
+def test_damaged_state_is_noticed_and_made_good(file: str, damage: str, tmp_path: Path) -> None:
+    bank(tmp_path / "whole", members())
+    with pytest.raises(Killed):
+        bank(tmp_path / "cut", members(kill_at=50))
+    path = tmp_path / "cut/state/v1" / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    if damage != "gone":
+        original = bytes(content) if damage == "flip" else bytes(content[: len(content) // 2])
+        path.write_bytes(original + (b"{}\nrubbish" if damage == "grown" else b""))
+    bank(tmp_path / "cut", members())
+    assert contents(tmp_path / "cut/bank") == contents(tmp_path / "whole/bank")
+
+
+def test_other_archives_begin_anew(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        bank(tmp_path, members(kill_at=50))
+    assert bank(tmp_path, members(), key="other").facts()["members_resumed"] == 0
+
+
+def test_the_state_of_other_code_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "state/v0").mkdir(parents=True)
+    bank(tmp_path, members())
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["v1"]
+
+
+def test_two_processes_do_not_write_one_bank(tmp_path: Path) -> None:
+    with (
+        open_journal(tmp_path / "state/v1", key="k", start=128),
+        pytest.raises(UserError, match="another process is reading"),
+    ):
+        bank(tmp_path, members())
+
+
+def test_a_member_that_comes_twice_is_bad(tmp_path: Path) -> None:
+    twice = [Sample("a", "a", "train", np.ones(n, np.int16)) for n in (3, 4)]
+    others = [Sample(str(i), "b", "train", np.ones(2, np.int16)) for i in range(9)]
+    bank(tmp_path, iter([*twice, *others]))
+    facts = json.loads((tmp_path / "bank/bank.json").read_text())
+    assert facts["bad"] == [{"name": "a", "reason": "the archives have it twice"}]
+
+
+def test_text_that_no_file_can_hold_is_bad(tmp_path: Path) -> None:
+    odd = [Sample("\ud800", "a", "train", np.ones(3, np.int16))]
+    given = [Sample(str(i), "ab"[i % 2], "train", np.ones(2, np.int16)) for i in range(9)]
+    bank(tmp_path, iter([*given, *odd]))
+    assert "no UTF-8 text" in (tmp_path / "bank/bank.json").read_text()
+
+
+def test_changed_archives_are_read_from_the_start_and_a_failed_check_keeps_what_was_read(
+    tmp_path: Path,
+) -> None:
+    archives, state = synthetic_archives("fsdd", tmp_path), tmp_path / "state" / "v1"
+    wrong = ENTRY | {"splits": {"train": 21, "test": 10}}
+    with pytest.raises(UserError, match="declares test 10, train 21"):
+        build_bank("fsdd", archives, tmp_path / "bank", entry=wrong, state=state)
+    for expected in (30, 0):
+        pace = Pace()
+        build_bank("fsdd", archives, tmp_path / "bank", entry=ENTRY, state=state, pace=pace)
+        assert pace.facts()["members_resumed"] == expected
+        assert not state.exists()
+        with pytest.raises(UserError):
+            build_bank("fsdd", archives, tmp_path / "bank", entry=wrong, state=state)
+        os.utime(archives["recordings"], (1, 1))
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from fedssl.data import journal, pipeline
+from fedssl.data.build import build_bank
+journal.STRETCH_BYTES = 4_000
+decode = pipeline._decode
+def slowly(*given):
+    time.sleep(0.02)
+    return decode(*given)
+pipeline._decode = slowly
+folder = Path(sys.argv[1])
+entry = {"classes": 10, "splits": {"train": 20, "test": 10}, "max_bad_share": 0.0}
+build_bank("fsdd", {"recordings": Path(sys.argv[2])}, folder / "bank", entry=entry,
+           state=folder / "state" / "v1", threads=2)
+"""
+
+
+def test_a_killed_process_costs_nothing_but_time(tmp_path: Path) -> None:
+    recordings = synthetic_archives("fsdd", tmp_path)["recordings"]
+    build_bank("fsdd", {"recordings": recordings}, tmp_path / "whole", entry=ENTRY)
+    command = [sys.executable, "-c", SLOW, str(tmp_path), str(recordings)]
+    journal, kills, lines = tmp_path / "state/v1/journal.jsonl", 0, [0]
+    while True:
+        process = subprocess.Popen(command, env={"PYTHONPATH": str(ROOT / "src")})
+        while process.poll() is None and kills < 3:
+            if journal.exists() and len(journal.read_bytes().splitlines()) > lines[-1] + 2:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.005)
+        if process.wait() == 0:
+            break
+        lines.append(len(journal.read_bytes().splitlines()))
+    assert kills == 3
+    assert lines == sorted(lines)
+    assert contents(tmp_path / "bank") == contents(tmp_path / "whole")
