@@ -110,7 +110,7 @@ def test_cifar10_refuses_a_pickle_that_names_a_function(
     monkeypatch.chdir(tmp_path)
     members = cifar_members()
     members["cifar-10-batches-py/data_batch_3"] = pickle.dumps({"data": Hostile()})
-    with pytest.raises(UserError, match=r"data_batch_3 is refused.*asks for posix\.mkdir"):
+    with pytest.raises(UserError, match=r"data_batch_3 of .* is refused.*asks for posix\.mkdir"):
         list(cifar10.read({"batches": tarred(tmp_path, members)}))
     assert not (tmp_path / "owned").exists()
 
@@ -118,7 +118,7 @@ def test_cifar10_refuses_a_pickle_that_names_a_function(
 @pytest.mark.parametrize("data", [b"", b"\x80\x02", b"rubbish", pickle.dumps([1])])
 def test_cifar10_refuses_a_batch_that_is_no_dict(data: bytes, tmp_path: Path) -> None:
     members = cifar_members() | {"cifar-10-batches-py/test_batch": data}
-    with pytest.raises(UserError, match=r"test_batch (is refused|holds a list)"):
+    with pytest.raises(UserError, match=r"test_batch of .*a\.tar\.gz is refused"):
         list(cifar10.read({"batches": tarred(tmp_path, members)}))
 
 
@@ -165,7 +165,10 @@ def test_mnist_refuses_unequal_images_and_labels(tmp_path: Path) -> None:
         (gzip.compress(bytes(99)), "not an idx file"),
         (gzip.compress(b"\0\0\x08\x03"), "not an idx file"),
         (gzip.compress(b"\0\0\x08\x03" + b"\0\0\0\x02" * 3 + bytes(7)), r"holds 7 values.*2, 2, 2"),
-        (gzip.compress(b"\0\0\x08\x03" + b"\0\0\0\x02" * 3 + bytes(9)), r"holds 9 values.*2, 2, 2"),
+        (
+            gzip.compress(b"\0\0\x08\x03" + b"\0\0\0\x02" * 3 + bytes(9)),
+            r"holds more values.*2, 2",
+        ),
     ],
 )
 def test_mnist_refuses_damaged_files(data: bytes, says: str, tmp_path: Path) -> None:

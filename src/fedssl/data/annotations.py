@@ -6,6 +6,8 @@ from pathlib import Path
 
 from fedssl.errors import UserError
 
+_MOST_DIGITS = 18
+
 
 def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, fields) of each row that is not blank; UserError if it is no csv."""
@@ -19,6 +21,6 @@ def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def whole_number(text: str, where: str) -> int:
     """Return a non-negative whole number; UserError naming `where` if it is none."""
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise UserError(f"{where}: {text!r} is where a whole number must be")
     return int(text)

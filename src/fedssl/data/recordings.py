@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from fedssl.data.decode import bank_waveform
+from fedssl.data.decode import bank_waveform, check_rate, check_size
 from fedssl.data.samples import UnreadableError
 from fedssl.data.supplied import SOUNDS, supplied_files
 from fedssl.errors import UserError
@@ -53,9 +53,10 @@ class Library:
 
     def _from_sound(self, path: Path, start: int, stop: int) -> np.ndarray:
         with soundfile.SoundFile(path) as file:
-            scale = file.samplerate / self.rate
+            scale = check_rate(file.samplerate) / self.rate
             first, last = round(start * scale), round(stop * scale)
             _check_span(first, last, length=file.frames, rate=file.samplerate)
+            check_size((last - first) * file.channels)
             file.seek(first)
             waveform = file.read(last - first, dtype="float32", always_2d=True)
             return bank_waveform(waveform, rate=file.samplerate)
@@ -64,6 +65,7 @@ class Library:
         if getattr(array, "ndim", None) != 1 or array.dtype.kind not in "if":
             raise UnreadableError(f"its HDF5 entry is no 1-d array of samples but {array!r}")
         _check_span(start, stop, length=len(array), rate=self.rate)
+        check_size(stop - start)
         waveform = np.asarray(array[start:stop], dtype=np.float32)
         if array.dtype.kind == "i":  # PCM: full scale is that of its width
             waveform /= -np.float32(np.iinfo(array.dtype).min)

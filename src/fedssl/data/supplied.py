@@ -9,8 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fedssl.data.members import open_zip, read_zip_member, tar_members
-from fedssl.data.samples import UnreadableError
+from fedssl.data.members import open_zip, read_file, read_zip_member, tar_members
 from fedssl.errors import UserError
 
 SOUNDS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
@@ -36,7 +35,9 @@ def supplied_files(path: Path) -> Iterator[Path]:
 def _below(place: Path) -> Iterator[Path]:
     for folder, below, names in os.walk(place, onerror=_refuse):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+        files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+        # A pipe or a device could be read for ever; a broken link is a file that cannot be read.
+        yield from (file for file in files if file.is_file() or not file.exists())
 
 
 def supplied_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -52,7 +53,7 @@ def supplied_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
                 for name in sorted(archive.namelist()):
                     yield name, functools.partial(read_zip_member, archive, name)
         else:
-            yield file.name, functools.partial(_read_file, file)
+            yield file.name, functools.partial(read_file, file)
 
 
 def _refuse(error: OSError) -> None:
@@ -71,10 +72,3 @@ def _places(path: Path) -> list[Path]:
     if not named:
         raise UserError(f"{path} names no file or folder; list one path a line")
     return [path.parent / Path(name).expanduser() for name in named]
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableError(f"it cannot be read ({error.strerror})") from error

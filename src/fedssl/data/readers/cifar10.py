@@ -1,16 +1,16 @@
 """CIFAR-10: one tar.gz of Python 2 pickles, 32 px RGB images."""
 
-import io
-import pickle
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fedssl.data.bank import Modality
-from fedssl.data.members import tar_members
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.members import read_needed, tar_members
+from fedssl.data.samples import Sample
+from fedssl.data.unpickle import unpickle
 from fedssl.errors import UserError
 
 MODALITY: Modality = "image"
@@ -20,51 +20,34 @@ _BATCHES = {**{f"data_batch_{i}": "train" for i in range(1, 6)}, "test_batch": "
 _SHAPE = (3, 32, 32)
 
 
-def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+def read(archives: Mapping[str, Path]) -> Iterator[Sample]:
     """Yield the `train` and `test` images, (32, 32, 3), batch by batch."""
     path = archives["batches"]
+    wanted = {f"{_ROOT}/{name}" for name in ("batches.meta", *_BATCHES)}
     pickles = {
-        name.removeprefix(f"{_ROOT}/"): load()
+        name: unpickle(read_needed(load, f"{name} of {path}"), f"{name} of {path}")
         for name, load in tar_members(path)
-        if name.startswith(f"{_ROOT}/")
+        if name in wanted
     }
-    for needed in ("batches.meta", *_BATCHES):
-        if needed not in pickles:
-            raise UserError(f"{path} has no {_ROOT}/{needed}")
-    names = _unpickle(pickles["batches.meta"], f"{path}: batches.meta")["label_names"]
+    if missing := sorted(wanted - set(pickles)):
+        raise UserError(f"{path} has no {missing[0]}")
+    names = pickles[f"{_ROOT}/batches.meta"].get("label_names")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{_ROOT}/batches.meta of {path} must list label_names")
     for batch, split in _BATCHES.items():
-        content = _unpickle(pickles[batch], f"{path}: {batch}")
-        images = content["data"].reshape(-1, *_SHAPE).transpose(0, 2, 3, 1)
-        for position, (image, label) in enumerate(zip(images, content["labels"], strict=True)):
+        where = f"{_ROOT}/{batch} of {path}"
+        images, labels = _batch(pickles[f"{_ROOT}/{batch}"], where, classes=len(names))
+        for position, (image, label) in enumerate(zip(images, labels, strict=True)):
             yield Sample(f"{_ROOT}/{batch}/{position:05d}", names[label], split, image)
 
 
-_reconstruct: Callable[..., Any] = np.empty(0).__reduce__()[0]  # type: ignore[assignment]
-_ALLOWED: Mapping[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-}
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickles containers and NumPy arrays; any other global could run code and is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ALLOWED[module, name]
-        except KeyError as error:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}") from error
-
-
-def _unpickle(data: bytes, where: str) -> dict[str, Any]:
-    try:
-        content = _ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
-    except (pickle.UnpicklingError, EOFError, ValueError, IndexError, TypeError) as error:
-        raise UserError(
-            f"{where} is refused: only plain data and arrays are read ({error})"
-        ) from error
-    if not isinstance(content, dict):
-        raise UserError(f"{where} holds a {type(content).__name__} where a dict is needed")
-    return content
+def _batch(content: Mapping[str, Any], where: str, *, classes: int) -> tuple[np.ndarray, list[int]]:
+    """Return (N, 32, 32, 3) images and N labels; UserError where a pickle holds anything else."""
+    data, labels = content.get("data"), content.get("labels")
+    if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != math.prod(_SHAPE):
+        raise UserError(f"{where} must hold data of {math.prod(_SHAPE)} bytes an image")
+    if not isinstance(labels, list) or len(labels) != len(data):
+        raise UserError(f"{where} must hold as many labels as images, {len(data)}")
+    if wrong := [label for label in labels if label not in range(classes)]:
+        raise UserError(f"{where} has the label {wrong[0]!r}; there are {classes} classes")
+    return data.reshape(-1, *_SHAPE).transpose(0, 2, 3, 1), labels

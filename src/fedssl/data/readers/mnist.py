@@ -1,6 +1,7 @@
 """MNIST: four gzipped idx files, 28 px greyscale digits."""
 
 import gzip
+import math
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fedssl.data.bank import Modality
+from fedssl.data.members import MOST_BYTES
 from fedssl.data.samples import BadMember, Sample
 from fedssl.errors import UserError
 
@@ -35,15 +37,26 @@ def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
 def _read_idx(path: Path, *, dimensions: int) -> np.ndarray:
     """Return the uint8 array of a gzipped idx file: 2 zeros, type, rank, sizes, then the bytes."""
     try:
-        data = gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            start = file.read(4 + 4 * dimensions)
+            shape = _shape(start, path, dimensions=dimensions)
+            size = math.prod(shape)
+            data = file.read(size)
+            longer = file.read(1)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} is not a whole gzip file ({error}); acquire it again") from error
-    start = 4 + 4 * dimensions
-    if data[:4] != bytes((0, 0, _UINT8, dimensions)) or len(data) < start:
+    if len(data) != size or longer:
+        found = "more" if longer else str(len(data))
+        raise UserError(f"{path} holds {found} values where its header says {shape}")
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _shape(start: bytes, path: Path, *, dimensions: int) -> tuple[int, ...]:
+    if start[:4] != bytes((0, 0, _UINT8, dimensions)) or len(start) < 4 + 4 * dimensions:
         raise UserError(
-            f"{path} is not an idx file of {dimensions}-d bytes; it starts {data[:4]!r}"
+            f"{path} is not an idx file of {dimensions}-d bytes; it starts {start[:4]!r}"
         )
-    shape = struct.unpack(f">{dimensions}I", data[4:start])
-    if len(data) - start != np.prod(shape, dtype=np.int64):
-        raise UserError(f"{path} holds {len(data) - start} values where its header says {shape}")
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    shape = struct.unpack(f">{dimensions}I", start[4:])
+    if math.prod(shape) > MOST_BYTES:
+        raise UserError(f"{path} claims a shape of {shape}: more than {MOST_BYTES} values")
+    return shape

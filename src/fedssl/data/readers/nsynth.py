@@ -15,7 +15,7 @@ import numpy as np
 
 from fedssl.data.bank import Modality
 from fedssl.data.decode import decode_audio
-from fedssl.data.members import tar_members
+from fedssl.data.members import read_needed, tar_members
 from fedssl.data.samples import BadMember, Encoded, UnreadableError
 from fedssl.errors import UserError
 
@@ -61,14 +61,15 @@ def _families(path: Path, root: str) -> dict[str, str]:
     """Return note -> instrument family of an archive."""
     for name, load in tar_members(path):
         if name == f"{root}/examples.json":
-            return _parse(load(), f"{root}/examples.json of {path}")
+            where = f"{root}/examples.json of {path}"
+            return _parse(read_needed(load, where), where)
     raise UserError(f"{path} has no {root}/examples.json")
 
 
 def _parse(data: bytes, where: str) -> dict[str, str]:
     try:
         notes = json.loads(data, object_pairs_hook=_family_only)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{where} is not JSON ({error}); acquire it again") from error
     if not isinstance(notes, dict) or not all(isinstance(kind, str) for kind in notes.values()):
         raise UserError(f"{where} must say {_FAMILY} of every note")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fedssl.data.bank import Modality
 from fedssl.data.decode import decode_audio
-from fedssl.data.members import tar_members
+from fedssl.data.members import read_text, tar_members
 from fedssl.data.samples import BadMember, Encoded
 from fedssl.errors import UserError
 
@@ -42,8 +42,8 @@ def read_lists(path: Path) -> dict[str, str]:
     for name, load in tar_members(path):
         if name in missing:
             missing.remove(name)
-            text = load().decode("utf-8")
-            split_of.update(dict.fromkeys(text.split(), _LISTS[name]))
+            listed = read_text(load, f"{name} of {path}").split()
+            split_of.update(dict.fromkeys(listed, _LISTS[name]))
         if not missing:
             return split_of
     raise UserError(f"{path} has no {' and no '.join(sorted(missing))}, which say the splits")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fedssl.data.bank import Modality
 from fedssl.data.decode import decode_image
-from fedssl.data.members import open_zip, read_zip_member
+from fedssl.data.members import open_zip, read_text, read_zip_member
 from fedssl.data.samples import BadMember, Encoded
 from fedssl.errors import UserError
 
@@ -41,9 +41,9 @@ def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
 
 def _annotations(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
     """Return file name -> WordNet id of the validation images (tab-separated, then the box)."""
-    try:
-        text = archive.read(f"{_ROOT}/val/val_annotations.txt").decode("utf-8")
-    except KeyError as error:
-        raise UserError(f"{path} has no {_ROOT}/val/val_annotations.txt") from error
+    name = f"{_ROOT}/val/val_annotations.txt"
+    if name not in archive.namelist():
+        raise UserError(f"{path} has no {name}")
+    text = read_text(functools.partial(read_zip_member, archive, name), f"{name} of {path}")
     rows = (line.split("\t") for line in text.splitlines())
     return {row[0]: row[1] for row in rows if len(row) > 1}
