@@ -141,7 +141,7 @@ def pack_zip(members: list[Entry]) -> bytes:
     with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w") as archive:
         warnings.simplefilter("ignore")
         for name, data, attributes in members:
-            info = zipfile.ZipInfo(name)
+            info = zipfile.ZipInfo(name.encode(errors="replace").decode())
             archive.writestr(info, data, zipfile.ZIP_DEFLATED)
             for attribute, value in attributes.items():
                 setattr(info, attribute, value)  # in time for the central directory

@@ -4,6 +4,10 @@
 # Where Snakemake itself runs: compute nodes often have no internet.
 localrules:
     acquire,
+    download,
+
+
+ruleorder: download > acquire
 
 
 rule acquire:
@@ -27,6 +31,29 @@ rule acquire:
         "fetching {wildcards.file} of {wildcards.dataset}"
     script:
         "../scripts/acquire.py"
+
+
+rule download:
+    input:
+        annotations="<data>/archives/{dataset}/vggsound.csv",
+    output:
+        listing="<data>/archives/{dataset}/clips.txt",
+        manifest="<data>/archives/{dataset}/clips.csv",
+        provenance="<data>/archives/{dataset}/clips.txt.provenance.json",
+    log:
+        "<logs>/download/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of(DATA.downloaded),
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        settings=DATA.download_settings,
+        # Names only: an edit of the code does not ask again for what was had.
+        sources=sorted(source_digests(SCRIPTS / "download.py")),
+    message:
+        "fetching the clips of {wildcards.dataset}, one by one"
+    script:
+        "../scripts/download.py"
 
 
 rule synthesise:

@@ -6,7 +6,7 @@ recording, or both.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +21,7 @@ from fedssl.data.supplied import SOUNDS, supplied_files
 from fedssl.errors import UserError
 
 _HDF5 = (".hdf5", ".h5")
+_HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 # Annotations are timed by the video, whose sound track may end a little earlier.
 _TOLERANCE_S = 1.0
 
@@ -30,12 +31,22 @@ class Library:
     """Recordings by name; an HDF5 file stays open and its arrays are read by the slice."""
 
     sounds: Mapping[str, Path]
-    arrays: Sequence[Any]
+    arrays: Mapping[Path, Any]
     rate: int
 
     def __contains__(self, name: str) -> bool:
-        """Return whether the recording is there."""
-        return name in self.sounds or any(name in file for file in self.arrays)
+        """Return whether the recording is there; UserError where an HDF5 file is damaged."""
+        return name in self.sounds or self._file(name) is not None
+
+    def _file(self, name: str) -> Any:
+        """Return the HDF5 file that has the recording, or None."""
+        for path, file in self.arrays.items():
+            try:
+                if name in file:
+                    return file
+            except _HDF5_ERRORS as error:
+                raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
+        return None
 
     def stretch(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return samples `start` to `stop`, counted at `rate`, as mono int16 at 16 kHz.
@@ -46,9 +57,9 @@ class Library:
         try:
             if name in self.sounds:
                 return self._from_sound(self.sounds[name], start, stop)
-            array = next(file[name] for file in self.arrays if name in file)
-            return self._from_array(array, start, stop)
-        except (soundfile.SoundFileError, OSError) as error:
+            file = self._file(name)
+            return self._from_array(file[name], start, stop, file=file)
+        except (soundfile.SoundFileError, *_HDF5_ERRORS) as error:
             raise UnreadableError(f"its recording {name} is damaged ({error})") from error
 
     def _from_sound(self, path: Path, start: int, stop: int) -> np.ndarray:
@@ -61,7 +72,10 @@ class Library:
             waveform = file.read(last - first, dtype="float32", always_2d=True)
             return bank_waveform(waveform, rate=file.samplerate)
 
-    def _from_array(self, array: Any, start: int, stop: int) -> np.ndarray:
+    def _from_array(self, array: Any, start: int, stop: int, *, file: Any) -> np.ndarray:
+        elsewhere = getattr(array, "external", None) or getattr(array, "is_virtual", False)
+        if elsewhere or getattr(array, "file", file) != file:
+            raise UnreadableError("its HDF5 entry points to another file")
         if getattr(array, "ndim", None) != 1 or array.dtype.kind not in "if":
             raise UnreadableError(f"its HDF5 entry is no 1-d array of samples but {array!r}")
         _check_span(start, stop, length=len(array), rate=self.rate)
@@ -81,10 +95,10 @@ def open_library(path: Path, *, rate: int) -> Iterator[Library]:
     """
     sounds: dict[str, Path] = {}
     with contextlib.ExitStack() as stack:
-        arrays = []
+        arrays: dict[Path, Any] = {}
         for file in supplied_files(path):
             if file.suffix.lower() in _HDF5:
-                arrays.append(stack.enter_context(_open_hdf5(file)))
+                arrays[file] = stack.enter_context(_open_hdf5(file))
             elif file.suffix.lower() in SOUNDS:
                 sounds.setdefault(file.name.split(".")[0], file)
         if not sounds and not arrays:
@@ -102,7 +116,7 @@ def _open_hdf5(path: Path) -> Any:
         ) from error
     try:
         return h5py.File(path, "r")
-    except OSError as error:
+    except _HDF5_ERRORS as error:
         raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
 
 

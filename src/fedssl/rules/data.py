@@ -31,6 +31,16 @@ class DataRules:
             if owner == dataset
         ]
 
+    @property
+    def downloaded(self) -> list[str]:
+        """The datasets whose members the user has fetched one by one."""
+        return list(self._grid.config["downloads"]["datasets"])
+
+    def download_settings(self, _: Wildcards) -> dict[str, Any]:
+        """Return where and how to fetch members one by one."""
+        settings = self._grid.config["downloads"]
+        return dict(sort_keys({key: settings[key] for key in settings if key != "datasets"}))
+
     def names(self, *, modality: str) -> list[str]:
         """Return the datasets of a modality."""
         return [n for n, entry in self._datasets.items() if entry["modality"] == modality]

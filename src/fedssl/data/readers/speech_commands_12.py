@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.bank import SAMPLE_RATE, Modality
-from fedssl.data.decode import decode_audio, decoded
+from fedssl.data.decode import decode_audio
 from fedssl.data.members import tar_members
+from fedssl.data.pipeline import decoded
 from fedssl.data.readers.speech_commands import CLIP, read_lists
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.samples import Encoded, Member, Sample
 
 MODALITY: Modality = "audio"
 
@@ -26,27 +27,28 @@ _VALIDATION_NOISE = "running_tap"
 _TEST_CLIP = re.compile(rf"({'|'.join((*COMMANDS, UNKNOWN, SILENCE))})/[^/]+\.wav")
 
 
-def read(archives: Mapping[str, Path]) -> Iterator[Sample | BadMember]:
+def read(archives: Mapping[str, Path]) -> Iterator[Member]:
     """Yield `train` and `validation`, then the `test` clips, each in the order of its archive."""
     split_of = read_lists(archives["clips"])
     for name, load in tar_members(archives["clips"]):
         split = split_of.get(name, "train")
         if (match := CLIP.fullmatch(name)) and split != "test":
             label = match[1] if match[1] in COMMANDS else UNKNOWN
-            yield decoded(name, load, decode_audio, label=label, split=split)
+            yield Encoded(name, load, decode_audio, label=label, split=split)
         elif match := _NOISE.fullmatch(name):
             split = "validation" if match[1] == _VALIDATION_NOISE else "train"
-            yield from _silences(decoded(name, load, decode_audio, label=SILENCE, split=split))
+            yield from _silences(Encoded(name, load, decode_audio, label=SILENCE, split=split))
     for name, load in tar_members(archives["test"]):
         if match := _TEST_CLIP.fullmatch(name):
-            yield decoded(f"test/{name}", load, decode_audio, label=match[1], split="test")
+            yield Encoded(f"test/{name}", load, decode_audio, label=match[1], split="test")
 
 
-def _silences(noise: Sample | BadMember) -> Iterator[Sample | BadMember]:
+def _silences(noise: Encoded) -> Iterator[Member]:
     """Yield the seconds of a noise recording, each half a second after the one before."""
-    if isinstance(noise, BadMember):
-        yield noise
+    (recording,) = decoded([noise], threads=1)
+    if not isinstance(recording, Sample):
+        yield recording
         return
-    for start in range(0, len(noise.data) - SAMPLE_RATE, SAMPLE_RATE // 2):
-        clip = noise.data[start : start + SAMPLE_RATE]
+    for start in range(0, len(recording.data) - SAMPLE_RATE, SAMPLE_RATE // 2):
+        clip = recording.data[start : start + SAMPLE_RATE]
         yield Sample(f"{noise.name}/{start}", SILENCE, noise.split, clip)

@@ -1,0 +1,16 @@
+"""Fetch the clips that annotations name, or go on where an earlier run stopped."""
+
+from pathlib import Path
+
+from fedssl.data.clip_download import download_clips
+from fedssl.job import job
+
+with job(snakemake, **snakemake.params.settings) as facts:
+    listing = Path(snakemake.output.listing)
+    facts["clips"] = download_clips(
+        Path(snakemake.input.annotations),
+        listing.with_name("clips"),
+        listing=listing,
+        manifest=Path(snakemake.output.manifest),
+        settings=snakemake.params.settings,
+    )
