@@ -80,6 +80,7 @@ class Pace:
         self._resumed = self._done = done
         self._bytes = 0
         self._started = self._logged = time.monotonic()
+        self._stopped = 0.0
         if done:
             _log.info("going on after the %d members that an earlier run read", done)
 
@@ -92,13 +93,13 @@ class Pace:
             self._log()
 
     def finish(self) -> None:
-        """Log the last count."""
-        self._total = self._done
+        """Log the last count; what `facts` says stays as it is."""
+        self._total, self._stopped = self._done, time.monotonic()
         self._log()
 
     def facts(self) -> dict[str, Any]:
         """Return members read, those of an earlier run apart, seconds, and rates."""
-        seconds = max(time.monotonic() - self._started, 1e-9)
+        seconds = max((self._stopped or time.monotonic()) - self._started, 1e-9)
         read = self._done - self._resumed
         return {
             "members_read": read,

@@ -20,27 +20,29 @@ def decoded(members: Iterable[Member], *, threads: int = 1) -> Iterator[Decoded]
     The threads decode at most two large members each ahead of the one that is asked for, so
     memory does not grow with the members. Their number changes nothing of what is yielded.
     """
-    waiting: deque[Future[Decoded]] = deque()
+    waiting: deque[Decoded | Future[Decoded]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for member in members:
             waiting.append(_decoding(member, pool, threads=threads))
-            if len(waiting) > _AHEAD * threads or waiting[0].done():
-                yield waiting.popleft().result()
+            if len(waiting) > _AHEAD * threads or _is_done(waiting[0]):
+                yield _result(waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield _result(waiting.popleft())
 
 
-def _decoding(member: Member, pool: ThreadPoolExecutor, *, threads: int) -> Future[Decoded]:
+def _decoding(
+    member: Member, pool: ThreadPoolExecutor, *, threads: int
+) -> Decoded | Future[Decoded]:
     """Read a member and start to decode it: here if it is small, else in the pool."""
     if not isinstance(member, Encoded):
-        return _finished(member)
+        return member
     try:
         content = member.read()
     except UnreadableError as error:
-        return _finished(_bad(member, error))
+        return _bad(member, error)
     if threads > 1 and _size(content) >= _POOLED_BYTES:
         return pool.submit(_decode, member, content)
-    return _finished(_decode(member, content))
+    return _decode(member, content)
 
 
 def _decode(member: Encoded, content: Any) -> Sample | BadMember:
@@ -54,10 +56,12 @@ def _bad(member: Encoded, error: UnreadableError) -> BadMember:
     return BadMember(member.name, member.label, member.split, str(error))
 
 
-def _finished(member: Decoded) -> Future[Decoded]:
-    future: Future[Decoded] = Future()
-    future.set_result(member)
-    return future
+def _is_done(member: Decoded | Future[Decoded]) -> bool:
+    return member.done() if isinstance(member, Future) else True
+
+
+def _result(member: Decoded | Future[Decoded]) -> Decoded:
+    return member.result() if isinstance(member, Future) else member
 
 
 def _size(content: Any) -> int:
