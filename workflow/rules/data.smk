@@ -23,10 +23,9 @@ rule acquire:
     conda:
         "../../envs/fedssl.yaml"
     params:
-        archive=DATA.archive,
+        content=DATA.content,
         # Names only: an edit of the code does not fetch a verified archive again.
-        sources=sorted(source_digests(SCRIPTS / "acquire.py")),
-        access=DATA.access,
+        sources=["acquire.py", "fedssl.data.acquire"],
     message:
         "fetching {wildcards.file} of {wildcards.dataset}"
     script:
@@ -49,7 +48,7 @@ rule download:
     params:
         settings=DATA.download_settings,
         # Names only: an edit of the code does not ask again for what was had.
-        sources=sorted(source_digests(SCRIPTS / "download.py")),
+        sources=["download.py", "fedssl.data.clip_download"],
     message:
         "fetching the clips of {wildcards.dataset}, one by one"
     script:

@@ -3,16 +3,15 @@
 import os
 from pathlib import Path
 
-from fedssl.data.acquire import acquire
+from fedssl.data.acquire import acquire, declared
 from fedssl.job import job
 
-with job(snakemake, archive=snakemake.params.archive):
+with job(snakemake, **snakemake.params.content):
     acquire(
-        snakemake.params.archive,
-        Path(snakemake.output.archive),
-        dataset=snakemake.wildcards.dataset,
+        # Where it comes from does not make it another archive, and so is no parameter.
+        **declared(snakemake.config, snakemake.wildcards.dataset, file=snakemake.wildcards.file),
+        destination=Path(snakemake.output.archive),
         mirror=os.environ["FEDSSL_MIRROR"] or None,
         pins=Path(os.environ["FEDSSL_PINS"]),
-        access=snakemake.params.access,
         progress=True,
     )

@@ -31,6 +31,16 @@ class _SourceError(Exception):
     """One source did not give the archive; the message says why."""
 
 
+def declared(config: Mapping[str, Any], dataset: str, *, file: str) -> dict[str, Any]:
+    """Return what the configuration says of an archive, as `acquire` takes it."""
+    entry = config["datasets"][dataset]
+    archive = next(a for a in entry["archives"].values() if a.get("file") == file)
+    access = entry["access"]
+    for folder in ("data_dir", "results_dir"):
+        access = access and access.replace(f"<{folder}>", config[folder])
+    return {"archive": archive, "dataset": dataset, "access": access}
+
+
 def acquire(
     archive: Mapping[str, Any],
     destination: Path,

@@ -10,7 +10,7 @@ from fedssl.data.own.entries import is_own, source
 from fedssl.data.own.listing import find_items, listing_digest
 from fedssl.errors import UserError
 from fedssl.experiments import Grid, sort_keys
-from fedssl.files import digest
+from fedssl.files import digest, read_json
 from fedssl.sources import is_module, source_digests
 
 Wildcards = Any
@@ -53,21 +53,15 @@ class DataRules:
             if entry["archives"] and entry.get("synthetic", False) == synthetic
         ]
 
-    def archive(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return what the datasets file says of one archive."""
-        return dict(self._archives(wildcards.dataset)[self.key(wildcards)][1])
+    def content(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return what an archive must be; a new address or note fetches nothing again."""
+        archive = self._archives(wildcards.dataset)[self.key(wildcards)][1]
+        return {key: archive[key] for key in ("checksum", "file", "size")}
 
     def key(self, wildcards: Wildcards) -> str:
         """Return the key of an archive in its dataset's entry."""
         archives = self._archives(wildcards.dataset).items()
         return next(key for key, (_, archive) in archives if archive["file"] == wildcards.file)
-
-    def access(self, wildcards: Wildcards) -> str | None:
-        """Return how to get a restricted archive by hand, or None."""
-        note: str | None = self._datasets[wildcards.dataset]["access"]
-        for folder in ("data_dir", "results_dir"):
-            note = note and note.replace(f"<{folder}>", self._grid.config[folder])
-        return note
 
     def archives(self, wildcards: Wildcards) -> dict[str, str]:
         """Return the archives of a dataset by their keys: their checksums count, not their age.
@@ -79,8 +73,11 @@ class DataRules:
             kind, path = source(entry)
             return {kind: ancient(str(path))}
         folder = f"{self._grid.config['data_dir']}/archives"
-        archives = self._archives(wildcards.dataset).items()
-        return {key: ancient(f"{folder}/{owner}/{a['file']}") for key, (owner, a) in archives}
+        found = {}
+        for key, (owner, archive) in self._archives(wildcards.dataset).items():
+            file = f"{folder}/{owner}/{archive['file']}"
+            found[key] = ancient(file) if _is_settled(file, archive) else file
+        return found
 
     def contents(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what a bank must hold, and the checksums of what it is read from."""
@@ -128,6 +125,21 @@ class DataRules:
                 )
             found[key] = (owner, archive)
         return found
+
+
+def _is_settled(path: str, archive: Mapping[str, Any]) -> bool:
+    """Return whether an archive was fetched and is still the one that is wanted.
+
+    Its age then says nothing. What is made, downloaded or fetched anew must not be `ancient`:
+    Snakemake 9.27 plans no job behind an ancient file that a job of the same run updates, not
+    even those whose output is missing.
+    """
+    record = Path(f"{path}.provenance.json")
+    if not record.is_file():
+        return False
+    made: dict[str, Any] = read_json(record)
+    recorded = made["rule"], made["settings"].get("checksum", "none recorded")
+    return recorded == ("acquire", archive["checksum"])
 
 
 def _own(entry: Mapping[str, Any]) -> dict[str, Any]:
