@@ -30,6 +30,7 @@ include: "workflow/rules/paired.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/trust.smk"
+include: "workflow/rules/audit.smk"
 
 
 rule all:

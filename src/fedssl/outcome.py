@@ -79,14 +79,14 @@ def write_cells(grid: Grid, tree: Tree) -> None:
         writer.writeheader()
         for cell in grid.cells:
             extra = {
-                "status": _status(grid, cell, tree),
+                "status": status(grid, cell, tree),
                 "path": tree.model(cell),
                 "settings": json.dumps(grid.settings(cell)),
             }
             writer.writerow({**asdict(cell), **extra})
 
 
-def _status(grid: Grid, cell: Cell, tree: Tree) -> str:
+def status(grid: Grid, cell: Cell, tree: Tree) -> str:
     """Return not-run, pretrained (scores are missing) or done."""
     if not Path(tree.model(cell)).is_file():
         return "not-run"

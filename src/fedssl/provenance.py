@@ -5,13 +5,14 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from fedssl.files import digest, sha256, write_json
+from fedssl.sources import code_digest
 
 _PACKAGES = (
     "numpy",
@@ -34,13 +35,14 @@ def write_provenance(
     settings: Mapping[str, Any],
     inputs: Iterable[str],
     outputs: Iterable[str],
-    sources: Iterable[Path],
+    sources: Sequence[Path],
     started: datetime,
     facts: Mapping[str, Any],
 ) -> None:
     """Write the record of one finished job; `digest` is the SHA-256 of all the rest.
 
-    Of a folder among the inputs or outputs every file is recorded.
+    Of a folder among the inputs or outputs every file is recorded. `sources` has the SHA-256 of
+    each file of code and `code` the digest of its syntax tree, which a comment does not change.
     """
     root = Path(__file__).parents[2]
     record = {
@@ -50,6 +52,7 @@ def write_provenance(
         "inputs": _digests(inputs),
         "outputs": _digests(outputs),
         "sources": {_relative(file, root): sha256(file) for file in sources},
+        "code": {_relative(file, root): code_digest(file) for file in sources},
         "git": _git(root),
         "packages": _versions(),
         "python": platform.python_version(),

@@ -20,8 +20,8 @@ def source_digests(script: str | Path, *modules: str) -> dict[str, str]:
     """Return {name: digest} of a script, the named modules and all package code they reach."""
     script = Path(script)
     names = reachable(script, *modules)
-    digests = {name: _digest(module_path(name)) for name in names}
-    return {script.name: _digest(script), **digests}
+    digests = {name: code_digest(module_path(name)) for name in names}
+    return {script.name: code_digest(script), **digests}
 
 
 def reachable(script: Path, *modules: str) -> list[str]:
@@ -82,7 +82,8 @@ def is_module(name: str) -> bool:
     return True
 
 
-def _digest(path: Path) -> str:
+def code_digest(path: Path) -> str:
+    """Return the digest of a source file's syntax tree; SyntaxError if it has none."""
     return _tree_digest(path, path.stat().st_mtime_ns)
 
 

@@ -1,6 +1,7 @@
 """Inputs and parameters of the rules that write tables and figures."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ class ReportRules:
     @property
     def targets(self) -> list[str]:
         """Every name that can stand on the command line."""
-        return ["all", "certificate", "crate", "datasets_table", *self.studies, *self.products]
+        single = ("all", "audit", "certificate", "crate", "datasets_table")
+        return [*single, *self.studies, *self.products]
 
     def file(self, name: str) -> str:
         """Return the file that stands for a table or figure."""
@@ -60,6 +62,15 @@ class ReportRules:
     def files(self, study: str) -> list[str]:
         """Return the files of all tables and figures of a study."""
         return [self.file(name) for name in self.products if name.startswith(f"{study}_")]
+
+    @property
+    def all_files(self) -> list[str]:
+        """The files of all tables and figures of all studies."""
+        return [file for study in self.studies for file in self.files(study)]
+
+    def moment(self, _wildcards: Wildcards) -> str:
+        """Return another text each time: whoever changes a file can keep its time and size."""
+        return datetime.now(UTC).isoformat()
 
     def table(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return a table's rows, columns and where each number comes from."""

@@ -1,0 +1,1 @@
+"""Following every number back to code, data and seed, without running the workflow."""

@@ -1,0 +1,115 @@
+"""The audit of a results folder: every hash, every number, every link of the chain."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fedssl.audit.chain import Chain
+from fedssl.audit.findings import Finding, Note, Verdict
+from fedssl.audit.recompute import recomputed
+from fedssl.audit.records import SUFFIX, Record, read_records, results_folder
+from fedssl.audit.seal import FILE, record_digests, seal_findings, seal_of
+from fedssl.audit.units import Unit, loose, units
+from fedssl.errors import UserError
+from fedssl.files import write_json
+
+_log = logging.getLogger("fedssl")
+# Written by no job, or by every job while it runs.
+_WITHOUT_RECORD = ("logs", "benchmarks", "state", "cells.csv", FILE)
+_ACCEPTED = (Verdict.SOUND, Verdict.CHANGED_CODE)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found: units, and the seal over all records."""
+
+    results: Path
+    units: tuple[Unit, ...]
+    records: dict[str, str]
+
+    @property
+    def seal(self) -> str:
+        """The number that stands for all records."""
+        return seal_of(self.records)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is worse than code that was edited since it ran."""
+        return all(unit.verdict in _ACCEPTED for unit in self.units)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return how many units of each kind have each verdict."""
+        kinds = sorted({unit.kind for unit in self.units})
+        counted = Counter((unit.kind, unit.verdict) for unit in self.units)
+        return {
+            kind: {str(v): counted[kind, v] for v in Verdict if counted[kind, v]} for kind in kinds
+        }
+
+    def as_data(self) -> dict[str, Any]:
+        """Return everything as plain data; audit.json holds it."""
+        return {
+            "seal": self.seal,
+            "passed": self.passed,
+            "counts": self.counts(),
+            "units": [asdict(unit) for unit in self.units],
+            "records": self.records,
+        }
+
+
+def audit(results: str | Path, *, seal: str | None = None) -> Audit:
+    """Return the audit of a results folder, and hold its records against a published seal.
+
+    Reads only. Jobs are followed by the records in the folder, whatever rule wrote them; their
+    code is compared with the checkout this package is in.
+
+    Raises:
+        UserError: There is no such folder, or it has no record.
+    """
+    root = results_folder(results)
+    chain = Chain(root, read_records(root))
+    with ThreadPoolExecutor() as pool:
+        parts = pool.map(partial(_found, chain), chain.records)
+        found = {record.path: part for record, part in zip(chain.records, parts, strict=True)}
+    digests = record_digests(chain.records, root)
+    others = [*_unrecorded(chain), *seal_findings(digests, root=root, expected=seal)]
+    return Audit(root, (*units(chain, found), *map(loose, others)), digests)
+
+
+def seal_results(results: str | Path, path: str | Path) -> None:
+    """Audit a results folder, write all that was found to `path`, and log the seal.
+
+    Raises:
+        UserError: The audit did not pass; lists what is wrong. Nothing is written.
+    """
+    result = audit(results)
+    if not result.passed:
+        unsound = [f for unit in result.units for f in unit.findings if f.verdict not in _ACCEPTED]
+        listed = "\n".join(f"  {f.verdict}: {f.file} {f.what}" for f in unsound)
+        raise UserError(f"{results} did not pass its audit:\n{listed}")
+    write_json(path, result.as_data())
+    _log.info("the seal of %s is %s", results, result.seal)
+
+
+def _found(chain: Chain, record: Record) -> Sequence[Finding | Note]:
+    return [*chain.findings(record), *recomputed(record, chain)]
+
+
+def _unrecorded(chain: Chain) -> Iterator[Finding]:
+    """Yield the files that lie in the results and that no record speaks of."""
+    for path in sorted(chain.root.rglob("*")):
+        place = path.relative_to(chain.root)
+        hidden = any(part.startswith(".") for part in place.parts)
+        if (
+            path.is_dir()
+            or hidden
+            or place.parts[0] in _WITHOUT_RECORD
+            or path.name.endswith(SUFFIX)
+        ):
+            continue
+        if not chain.recorded & {path, *path.parents}:
+            yield Finding(Verdict.INCOMPLETE, place.as_posix(), "has no record of who wrote it")

@@ -1,0 +1,148 @@
+"""The chain of hashes: from each file to the job that wrote it, and on to what that job read."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+from fedssl.audit.findings import Finding, Note, Verdict
+from fedssl.audit.records import CHECKOUT, CONFIG, SUFFIX, Record, read_record, shown
+from fedssl.files import digest, sha256
+from fedssl.sources import code_digest
+
+_THREADS = 8  # hashing waits for the disk and leaves Python's lock alone
+_ABSENT = "is not at hand, so only its recorded hash was followed"
+_SHORT = 12  # digits of a hash that a reader compares
+
+
+class Chain:
+    """All records of a results folder with the SHA-256 of every file they name."""
+
+    def __init__(self, root: Path, records: Iterable[Record]) -> None:
+        """Add the records of archives that lie elsewhere, and hash every file once."""
+        own = list(records)
+        self.root = root
+        self.records = [*own, *_outside(own, root)]
+        self._writers: dict[Path, list[Record]] = {}
+        for record in self.records:
+            for path in record.files("outputs"):
+                self._writers.setdefault(path, []).append(record)
+        self._hashes = _hashes(self.records)
+
+    def writers(self, record: Record) -> list[Record]:
+        """Return the records of the jobs that wrote what a job read."""
+        found = {w.path: w for path in record.files("inputs") for w in self._writers.get(path, [])}
+        return list(found.values())
+
+    def findings(self, record: Record) -> Iterator[Finding | Note]:
+        """Yield what is wrong with one record, with its outputs, and with what it read."""
+        if not record.intact:
+            yield Finding(Verdict.TAMPERED, record.name, "is not what its own digest was taken of")
+        if record.content and record.prefix is None:
+            yield Finding(Verdict.TAMPERED, record.name, "is the record of a job of other files")
+        yield from self._output_findings(record)
+        for path, recorded in record.files("inputs").items():
+            yield from self._input_findings(path, recorded)
+        yield from self._source_findings(record)
+
+    def same(self, path: Path, recorded: str) -> bool:
+        """Return whether a file is at hand with the SHA-256 that was recorded."""
+        return self._hashes.get(path) == recorded
+
+    def as_written(self, path: Path) -> bool:
+        """Return whether a file is at hand as the job that wrote it recorded it."""
+        writers = self._writers.get(path, [])
+        return any(self.same(path, writer.files("outputs")[path]) for writer in writers)
+
+    @cached_property
+    def recorded(self) -> set[Path]:
+        """Every file that a job's record says it wrote."""
+        return set(self._writers)
+
+    def _output_findings(self, record: Record) -> Iterator[Finding | Note]:
+        for path, recorded in record.files("outputs").items():
+            name = shown(path, self.root)
+            if len(self._writers[path]) > 1:
+                yield Finding(Verdict.TAMPERED, name, "is claimed by two records")
+            if path not in self._hashes:
+                yield self._absent(path)
+            elif not self.same(path, recorded):
+                yield Finding(Verdict.TAMPERED, name, f"is not the file that {record.rule} wrote")
+
+    def _absent(self, path: Path) -> Finding | Note:
+        name = shown(path, self.root)
+        if _passed_on_seldom(path):
+            return Note(name, _ABSENT)
+        return Finding(Verdict.INCOMPLETE, name, "is missing")
+
+    def _input_findings(self, path: Path, recorded: str) -> Iterator[Finding | Note]:
+        name, writers = shown(path, self.root), self._writers.get(path, [])
+        if writers:
+            written = writers[0].files("outputs")[path]
+            if written != recorded:
+                yield Finding(
+                    Verdict.CHANGED_DATA,
+                    name,
+                    f"was read as {recorded[:_SHORT]}…, but the record of the job that wrote it "
+                    f"says {written[:_SHORT]}…: it was replaced, or run again since",
+                )
+        elif path not in self._hashes and _passed_on_seldom(path):
+            yield Note(name, _ABSENT)
+        elif path.is_relative_to(self.root):
+            yield Finding(Verdict.INCOMPLETE, name, "was read, but no record says who wrote it")
+        elif not self.same(path, recorded):
+            ours = path.is_relative_to(CONFIG)
+            verdict = Verdict.CHANGED_CODE if ours else Verdict.CHANGED_DATA
+            yield Finding(verdict, name, "is not the file that was read")
+
+    def _source_findings(self, record: Record) -> Iterator[Finding | Note]:
+        digests = record.content.get("code", {})
+        for name, recorded in record.content.get("sources", {}).items():
+            path = CHECKOUT / name
+            if self.same(path, recorded):
+                continue
+            if path not in self._hashes:
+                yield Finding(Verdict.CHANGED_CODE, name, "ran, and is not in this checkout")
+            elif digests.get(name) == _code(path):
+                yield Note(name, "differs from what ran in comments or layout only")
+            else:
+                yield Finding(Verdict.CHANGED_CODE, name, "has been edited since it ran")
+
+
+def _passed_on_seldom(path: Path) -> bool:
+    """Return whether a file is recordings or images, which licences often forbid passing on."""
+    return "archives" in path.parts or path.name in ("images.npy", "waveforms.npy")
+
+
+def _outside(records: Iterable[Record], root: Path) -> Iterator[Record]:
+    """Yield the records that lie beside inputs outside the results folder: archives'."""
+    inputs = {path for record in records for path in record.files("inputs")}
+    for path in sorted(inputs):
+        record = path.with_name(f"{path.name}.{SUFFIX}")
+        if not path.is_relative_to(root) and record.is_file():
+            yield read_record(record, record.parent, outside=True)
+
+
+def _hashes(records: Iterable[Record]) -> Mapping[Path, str]:
+    """Return the SHA-256 of every file that records name and that is at hand."""
+    named = {CHECKOUT / name for record in records for name in record.content.get("sources", {})}
+    for record in records:
+        named |= {*record.files("inputs"), *record.files("outputs")}
+    existing = [path for path in named if path.exists()]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return dict(zip(existing, pool.map(_hash, existing), strict=True))
+
+
+def _code(path: Path) -> str | None:
+    try:
+        return code_digest(path)
+    except SyntaxError:
+        return None
+
+
+def _hash(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the names and hashes of all files in a folder."""
+    if path.is_file():
+        return sha256(path)
+    inside = sorted(file for file in path.rglob("*") if file.is_file())
+    return digest({file.relative_to(path).as_posix(): sha256(file) for file in inside})

@@ -1,0 +1,45 @@
+"""Predictions held against the bank: the right samples, with their true labels."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fedssl.audit.chain import Chain
+from fedssl.audit.records import Record
+
+_FILES = ("labels.npy", "index.parquet")
+
+
+def check_samples(
+    metric: Mapping[str, Any], samples: pd.DataFrame, *, record: Record, chain: Chain
+) -> Iterator[str]:
+    """Yield how stored samples differ from the scored split of the task's bank.
+
+    Nothing where the bank is not at hand as it was written: that is the bank's own finding.
+    """
+    folders = [path.parent for path in record.files("inputs") if _is_bank(path, metric.get("task"))]
+    whole = [f for f in folders if all(chain.as_written(f / name) for name in _FILES)]
+    if not whole or not {"position", "label"} <= set(samples):
+        return
+    known = _labels(whole[0], record.settings["split"])
+    given = samples.set_index("position")["label"].sort_index()
+    if not np.array_equal(given.index, known.index):
+        yield "was scored on other samples than the bank's split has"
+    elif not np.array_equal(given, known):
+        yield "was scored against other labels than the bank's"
+
+
+def _is_bank(path: Path, task: Any) -> bool:
+    return path.name == "bank.json" and path.parent.name == task
+
+
+@cache
+def _labels(folder: Path, split: str) -> pd.Series:
+    """Return the labels of a split by position in the bank."""
+    inside = pd.read_parquet(folder / "index.parquet", columns=["split"])["split"] == split
+    labels = np.load(folder / "labels.npy")[inside.to_numpy()]
+    return pd.Series(labels, index=np.flatnonzero(inside))

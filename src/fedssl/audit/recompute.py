@@ -1,0 +1,155 @@
+"""Numbers worked out again from what they were made of."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fedssl.audit.chain import Chain
+from fedssl.audit.findings import Finding, Note, Verdict
+from fedssl.audit.labels import check_samples
+from fedssl.audit.records import Record, shown
+from fedssl.errors import UserError
+from fedssl.files import read_json
+from fedssl.reporting.claims import write_claims
+from fedssl.reporting.gains import write_gains
+from fedssl.reporting.tables import write_table
+
+_METRIC_KEYS = {"value", "n_eval", "predictions", "protocol", "metric"}
+_NUMERIC = ("numpy", "pandas")  # what decides the digits of a table
+
+
+def recomputed(record: Record, chain: Chain) -> Iterator[Finding | Note]:
+    """Yield what does not come out again of one job: its accuracies, or its table.
+
+    Jobs of other kinds have their hashes only.
+    """
+    for path in record.files("outputs"):
+        if path.suffix == ".json" and path.is_file():
+            yield from _content(path, record, chain)
+    if record.rule in _PRODUCTS:
+        yield from _product(record, chain)
+
+
+def _content(path: Path, record: Record, chain: Chain) -> Iterator[Finding]:
+    """Yield what is wrong inside a JSON file: a metric, or the description of a bank."""
+    try:
+        content = read_json(path)
+        if not isinstance(content, dict):
+            return
+        if set(content) >= _METRIC_KEYS:
+            for problem in _metric(content, path.parent, record=record, chain=chain):
+                yield Finding(Verdict.TAMPERED, shown(path, chain.root), problem)
+        elif path.name == "bank.json":
+            yield from _bank(content, path.parent, record=record, chain=chain)
+    except (OSError, ValueError, KeyError, TypeError) as error:  # damaged in whatever way
+        yield Finding(Verdict.TAMPERED, shown(path, chain.root), f"cannot be read: {error}")
+
+
+def _metric(
+    metric: Mapping[str, Any], folder: Path, *, record: Record, chain: Chain
+) -> Iterator[str]:
+    """Yield how a metric differs from the predictions stored beside it, and these from the bank."""
+    samples = pd.read_parquet(folder / metric["predictions"])
+    yield from _differences(metric, samples, record)
+    yield from check_samples(metric, samples, record=record, chain=chain)
+
+
+def _bank(
+    facts: Mapping[str, Any], folder: Path, *, record: Record, chain: Chain
+) -> Iterator[Finding]:
+    """Yield the arrays that are not those of bank.json, which is all that later jobs hash."""
+    outputs = record.files("outputs")
+    for name, file in facts["files"].items():
+        if outputs.get(folder / name) != file["sha256"]:
+            what = "is not the array that bank.json describes"
+            yield Finding(Verdict.TAMPERED, shown(folder / name, chain.root), what)
+
+
+def _differences(metric: Mapping[str, Any], samples: pd.DataFrame, record: Record) -> Iterator[str]:
+    value = _accuracy(metric, samples)
+    if value is not None and not isclose(value, metric["value"], rel_tol=1e-12):
+        yield f"says {metric['value']}, but the stored predictions give {value}"
+    if metric["n_eval"] != len(samples):
+        yield f"counts {metric['n_eval']} samples, but {len(samples)} predictions are stored"
+    for name, wildcard in record.content.get("wildcards", {}).items():
+        if str(metric.get(name, wildcard)) != wildcard:
+            yield f"is of {name} {metric[name]}, but its job was of {wildcard}"
+
+
+def _accuracy(metric: Mapping[str, Any], samples: pd.DataFrame) -> float | None:
+    """Return the percentage that samples give; None where they hold nothing that is known."""
+    hits = f"hit@{str(metric['metric']).removeprefix('R@')}"
+    if hits in samples:
+        return 100.0 * float(samples[hits].mean())
+    if {"label", "prediction"} <= set(samples):
+        return 100.0 * float((samples["label"] == samples["prediction"]).mean())
+    return None
+
+
+def _product(record: Record, chain: Chain) -> Iterator[Finding | Note]:
+    """Yield which files of a table do not come out again, byte for byte."""
+    inputs = record.files("inputs")
+    name = record.name.removesuffix(".provenance.json")
+    unavailable = [path for path, recorded in inputs.items() if not chain.same(path, recorded)]
+    if unavailable:
+        yield Note(name, f"not recomputed: {shown(unavailable[0], chain.root)} is another file")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _PRODUCTS[record.rule](record, Path(folder))
+        except (UserError, OSError, ValueError, KeyError) as error:
+            yield Finding(_blame(record, chain), name, f"cannot be recomputed: {error}")
+            return
+        for path in record.files("outputs"):
+            again = Path(folder, path.name).read_text(encoding="utf-8")
+            if path.is_file() and again.replace(f"{chain.root}", f"{record.prefix}") != _text(path):
+                yield Finding(_blame(record, chain), shown(path, chain.root), _DIFFERS)
+
+
+_DIFFERS = "does not come out again of the files it was made of"
+
+
+def _blame(record: Record, chain: Chain) -> Verdict:
+    """Return what a table that comes out otherwise speaks of: other code, or another table."""
+    packages = record.content.get("packages", {})
+    changed = any(packages.get(name) != version(name) for name in _NUMERIC)
+    findings = [part for part in chain.findings(record) if isinstance(part, Finding)]
+    changed |= any(finding.verdict is Verdict.CHANGED_CODE for finding in findings)
+    return Verdict.CHANGED_CODE if changed else Verdict.TAMPERED
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", errors="replace")
+
+
+def _table(record: Record, folder: Path) -> None:
+    published = next(path for path in record.files("inputs") if path.parent.name == "published")
+    names = {path.suffix[1:]: folder / path.name for path in record.files("outputs")}
+    write_table(record.relocated(record.settings), published=published, **names)
+
+
+def _gains(record: Record, folder: Path) -> None:
+    names = {path.suffix[1:]: folder / path.name for path in record.files("outputs")}
+    write_gains(record.relocated(record.settings), **names)
+
+
+def _claims(record: Record, folder: Path) -> None:
+    inputs = list(record.files("inputs"))
+    write_claims(
+        next(path for path in inputs if path.name == "claims.yaml"),
+        [path for path in inputs if path.parent.name == "published"],
+        tables=[path for path in inputs if path.parent.name == "tables"],
+        path=folder / "claims.csv",
+    )
+
+
+_PRODUCTS: Mapping[str, Callable[[Record, Path], None]] = {
+    "claims": _claims,
+    "gains": _gains,
+    "table": _table,
+}

@@ -1,0 +1,136 @@
+"""Provenance records as they lie in a results folder, wherever that has been moved to."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fedssl.errors import UserError
+from fedssl.files import digest
+
+SUFFIX = "provenance.json"
+CHECKOUT = Path(__file__).resolve().parents[3]
+CONFIG = CHECKOUT / "config"
+_HASHED = ("inputs", "outputs", "sources")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One job's provenance: the file, the folder it is audited in, and what it says.
+
+    `content` is empty where the file is no record at all. `outside` marks the record of an archive
+    that lies elsewhere; its `root` is its own folder.
+    """
+
+    path: Path
+    root: Path
+    content: dict[str, Any]
+    text: str
+    outside: bool = False
+
+    @property
+    def name(self) -> str:
+        """The record's file as people find it: below the results folder."""
+        return str(self.path) if self.outside else shown(self.path, self.root)
+
+    @property
+    def rule(self) -> str:
+        """The rule whose job wrote the record."""
+        return str(self.content.get("rule", "unknown"))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the job was told to do."""
+        return dict(self.content.get("settings", {}))
+
+    @property
+    def intact(self) -> bool:
+        """Whether the file is byte for byte what its digest was taken of."""
+        said = {key: value for key, value in self.content.items() if key != "digest"}
+        written = json.dumps(self.content, indent=1, sort_keys=True) + "\n"
+        return self.content.get("digest") == digest(said) and written == self.text
+
+    @cached_property
+    def prefix(self) -> str | None:
+        """The results folder as the job knew it; None if the job wrote to another folder."""
+        folder = self.path.parent.relative_to(self.root).as_posix()
+        inner = "/" if folder == "." else f"/{folder}/"
+        for output in self.content.get("outputs", {}):
+            before, found, _ = f"/{output}".rpartition(inner)
+            if found:
+                return before[1:]
+        return None
+
+    def files(self, side: str) -> dict[Path, str]:
+        """Return where each of the `inputs` or `outputs` lies now, and its recorded SHA-256."""
+        return {self.locate(name): value for name, value in self.content.get(side, {}).items()}
+
+    def locate(self, name: str) -> Path:
+        """Return where a file that the job knew as `name` lies now, whether it is there or not."""
+        if self.prefix is not None and name.startswith(f"{self.prefix}/"):
+            return self.root / name.removeprefix(f"{self.prefix}/")
+        candidates = [self._workdir / name, Path(name), CHECKOUT / name]
+        if "/config/" in f"/{name}":  # of whichever checkout ran
+            candidates.insert(0, CONFIG / f"/{name}".rpartition("/config/")[2])
+        found = next((path for path in candidates if path.exists()), candidates[0])
+        return found.absolute()
+
+    def relocated(self, data: Any) -> Any:
+        """Return settings with the paths of files where they lie now, all but those of `cell`."""
+        if isinstance(data, dict):
+            return {k: v if k == "cell" else self.relocated(v) for k, v in data.items()}
+        if isinstance(data, list):
+            return [self.relocated(item) for item in data]
+        if isinstance(data, str) and self.prefix and data.startswith(f"{self.prefix}/"):
+            return str(self.locate(data))
+        return data
+
+    @property
+    def _workdir(self) -> Path:
+        """The folder that the job's relative paths start from, if the results still lie there."""
+        root, prefix = str(self.root), f"/{self.prefix}"
+        return Path(root.removesuffix(prefix) or "/")
+
+
+def results_folder(path: str | Path) -> Path:
+    """Return the absolute path of a results folder; UserError where there is none."""
+    root = Path(path).absolute()
+    if not root.is_dir():
+        raise UserError(f"{path} is no folder; name a folder of results, such as results/paper.")
+    return root.resolve()
+
+
+def read_records(root: Path) -> list[Record]:
+    """Return every record below a results folder, sorted; UserError where there is none."""
+    records = [read_record(path, root) for path in sorted(root.rglob(f"*{SUFFIX}"))]
+    if not records:
+        raise UserError(
+            f"{root} holds no {SUFFIX}: it is no folder of results, or nothing has run yet."
+        )
+    return records
+
+
+def read_record(path: Path, root: Path, *, outside: bool = False) -> Record:
+    """Return one record; a file that is none has no content and so is not intact."""
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    return Record(path, root, content if _is_record(content) else {}, text, outside)
+
+
+def _is_record(content: Any) -> bool:
+    if not isinstance(content, dict):
+        return False
+    mappings = [content.get(key) for key in ("settings", *_HASHED)]
+    hashes = [mapping for mapping in mappings[1:] if isinstance(mapping, dict)]
+    return all(isinstance(mapping, dict) for mapping in mappings) and all(
+        isinstance(value, str) for mapping in hashes for value in mapping.values()
+    )
+
+
+def shown(path: Path, root: Path) -> str:
+    """Return a path below the results folder if it lies there, else as it is."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

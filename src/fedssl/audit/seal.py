@@ -1,0 +1,69 @@
+"""One number that stands for a whole folder of results, to be printed where nobody can edit it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from fedssl.audit.findings import Finding, Verdict
+from fedssl.audit.records import Record
+from fedssl.files import digest, read_json
+
+FILE = "audit.json"
+
+
+def record_digests(records: Iterable[Record], root: Path) -> dict[str, str]:
+    """Return the digest of each record in a results folder, by the record's path.
+
+    Those of the audit itself and of what quotes it are left out: they come after it.
+    """
+    return {
+        record.name: str(record.content.get("digest", ""))
+        for record in records
+        if not record.outside and not _quotes_audit(record, root)
+    }
+
+
+def seal_of(digests: Mapping[str, str]) -> str:
+    """Return the SHA-256 over the digests of all records: the seal.
+
+    Each record has the hashes of its job's files and code, so nothing in the folder can change
+    without changing the seal.
+    """
+    return digest(dict(digests))
+
+
+def seal_findings(
+    digests: Mapping[str, str], *, root: Path, expected: str | None
+) -> Iterator[Finding]:
+    """Yield where the records do not give the seal `expected`, or that of an earlier audit.json."""
+    if expected is not None and expected != seal_of(digests):
+        what = f"give the seal {seal_of(digests)}, not {expected}"
+        yield Finding(Verdict.TAMPERED, "the records", what)
+    if (root / FILE).is_file():
+        yield from _changes(_sealed(root / FILE), digests)
+
+
+def _changes(before: Mapping[str, str] | None, digests: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield one finding where the records are not those of an earlier audit."""
+    if before is None:
+        yield Finding(Verdict.TAMPERED, FILE, "is not what an audit writes")
+    elif before != digests:
+        changed = [name for name in before if digests.get(name, before[name]) != before[name]]
+        counts = f"{len(changed)} changed, {len(digests.keys() - before.keys())} new"
+        gone = f"{len(before.keys() - digests.keys())} gone"
+        what = f"sealed other records ({counts}, {gone}) {' '.join(changed)}".rstrip()
+        yield Finding(Verdict.CHANGED_DATA, FILE, what)
+
+
+def _sealed(path: Path) -> Mapping[str, str] | None:
+    """Return the digests that an earlier audit sealed; None if the file does not say."""
+    try:
+        content = read_json(path)
+        records: Mapping[str, str] = content["records"]
+        return records if seal_of(records) == content["seal"] else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _quotes_audit(record: Record, root: Path) -> bool:
+    seal = root / FILE
+    return seal in record.files("inputs") or seal in record.files("outputs")

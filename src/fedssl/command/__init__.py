@@ -1,0 +1,1 @@
+"""The `fedssl` command: what a reader or author of results asks, without running anything."""

@@ -1,0 +1,88 @@
+"""`fedssl audit`: is every number in a results folder what its record says?"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fedssl.command.output import Json, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from fedssl.audit.audit import Audit
+    from fedssl.audit.units import Unit
+
+_STYLES = {"tampered": "bold red", "incomplete": "red", "changed data": "yellow"}
+_SHOWN = 8  # findings of one unit; --json has them all
+
+
+def audit(
+    results: Annotated[Path, typer.Argument(help="A folder of results, such as results/paper.")],
+    seal: Annotated[
+        str | None, typer.Option(help="The seal that was published with these results.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check every hash, number and link in a results folder, without running anything.
+
+    Exit code 0: all is sound, or differs only in code edited since; 1: it is not.
+    """
+    from fedssl.audit.audit import audit as run
+
+    result = run(results, seal=seal)
+    if json:
+        print_json(result.as_data())
+    else:
+        _print(result)
+    raise typer.Exit(0 if result.passed else 1)
+
+
+def _print(result: "Audit") -> None:
+    verdicts = [str(verdict) for verdict in _verdicts()]
+    counts = result.counts()
+    rows = [(kind, *(counts[kind].get(v, "") for v in verdicts)) for kind in counts]
+    print_table(["", *verdicts], rows)
+    for unit in result.units:
+        if unit.findings:
+            _print_findings(unit)
+    _print_inherited(result.units)
+    _print_notes(result.units)
+    print_line()
+    print_line(f"seal {result.seal}")
+    print_line("passed" if result.passed else "NOT passed", style="bold")
+
+
+def _verdicts() -> Iterable[str]:
+    from fedssl.audit.findings import Verdict
+
+    return Verdict
+
+
+def _print_findings(unit: "Unit") -> None:
+    from fedssl.audit.findings import worst
+
+    own = worst([finding.verdict for finding in unit.findings])
+    print_line()
+    print_line(f"{own}: {unit.kind}/{unit.name}", style=_STYLES.get(own, ""))
+    for finding in unit.findings[:_SHOWN]:
+        print_line(f"{finding.file} {finding.what}", indent=2)
+    if (further := len(unit.findings) - _SHOWN) > 0:
+        print_line(f"and {further} more; --json has them all", indent=2)
+
+
+def _print_inherited(units: Iterable["Unit"]) -> None:
+    resting = [unit for unit in units if unit.rests_on]
+    if resting:
+        print_line()
+        print_line("These rest on the above and are no better:")
+    for unit in resting:
+        print_line(f"{unit.kind}/{unit.name}: {unit.verdict}", indent=2)
+
+
+def _print_notes(units: Iterable["Unit"]) -> None:
+    notes = dict.fromkeys(f"{note.file} {note.what}" for unit in units for note in unit.notes)
+    if notes:
+        print_line()
+        print_line("Worth knowing:")
+    for note in notes:
+        print_line(note, indent=2)

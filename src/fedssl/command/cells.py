@@ -1,0 +1,73 @@
+"""`fedssl cells`: the grid, and how far each cell has come."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fedssl.command.output import Configfiles, Json, print_json, print_line, print_table
+from fedssl.errors import UserError
+
+if TYPE_CHECKING:
+    from fedssl.command.project import Project
+
+_AXES = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
+_STATUS = ("not-run", "pretrained", "done")
+_Filter = Annotated[str | None, typer.Option(help="Only cells with this value.")]
+
+
+def cells(
+    configfile: Configfiles = None,
+    study: _Filter = None,
+    method: _Filter = None,
+    arch: _Filter = None,
+    aggregator: _Filter = None,
+    split: _Filter = None,
+    variant: _Filter = None,
+    seed: _Filter = None,
+    status: Annotated[str | None, typer.Option(help=f"One of {', '.join(_STATUS)}.")] = None,
+    json: Json = False,
+) -> None:
+    """List the declared cells with their status."""
+    from fedssl.command.project import open_project
+
+    given = (study, method, arch, aggregator, split, variant, seed, status)
+    wanted = dict(zip((*_AXES, "status"), given, strict=True))
+    every = list(_records(open_project(configfile or [])))
+    _check(wanted, every)
+    found = [record for record in every if _matches(record, wanted)]
+    if json:
+        print_json(found)
+        return
+    columns = (*_AXES, "status")
+    print_table(columns, [[record[column] for column in columns] for record in found])
+    print_line()
+    print_line(f"{len(found)} of {len(every)} cells")
+
+
+def _records(project: "Project") -> Iterable[dict[str, Any]]:
+    """Yield each cell's axes, status and path."""
+    from fedssl.outcome import status
+
+    grid, tree = project.grid, project.tree
+    for cell in grid.cells:
+        state = {"status": status(grid, cell, tree), "path": tree.model(cell)}
+        yield {**asdict(cell), **state}
+
+
+def _check(wanted: dict[str, str | None], records: list[dict[str, Any]]) -> None:
+    """Raise UserError for a value that no cell could have."""
+    from fedssl.configuration import closest
+
+    for axis, value in wanted.items():
+        found = {str(record[axis]) for record in records}
+        known = _STATUS if axis == "status" else sorted(found)
+        if value is not None and value not in known:
+            raise UserError(
+                f"--{axis} is {value!r}{closest(value, known)}; there are {', '.join(known)}."
+            )
+
+
+def _matches(record: dict[str, Any], wanted: dict[str, str | None]) -> bool:
+    return all(value is None or str(record[axis]) == value for axis, value in wanted.items())

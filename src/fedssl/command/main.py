@@ -1,0 +1,34 @@
+"""`fedssl`: one subcommand a module, each imported by name only, so that help comes at once."""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from fedssl.errors import UserError
+
+_SUBCOMMANDS = ("cells", "audit")
+
+
+class _Group(TyperGroup):
+    """A group that answers a user's mistake with one sentence and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a subcommand."""
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            typer.echo(f"fedssl: {error}", err=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Ask about cells and results; nothing here starts a job.",
+)
+for _name in _SUBCOMMANDS:
+    app.command(_name)(getattr(import_module(f"fedssl.command.{_name}"), _name))

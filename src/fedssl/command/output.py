@@ -1,0 +1,58 @@
+"""What subcommands print: tables of at most 80 columns, or JSON."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
+Configfiles = Annotated[
+    list[Path] | None,
+    typer.Option("--configfile", help="As for Snakemake; may be repeated, later ones win."),
+]
+_WIDTH = 80
+
+
+def print_json(data: Any) -> None:
+    """Print plain data as indented JSON."""
+    typer.echo(json.dumps(data, indent=1))
+
+
+def print_line(text: str = "", *, style: str = "", indent: int = 0) -> None:
+    """Print a paragraph, broken between words and set in by `indent`."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    line = Text(text, style=style)
+    _console().print(Padding(line, (0, 0, 0, indent), expand=False) if indent else line)
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under a header; a cell too wide for the line goes on below."""
+    from rich.table import Table
+
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 1), collapse_padding=True, header_style="bold"
+    )
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(cell) for cell in row))
+    _console().print(table)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    # Paths and numbers come from files: they are no markup, and need no colour.
+    width = None if sys.stdout.isatty() else _WIDTH
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def _text(cell: object) -> Any:
+    from rich.text import Text
+
+    return Text("" if cell is None else str(cell))

@@ -1,0 +1,40 @@
+"""The configuration as Snakemake would merge it, and the grid and results it declares."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from fedssl.configuration import read_layers, validate
+from fedssl.errors import UserError
+from fedssl.experiments import Grid, merge
+from fedssl.paths import Tree
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+_SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")
+
+
+@dataclass(frozen=True)
+class Project:
+    """The merged configuration, and what it declares."""
+
+    config: dict[str, Any]
+    grid: Grid
+    tree: Tree
+
+
+def open_project(configfiles: Sequence[str | Path]) -> Project:
+    """Return the project under the shipped configuration with `configfiles` on top.
+
+    Raises:
+        UserError: A file is missing, or the configuration breaks its schema.
+    """
+    if missing := [str(file) for file in configfiles if not Path(file).is_file()]:
+        raise UserError(f"there is no configuration file {missing[0]}.")
+    folder = CHECKOUT / "config"
+    layers = read_layers([*(folder / name for name in _SHIPPED), *configfiles], {})
+    empty: dict[str, Any] = {}
+    config = reduce(merge, (layer.content for layer in layers), empty)
+    validate(config, layers, schemas=folder / "schemas")
+    return Project(config, Grid(config, layers), Tree(config["results_dir"]))

@@ -1,0 +1,259 @@
+"""The audit: one flipped byte anywhere is found, and nothing else is."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from benchmarks.results_tree import write_results_tree
+
+from fedssl.audit.audit import Audit, audit
+from fedssl.audit.findings import Finding, Verdict
+from fedssl.command.project import open_project
+from fedssl.errors import UserError
+from fedssl.files import digest, read_json, sha256, write_json
+
+CELL = "fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0"
+MODEL = f"pretrain/{CELL}/model.safetensors"
+KNN = f"evaluate/{CELL}/cifar10/knn"
+RECORDS, FILES = "provenance.json", "the rest"
+# One cell on an image and a sound task; the tables keep their rows, which then say not-run.
+GRID = """
+studies:
+  fssuavl:
+    tasks: [{task: cifar10, split: test}, {task: fsdd, split: test}]
+    cells:
+      - {method: [simclr], arch: [resnet18], aggregator: [fedavg], split: [a0-i0-b100],
+         variant: [base]}
+"""
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tree")
+    (folder / "grid.yaml").write_text(GRID)
+    project = open_project(["config/demo.yaml", folder / "grid.yaml"])
+    return write_results_tree(project, folder, samples=12)
+
+
+@pytest.fixture
+def results(pristine: Path, tmp_path: Path) -> Path:
+    """A copy, moved to where nobody wrote it."""
+    return shutil.copytree(pristine, tmp_path / "elsewhere")
+
+
+def found(result: Audit) -> dict[str, Finding]:
+    """Return the worst finding of each file."""
+    findings = [finding for unit in result.units for finding in unit.findings]
+    return {f.file: f for f in sorted(findings, key=lambda finding: finding.verdict.rank)}
+
+
+def verdict(result: Audit, kind: str, name: str) -> Verdict:
+    return next(unit.verdict for unit in result.units if (unit.kind, unit.name) == (kind, name))
+
+
+def sign(record: Path, change: Callable[[dict], object]) -> None:
+    """Forge a record: change it, and give it the digest that fits."""
+    content = read_json(record)
+    change(content)
+    del content["digest"]
+    write_json(record, content | {"digest": digest(content)})
+
+
+def swap(record: Path, side: str, path: Path) -> None:
+    """Forge a record: let it say the present SHA-256 of one of its files."""
+
+    def change(content: dict) -> None:
+        name = next(n for n in content[side] if n.endswith(path.name))
+        content[side][name] = sha256(path)
+
+    sign(record, change)
+
+
+def test_a_finished_run_is_sound_wherever_it_lies(pristine, results):
+    here, moved = audit(pristine), audit(results)
+    assert {unit.verdict for unit in moved.units} == {Verdict.SOUND}
+    assert here.passed and moved.passed and here.seal == moved.seal
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def lower_a_digit(path: Path) -> None:
+    text = path.read_text()
+    place = max(text.rfind(digit) for digit in "123456789")
+    path.write_text(f"{text[:place]}{int(text[place]) - 1}{text[place + 1 :]}")
+
+
+def files(results: Path, kind: str) -> list[Path]:
+    every = sorted(path for path in results.rglob("*") if path.is_file())
+    return [path for path in every if path.name.endswith(RECORDS) == (kind == RECORDS)]
+
+
+@pytest.mark.parametrize("kind", [RECORDS, FILES])
+def test_a_flipped_byte_in_any_file_is_found_and_named(results, kind):
+    flipped = files(results, kind)
+    kinds = {(path.relative_to(results).parts[0], path.suffix) for path in flipped}
+    assert len(kinds) == (9 if kind == RECORDS else 18)
+    for path in flipped:
+        flip(path)
+    named = found(audit(results))
+    verdicts = {path: named[path.relative_to(results).as_posix()].verdict for path in flipped}
+    assert set(verdicts.values()) == {Verdict.TAMPERED}
+
+
+@pytest.mark.parametrize("kind", [RECORDS, FILES])
+def test_a_changed_digit_in_any_text_is_found_and_named(results, kind):
+    texts = (".json", ".csv", ".md", ".tex")
+    changed = [path for path in files(results, kind) if path.suffix in texts]
+    for path in changed:
+        lower_a_digit(path)
+    named = found(audit(results))
+    verdicts = {path: named[path.relative_to(results).as_posix()].verdict for path in changed}
+    assert set(verdicts.values()) == {Verdict.TAMPERED}
+
+
+@pytest.mark.parametrize("name", [f"{KNN}.parquet", "banks/fsdd/provenance.json", "claims.csv"])
+def test_one_flipped_byte_fails_the_audit_and_spares_the_rest(results, name):
+    flip(results / name)
+    result = audit(results)
+    assert not result.passed
+    assert found(result)[name].verdict is Verdict.TAMPERED
+    assert verdict(result, "banks", "cifar10") is Verdict.SOUND
+
+
+def test_what_rests_on_a_bad_file_is_no_better(results):
+    (results / "banks/cifar10/labels.npy").write_bytes(b"")
+    result = audit(results)
+    assert verdict(result, "cells", CELL) is Verdict.TAMPERED
+    assert verdict(result, "tables", "fssuavl_table2") is Verdict.TAMPERED
+    assert verdict(result, "banks", "fsdd") is Verdict.SOUND
+
+
+@pytest.mark.parametrize("name", [MODEL, f"{KNN}.parquet", "tables/fssuavl_table2.tex"])
+def test_a_missing_file_is_incomplete(results, name):
+    (results / name).unlink()
+    result = audit(results)
+    assert not result.passed and found(result)[name].verdict is Verdict.INCOMPLETE
+
+
+def test_recordings_that_were_not_passed_on_are_only_noted(results):
+    shutil.rmtree(results / "archives")
+    (results / "banks/fsdd/waveforms.npy").unlink()
+    result = audit(results)
+    assert result.passed
+    notes = {note.file for unit in result.units for note in unit.notes}
+    assert "banks/fsdd/waveforms.npy" in notes
+
+
+def test_a_deleted_record_leaves_files_that_nobody_wrote(results):
+    (results / f"pretrain/{CELL}/provenance.json").unlink()
+    result = audit(results)
+    assert found(result)[MODEL].verdict is Verdict.INCOMPLETE
+    assert verdict(result, "cells", CELL) is Verdict.INCOMPLETE
+
+
+def test_a_planted_file_has_no_record(results):
+    shutil.copy(results / f"{KNN}.json", results / "evaluate/planted.json")
+    assert found(audit(results))["evaluate/planted.json"].verdict is Verdict.INCOMPLETE
+
+
+def test_a_checkpoint_replaced_with_its_record_breaks_the_chain(results):
+    (results / MODEL).write_bytes(b"another")
+    swap(results / f"pretrain/{CELL}/provenance.json", "outputs", results / MODEL)
+    result = audit(results)
+    assert not result.passed
+    assert found(result)[MODEL].verdict is Verdict.CHANGED_DATA
+    assert verdict(result, "tables", "fssuavl_table2") is Verdict.CHANGED_DATA
+
+
+def test_a_forged_accuracy_is_held_against_the_predictions(results):
+    path = results / f"{KNN}.json"
+    write_json(path, read_json(path) | {"value": 99.0})
+    swap(results / f"{KNN}.provenance.json", "outputs", path)
+    finding = found(audit(results))[f"{KNN}.json"]
+    assert finding.verdict is Verdict.TAMPERED and "predictions give" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("forge", "words"),
+    [
+        (lambda frame: frame.assign(label=frame["prediction"]), "other labels"),
+        (lambda frame: frame.assign(position=frame["position"] + 1), "other samples"),
+        (lambda frame: frame[frame["label"] == frame["prediction"]], "other samples"),
+    ],
+)
+def test_forged_predictions_are_held_against_the_bank(results, forge, words):
+    metric, samples = results / f"{KNN}.json", results / f"{KNN}.parquet"
+    frame = forge(pd.read_parquet(samples))
+    frame.to_parquet(samples, index=False)
+    value = 100.0 * float((frame["label"] == frame["prediction"]).mean())
+    write_json(metric, read_json(metric) | {"value": value, "n_eval": len(frame)})
+    for path in (metric, samples):
+        swap(results / f"{KNN}.provenance.json", "outputs", path)
+    assert words in found(audit(results))[f"{KNN}.json"].what
+
+
+def test_a_forged_table_does_not_come_out_again(results):
+    table = results / "tables/fssuavl_table2.md"
+    table.write_text(table.read_text().replace("†", "", 1))
+    swap(results / "tables/fssuavl_table2.provenance.json", "outputs", table)
+    finding = found(audit(results))["tables/fssuavl_table2.md"]
+    assert finding.verdict is Verdict.TAMPERED and "come out again" in finding.what
+
+
+def test_arrays_replaced_with_their_record_are_not_those_of_the_bank(results):
+    array = results / "banks/fsdd/offsets.npy"
+    array.write_bytes(array.read_bytes() + b"0")
+    swap(results / "banks/fsdd/provenance.json", "outputs", array)
+    assert found(audit(results))["banks/fsdd/offsets.npy"].verdict is Verdict.TAMPERED
+
+
+def test_a_record_of_another_job_is_none_of_this_one(results):
+    name = f"pretrain/{CELL}/provenance.json"
+    shutil.copy(results / f"{KNN}.provenance.json", results / name)
+    assert found(audit(results))[name].verdict is Verdict.TAMPERED
+
+
+def test_a_seal_shows_even_what_was_forged_from_end_to_end(results):
+    seal = audit(results).seal
+    assert audit(results, seal=seal).passed
+    sign(
+        results / "figures/fssuavl_loss.provenance.json",
+        lambda content: content["hardware"].update(gpu="H100"),
+    )
+    assert audit(results).passed  # in itself it is whole: only the seal tells
+    assert not audit(results, seal=seal).passed
+
+
+def test_code_edited_since_is_told_from_a_comment(results):
+    record = results / f"pretrain/{CELL}/provenance.json"
+    source = "src/fedssl/aggregators/fedavg.py"
+    sign(record, lambda content: content["sources"].update({source: "0" * 64}))
+    result = audit(results)
+    assert verdict(result, "cells", CELL) is Verdict.SOUND
+    notes = [note.what for unit in result.units for note in unit.notes]
+    assert "differs from what ran in comments or layout only" in notes
+    sign(record, lambda content: content["code"].update({source: "0" * 16}))
+    result = audit(results)
+    assert result.passed
+    assert verdict(result, "cells", CELL) is Verdict.CHANGED_CODE
+    assert verdict(result, "tables", "fssuavl_table2") is Verdict.CHANGED_CODE
+
+
+def test_a_record_that_is_no_record_is_tampered_not_a_crash(results):
+    for content in ("", "[]", '{"inputs": 3}', json.dumps({"outputs": {"a": 1}})):
+        (results / "claims.provenance.json").write_text(content)
+        assert found(audit(results))["claims.provenance.json"].verdict is Verdict.TAMPERED
+
+
+def test_a_folder_without_records_is_a_mistake(tmp_path):
+    with pytest.raises(UserError, match=r"holds no provenance\.json"):
+        audit(tmp_path)
+    with pytest.raises(UserError, match="is no folder"):
+        audit(tmp_path / "missing")

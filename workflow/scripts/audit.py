@@ -1,0 +1,9 @@
+"""Audit the results folder that the rule's outputs lie in."""
+
+from pathlib import Path
+
+from fedssl.audit.audit import seal_results
+from fedssl.job import job
+
+with job(snakemake):
+    seal_results(Path(snakemake.output.audit).parent, snakemake.output.audit)
