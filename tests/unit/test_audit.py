@@ -2,40 +2,19 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from benchmarks.results_tree import write_results_tree
 
 from fedssl.audit.audit import Audit, audit
 from fedssl.audit.findings import Finding, Verdict
-from fedssl.command.project import open_project
 from fedssl.errors import UserError
-from fedssl.files import digest, read_json, sha256, write_json
+from fedssl.files import read_json, sha256, write_json
+from tests.unit.results import CELL, MODEL, sign
 
-CELL = "fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0"
-MODEL = f"pretrain/{CELL}/model.safetensors"
 KNN = f"evaluate/{CELL}/cifar10/knn"
 RECORDS, FILES = "provenance.json", "the rest"
-# One cell on an image and a sound task; the tables keep their rows, which then say not-run.
-GRID = """
-studies:
-  fssuavl:
-    tasks: [{task: cifar10, split: test}, {task: fsdd, split: test}]
-    cells:
-      - {method: [simclr], arch: [resnet18], aggregator: [fedavg], split: [a0-i0-b100],
-         variant: [base]}
-"""
-
-
-@pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tree")
-    (folder / "grid.yaml").write_text(GRID)
-    project = open_project(["config/demo.yaml", folder / "grid.yaml"])
-    return write_results_tree(project, folder, samples=12)
 
 
 @pytest.fixture
@@ -52,14 +31,6 @@ def found(result: Audit) -> dict[str, Finding]:
 
 def verdict(result: Audit, kind: str, name: str) -> Verdict:
     return next(unit.verdict for unit in result.units if (unit.kind, unit.name) == (kind, name))
-
-
-def sign(record: Path, change: Callable[[dict], object]) -> None:
-    """Forge a record: change it, and give it the digest that fits."""
-    content = read_json(record)
-    change(content)
-    del content["digest"]
-    write_json(record, content | {"digest": digest(content)})
 
 
 def swap(record: Path, side: str, path: Path) -> None:

@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from fedssl.errors import UserError
 
-_SUBCOMMANDS = ("cells", "audit")
+_SUBCOMMANDS = ("cells", "explain", "show", "diff", "estimate", "audit")
 
 
 class _Group(TyperGroup):

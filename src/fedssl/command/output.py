@@ -31,12 +31,11 @@ def print_line(text: str = "", *, style: str = "", indent: int = 0) -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under a header; a cell too wide for the line goes on below."""
+    """Print rows under a header, if it has text; a cell too wide for the line goes on below."""
     from rich.table import Table
 
-    table = Table(
-        box=None, pad_edge=False, padding=(0, 1), collapse_padding=True, header_style="bold"
-    )
+    table = Table(box=None, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    table.show_header, table.header_style = any(header), "bold"
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:

@@ -1,0 +1,42 @@
+"""What differs between two pieces of plain data, key by key."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+ABSENT = "absent"
+
+
+class Change(NamedTuple):
+    """A key with its value before and after; `ABSENT` where it had or has none."""
+
+    key: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        """Return key, old and new value as a reader wants them."""
+        return f"{self.key}: {_short(self.before)} -> {_short(self.after)}"
+
+
+def changes(before: Any, after: Any, key: str = "") -> Iterator[Change]:
+    """Yield what differs, sorted by key; keys of inner mappings are joined by dots."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in sorted(before.keys() | after.keys(), key=str):
+            inner = f"{key}.{name}" if key else str(name)
+            yield from changes(before.get(name, ABSENT), after.get(name, ABSENT), inner)
+    elif before != after:
+        yield Change(key, before, after)
+
+
+def flat(data: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested mappings with their dotted keys."""
+    if isinstance(data, Mapping) and data:
+        for name, value in data.items():
+            yield from flat(value, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, data
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

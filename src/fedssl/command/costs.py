@@ -1,0 +1,86 @@
+"""What jobs cost, from what jobs of the same kind were measured to cost."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedssl.audit.records import Record, read_records
+from fedssl.command.dry_run import PlannedJob
+
+# What makes jobs of one rule take as long as each other, the most telling first.
+_ALIKE = ("variant", "arch", "method", "split", "task", "dataset", "aggregator")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The planned jobs of one rule, and what they cost if they go like those measured.
+
+    `measured` is the number of finished jobs that this rests on. Where it is 0, all the rest is
+    None: unknown.
+    """
+
+    rule: str
+    jobs: int
+    measured: int
+    hours: float | None
+    disk_bytes: float | None
+    sent_bytes: float | None
+    device: str | None
+
+
+def measured_jobs(results: str | Path) -> list[Record]:
+    """Return the records of finished jobs in a results folder; none where there is no folder."""
+    root = Path(results).absolute()
+    found = any(root.rglob("*provenance.json")) if root.is_dir() else False
+    return [record for record in read_records(root) if record.intact] if found else []
+
+
+def costs(jobs: Iterable[PlannedJob], measured: Sequence[Record]) -> list[Cost]:
+    """Return one cost per rule that has planned jobs, in their order."""
+    by_rule: dict[str, list[PlannedJob]] = {}
+    for job in jobs:
+        if job.outputs:  # a named target is no work
+            by_rule.setdefault(job.rule, []).append(job)
+    return [_cost(rule, planned, measured) for rule, planned in by_rule.items()]
+
+
+def _cost(rule: str, jobs: Sequence[PlannedJob], measured: Sequence[Record]) -> Cost:
+    same = [record for record in measured if record.rule == rule]
+    if not same:
+        return Cost(rule, len(jobs), 0, None, None, None, None)
+    alike = [_most_alike(job, same) for job in jobs]
+    used = {record.path: record for group in alike for record in group}
+    gpus = {record.content["hardware"]["gpu"] for record in used.values()}
+    return Cost(
+        rule=rule,
+        jobs=len(jobs),
+        measured=len(used),
+        hours=sum(_mean([r.content["seconds"] for r in group]) for group in alike) / 3600,
+        disk_bytes=sum(_mean([_size(r) for r in group]) for group in alike),
+        sent_bytes=sum(_mean([_sent(r) for r in group]) for group in alike),
+        device=" or ".join(sorted(gpu or "CPU" for gpu in gpus)),
+    )
+
+
+def _most_alike(job: PlannedJob, measured: Sequence[Record]) -> list[Record]:
+    """Return the measured jobs that share the most wildcards with a planned one."""
+    scores = [_likeness(job.wildcards, record.content["wildcards"]) for record in measured]
+    best = max(scores)
+    return [record for record, score in zip(measured, scores, strict=True) if score == best]
+
+
+def _likeness(wanted: dict[str, str], known: dict[str, str]) -> tuple[bool, ...]:
+    return tuple(wanted.get(name) == known.get(name) for name in _ALIKE)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _size(record: Record) -> int:
+    return sum(path.stat().st_size for path in record.files("outputs") if path.is_file())
+
+
+def _sent(record: Record) -> int:
+    """Return the bytes that a federation would have sent, up and down."""
+    return int(record.content.get("bytes_up", 0)) + int(record.content.get("bytes_down", 0))

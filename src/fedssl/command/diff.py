@@ -1,0 +1,110 @@
+"""`fedssl diff`: what differs between two cells, or two folders of results."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fedssl.command.output import Configfiles, Json, print_json, print_line
+
+if TYPE_CHECKING:
+    from fedssl.audit.records import Record
+    from fedssl.command.changes import Change
+
+_Named = Mapping[str, "Record"]
+_DIGITS = 12  # of a hash that a reader compares
+
+
+def diff(
+    before: Annotated[str, typer.Argument(help="A cell, or a folder of results.")],
+    after: Annotated[str, typer.Argument(help="Another.")],
+    configfile: Configfiles = None,
+    json: Json = False,
+) -> None:
+    """Say how two cells or two results folders differ: settings, code, data, machine, scores."""
+    from fedssl.command.project import open_project
+
+    results = open_project(configfile or []).tree.results
+    old, new = _records(before, results), _records(after, results)
+    found = {name: _merged(old, new, part) for name, part in _PARTS.items()}
+    only = {
+        "only before": sorted(old.keys() - new.keys()),
+        "only after": sorted(new.keys() - old.keys()),
+    }
+    if json:
+        data = {name: [{**c._asdict(), "jobs": j} for c, j in part] for name, part in found.items()}
+        print_json(data | only)
+        return
+    for name, part in found.items():
+        print_line(name if part else f"{name}: the same", style="bold")
+        for change, jobs in part:
+            print_line(f"{change}{f' ({len(jobs)} jobs)' if len(jobs) > 1 else ''}", indent=2)
+    for name, jobs in only.items():
+        if jobs:
+            print_line(f"{name}: {len(jobs)} jobs", style="bold")
+            for job in jobs:
+                print_line(job, indent=2)
+
+
+def _records(text: str, results: str) -> _Named:
+    """Return the records of a cell or of a results folder, by names that both have."""
+    from fedssl.audit.records import read_records, results_folder
+    from fedssl.command.selection import read_cell, split_cell, whole
+
+    if not Path(text, "pretrain").is_dir() and split_cell(text, results):
+        return read_cell(text, results).records
+    return {record.name: whole(record) for record in read_records(results_folder(text))}
+
+
+def _merged(
+    old: _Named, new: _Named, part: "Callable[[Record], Mapping[str, Any]]"
+) -> "list[tuple[Change, list[str]]]":
+    """Return the changes of all jobs that both have, each once, with the jobs it is in."""
+    from fedssl.command.changes import changes
+
+    found: dict[str, tuple[Change, list[str]]] = {}
+    for name in sorted(old.keys() & new.keys()):
+        for change in changes(part(old[name]), part(new[name])):
+            found.setdefault(repr(change), (change, []))[1].append(name)
+    return list(found.values())
+
+
+def _settings(record: "Record") -> Mapping[str, Any]:
+    # A table's or figure's settings name the files that it reads; `data` compares those.
+    return {} if "scale" in record.settings else record.settings
+
+
+def _code(record: "Record") -> Mapping[str, Any]:
+    """Return the digest of each source's syntax tree, which comments do not change."""
+    digests: Mapping[str, Any] = record.content.get("code", {})
+    return digests
+
+
+def _data(record: "Record") -> Mapping[str, Any]:
+    """Return the hashes of what a job read, by names without the cell."""
+    from fedssl.audit.records import shown
+    from fedssl.command.selection import without_cell
+
+    inputs = record.files("inputs").items()
+    return {without_cell(shown(path, record.root)): hash_[:_DIGITS] for path, hash_ in inputs}
+
+
+def _environment(record: "Record") -> Mapping[str, Any]:
+    return {key: record.content[key] for key in ("packages", "python", "hardware")}
+
+
+def _metrics(record: "Record") -> Mapping[str, Any]:
+    from fedssl.command.selection import read_metrics
+
+    metrics = read_metrics(record)
+    return {f"{m['task']} {m['protocol']}": f"{m['value']:.2f} of {m['n_eval']}" for m in metrics}
+
+
+_PARTS = {
+    "settings": _settings,
+    "code": _code,
+    "data": _data,
+    "environment": _environment,
+    "scores": _metrics,
+}

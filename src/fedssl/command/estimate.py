@@ -1,0 +1,70 @@
+"""`fedssl estimate`: what a target would cost, from what its like has cost before."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fedssl.command.output import Configfiles, Json, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from fedssl.command.costs import Cost
+
+
+def estimate(
+    target: Annotated[str, typer.Argument(help="A file or named target, such as fssuavl_table2.")],
+    configfile: Configfiles = None,
+    json: Json = False,
+) -> None:
+    """Estimate hours, disk and bytes sent of all jobs that a target still needs."""
+    from fedssl.command.costs import costs, measured_jobs
+    from fedssl.command.dry_run import planned_jobs
+    from fedssl.command.project import open_project
+
+    project = open_project(configfile or [])
+    jobs = planned_jobs([target], configfile or [])
+    found = costs(jobs, measured_jobs(project.tree.results))
+    if json:
+        print_json([asdict(cost) for cost in found])
+    elif found:
+        print_costs(found)
+    else:
+        print_line("nothing to do")
+
+
+def print_costs(found: "Sequence[Cost]") -> None:
+    """Print a line a rule and what they add up to; a rule never measured stays unknown."""
+    header = ("rule", "jobs", "measured", "hours", "device", "disk", "sent")
+    print_table(header, [_row(cost) for cost in found])
+    unknown = [f"{cost.jobs} {cost.rule}" for cost in found if cost.hours is None]
+    hours = sum(cost.hours or 0.0 for cost in found)
+    disk = sum(cost.disk_bytes or 0.0 for cost in found)
+    sent = sum(cost.sent_bytes or 0.0 for cost in found)
+    bound = "at least " if unknown else ""
+    print_line()
+    if len(unknown) < len(found):
+        line = f"{bound}{_hours(hours)}, {size(disk)} of disk, {size(sent)} sent by clients"
+        print_line(f"{line}; hours are of jobs one after another.")
+    if unknown:
+        print_line(f"unknown, for none has run in this results folder: {', '.join(unknown)}.")
+
+
+def _row(cost: "Cost") -> tuple[object, ...]:
+    if cost.hours is None or cost.disk_bytes is None or cost.sent_bytes is None:
+        return (cost.rule, cost.jobs, 0, *["unknown"] * 4)
+    sizes = (size(cost.disk_bytes), size(cost.sent_bytes))
+    return (cost.rule, cost.jobs, cost.measured, f"{cost.hours:.2g}", cost.device, *sizes)
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 0.1 else f"{hours * 60:.1f} minutes"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

@@ -1,0 +1,136 @@
+"""`fedssl explain`: what would run again, and why, before any GPU hour is spent."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fedssl.command.output import Configfiles, Json, print_json, print_line
+from fedssl.errors import UserError
+
+if TYPE_CHECKING:
+    from fedssl.command.dry_run import PlannedJob
+    from fedssl.command.project import Project
+
+_SHOWN = 8
+
+
+def explain(
+    what: Annotated[
+        str, typer.Argument(help="A cell or the beginning of its path, a target, or `all`.")
+    ] = "all",
+    configfile: Configfiles = None,
+    json: Json = False,
+) -> None:
+    """Say what would run again since the last edit, why, and what that would cost."""
+    from fedssl.command.costs import costs, measured_jobs
+    from fedssl.command.dry_run import planned_jobs
+    from fedssl.command.project import open_project
+
+    project = open_project(configfile or [])
+    prefix = _cell_prefix(what, project)
+    jobs = planned_jobs(["all"] if prefix else [what], configfile or [])
+    jobs = [job for job in jobs if job.outputs]
+    chosen = _with_followers(jobs, _own(jobs, prefix, project)) if prefix else jobs
+    found = costs(chosen, measured_jobs(project.tree.results))
+    if json:
+        print_json([_as_data(job) for job in chosen])
+        return
+    if not chosen:
+        print_line(f"nothing would run for {what}: settings, code and inputs are as recorded.")
+        return
+    _print_causes(chosen)
+    _print_followers(chosen)
+    from fedssl.command.estimate import print_costs
+
+    print_line()
+    print_costs(found)
+
+
+def _cell_prefix(what: str, project: "Project") -> str:
+    """Return the part of a cell's path that `what` gives; empty for a target.
+
+    Raises:
+        UserError: It begins like a cell's path, and no cell goes on like that.
+    """
+    from fedssl.configuration import closest
+
+    results = project.tree.results
+    place = re.sub(rf"^({re.escape(results)}/)?((pretrain|evaluate)/)?", "", what.rstrip("/"))
+    cells = [cell.path for cell in project.grid.cells]
+    whole = next((cell for cell in cells if f"{place}/".startswith(f"{cell}/")), "")
+    study, _, rest = place.partition("/")
+    if study not in project.config["studies"] or not rest:
+        return ""  # a study alone is a target
+    beginnings = {"/".join(cell.split("/")[: place.count("/") + 1]) for cell in cells}
+    if not whole and place not in beginnings:
+        raise UserError(
+            f"no cell begins with {place}{closest(place, beginnings)}; `fedssl cells` lists them."
+        )
+    return f"{whole or place}/"
+
+
+def _own(jobs: "Iterable[PlannedJob]", prefix: str, project: "Project") -> "list[PlannedJob]":
+    """Return the jobs that write below a cell's folders."""
+    results = project.tree.results
+    folders = (f"{results}/pretrain/{prefix}", f"{results}/evaluate/{prefix}")
+    return [job for job in jobs if any(name.startswith(folders) for name in job.outputs)]
+
+
+def _with_followers(
+    jobs: "Sequence[PlannedJob]", chosen: "Sequence[PlannedJob]"
+) -> "list[PlannedJob]":
+    """Return the chosen jobs and all that would run because of them, in the order planned."""
+    from fedssl.command.reasons import follows
+
+    written = {name for job in chosen for name in job.outputs}
+    for job in jobs:  # each comes after what it follows
+        if not written.isdisjoint(follows(job.reason)):
+            written.update(job.outputs)
+    return [job for job in jobs if not written.isdisjoint(job.outputs)]
+
+
+def _print_causes(jobs: "Iterable[PlannedJob]") -> None:
+    """Print each distinct cause once, with the jobs that it concerns."""
+    from fedssl.command.reasons import causes
+
+    by_cause: dict[tuple[str, ...], list[str]] = {}
+    for job in jobs:
+        if why := causes(job.reason):
+            by_cause.setdefault((job.rule, *why), []).append(_place(job))
+    for (rule, *sentences), places in by_cause.items():
+        print_line(f"{rule}, {len(places)} {'job' if len(places) == 1 else 'jobs'}:", style="bold")
+        for text in sentences:
+            print_line(text, indent=2)
+        for place in places[:_SHOWN]:
+            print_line(f"- {place}", indent=2)
+        if len(places) > _SHOWN:
+            print_line(f"- and {len(places) - _SHOWN} more; --json has them all", indent=2)
+
+
+def _print_followers(jobs: "Iterable[PlannedJob]") -> None:
+    from fedssl.command.reasons import causes
+
+    counts = Counter(job.rule for job in jobs if not causes(job.reason))
+    if counts:
+        listed = ", ".join(f"{count} {rule}" for rule, count in counts.items())
+        print_line(f"and because of these: {listed}")
+
+
+def _place(job: "PlannedJob") -> str:
+    """Return what a job is of: its wildcards, in the order of its path."""
+    return " ".join(job.wildcards.values()) or job.outputs[0]
+
+
+def _as_data(job: "PlannedJob") -> Mapping[str, Any]:
+    from fedssl.command.reasons import causes, follows
+
+    return {
+        "rule": job.rule,
+        "wildcards": job.wildcards,
+        "outputs": list(job.outputs),
+        "causes": causes(job.reason),
+        "follows": follows(job.reason),
+    }

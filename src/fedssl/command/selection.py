@@ -1,0 +1,69 @@
+"""Which cell or results folder an argument means."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fedssl.audit.records import SUFFIX, Record, read_record, results_folder
+from fedssl.errors import UserError
+from fedssl.files import read_json
+
+_CELL = re.compile(r"(?:(?P<results>.*)/)?(?:pretrain|evaluate)/(?P<cell>.+?/seed\d+)(?:/.*)?")
+_BARE = re.compile(r"[^/]+(?:/[^/]+)+/seed\d+")
+
+
+@dataclass(frozen=True)
+class CellResults:
+    """A cell in a results folder, with the records of its jobs by `<stage>/<rest of the path>`."""
+
+    root: Path
+    cell: str
+    records: Mapping[str, Record]
+
+
+def split_cell(text: str, results: str) -> tuple[str, str] | None:
+    """Return results folder and cell of a path; of a bare cell path too; None if it is neither."""
+    text = text.strip("/") if not text.startswith("/") else text.rstrip("/")
+    if match := _CELL.fullmatch(text):
+        return match["results"] or ".", match["cell"]
+    return (results, text) if _BARE.fullmatch(text) else None
+
+
+def read_cell(text: str, results: str) -> CellResults:
+    """Return the records of a cell; UserError where the text is no cell or has not run."""
+    parts = split_cell(text, results)
+    if parts is None:
+        raise UserError(
+            f"{text} is no cell; a cell is <study>/<method>/<arch>/<aggregator>/<split>/<variant>/"
+            "seed<n>, with or without <results>/pretrain/ before it."
+        )
+    root, cell = results_folder(parts[0]), parts[1]
+    found = sorted(root.glob(f"*/{cell}/**/*{SUFFIX}"))
+    if not found:
+        raise UserError(f"{cell} has not run in {parts[0]}; `fedssl cells` lists what has.")
+    names = (path.relative_to(root).as_posix().replace(f"{cell}/", "", 1) for path in found)
+    records = (whole(read_record(path, root)) for path in found)
+    return CellResults(root, cell, dict(zip(names, records, strict=True)))
+
+
+def whole(record: Record) -> Record:
+    """Return a record that is intact; UserError for another."""
+    if not record.intact:
+        raise UserError(f"{record.path} is damaged: `fedssl audit` says what rests on it.")
+    return record
+
+
+def without_cell(name: str) -> str:
+    """Return a path below a results folder with the cell in it left out."""
+    match = _CELL.fullmatch(name)
+    return name.replace(match["cell"], "<cell>") if match else name
+
+
+def read_metrics(record: Record) -> Iterator[dict[str, Any]]:
+    """Yield the metric files that a job wrote."""
+    for path in sorted(record.files("outputs")):
+        content = read_json(path) if path.suffix == ".json" and path.is_file() else None
+        if isinstance(content, dict) and set(content) >= {"value", "n_eval", "protocol", "task"}:
+            yield content

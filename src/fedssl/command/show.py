@@ -1,0 +1,112 @@
+"""`fedssl show`: everything that is known of one cell."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fedssl.command.output import Configfiles, Json, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from fedssl.audit.records import Record
+
+_DIGITS = 16  # of a hash; --json has all 64
+
+
+def show(
+    cell: Annotated[str, typer.Argument(help="A cell's path, with or without its results folder.")],
+    configfile: Configfiles = None,
+    json: Json = False,
+) -> None:
+    """Show a cell's settings, hashes, hardware, cost, scores, and the command that reruns it."""
+    from fedssl.command.project import open_project
+    from fedssl.command.selection import read_cell, read_metrics
+
+    found = read_cell(cell, open_project(configfile or []).tree.results)
+    scores = [m for record in found.records.values() for m in read_metrics(record)]
+    if json:
+        records = {name: record.content for name, record in found.records.items()}
+        print_json({"cell": found.cell, "scores": scores, "records": records})
+        return
+    print_line(found.cell, style="bold")
+    for name, record in found.records.items():
+        if name.startswith("pretrain/"):
+            _print_record(record)
+            _print_command(record, configfile or [])
+    print_line()
+    print_table(
+        ("task", "protocol", "value", "n_eval"),
+        [(s["task"], s["protocol"], f"{s['value']:.2f}", s["n_eval"]) for s in scores],
+    )
+
+
+def _print_record(record: "Record") -> None:
+    from fedssl.audit.records import shown
+
+    content = record.content
+    _print_facts("job", _facts(content))
+    _print_facts("settings", record.settings)
+    for side in ("inputs", "outputs"):
+        files = record.files(side).items()
+        _print_facts(side, {shown(path, record.root): hash_[:_DIGITS] for path, hash_ in files})
+    _print_facts("packages", content["packages"])
+
+
+def _facts(content: Mapping[str, Any]) -> dict[str, Any]:
+    from fedssl.command.estimate import size
+
+    hardware, git = content["hardware"], content["git"]
+    sent = {key: size(content[key]) for key in ("bytes_up", "bytes_down") if key in content}
+    memory = {f"peak memory, {k}": f"{v:.0f} MB" for k, v in content["peak_memory_mb"].items()}
+    return {
+        "seed": content["wildcards"].get("seed"),
+        "started": content["started"],
+        "seconds": content["seconds"],
+        "host": f"{hardware['host']}: {hardware['cores']} cores of {hardware['cpu']}",
+        "gpu": hardware["gpu"] or "none",
+        **memory,
+        **sent,
+        "commit": git["commit"] or "unknown",
+        "uncommitted edits": git["dirty"],
+        "python": content["python"],
+        "digest": content["digest"],
+    }
+
+
+def _print_facts(heading: str, facts: Mapping[str, Any]) -> None:
+    from fedssl.command.changes import flat
+
+    print_line()
+    print_line(heading, style="bold")
+    print_table(("", ""), [(key, value) for key, value in flat(facts)])
+
+
+def _print_command(record: "Record", configfiles: Iterable[Path]) -> None:
+    model = next((n for n in record.content["outputs"] if n.endswith(".safetensors")), None)
+    if model is not None:
+        print_line()
+        print_line("rerun it with", style="bold")
+        typer.echo(f"  {rerun_command(record, model, configfiles)}")
+
+
+def rerun_command(record: "Record", output: str, configfiles: Iterable[Path]) -> str:
+    """Return the command that runs a job again, and nothing else."""
+    files = [str(file) for file in configfiles] or _configfile(record.prefix)
+    options = ["--configfile", *files] if files else []
+    threads = str(record.settings.get("threads", 1))
+    return shlex.join(["snakemake", "--cores", threads, *options, "--force", "--", output])
+
+
+def _configfile(results: str | None) -> list[str]:
+    """Return the shipped configuration that writes to a results folder, if one does."""
+    import yaml
+
+    from fedssl.command.project import CHECKOUT
+
+    for file in sorted((CHECKOUT / "config").glob("*.yaml")):
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if file.name != "config.yaml" and content.get("results_dir") == results:
+            return [f"config/{file.name}"]
+    return []

@@ -1,0 +1,11 @@
+from pathlib import Path
+
+import pytest
+
+from tests.unit.results import write_results
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Finished results of one cell and of all tables: copy them, do not change them."""
+    return write_results(tmp_path_factory.mktemp("pristine"))

@@ -1,0 +1,38 @@
+"""A small finished results folder, and how to forge its records."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results_tree import write_results_tree
+
+from fedssl.command.project import open_project
+from fedssl.files import digest, read_json, write_json
+
+ROOT = Path(__file__).parents[2]
+CELL = "fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0"
+MODEL = f"pretrain/{CELL}/model.safetensors"
+# One cell on an image and a sound task; the tables keep their rows, which then say not-run.
+GRID = """
+studies:
+  fssuavl:
+    tasks: [{task: cifar10, split: test}, {task: fsdd, split: test}]
+    cells:
+      - {method: [simclr], arch: [resnet18], aggregator: [fedavg], split: [a0-i0-b100],
+         variant: [base]}
+"""
+
+
+def write_results(folder: Path) -> Path:
+    """Write the grid's finished results below a folder; return theirs."""
+    (folder / "grid.yaml").write_text(GRID)
+    project = open_project([ROOT / "config/demo.yaml", folder / "grid.yaml"])
+    return write_results_tree(project, folder, samples=12)
+
+
+def sign(record: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Forge a record: change it, and give it the digest that fits."""
+    content = read_json(record)
+    change(content)
+    del content["digest"]
+    write_json(record, content | {"digest": digest(content)})

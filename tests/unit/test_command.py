@@ -1,0 +1,252 @@
+"""The `fedssl` command on made-up results: what it prints, as JSON, and for mistakes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fedssl.command.changes import ABSENT, changes
+from fedssl.command.costs import costs, measured_jobs
+from fedssl.command.dry_run import PlannedJob
+from fedssl.command.main import app
+from fedssl.command.reasons import causes, follows
+from fedssl.files import read_json
+from tests.unit.results import CELL, GRID, MODEL, sign
+
+ROOT = Path(__file__).parents[2]
+BEFORE = (
+    "'results/demo/state/pretrain/63068d0701d83390',{'federation': {'rounds': 4, 'clients': 8}}"
+)
+NOW = "'results/demo/state/pretrain/1d3df8d3ca935185',{'federation': {'rounds': 9, 'clients': 8}}"
+CHANGED = "Params have changed since last execution: Union of exclusive params before and now "
+CHANGED += "across all output: before: {} now: {} "
+
+
+@pytest.fixture
+def folder(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with finished results in results/demo, and the grid behind them."""
+    shutil.copytree(pristine, tmp_path / "results/demo")
+    (tmp_path / "grid.yaml").write_text(GRID)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def fedssl(*arguments: str) -> Result:
+    files = [f"{ROOT}/config/demo.yaml", "grid.yaml"]
+    configured = arguments[0] not in ("audit", "--help")
+    options = [word for file in files for word in ("--configfile", file)] if configured else []
+    return CliRunner().invoke(app, [*arguments, *options])
+
+
+def data(*arguments: str) -> Any:
+    result = fedssl(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_help_comes_without_the_heavy_libraries():
+    heavy = "torch", "pandas", "numpy", "snakemake", "fedssl.audit.audit"
+    script = (
+        "import sys; from fedssl.command.main import app; app(['--help'], standalone_mode=False); "
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert ran.stdout.strip().endswith("[]"), ran.stdout + ran.stderr
+    assert all(name in ran.stdout for name in ("cells", "explain", "show", "diff", "estimate"))
+
+
+def test_python_m_fedssl_is_the_command(folder):
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    ran = subprocess.run(
+        [sys.executable, "-m", "fedssl", "audit", "results/demo"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "\x1b" not in ran.stdout and max(map(len, ran.stdout.splitlines())) <= 80
+    assert ran.stdout.splitlines()[-1] == "passed"
+
+
+def test_cells_are_listed_with_their_status_and_filtered(folder):
+    every = data("cells")
+    assert [cell["status"] for cell in every] == ["done"]
+    assert every[0]["path"] == f"results/demo/{MODEL}"
+    (folder / "results/demo" / MODEL).unlink()
+    assert data("cells", "--status", "not-run", "--arch", "resnet18")
+    assert data("cells", "--status", "done") == []
+    assert "1 of 1 cells" in fedssl("cells").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["cells", "--arch", "resnet"], "--arch is 'resnet' (did you mean resnet18?)"),
+        (["cells", "--status", "finished"], "there are not-run, pretrained, done"),
+        (["show", "fssuavl/simclr"], "fssuavl/simclr is no cell"),
+        (["show", CELL.replace("seed0", "seed7")], "has not run in results/demo"),
+        (["explain", CELL.replace("fedavg", "fedavgg")], "(did you mean fssuavl/simclr/resnet18"),
+        (["explain", "fssuavl_table2"], "has no Snakefile"),
+        (["audit", "nowhere"], "nowhere is no folder"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(folder, arguments, words):
+    result = fedssl(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr and result.stderr.startswith("fedssl: ")
+    assert "Traceback" not in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_show_has_settings_scores_hashes_and_the_command_that_reruns_it(folder):
+    shown = fedssl("show", CELL).stdout
+    record = read_json(folder / f"results/demo/pretrain/{CELL}/provenance.json")
+    model = record["outputs"][f"results/demo/{MODEL}"]
+    assert model[:16] in shown and "federation.rounds" in shown
+    command = f"--force -- results/demo/{MODEL}"
+    assert command in shown and f"snakemake --cores {record['settings']['threads']}" in shown
+    found = data("show", f"results/demo/pretrain/{CELL}/model.safetensors")
+    values = {(score["task"], score["protocol"]): score["value"] for score in found["scores"]}
+    path = f"results/demo/evaluate/{CELL}/cifar10/knn.json"
+    assert values["cifar10", "knn"] == read_json(folder / path)["value"]
+    assert found["records"]["pretrain/provenance.json"] == record
+
+
+def test_show_names_the_configuration_that_writes_to_the_folder(folder):
+    shown = CliRunner().invoke(app, ["show", f"results/demo/pretrain/{CELL}"]).stdout
+    assert "--configfile config/demo.yaml --force" in shown
+
+
+def test_show_refuses_a_damaged_record(folder):
+    (folder / f"results/demo/pretrain/{CELL}/provenance.json").write_text("{}")
+    result = fedssl("show", CELL)
+    assert result.exit_code == 2 and "is damaged" in result.stderr
+
+
+def test_diff_says_what_differs_and_no_more(folder):
+    same = data("diff", "results/demo", "results/demo")
+    assert not any(same.values())
+    shutil.copytree("results/demo", "results/other")
+
+    def change(content: dict[str, Any]) -> None:
+        content["settings"]["federation"]["rounds"] = 99
+        content["packages"]["torch"] = "3.0"
+        content["code"]["src/fedssl/aggregators/fedavg.py"] = "0" * 16
+
+    sign(Path("results/other/pretrain", CELL, "provenance.json"), change)
+    for sides in (
+        ["results/demo", "results/other"],
+        [f"{r}/pretrain/{CELL}" for r in ("results/demo", "results/other")],
+    ):
+        found = data("diff", *sides)
+        assert [c["key"] for c in found["settings"]] == ["federation.rounds"]
+        assert found["settings"][0]["after"] == 99
+        assert [c["key"] for c in found["environment"]] == ["packages.torch"]
+        assert [c["key"] for c in found["code"]] == ["src/fedssl/aggregators/fedavg.py"]
+        assert found["data"] == found["scores"] == found["only before"] == []
+    assert "federation.rounds: 12 -> 99" in fedssl("diff", "results/demo", "results/other").stdout
+
+
+def test_audit_fails_with_exit_code_1_and_names_the_file(folder):
+    model = folder / "results/demo" / MODEL
+    model.write_bytes(b"\0" + model.read_bytes()[1:])
+    result = fedssl("audit", "results/demo")
+    assert result.exit_code == 1
+    words = " ".join(result.stdout.split())
+    assert f"tampered: cells/{CELL}" in words and "NOT passed" in words
+    assert "tables/fssuavl_table2: tampered" in words
+    found = json.loads(fedssl("audit", "results/demo", "--json").stdout)
+    assert not found["passed"] and found["counts"]["cells"]["tampered"] == 1
+
+
+def test_audit_holds_records_against_a_published_seal(folder):
+    seal = data("audit", "results/demo")["seal"]
+    assert fedssl("audit", "results/demo", "--seal", seal).exit_code == 0
+    other = fedssl("audit", "results/demo", "--seal", "0" * 64)
+    assert other.exit_code == 1 and "not 0000" in " ".join(other.stdout.split())
+
+
+def test_changes_are_found_at_any_depth():
+    before, after = {"a": {"b": 1, "c": [2]}, "d": 0}, {"a": {"b": 1, "c": [3]}, "e": None}
+    assert list(changes(before, after)) == [
+        ("a.c", [2], [3]),
+        ("d", 0, ABSENT),
+        ("e", ABSENT, None),
+    ]
+    assert list(changes(after, after)) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        (CHANGED.format(BEFORE, NOW), ["federation.rounds: 4 -> 9"]),
+        (
+            CHANGED.format("{'fedssl.a': '0123456789abcdef'}", "{'fedssl.a': 'f123456789abcdef'}"),
+            ["code was edited: fedssl.a"],
+        ),
+        (
+            CHANGED.format(
+                "{'fedssl.a': '0123456789abcdef', 'fedssl.b': '0123456789abcdef'}",
+                "{'fedssl.a': '0123456789abcdef'}",
+            ),
+            ["code is no longer used: fedssl.b"],
+        ),
+        (CHANGED.format("<nothing exclusive>", "3"), ["a parameter of its rule has changed"]),
+        ("Missing output files: a, b", ["has not run, or its files are gone"]),
+        ("Input files updated by another job: a, b", []),
+        ("Updated input files: data/a", ["newer input: data/a"]),
+        (
+            f"Missing output files: a; {CHANGED.format(BEFORE, NOW)}",
+            ["has not run, or its files are gone", "federation.rounds: 4 -> 9"],
+        ),
+    ],
+)
+def test_reasons_are_told_as_a_person_would(reason, expected):
+    assert causes(reason) == expected
+
+
+def test_a_job_that_only_follows_names_what_it_follows():
+    assert follows("Input files updated by another job: a, b; Code has changed") == ["a", "b"]
+    assert follows("Missing output files: a") == []
+
+
+def test_costs_are_those_of_the_most_alike_jobs_and_never_invented(folder):
+    measured = measured_jobs("results/demo")
+    trained = next(record for record in measured if record.rule == "pretrain")
+    wildcards = trained.content["wildcards"] | {"seed": "1"}
+    known = PlannedJob("pretrain", wildcards, ("model",), "")
+    never = PlannedJob("fine_tune", wildcards, ("metric",), "")
+    one, two = costs([known, known, never], measured)
+    assert (one.jobs, one.measured) == (2, 1)
+    assert one.hours == pytest.approx(2 * trained.content["seconds"] / 3600)
+    assert one.sent_bytes == 2 * 2000
+    size = sum(path.stat().st_size for path in trained.files("outputs"))
+    assert one.disk_bytes == 2 * size
+    assert (two.measured, two.hours, two.disk_bytes, two.sent_bytes) == (0, None, None, None)
+
+
+def test_costs_prefer_the_same_encoder(folder):
+    sign(
+        Path("results/demo/pretrain", CELL, "provenance.json"),
+        lambda content: content.update(seconds=3600.0),
+    )
+    other = Path("results/demo/pretrain", CELL.replace("resnet18", "vit"))
+    shutil.copytree(Path("results/demo/pretrain", CELL), other)
+
+    def change(content: dict[str, Any]) -> None:
+        content["wildcards"]["arch"] = "vit"
+        content["seconds"] = 7200.0
+
+    sign(other / "provenance.json", change)
+    for arch, hours in (("resnet18", 1.0), ("vit", 2.0)):
+        job = PlannedJob("pretrain", {"arch": arch, "variant": "base"}, ("model",), "")
+        assert costs([job], measured_jobs("results/demo"))[0].hours == hours
+    assert measured_jobs("no/such/folder") == []
