@@ -25,14 +25,14 @@ class Project:
 
 
 def open_project(configfiles: Sequence[str | Path]) -> Project:
-    """Return the project under the shipped configuration with `configfiles` on top.
+    """Return the project whose Snakefile is here, else this checkout's, with `configfiles` on top.
 
     Raises:
         UserError: A file is missing, or the configuration breaks its schema.
     """
     if missing := [str(file) for file in configfiles if not Path(file).is_file()]:
         raise UserError(f"there is no configuration file {missing[0]}.")
-    folder = CHECKOUT / "config"
+    folder = (Path.cwd() if Path("Snakefile").is_file() else CHECKOUT) / "config"
     layers = read_layers([*(folder / name for name in _SHIPPED), *configfiles], {})
     empty: dict[str, Any] = {}
     config = reduce(merge, (layer.content for layer in layers), empty)
