@@ -23,9 +23,9 @@ studies:
 """
 
 
-def write_results(folder: Path) -> Path:
+def write_results(folder: Path, *, data_dir: str = "results/demo") -> Path:
     """Write the grid's finished results below a folder; return theirs."""
-    (folder / "grid.yaml").write_text(GRID)
+    (folder / "grid.yaml").write_text(f"{GRID}data_dir: {data_dir}\n")
     project = open_project([ROOT / "config/demo.yaml", folder / "grid.yaml"])
     return write_results_tree(project, folder, samples=12)
 

@@ -1,7 +1,7 @@
 """The audit: one flipped byte anywhere is found, and nothing else is."""
 
-import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +10,9 @@ import pytest
 from fedssl.audit.audit import Audit, audit
 from fedssl.audit.findings import Finding, Verdict
 from fedssl.errors import UserError
-from fedssl.files import read_json, sha256, write_json
-from tests.unit.results import CELL, MODEL, sign
+from fedssl.files import digest, read_json, sha256, write_json
+from fedssl.provenance import write_provenance
+from tests.unit.results import CELL, MODEL, sign, write_results
 
 KNN = f"evaluate/{CELL}/cifar10/knn"
 RECORDS, FILES = "provenance.json", "the rest"
@@ -122,6 +123,42 @@ def test_recordings_that_were_not_passed_on_are_only_noted(results):
     assert "banks/fsdd/waveforms.npy" in notes
 
 
+def test_archives_elsewhere_are_followed_by_their_own_records(tmp_path):
+    results = write_results(tmp_path, data_dir="data")
+    archive = tmp_path / "data/archives/fsdd/recordings.zip"
+    assert audit(results).passed
+    archive.write_bytes(b"another")
+    assert found(audit(results))[str(archive)].verdict is Verdict.TAMPERED
+    swap(archive.with_name("recordings.zip.provenance.json"), "outputs", archive)
+    result = audit(results)  # fetched again, and it is not what the bank was read from
+    assert found(result)[str(archive)].verdict is Verdict.CHANGED_DATA
+    assert verdict(result, "cells", CELL) is Verdict.CHANGED_DATA and not result.passed
+    shutil.rmtree(tmp_path / "data")
+    assert audit(results).passed
+
+
+@pytest.mark.parametrize("named", ["each file", "the folder"])
+def test_a_folder_of_checkpoints_is_followed(results, named):
+    folder = results / f"pretrain/{CELL}/milestones"
+    folder.mkdir()
+    for name in ("round1.safetensors", "round2.safetensors"):
+        (folder / name).write_bytes(name.encode())
+    hashes = {path.name: sha256(path) for path in folder.iterdir()}
+    place = f"results/demo/pretrain/{CELL}/milestones"
+    files = {f"{place}/{name}": value for name, value in hashes.items()}
+    outputs = files if named == "each file" else {place: digest(hashes)}
+    sign(
+        results / f"pretrain/{CELL}/provenance.json",
+        lambda content: content["outputs"].update(outputs),
+    )
+    assert audit(results).passed
+    (folder / "round2.safetensors").write_bytes(b"another")
+    result = audit(results)
+    name = folder.relative_to(results).as_posix()
+    name += "/round2.safetensors" if named == "each file" else ""
+    assert found(result)[name].verdict is Verdict.TAMPERED
+
+
 def test_a_deleted_record_leaves_files_that_nobody_wrote(results):
     (results / f"pretrain/{CELL}/provenance.json").unlink()
     result = audit(results)
@@ -218,7 +255,7 @@ def test_code_edited_since_is_told_from_a_comment(results):
 
 
 def test_a_record_that_is_no_record_is_tampered_not_a_crash(results):
-    for content in ("", "[]", '{"inputs": 3}', json.dumps({"outputs": {"a": 1}})):
+    for content in ("", "[]", '{"inputs": 3}', '{"outputs": {"a": 1}}', '{"seconds": NaN}'):
         (results / "claims.provenance.json").write_text(content)
         assert found(audit(results))["claims.provenance.json"].verdict is Verdict.TAMPERED
 
@@ -228,3 +265,29 @@ def test_a_folder_without_records_is_a_mistake(tmp_path):
         audit(tmp_path)
     with pytest.raises(UserError, match="is no folder"):
         audit(tmp_path / "missing")
+
+
+def test_a_job_records_the_files_in_a_folder_and_code_without_comments(tmp_path):
+    (tmp_path / "milestones").mkdir()
+    (tmp_path / "milestones/round1").write_text("1")
+    source = tmp_path / "code.py"
+    codes = []
+    for text in ("x = 1\n", "# why\nx = 1\n", "x = 2\n"):
+        source.write_text(text)
+        write_provenance(
+            tmp_path / "provenance.json",
+            rule="r",
+            wildcards={},
+            settings={},
+            inputs=[str(tmp_path / "milestones")],
+            outputs=[],
+            sources=[source],
+            started=datetime.now(UTC),
+            facts={},
+        )
+        record = read_json(tmp_path / "provenance.json")
+        assert record["inputs"] == {
+            f"{tmp_path}/milestones/round1": sha256(tmp_path / "milestones/round1")
+        }
+        codes.append(record["code"][str(source)])
+    assert codes[0] == codes[1] != codes[2]

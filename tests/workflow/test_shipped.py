@@ -21,10 +21,12 @@ def commands(document: str) -> list[str]:
 
 
 def dry(command: str) -> str:
-    """Return a command that starts no job: make and Snakemake only say what they would do."""
+    """Return a command that starts no job: its program only says what it would do."""
     for program in ("make", "snakemake"):
         if command.startswith(f"{program} "):
             return command.replace(program, f"{program} --dry-run", 1)
+    if command.startswith("fedssl "):  # subcommand and options have to exist
+        return f"PYTHONPATH=src python -m {command} --help"
     assert command.startswith("export "), f"no dry run of {command!r}"
     return command
 

@@ -10,8 +10,10 @@ import pandas as pd
 
 from fedssl.audit.chain import Chain
 from fedssl.audit.records import Record
+from fedssl.paths import FEATURE_PROTOCOLS
 
 _FILES = ("labels.npy", "index.parquet")
+_OF_WHOLE_SPLITS = (*FEATURE_PROTOCOLS, "fine-tune")
 
 
 def check_samples(
@@ -19,13 +21,17 @@ def check_samples(
 ) -> Iterator[str]:
     """Yield how stored samples differ from the scored split of the task's bank.
 
-    Nothing where the bank is not at hand as it was written: that is the bank's own finding.
+    Nothing for protocols that do not score a whole split of one bank, and where the bank is not at
+    hand as it was written, which is the bank's own finding.
     """
+    if metric["protocol"] not in _OF_WHOLE_SPLITS:
+        return
     folders = [path.parent for path in record.files("inputs") if _is_bank(path, metric.get("task"))]
     whole = [f for f in folders if all(chain.as_written(f / name) for name in _FILES)]
     if not whole or not {"position", "label"} <= set(samples):
         return
-    known = _labels(whole[0], record.settings["split"])
+    mtime = (whole[0] / "labels.npy").stat().st_mtime_ns
+    known = _labels(whole[0], record.settings["split"], mtime)
     given = samples.set_index("position")["label"].sort_index()
     if not np.array_equal(given.index, known.index):
         yield "was scored on other samples than the bank's split has"
@@ -38,7 +44,7 @@ def _is_bank(path: Path, task: Any) -> bool:
 
 
 @cache
-def _labels(folder: Path, split: str) -> pd.Series:
+def _labels(folder: Path, split: str, _mtime: int) -> pd.Series:
     """Return the labels of a split by position in the bank."""
     inside = pd.read_parquet(folder / "index.parquet", columns=["split"])["split"] == split
     labels = np.load(folder / "labels.npy")[inside.to_numpy()]

@@ -82,12 +82,11 @@ def _differences(metric: Mapping[str, Any], samples: pd.DataFrame, record: Recor
 
 
 def _accuracy(metric: Mapping[str, Any], samples: pd.DataFrame) -> float | None:
-    """Return the percentage that samples give; None where they hold nothing that is known."""
-    hits = f"hit@{str(metric['metric']).removeprefix('R@')}"
-    if hits in samples:
-        return 100.0 * float(samples[hits].mean())
-    if {"label", "prediction"} <= set(samples):
+    """Return the percentage that samples give; None for a metric of another kind."""
+    if metric["metric"] == "top-1 accuracy":
         return 100.0 * float((samples["label"] == samples["prediction"]).mean())
+    if str(metric["metric"]).startswith("R@"):
+        return 100.0 * float(samples[f"hit@{metric['metric'].removeprefix('R@')}"].mean())
     return None
 
 

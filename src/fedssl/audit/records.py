@@ -115,10 +115,14 @@ def read_record(path: Path, root: Path, *, outside: bool = False) -> Record:
     """Return one record; a file that is none has no content and so is not intact."""
     text = path.read_bytes().decode("utf-8", errors="replace")
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_constant=_refuse)
     except ValueError:
         content = None
     return Record(path, root, content if _is_record(content) else {}, text, outside)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _is_record(content: Any) -> bool:
