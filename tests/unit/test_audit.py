@@ -99,6 +99,12 @@ def test_one_flipped_byte_fails_the_audit_and_spares_the_rest(results, name):
     assert verdict(result, "banks", "cifar10") is Verdict.SOUND
 
 
+def test_even_a_blank_more_in_a_record_is_found(results):
+    record = results / "claims.provenance.json"
+    record.write_text(f"{record.read_text()} ")
+    assert found(audit(results))["claims.provenance.json"].verdict is Verdict.TAMPERED
+
+
 def test_what_rests_on_a_bad_file_is_no_better(results):
     (results / "banks/cifar10/labels.npy").write_bytes(b"")
     result = audit(results)
@@ -115,9 +121,10 @@ def test_a_missing_file_is_incomplete(results, name):
 
 
 def test_recordings_that_were_not_passed_on_are_only_noted(results):
+    seal = audit(results).seal
     shutil.rmtree(results / "archives")
     (results / "banks/fsdd/waveforms.npy").unlink()
-    result = audit(results)
+    result = audit(results, seal=seal)
     assert result.passed
     notes = {note.file for unit in result.units for note in unit.notes}
     assert "banks/fsdd/waveforms.npy" in notes

@@ -104,12 +104,6 @@ def _unrecorded(chain: Chain) -> Iterator[Finding]:
     for path in sorted(chain.root.rglob("*")):
         place = path.relative_to(chain.root)
         hidden = any(part.startswith(".") for part in place.parts)
-        if (
-            path.is_dir()
-            or hidden
-            or place.parts[0] in _WITHOUT_RECORD
-            or path.name.endswith(SUFFIX)
-        ):
-            continue
-        if not chain.recorded & {path, *path.parents}:
+        known = path.name.endswith(SUFFIX) or chain.recorded & {path, *path.parents}
+        if path.is_file() and not (known or hidden or place.parts[0] in _WITHOUT_RECORD):
             yield Finding(Verdict.INCOMPLETE, place.as_posix(), "has no record of who wrote it")

@@ -13,12 +13,14 @@ FILE = "audit.json"
 def record_digests(records: Iterable[Record], root: Path) -> dict[str, str]:
     """Return the digest of each record in a results folder, by the record's path.
 
-    Those of the audit itself and of what quotes it are left out: they come after it.
+    Those of the audit and of what quotes it are left out, for they come after it; those of archives
+    too, for archives may lie elsewhere, and the records of banks have their hashes.
     """
     return {
         record.name: str(record.content.get("digest", ""))
         for record in records
-        if not record.outside and not _quotes_audit(record, root)
+        if not (record.outside or record.name.startswith("archives/"))
+        and not _quotes_audit(record, root)
     }
 
 

@@ -27,6 +27,7 @@ def explain(
     """Say what would run again since the last edit, why, and what that would cost."""
     from fedssl.command.costs import costs, measured_jobs
     from fedssl.command.dry_run import planned_jobs
+    from fedssl.command.estimate import print_costs
     from fedssl.command.project import open_project
 
     project = open_project(configfile or [])
@@ -34,7 +35,6 @@ def explain(
     jobs = planned_jobs(["all"] if prefix else [what], configfile or [])
     jobs = [job for job in jobs if job.outputs]
     chosen = _with_followers(jobs, _own(jobs, prefix, project)) if prefix else jobs
-    found = costs(chosen, measured_jobs(project.tree.results))
     if json:
         print_json([_as_data(job) for job in chosen])
         return
@@ -43,10 +43,8 @@ def explain(
         return
     _print_causes(chosen)
     _print_followers(chosen)
-    from fedssl.command.estimate import print_costs
-
     print_line()
-    print_costs(found)
+    print_costs(costs(chosen, measured_jobs(project.tree.results)))
 
 
 def _cell_prefix(what: str, project: "Project") -> str:
