@@ -84,7 +84,7 @@ def _facts(
     spec: Mapping[str, Any], records: Mapping[str, run_facts.Record], *, lock: str | Path
 ) -> list[str]:
     jobs = list(records.values())
-    cells = {name for name, record in records.items() if record["rule"] == "pretrain"}
+    cells = {name for name, record in records.items() if record["rule"].startswith("pretrain")}
     declared = set(spec["cells"])
     unsure = run_facts.uncommitted(jobs)
     facts = {
