@@ -127,7 +127,7 @@ def _text(path: Path) -> str:
 
 
 def _table(record: Record, folder: Path) -> None:
-    published = next(path for path in record.files("inputs") if path.parent.name == "published")
+    published = [path for path in record.files("inputs") if path.parent.name == "published"]
     names = {path.suffix[1:]: folder / path.name for path in record.files("outputs")}
     write_table(record.relocated(record.settings), published=published, **names)
 
