@@ -17,7 +17,7 @@ SOURCES := src tests benchmarks workflow/scripts
 
 demo: $(READY) ## everything, on small made-up archives, in minutes
 	$(SNAKEMAKE) --configfile config/demo.yaml
-	echo "tables: results/demo/tables  figures: results/demo/figures"
+	echo "report: results/demo/report/index.html  tables: results/demo/tables  figures: results/demo/figures"
 
 mini: $(READY) ## everything, on real subsets: make mini MIRROR=<folder>
 	if [ -z "$(MIRROR)" ]; then
@@ -25,7 +25,7 @@ mini: $(READY) ## everything, on real subsets: make mini MIRROR=<folder>
 	  exit 2
 	fi
 	$(SNAKEMAKE) --configfile config/mini.yaml --config "mirror=$(MIRROR)"
-	echo "tables: results/mini/tables  figures: results/mini/figures"
+	echo "report: results/mini/report/index.html  tables: results/mini/tables  figures: results/mini/figures"
 
 mirror: $(READY) ## what a target needs, to carry to a cluster: make mirror TARGET=fssuavl FOLDER=<folder>
 	PYTHONPATH=src $(BIN)/python -m fedssl.data.mirror $(TARGET) $(FOLDER)

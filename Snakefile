@@ -39,3 +39,4 @@ rule all:
         "<results>/claims.csv",
         "<results>/certificate.md",
         "<results>/tables/datasets.csv",
+        "<results>/report/index.html",

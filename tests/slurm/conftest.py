@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.debian import UnavailableError
 from tests.slurm.cluster import SlurmCluster
-from tests.slurm.packages import Packages, UnavailableError, packages
+from tests.slurm.packages import Packages, packages
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from fedssl.paths import Tree
 from fedssl.rules.data import DataRules
 from fedssl.rules.evaluate import EvaluateRules
 from fedssl.rules.maps import MapRules
+from fedssl.rules.page import PageRules
 from fedssl.rules.paired import PairedRules
 from fedssl.rules.pretrain import PretrainRules
 from fedssl.rules.report import ReportRules, shown
@@ -54,6 +55,7 @@ try:
         figures=[*MAPS.figures, *SWEEPS.figures],
     )
     TRUST = TrustRules(GRID, TREE, REPORT, root=BASE)
+    PAGE = PageRules(GRID, TREE, REPORT)
     TARGETS = command_line_targets(sys.argv)
     check_targets(TARGETS, GRID, TREE, named=REPORT.targets)
 except UserError as error:

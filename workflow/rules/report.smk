@@ -156,3 +156,29 @@ rule claims:
         "holding the papers' claims against the numbers"
     script:
         "../scripts/claims.py"
+
+
+rule report_page:
+    input:
+        tables=PAGE.tables,
+        figures=PAGE.figures,
+        records=PAGE.records,
+        claims="<results>/claims.csv",
+        contradictions=f"{BASE}/config/contradictions.yaml",
+        schema=f"{BASE}/config/schemas/contradictions.schema.json",
+        published=sorted(map(str, (BASE / "config/published").glob("*.csv"))),
+        templates=PAGE.templates,
+    output:
+        page="<results>/report/index.html",
+        provenance="<results>/report/index.provenance.json",
+    log:
+        "<logs>/report_page.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        spec=PAGE.spec(LAYERS, shipped=len(SHIPPED)),
+        sources=source_digests(SCRIPTS / "report_page.py"),
+    message:
+        "writing the report page"
+    script:
+        "../scripts/report_page.py"

@@ -132,6 +132,15 @@ def label(grid: Grid, cell: Cell) -> str:
     return " ".join(getattr(cell, axis) for axis in varying) or cell.split
 
 
+def row_axes(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the axes of the cells in a table's row, as far as they have any."""
+    if row.get("published_only", False):
+        return {}
+    if row.get("random_init", False):
+        return {"method": "random-init", "arch": row["arch"]}
+    return {axis: row.get(axis, ROW_DEFAULTS.get(axis)) for axis in AXES}
+
+
 def scale(grid: Grid) -> dict[str, str]:
     """Return whether numbers are at the paper's scale, and what was scaled."""
     return {"scale": grid.config["scale"]["kind"], "scale_note": grid.config["scale"]["note"]}
@@ -219,11 +228,6 @@ def _contrast(
         if row.get("modality", task.modality) == task.modality
     ]
     return {"row": row["row"], "tasks": tasks}
-
-
-def row_axes(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return the axes of a row's cells, with defaults for those that it does not name."""
-    return {axis: row.get(axis, ROW_DEFAULTS.get(axis)) for axis in AXES}
 
 
 def _sides(tasks: list[dict[str, Any]]) -> list[str]:

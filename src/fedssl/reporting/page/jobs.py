@@ -1,0 +1,95 @@
+"""The jobs behind the numbers: their provenance, in a form short enough for a page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fedssl.files import read_json
+from fedssl.reporting.figures import round_losses
+from fedssl.reporting.page.pool import Pool
+from fedssl.reporting.page.shards import shards_summary
+
+_POOLS = ("settings", "git", "packages", "hardware", "sources", "inputs", "shards")
+# Facts that a job adds to its record stand in none of these keys.
+_RECORDED = {
+    *("bytes_down", "bytes_up", "digest", "ended", "git", "hardware", "inputs", "outputs"),
+    *("packages", "peak_memory_mb", "python", "rule", "seconds", "settings", "sources"),
+    *("started", "wildcards"),
+}
+_DIGITS = 4  # of a loss, in its curve
+
+
+class Jobs:
+    """Every job that a number of the page rests on, each once."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._jobs: list[dict[str, Any]] = []
+        self._places: dict[Path, int] = {}
+        self._pools = {name: Pool() for name in _POOLS}
+
+    def job_of(self, output: str | Path) -> int | None:
+        """Return the place of the job that wrote a file, None where no record says so."""
+        record = find_record(output)
+        if record is None:
+            return None
+        if record not in self._places:
+            self._places[record] = len(self._jobs)
+            self._jobs.append(self._job(read_json(record)))
+        return self._places[record]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the jobs, and what they share under the names of their keys."""
+        return {"jobs": self._jobs, **{name: pool.items for name, pool in self._pools.items()}}
+
+    def _job(self, record: dict[str, Any]) -> dict[str, Any]:
+        shared = {
+            "settings": self._place("settings", record["settings"]),
+            "git": self._place("git", record["git"]),
+            "packages": self._place("packages", {"python": record["python"], **record["packages"]}),
+            "hardware": self._place("hardware", record["hardware"]),
+            "sources": self._place("sources", record["sources"]),
+            "inputs": [self._place("inputs", item) for item in record["inputs"].items()],
+            "shards": [
+                self._place("shards", shards_summary(path))
+                for path in record["inputs"]
+                if "/shards/" in path and path.endswith(".json") and Path(path).is_file()
+            ],
+        }
+        kept = ("rule", "started", "seconds", "digest", "bytes_up", "bytes_down")
+        return {
+            **{name: record[name] for name in kept if name in record},
+            "memory": record["peak_memory_mb"],
+            "facts": {name: record[name] for name in record if name not in _RECORDED},
+            "outputs": [[Path(name).name, sha] for name, sha in sorted(record["outputs"].items())],
+            **shared,
+            "curves": list(_curves(record["outputs"])),
+        }
+
+    def _place(self, pool: str, value: Any) -> int:
+        return self._pools[pool].place(value)
+
+
+def find_record(output: str | Path) -> Path | None:
+    """Return the provenance of the job that wrote a file, None where there is none."""
+    output = Path(output)
+    for record in (output.with_suffix(".provenance.json"), output.with_name("provenance.json")):
+        if record.is_file() and str(output) in read_json(record)["outputs"]:
+            return record
+    return None
+
+
+def _curves(outputs: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield each modality's loss: rounds, and the mean over clients (None where one diverged)."""
+    for path in outputs:
+        if Path(path).name != "rounds.csv" or not Path(path).is_file():
+            continue
+        for modality, losses in round_losses(path).groupby("modality", sort=False):
+            yield {
+                "modality": modality,
+                "rounds": [int(number) for number in losses["round"]],
+                "loss": [
+                    None if loss != loss else float(f"{loss:.{_DIGITS}g}")
+                    for loss in losses["loss"]
+                ],
+            }

@@ -1,0 +1,182 @@
+"""A paper's table as the page shows it: rows down, columns across, each number with its jobs."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fedssl.files import read_json
+from fedssl.reporting.measurement import Measurement, measure
+from fedssl.reporting.page.jobs import Jobs
+from fedssl.reporting.published import PROTOCOL_LABELS
+
+AXES = ("method", "arch", "aggregator", "split")
+_PROTOCOLS = {label: protocol for protocol, label in PROTOCOL_LABELS.items()}
+_CELL = re.compile(
+    r"/pretrain/(?P<study>[^/]+)/(?P<method>[^/]+)/(?P<arch>[^/]+)/(?P<aggregator>[^/]+)"
+    r"/(?P<split>[^/]+)/(?P<variant>[^/]+)/seed(?P<seed>\d+)/"
+)
+_RANDOM_INIT = re.compile(
+    r"/evaluate/(?P<study>[^/]+)/random-init/(?P<arch>[^/]+)/[^/]+/seed(?P<seed>\d+)/"
+)
+Record = dict[str, Any]
+
+
+def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, str]]) -> Record:
+    """Return a table's title, header and rows, and `numbers`: what the jobs say of each cell.
+
+    Args:
+        csv: A table with the columns of `fedssl.reporting.tables.COLUMNS`; what it was made from
+            is in the provenance beside it.
+        jobs: Collects the jobs behind the numbers.
+        axes: Method, arch, aggregator and split of each row that has them.
+    """
+    csv = Path(csv)
+    frame = pd.read_csv(csv, dtype={"table": str}, keep_default_na=False, na_values=[""])
+    spec = read_json(csv.with_suffix(".provenance.json"))["settings"]
+    records = {(record["row"], record["column"]): record for record in _records(frame)}
+    columns = list(dict.fromkeys(frame["column"]))
+    rows = list(dict.fromkeys(frame["row"]))
+    slugs = _slugs(csv.stem, records)
+    cells = {key: _cell(record, slugs[key], spec) for key, record in records.items()}
+    return {
+        "name": csv.stem,
+        "study": spec["study"],
+        "title": f"Table {spec['table']}: {spec['title']}",
+        "groups": _groups(columns),
+        "headings": columns,
+        "columns": [split_heading(column)[0] for column in columns],
+        "rows": [
+            {
+                "row": row,
+                "axes": axes.get(row, {}),
+                "cells": [cells.get((row, column)) for column in columns],
+            }
+            for row in rows
+        ],
+        "n_eval": [_n_evals(frame, column) for column in columns],
+        "numbers": {
+            slugs[key]: _detail(record, cells[key], spec, jobs=jobs)
+            for key, record in records.items()
+            if record["measured"] is not None
+        },
+    }
+
+
+def split_heading(column: str) -> tuple[str, str]:
+    """Return a table CSV's column as task and protocol: "C-10 L.P" is C-10, linear-probe."""
+    for label, protocol in _PROTOCOLS.items():
+        if column.endswith(f" {label}"):
+            return column.removesuffix(f" {label}"), protocol
+    return column, ""
+
+
+def axes_of(path: str) -> dict[str, str]:
+    """Return method, arch, aggregator, split and seed from a path, as far as it names them."""
+    if match := _CELL.search(path):
+        return match.groupdict()
+    if match := _RANDOM_INIT.search(path):
+        return {**match.groupdict(), "method": "random-init"}
+    return {}
+
+
+def _records(frame: pd.DataFrame) -> list[Record]:
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
+
+
+def _slugs(table: str, records: Mapping[tuple[str, str], Record]) -> dict[tuple[str, str], str]:
+    """Return an anchor for each number, the same as long as its names stay."""
+    taken: set[str] = set()
+    slugs = {}
+    for key in records:
+        words = [re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") for text in (table, *key)]
+        slug = base = ".".join(words)
+        while slug in taken:
+            slug = f"{base}.{len(taken)}"
+        taken.add(slug)
+        slugs[key] = slug
+    return slugs
+
+
+def _groups(columns: list[str]) -> list[Record]:
+    """Return the runs of columns that share a protocol."""
+    groups: list[Record] = []
+    for column in columns:
+        _, protocol = split_heading(column)
+        if not groups or groups[-1]["protocol"] != protocol:
+            groups.append({"protocol": protocol, "span": 0})
+        groups[-1]["span"] += 1
+    return groups
+
+
+def _n_evals(frame: pd.DataFrame, column: str) -> str:
+    counts = sorted(frame.loc[frame["column"] == column, "n_eval"].dropna().unique())
+    return " / ".join(f"{int(count):,}" for count in counts)
+
+
+def _cell(record: Record, slug: str, spec: Mapping[str, Any]) -> Record:
+    kept = ("published", "measured", "delta", "verdict")
+    measurement = _measurement(record, spec)
+    return {
+        "slug": slug,
+        **{name: record[name] for name in kept},
+        "half_width": measurement.half_width if measurement else None,
+    }
+
+
+def _measurement(record: Record, spec: Mapping[str, Any]) -> Measurement | None:
+    """Return the number again, from the files that the table was made of: it has the interval."""
+    found = _source(record, spec)
+    if found is None or record["measured"] is None:
+        return None
+    cells, protocol, tasks = found
+    return measure(cells, protocol, tasks=tasks)
+
+
+def _source(record: Record, spec: Mapping[str, Any]) -> tuple[list[Record], str, list[str]] | None:
+    """Return the cells, protocol and tasks of a number, None where its table names none."""
+    name, protocol = split_heading(record["column"])
+    row = next((row for row in spec["rows"] if row["row"] == record["row"]), None)
+    column = next(
+        (c for c in spec["columns"] if (c["column"], c["protocol"]) == (name, protocol)), None
+    )
+    return (row["cells"], protocol, column["tasks"]) if row and column else None
+
+
+def _detail(record: Record, cell: Record, spec: Mapping[str, Any], *, jobs: Jobs) -> Record:
+    """Return what the page says of a number beyond its cell: the seeds and their jobs."""
+    found = _source(record, spec)
+    return {
+        "std": record["std"],
+        "n_seeds": record["n_seeds"],
+        "n_eval": record["n_eval"],
+        "half_width": cell["half_width"],
+        "runs": list(_runs(*found, jobs=jobs)) if found else [],
+    }
+
+
+def _runs(cells: list[Record], protocol: str, tasks: list[str], *, jobs: Jobs) -> Iterator[Record]:
+    """Yield, for each seed that has every task, its pretraining and its scores."""
+    for cell in cells:
+        paths = cell["metrics"].get(protocol, {})
+        if not tasks or not all(task in paths and Path(paths[task]).is_file() for task in tasks):
+            continue
+        yield {
+            "seed": axes_of(cell["cell"] or paths[tasks[0]]).get("seed"),
+            "model": cell["cell"],
+            "pretrain": jobs.job_of(cell["cell"]) if cell["cell"] else None,
+            "scores": [
+                {
+                    "task": task,
+                    "protocol": protocol,
+                    "path": paths[task],
+                    "value": round(read_json(paths[task])["value"], 4),
+                    "n_eval": read_json(paths[task])["n_eval"],
+                    "job": jobs.job_of(paths[task]),
+                }
+                for task in tasks
+            ],
+        }

@@ -1,0 +1,113 @@
+"use strict";
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const dialog = document.getElementById("provenance");
+
+/* Elements are made from text, never from markup: what stands in the data cannot become a tag. */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+function draw(tag, attributes = {}, text = "") {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.textContent = text;
+  return element;
+}
+
+/* ---- Sorting: a header's button goes from the first order to the other and back to the start. */
+
+function sortKey(row, place, kind) {
+  const cell = row.cells[place];
+  const text = cell.dataset.value ?? cell.textContent.trim();
+  if (kind !== "number") return text.toLowerCase();
+  return text === "" || Number.isNaN(Number(text)) ? null : Number(text);
+}
+
+function compare(a, b) {
+  if (a === null || b === null) return (a === null) - (b === null); // what has no number comes last
+  return typeof a === "number" ? a - b : a.localeCompare(b);
+}
+
+function sortTable(header, place) {
+  const body = header.closest("table").tBodies[0];
+  const kind = header.dataset.sort;
+  const orders = kind === "number" ? ["descending", "ascending"] : ["ascending", "descending"];
+  const next = [...orders, null][orders.indexOf(header.ariaSort) + 1];
+  for (const other of header.closest("thead").querySelectorAll("[aria-sort]")) {
+    other.removeAttribute("aria-sort");
+  }
+  const rows = [...body.rows].sort((a, b) => a.dataset.place - b.dataset.place);
+  if (next) {
+    header.ariaSort = next;
+    const sign = next === "ascending" ? 1 : -1;
+    rows.sort((a, b) => {
+      const [first, second] = [sortKey(a, place, kind), sortKey(b, place, kind)];
+      return first === null || second === null ? compare(first, second) : sign * compare(first, second);
+    });
+  }
+  body.append(...rows);
+}
+
+/* The header of a numbers table has two lines: the row's name spans both, groups sort nothing. */
+function addSortButtons(table) {
+  [...table.tBodies[0].rows].forEach((row, place) => { row.dataset.place = place; });
+  const lines = [...table.tHead.rows];
+  const headers = lines.length > 1
+    ? [lines[0].cells[0], ...lines[1].cells]
+    : [...lines[0].cells];
+  headers.forEach((header, place) => {
+    if (!header.dataset.sort) return;
+    const button = make("button", { type: "button" }, ...header.childNodes);
+    button.addEventListener("click", () => sortTable(header, place));
+    header.replaceChildren(button);
+  });
+}
+
+/* ---- Filters: a row goes when it does not match, a number of another verdict only fades. */
+
+const form = document.getElementById("filters");
+const tables = [...document.querySelectorAll("table[data-filtered]")];
+
+function matches(row, chosen, words, about) {
+  for (const [axis, value] of Object.entries(chosen)) {
+    if (axis !== "verdict" && row.dataset[axis] !== value) return false;
+  }
+  if (chosen.verdict && !row.querySelector(`[data-verdict="${CSS.escape(chosen.verdict)}"]`)) return false;
+  const text = `${about} ${row.textContent}`.toLowerCase();
+  return words.every((word) => text.includes(word));
+}
+
+function filterTable(table, chosen, words) {
+  const section = table.closest("section");
+  const about = `${section.querySelector("h3").textContent} ${table.tHead.textContent}`;
+  let shown = 0;
+  for (const row of table.tBodies[0].rows) {
+    row.hidden = !matches(row, chosen, words, about);
+    for (const cell of row.querySelectorAll("[data-verdict]")) {
+      const other = Boolean(chosen.verdict) && cell.dataset.verdict !== chosen.verdict;
+      cell.classList.toggle("other", other);
+      shown += !row.hidden && !other;
+    }
+  }
+  section.hidden = [...table.tBodies[0].rows].every((row) => row.hidden);
+  return shown;
+}
+
+function filter() {
+  const chosen = Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
+  const words = document.getElementById("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const shown = tables.reduce((sum, table) => sum + filterTable(table, chosen, words), 0);
+  const total = document.querySelectorAll("[data-verdict]").length;
+  document.getElementById("shown").textContent = `${shown} of ${total} numbers`;
+}
+
+form.hidden = false;
+form.addEventListener("input", filter);
+form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("reset", () => setTimeout(filter));
+document.querySelectorAll("table[data-sortable]").forEach(addSortButtons);
+filter();

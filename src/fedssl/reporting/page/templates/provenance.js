@@ -1,0 +1,190 @@
+/* ---- Provenance: #anchor of a number opens the dialog, leaving the anchor closes it. */
+
+const points = (value) => (value === null || value === undefined ? "—" : value.toFixed(2));
+const bytes = new Intl.NumberFormat("en", { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
+const plain = new Intl.NumberFormat("en");
+
+function duration(seconds) {
+  if (seconds < 120) return `${seconds.toFixed(1)} s`;
+  return seconds < 7200 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function pairs(entries) {
+  const list = make("dl", { class: "pairs" });
+  for (const [name, value] of entries) {
+    if (value === null || value === undefined) continue;
+    list.append(make("div", {}, make("dt", {}, name), make("dd", {}, value instanceof Node ? value : String(value))));
+  }
+  return list;
+}
+
+function folded(title, ...children) {
+  return make("details", {}, make("summary", {}, title), ...children);
+}
+
+function digests(entries) {
+  const table = make("table", { class: "digests" });
+  table.append(make("tbody", {}, ...entries.map(([name, digest]) =>
+    make("tr", {}, make("td", {}, name), make("td", {}, digest)))));
+  return table;
+}
+
+function command(text) {
+  const code = make("pre", {}, make("code", {}, text));
+  const button = make("button", { type: "button" }, "Copy");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(code); // without a clipboard, ready to be copied by hand
+    }
+  });
+  return make("div", { class: "command" }, code, button);
+}
+
+function flat(settings, prefix = "") {
+  return Object.entries(settings).flatMap(([key, value]) =>
+    value !== null && typeof value === "object" && !Array.isArray(value)
+      ? flat(value, `${prefix}${key}.`)
+      : [[`${prefix}${key}`, Array.isArray(value) ? value.join(", ") : String(value)]]);
+}
+
+function curve(curves) {
+  const [width, height, left, bottom] = [420, 190, 44, 24];
+  const rounds = curves.flatMap((line) => line.rounds);
+  const losses = curves.flatMap((line) => line.loss).filter((loss) => loss !== null);
+  const [first, last, low, high] = [Math.min(...rounds), Math.max(...rounds), Math.min(...losses), Math.max(...losses)];
+  const x = (round) => left + ((width - left - 46) * (round - first)) / (last - first || 1);
+  const y = (loss) => 10 + ((height - bottom - 20) * (high - loss)) / (high - low || 1);
+  const said = curves.map((line) => `${line.modality} from ${line.loss[0]} to ${line.loss.at(-1)}`).join(", ");
+  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "curve", role: "img", "aria-label": `Loss over rounds ${first} to ${last}: ${said}` });
+  svg.append(
+    draw("line", { class: "axis", x1: left, x2: left, y1: 6, y2: height - bottom }),
+    draw("line", { class: "axis", x1: left, x2: width - 40, y1: height - bottom, y2: height - bottom }),
+    draw("text", { x: left - 6, y: y(high) + 4, "text-anchor": "end" }, high.toPrecision(3)),
+    draw("text", { x: left - 6, y: y(low) + 4, "text-anchor": "end" }, low.toPrecision(3)),
+    draw("text", { x: left, y: height - 8 }, `round ${first}`),
+    draw("text", { x: x(last), y: height - 8, "text-anchor": "end" }, String(last)),
+  );
+  for (const line of curves) {
+    const drawn = line.loss.flatMap((loss, place) => (loss === null ? [] : [`${x(line.rounds[place])},${y(loss)}`]));
+    svg.append(draw("polyline", { class: line.modality, points: drawn.join(" ") }));
+    svg.append(draw("text", { class: line.modality, x: x(last) + 5, y: y(line.loss.at(-1) ?? low) + 4 }, line.modality));
+  }
+  return make("figure", {}, svg, make("figcaption", {}, "Training loss, mean over the clients of a round"));
+}
+
+function histogram(shards) {
+  const spread = (values) => values.map((value) => plain.format(value)).join(" / ");
+  const alt = `${shards.clients} clients by ${shards.classes} classes; a client holds ${spread(shards.samples)} samples of ${spread(shards.classes_held)} classes (least, median, most)`;
+  const image = make("img", { src: shards.picture, class: "histogram", alt });
+  const caption = `${shards.dataset}, seed ${shards.seed}: a line per client (${shards.clients}), a column per class (${shards.classes}), darker for more samples, at most ${plain.format(shards.largest)}. `
+    + `Samples of a client ${spread(shards.samples)}, classes ${spread(shards.classes_held)} (least, median, most). `
+    + `Dropped: ${shards.dropped}; clients with too few: ${shards.small_clients}.`;
+  return make("figure", {}, image, make("figcaption", {}, caption));
+}
+
+function hardware(machine) {
+  return `${machine.gpu ?? "no GPU"}; ${machine.cpu}, ${machine.cores} cores (${machine.host})`;
+}
+
+function job(place) {
+  const one = data.jobs[place];
+  const git = data.git[one.git];
+  const send = (count) => (count === undefined ? null : `${bytes.format(count / 1e6)}`);
+  const parts = make("div");
+  if (one.curves.length || one.shards.length) {
+    parts.append(make("div", { class: "drawings" },
+      one.curves.length ? curve(one.curves) : null,
+      ...one.shards.map((shards) => histogram(data.shards[shards]))));
+  }
+  parts.append(
+    pairs([
+      ["started", one.started.replace("T", " ")], ["took", duration(one.seconds)],
+      ["hardware", hardware(data.hardware[one.hardware])],
+      ["peak memory", Object.entries(one.memory).map(([where, mb]) => `${plain.format(mb)} MB ${where}`).join(", ")],
+      ["clients sent", send(one.bytes_up)], ["clients received", send(one.bytes_down)],
+      ...Object.entries(one.facts).map(([name, value]) => [name.replaceAll("_", " "), typeof value === "object" ? JSON.stringify(value) : value]),
+      ["commit", make("code", {}, `${git.commit ?? "none"}${git.dirty ? " with changes" : ""}`)],
+      ["digest of this record", make("code", {}, one.digest)],
+    ]),
+    folded("Settings", pairs(flat(data.settings[one.settings]))),
+    folded("Data it read (SHA-256)", digests(one.inputs.map((input) => data.inputs[input]))),
+    folded("What it wrote (SHA-256)", digests(one.outputs)),
+    folded(`Code it ran (SHA-256 of ${Object.keys(data.sources[one.sources]).length} files)`, digests(Object.entries(data.sources[one.sources]))),
+    folded("Versions", pairs(Object.entries(data.packages[one.packages]))),
+  );
+  return parts;
+}
+
+function run(one) {
+  const part = make("section", {}, make("h3", {}, `Seed ${one.seed ?? "—"}`));
+  if (one.model) {
+    part.append(make("h4", {}, "Pretraining"), command(`${data.command} --force ${one.model}`));
+    part.append(one.pretrain === null ? make("p", {}, "No record of it was found.") : job(one.pretrain));
+  }
+  for (const score of one.scores) {
+    part.append(
+      make("h4", {}, `Scored on ${score.task}, ${score.protocol}: ${points(score.value)} over ${plain.format(score.n_eval)} samples`),
+      command(`${data.command} --force ${score.path}`),
+      score.job === null ? make("p", {}, "No record of it was found.") : job(score.job));
+  }
+  return part;
+}
+
+function show(cell) {
+  const number = data.numbers[cell.id];
+  const table = cell.closest("table");
+  const section = cell.closest("section");
+  const place = cell.cellIndex;
+  const column = table.tHead.rows[1].cells[place - 1].textContent.replace(/[↕↑↓]/g, "").trim();
+  const close = make("button", { type: "button" }, "Close");
+  close.addEventListener("click", () => dialog.close());
+  const value = cell.querySelector(".measured").textContent.trim();
+  const paper = cell.querySelector(".paper")?.textContent.trim();
+  dialog.replaceChildren(
+    make("header", {}, make("div", {},
+      make("h2", { id: "provenance-title" }, `${cell.parentNode.cells[0].textContent}, ${column}: ${value}`),
+      make("p", {}, section.querySelector("h3").textContent.trim())), close),
+    make("div", {},
+      pairs([
+        ["verdict", cell.querySelector(".verdict").cloneNode(true)], ["published", paper?.replace("paper ", "")],
+        ["half of the 95 % interval", points(number.half_width)],
+        ["standard deviation over seeds", number.std === null ? "one seed" : points(number.std)],
+        ["seeds", number.n_seeds], ["samples scored", plain.format(number.n_eval)],
+      ]),
+      make("h3", {}, "Run it again, with all that hangs on it, up to this table"),
+      command(`${data.command} --forcerun ${number.runs.map((one) => one.model ?? one.scores[0].path).join(" ")} -- ${section.id}`),
+      ...number.runs.map(run)));
+  dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+let openedHere = false;
+
+function numberInHash() {
+  const id = decodeURIComponent(location.hash.slice(1));
+  return id in data.numbers ? document.getElementById(id) : null;
+}
+
+function follow() {
+  const cell = numberInHash();
+  if (cell) show(cell);
+  else dialog.close();
+}
+
+/* Closing goes back to where the reader came from, which is the table or, by a link from
+   elsewhere, the number's own cell. */
+dialog.addEventListener("close", () => {
+  const cell = numberInHash();
+  if (cell && openedHere) history.back();
+  else if (cell) history.replaceState(null, "", location.pathname + location.search);
+  openedHere = false;
+  cell?.querySelector(".measured").focus();
+});
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("a.measured")) openedHere = true;
+});
+addEventListener("hashchange", follow);
+follow();

@@ -1,0 +1,117 @@
+"""Renders the page: one file, nothing beside it, nothing from the network."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from fedssl.files import write_text
+from fedssl.reporting.markup import SCALED
+from fedssl.reporting.page.contradictions import read_contradictions, wrong_averages
+from fedssl.reporting.page.figures import figure_content
+from fedssl.reporting.page.jobs import Jobs
+from fedssl.reporting.page.numbers import read_table
+from fedssl.reporting.page.records import kind_of, read_gains, read_other, read_rows
+from fedssl.reporting.page.summary import (
+    choices,
+    missing_cells,
+    not_run,
+    run_summary,
+    verdict_counts,
+)
+
+TEMPLATES = Path(__file__).parent / "templates"
+Content = dict[str, Any]
+
+
+def write_page(
+    spec: Mapping[str, Any],
+    *,
+    tables: Sequence[str],
+    figures: Sequence[str],
+    claims: str,
+    contradictions: str,
+    published: Iterable[str],
+    certificate: str | None,
+    path: str | Path,
+) -> None:
+    """Write the report as one HTML file.
+
+    Args:
+        spec: scale, scale_note, results folder, command, studies, row axes and declared cells.
+        tables: CSVs of the tables folder, with their provenance beside them.
+        figures: SVGs of the figures folder, with their provenance beside them.
+        claims: `claims.csv`.
+        contradictions: What `read_contradictions` takes.
+        published: All files of published numbers.
+        certificate: The reproduction certificate, where there is one.
+        path: Where the page goes.
+    """
+    jobs = Jobs()
+    content = {
+        **_numbers(spec, tables, jobs=jobs),
+        "figures": [figure_content(figure) for figure in figures],
+        "claims": read_rows(claims),
+        "contradictions": read_contradictions(contradictions),
+        "wrong_averages": wrong_averages(published),
+        "missing_cells": missing_cells(spec["cells"]),
+        "certificate": certificate and Path(certificate).name,
+    }
+    data = jobs.as_data()
+    content["run"] = run_summary(data["jobs"], data["git"])
+    content["data"] = {"command": spec["command"], "numbers": content.pop("numbers"), **data}
+    write_text(path, render(content, spec=spec))
+
+
+def render(content: Content, *, spec: Mapping[str, Any]) -> str:
+    """Return the page; all that comes from data is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, script = _text("page.css"), _text("page.js") + _text("provenance.js")
+    return environment.get_template("page.html").render(
+        **content,
+        spec=spec,
+        scaled=spec["scale"] != "paper",
+        scaled_words=SCALED,
+        style=Markup(style),
+        script=Markup(script),
+        # The browser runs this script and no other, and asks no server for anything.
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src '{_hash(script)}'",
+    )
+
+
+def _numbers(spec: Mapping[str, Any], tables: Sequence[str], *, jobs: Jobs) -> Content:
+    of_kind: dict[str, list[str]] = {"numbers": [], "gains": [], "rows": []}
+    for table in tables:
+        of_kind[kind_of(table)].append(table)
+    read = [
+        read_table(table, jobs, axes=spec["axes"].get(Path(table).stem, {}))
+        for table in of_kind["numbers"]
+    ]
+    return {
+        "tables": read,
+        "gains": [read_gains(table) for table in of_kind["gains"]],
+        "others": [read_other(table) for table in of_kind["rows"]],
+        "numbers": {slug: detail for table in read for slug, detail in table["numbers"].items()},
+        "verdicts": verdict_counts(read),
+        "choices": choices(read),
+        "not_run": not_run(read),
+    }
+
+
+def _text(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"

@@ -1,0 +1,64 @@
+"""Inputs and parameters of the rule that writes the report page."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fedssl.configuration import Layer
+from fedssl.experiments import Grid
+from fedssl.paths import Tree
+from fedssl.rules.report import ReportRules
+from fedssl.rules.specs import row_axes
+
+Wildcards = Any
+_TEMPLATES = Path(__file__).parents[1] / "reporting" / "page" / "templates"
+
+
+class PageRules:
+    """The report page: every table and figure of every study."""
+
+    def __init__(self, grid: Grid, tree: Tree, report: ReportRules) -> None:
+        """Keep where things are."""
+        self._grid = grid
+        self._tree = tree
+        files = [Path(file) for study in report.studies for file in report.files(study)]
+        self.tables = [str(file) for file in files if file.suffix == ".csv"]
+        self.figures = [str(file.with_suffix(".svg")) for file in files if file.suffix == ".pdf"]
+        # A cell that ran again may give the same numbers in another time on another machine.
+        self.records = [
+            *(str(file.with_suffix(".provenance.json")) for file in files),
+            *(str(Path(tree.model(cell)).with_name("provenance.json")) for cell in grid.cells),
+        ]
+        # Not code that is imported, so no part of `sources`.
+        self.templates = sorted(map(str, _TEMPLATES.iterdir()))
+
+    def spec(self, layers: Sequence[Layer], *, shipped: int) -> dict[str, Any]:
+        """Return the page's scale, how to run a cell again, and what was declared.
+
+        `layers` are the configuration's sources, of which the first `shipped` come unasked.
+        """
+        config = self._grid.config
+        return {
+            "scale": config["scale"]["kind"],
+            "scale_note": config["scale"]["note"],
+            "results": self._tree.results,
+            "command": _command(layers[shipped:], paper=config["scale"]["kind"] == "paper"),
+            "studies": {name: study["title"] for name, study in config["studies"].items()},
+            "axes": {
+                name: {row["row"]: row_axes(row) for row in table["rows"]}
+                for name, table in config["tables"].items()
+            },
+            "cells": [self._tree.model(cell) for cell in self._grid.cells],
+        }
+
+
+def _command(layers: Sequence[Layer], *, paper: bool) -> str:
+    """Return the command line up to its targets, with the configuration that was given."""
+    *files, command_line = layers
+    words = ["snakemake", *(["--profile", "slurm"] if paper else ["--cores", "all"])]
+    if files:
+        words += ["--configfile", *(layer.name for layer in files)]
+    if command_line.content:
+        words += ["--config", *(f"{key}={value}" for key, value in command_line.content.items())]
+    return shlex.join(words)

@@ -1,0 +1,16 @@
+"""Write the report page: all numbers, and what each rests on, in one file."""
+
+from fedssl.job import job
+from fedssl.reporting.page.write import write_page
+
+with job(snakemake):
+    write_page(
+        snakemake.params.spec,
+        tables=snakemake.input.tables,
+        figures=snakemake.input.figures,
+        claims=snakemake.input.claims,
+        contradictions=snakemake.input.contradictions,
+        published=snakemake.input.published,
+        certificate=snakemake.input.get("certificate"),
+        path=snakemake.output.page,
+    )
