@@ -46,7 +46,7 @@ class Grid:
 def table_grid(frame: pd.DataFrame, spec: Mapping[str, Any], *, notes: Iterable[str] = ()) -> Grid:
     """Return a built table with its rows down and columns across, and `n_eval` at the bottom."""
     records = {(record["row"], record["column"]): record for record in frame.to_dict("records")}
-    rows, columns = list(frame["row"].unique()), _columns(frame)
+    rows, columns = list(frame["row"].unique()), column_order(frame)
     printed = " (published)" if frame["published"].notna().any() else ""
     legend = f"Measured ± standard deviation over seeds{printed}."
     return Grid(
@@ -73,7 +73,7 @@ def with_column(grid: Grid, heading: str, texts: Mapping[str, str]) -> Grid:
     )
 
 
-def _columns(frame: pd.DataFrame) -> list[str]:
+def column_order(frame: pd.DataFrame) -> list[str]:
     """Return the columns in the table's order, which the row with the most of them has."""
     rows = [list(part["column"]) for _, part in frame.groupby("row", sort=False)]
     longest = max(rows, key=len, default=[])

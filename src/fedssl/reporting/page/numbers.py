@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fedssl.files import read_json
+from fedssl.reporting.markup import column_order
 from fedssl.reporting.measurement import Measurement, measure
 from fedssl.reporting.page.jobs import Jobs
 from fedssl.reporting.published import PROTOCOL_LABELS
@@ -37,7 +38,7 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
     frame = pd.read_csv(csv, dtype={"table": str}, keep_default_na=False, na_values=[""])
     spec = read_json(csv.with_suffix(".provenance.json"))["settings"]
     records = {(record["row"], record["column"]): record for record in _records(frame)}
-    columns = list(dict.fromkeys(frame["column"]))
+    columns = column_order(frame)
     rows = list(dict.fromkeys(frame["row"]))
     slugs = _slugs(csv.stem, records)
     cells = {key: _cell(record, slugs[key], spec) for key, record in records.items()}
@@ -150,6 +151,7 @@ def _detail(record: Record, cell: Record, spec: Mapping[str, Any], *, jobs: Jobs
     """Return what the page says of a number beyond its cell: the seeds and their jobs."""
     found = _source(record, spec)
     return {
+        "column": record["column"],
         "std": record["std"],
         "n_seeds": record["n_seeds"],
         "n_eval": record["n_eval"],

@@ -135,22 +135,22 @@ function run(one) {
 
 function show(cell) {
   const number = data.numbers[cell.id];
-  const table = cell.closest("table");
   const section = cell.closest("section");
-  const place = cell.cellIndex;
-  const column = table.tHead.rows[1].cells[place - 1].textContent.replace(/[↕↑↓]/g, "").trim();
   const close = make("button", { type: "button" }, "Close");
   close.addEventListener("click", () => dialog.close());
-  const value = cell.querySelector(".measured").textContent.trim();
+  const measured = Number(cell.dataset.value);
+  const interval = number.half_width === null
+    ? null
+    : `${points(measured - number.half_width)} to ${points(measured + number.half_width)}`;
   const paper = cell.querySelector(".paper")?.textContent.trim();
   dialog.replaceChildren(
     make("header", {}, make("div", {},
-      make("h2", { id: "provenance-title" }, `${cell.parentNode.cells[0].textContent}, ${column}: ${value}`),
-      make("p", {}, section.querySelector("h3").textContent.trim())), close),
+      make("h2", { id: "provenance-title" }, `${cell.parentNode.cells[0].textContent}, ${number.column}: ${points(measured)}`),
+      make("p", {}, section.dataset.title)), close),
     make("div", {},
       pairs([
         ["verdict", cell.querySelector(".verdict").cloneNode(true)], ["published", paper?.replace("paper ", "")],
-        ["half of the 95 % interval", points(number.half_width)],
+        ["95 % interval", interval],
         ["standard deviation over seeds", number.std === null ? "one seed" : points(number.std)],
         ["seeds", number.n_seeds], ["samples scored", plain.format(number.n_eval)],
       ]),
