@@ -1,19 +1,15 @@
 """What the papers say of their numbers, tested on theirs and on ours."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 
-from fedssl.configuration import key_text
 from fedssl.errors import UserError
 from fedssl.files import atomic_write
+from fedssl.reporting.entries import read_entries
 from fedssl.reporting.predicates import Key, Number, Outcome, cells, evaluate, heading
 from fedssl.reporting.published import read_published
 from fedssl.reporting.tables import COLUMNS as TABLE_COLUMNS
@@ -78,18 +74,8 @@ def read_claims(path: str | Path) -> list[dict[str, Any]]:
         UserError: A claim breaks the schema, compares cells that do not match, or takes the id of
             another; names file and claim.
     """
-    path = Path(path)
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    schema = json.loads(path.with_name("schemas").joinpath("claims.schema.json").read_text())
-    error = best_match(Draft202012Validator(schema).iter_errors(content))
-    if error:
-        raise UserError(f"{path}: {key_text(error.absolute_path)}: {error.message}.")
-    claims: list[dict[str, Any]] = content["claims"]
-    known: set[str] = set()
+    claims = read_entries(path)
     for claim in claims:
-        if claim["id"] in known:
-            raise UserError(f"{path}: two claims have the id {claim['id']}; each needs its own.")
-        known.add(claim["id"])
         try:
             cells(claim["predicate"])
         except ValueError as mismatch:

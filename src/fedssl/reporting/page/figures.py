@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from fedssl.files import read_json
+from fedssl.reporting.page.records import title_of
 
 _SVG_BYTES = 120_000
 _PNG_WIDTH, _PNG_COLOURS = 1400, 64
@@ -18,10 +18,9 @@ def figure_content(svg: str | Path) -> dict[str, Any]:
     An image element runs no script and loads nothing, so the drawing cannot reach the page.
     """
     svg = Path(svg)
-    settings = read_json(svg.with_suffix(".provenance.json"))["settings"]
     return {
         "name": svg.stem,
-        "title": settings.get("title", svg.stem.replace("_", " ")),
+        "title": title_of(svg),
         "picture": _picture(svg),
         "files": [svg.with_suffix(f".{kind}").name for kind in ("pdf", "svg", "png")],
     }

@@ -1,7 +1,7 @@
 """A paper's table as the page shows it: rows down, columns across, each number with its jobs."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,13 @@ import pandas as pd
 from fedssl.files import read_json
 from fedssl.reporting.markup import column_order
 from fedssl.reporting.measurement import Measurement, measure
+from fedssl.reporting.metrics import Metric, read_metric
 from fedssl.reporting.page.jobs import Jobs
 from fedssl.reporting.published import PROTOCOL_LABELS
 
 AXES = ("method", "arch", "aggregator", "split")
 _PROTOCOLS = {label: protocol for protocol, label in PROTOCOL_LABELS.items()}
-_CELL = re.compile(
-    r"/pretrain/(?P<study>[^/]+)/(?P<method>[^/]+)/(?P<arch>[^/]+)/(?P<aggregator>[^/]+)"
-    r"/(?P<split>[^/]+)/(?P<variant>[^/]+)/seed(?P<seed>\d+)/"
-)
-_RANDOM_INIT = re.compile(
-    r"/evaluate/(?P<study>[^/]+)/random-init/(?P<arch>[^/]+)/[^/]+/seed(?P<seed>\d+)/"
-)
+_SEED = re.compile(r"/seed(\d+)[/.]")
 Record = dict[str, Any]
 
 
@@ -45,7 +40,7 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
     return {
         "name": csv.stem,
         "study": spec["study"],
-        "title": f"Table {spec['table']}: {spec['title']}",
+        "title": f"{_kind(spec['table'])}: {spec['title']}",
         "groups": _groups(columns),
         "headings": columns,
         "columns": [split_heading(column)[0] for column in columns],
@@ -66,6 +61,12 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
     }
 
 
+def _kind(table: str) -> str:
+    """Return "Table 2" for 2 and "Figure 3" for figure3."""
+    name, number = re.fullmatch(r"(\D*)(.*)", table).groups()  # type: ignore[union-attr]
+    return f"{name.capitalize() or 'Table'} {number}".strip()
+
+
 def split_heading(column: str) -> tuple[str, str]:
     """Return a table CSV's column as task and protocol: "C-10 L.P" is C-10, linear-probe."""
     for label, protocol in _PROTOCOLS.items():
@@ -74,13 +75,10 @@ def split_heading(column: str) -> tuple[str, str]:
     return column, ""
 
 
-def axes_of(path: str) -> dict[str, str]:
-    """Return method, arch, aggregator, split and seed from a path, as far as it names them."""
-    if match := _CELL.search(path):
-        return match.groupdict()
-    if match := _RANDOM_INIT.search(path):
-        return {**match.groupdict(), "method": "random-init"}
-    return {}
+def seed_of(path: str) -> str | None:
+    """Return the seed that a path of the results tree names, None where it names none."""
+    match = _SEED.search(path)
+    return match[1] if match else None
 
 
 def _records(frame: pd.DataFrame) -> list[Record]:
@@ -130,33 +128,40 @@ def _cell(record: Record, slug: str, spec: Mapping[str, Any]) -> Record:
 
 def _measurement(record: Record, spec: Mapping[str, Any]) -> Measurement | None:
     """Return the number again, from the files that the table was made of: it has the interval."""
-    found = _source(record, spec)
-    if found is None or record["measured"] is None:
+    source = _source(record, spec)
+    if source is None or record["measured"] is None:
         return None
-    cells, protocol, tasks = found
+    cells, protocol, tasks = source
     return measure(cells, protocol, tasks=tasks)
 
 
 def _source(record: Record, spec: Mapping[str, Any]) -> tuple[list[Record], str, list[str]] | None:
     """Return the cells, protocol and tasks of a number, None where its table names none."""
     name, protocol = split_heading(record["column"])
-    row = next((row for row in spec["rows"] if row["row"] == record["row"]), None)
-    column = next(
-        (c for c in spec["columns"] if (c["column"], c["protocol"]) == (name, protocol)), None
-    )
-    return (row["cells"], protocol, column["tasks"]) if row and column else None
+    for row in _mappings(spec["rows"]):
+        for column in _mappings(spec["columns"]):
+            same = (row["row"], column["column"], column["protocol"])
+            if same == (record["row"], name, protocol):
+                return row["cells"], column.get("score", protocol), column["tasks"]
+    return None
+
+
+def _mappings(items: Iterable[Any]) -> Iterator[Record]:
+    return (item for item in items if isinstance(item, dict))
 
 
 def _detail(record: Record, cell: Record, spec: Mapping[str, Any], *, jobs: Jobs) -> Record:
     """Return what the page says of a number beyond its cell: the seeds and their jobs."""
-    found = _source(record, spec)
+    source = _source(record, spec)
+    paths = record["cell"].split()
     return {
         "column": record["column"],
         "std": record["std"],
         "n_seeds": record["n_seeds"],
         "n_eval": record["n_eval"],
         "half_width": cell["half_width"],
-        "runs": list(_runs(*found, jobs=jobs)) if found else [],
+        "cell": record["cell"],
+        "runs": list(_runs(*source, jobs=jobs)) if source else [_run(paths, [], jobs=jobs)],
     }
 
 
@@ -164,21 +169,26 @@ def _runs(cells: list[Record], protocol: str, tasks: list[str], *, jobs: Jobs) -
     """Yield, for each seed that has every task, its pretraining and its scores."""
     for cell in cells:
         paths = cell["metrics"].get(protocol, {})
-        if not tasks or not all(task in paths and Path(paths[task]).is_file() for task in tasks):
+        if not all(task in paths and Path(paths[task]).is_file() for task in tasks):
             continue
-        yield {
-            "seed": axes_of(cell["cell"] or paths[tasks[0]]).get("seed"),
-            "model": cell["cell"],
-            "pretrain": jobs.job_of(cell["cell"]) if cell["cell"] else None,
-            "scores": [
-                {
-                    "task": task,
-                    "protocol": protocol,
-                    "path": paths[task],
-                    "value": round(read_json(paths[task])["value"], 4),
-                    "n_eval": read_json(paths[task])["n_eval"],
-                    "job": jobs.job_of(paths[task]),
-                }
-                for task in tasks
-            ],
+        scores = [read_metric(paths[task], task=task, protocol=protocol) for task in tasks]
+        models = cell["cell"].split() if cell["cell"] else []
+        yield _run(models, list(zip(tasks, scores, strict=True)), jobs=jobs)
+
+
+def _run(outputs: list[str], scores: list[tuple[str, Metric]], *, jobs: Jobs) -> Record:
+    """Return a seed's steps: what each gave, the path that runs it again, and its job."""
+    made = [{"path": path, "job": jobs.job_of(path)} for path in outputs]
+    scored = [
+        {
+            "path": str(metric.path),
+            "job": jobs.job_of(metric.path),
+            "scored": task,
+            "value": round(metric.value, 4),
+            "n_eval": metric.n_eval,
         }
+        for task, metric in scores
+    ]
+    steps: list[Record] = [*made, *scored]
+    seeds = dict.fromkeys(seed_of(step["path"]) for step in steps)
+    return {"seed": next(iter(seeds), None), "steps": steps}

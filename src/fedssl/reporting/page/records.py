@@ -40,20 +40,21 @@ def read_gains(path: str | Path) -> Record:
 
 
 def read_other(path: str | Path) -> Record:
-    """Return a table of any shape: title, header, and rows of text with whether they are numbers."""
+    """Return a table of any shape: title, header, rows of text, and which columns are numbers."""
     path = Path(path)
     rows = read_rows(path)
     header = list(rows[0]) if rows else []
     return {
         "name": path.stem,
-        "title": _title(path),
+        "title": title_of(path),
         "header": header,
         "numeric": [_is_numeric([row[column] for row in rows]) for column in header],
         "rows": [[row[column] for column in header] for row in rows],
     }
 
 
-def _title(path: Path) -> str:
+def title_of(path: Path) -> str:
+    """Return the title that a table's or figure's job was given, or else the file's name."""
     record = path.with_suffix(".provenance.json")
     settings: Mapping[str, Any] = read_json(record)["settings"] if record.is_file() else {}
     return str(settings.get("title", path.stem.replace("_", " ")))

@@ -10,8 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fedssl.files import write_text
+from fedssl.reporting.entries import read_entries
 from fedssl.reporting.markup import SCALED
-from fedssl.reporting.page.contradictions import read_contradictions, wrong_averages
+from fedssl.reporting.page.averages import wrong_averages
 from fedssl.reporting.page.figures import figure_content
 from fedssl.reporting.page.jobs import Jobs
 from fedssl.reporting.page.numbers import read_table
@@ -46,17 +47,17 @@ def write_page(
         tables: CSVs of the tables folder, with their provenance beside them.
         figures: SVGs of the figures folder, with their provenance beside them.
         claims: `claims.csv`.
-        contradictions: What `read_contradictions` takes.
+        contradictions: `contradictions.yaml`, with its schema in `schemas` beside it.
         published: All files of published numbers.
         certificate: The reproduction certificate, where there is one.
         path: Where the page goes.
     """
     jobs = Jobs()
     content = {
-        **_numbers(spec, tables, jobs=jobs),
-        "figures": [figure_content(figure) for figure in figures],
+        **_numbers(spec, _with_twins(tables, figures, ".csv"), jobs=jobs),
+        "figures": [figure_content(figure) for figure in _with_twins(figures, tables, ".svg")],
         "claims": read_rows(claims),
-        "contradictions": read_contradictions(contradictions),
+        "contradictions": read_entries(contradictions),
         "wrong_averages": wrong_averages(published),
         "missing_cells": missing_cells(spec["cells"]),
         "certificate": certificate and Path(certificate).name,
@@ -88,6 +89,16 @@ def render(content: Content, *, spec: Mapping[str, Any]) -> str:
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src '{_hash(script)}'",
     )
+
+
+def _with_twins(files: Sequence[str], others: Sequence[str], suffix: str) -> list[str]:
+    """Return the files, and those of the same folder that bear the name of another product.
+
+    A rule that writes a table and its figure declares one of them to the page.
+    """
+    folder = {".csv": "tables", ".svg": "figures"}[suffix]
+    twins = (Path(o).parents[1] / folder / f"{Path(o).stem}{suffix}" for o in others)
+    return list(dict.fromkeys([*files, *(str(twin) for twin in twins if twin.is_file())]))
 
 
 def _numbers(spec: Mapping[str, Any], tables: Sequence[str], *, jobs: Jobs) -> Content:

@@ -118,19 +118,17 @@ function job(place) {
   return parts;
 }
 
+function step(one) {
+  const rule = one.job === null ? "a job" : data.jobs[one.job].rule.replaceAll("_", " ");
+  const title = one.scored === undefined
+    ? rule.replace(/^./, (letter) => letter.toUpperCase())
+    : `Scored on ${one.scored}: ${points(one.value)} over ${plain.format(one.n_eval)} samples`;
+  return make("section", {}, make("h4", {}, title), command(`${data.command} --force ${one.path}`),
+    one.job === null ? make("p", {}, "No record of this job was found.") : job(one.job));
+}
+
 function run(one) {
-  const part = make("section", {}, make("h3", {}, `Seed ${one.seed ?? "—"}`));
-  if (one.model) {
-    part.append(make("h4", {}, "Pretraining"), command(`${data.command} --force ${one.model}`));
-    part.append(one.pretrain === null ? make("p", {}, "No record of it was found.") : job(one.pretrain));
-  }
-  for (const score of one.scores) {
-    part.append(
-      make("h4", {}, `Scored on ${score.task}, ${score.protocol}: ${points(score.value)} over ${plain.format(score.n_eval)} samples`),
-      command(`${data.command} --force ${score.path}`),
-      score.job === null ? make("p", {}, "No record of it was found.") : job(score.job));
-  }
-  return part;
+  return make("section", {}, make("h3", {}, one.seed === null ? "Run" : `Seed ${one.seed}`), ...one.steps.map(step));
 }
 
 function show(cell) {
@@ -155,7 +153,7 @@ function show(cell) {
         ["seeds", number.n_seeds], ["samples scored", plain.format(number.n_eval)],
       ]),
       make("h3", {}, "Run it again, with all that hangs on it, up to this table"),
-      command(`${data.command} --forcerun ${number.runs.map((one) => one.model ?? one.scores[0].path).join(" ")} -- ${section.id}`),
+      command(`${data.command} --forcerun ${number.cell} -- ${section.id}`),
       ...number.runs.map(run)));
   dialog.showModal();
   dialog.scrollTop = 0;

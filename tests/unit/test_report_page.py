@@ -1,0 +1,138 @@
+"""The report page as a file: what it says, what it escapes, how large it is."""
+
+import base64
+import html
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from fedssl.errors import UserError
+from fedssl.reporting.entries import read_entries
+from fedssl.reporting.page.averages import wrong_averages
+from fedssl.reporting.page.pool import Pool
+from fedssl.reporting.page.shards import histogram_picture
+from tests.report_tree import PUBLISHED, ROOT, ReportTree
+
+HOSTILE = (
+    "</script><script>document.title='owned'</script><img src=x onerror=\"document.title=1\">'"
+)
+
+
+@pytest.fixture(scope="module")
+def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    tree = ReportTree.of(tmp_path_factory.mktemp("hostile"), "demo.yaml")
+    tree.host = HOSTILE
+    tree.config["tables"]["fssuavl_table2"]["title"] = HOSTILE
+    tree.config["scale"]["note"] = HOSTILE
+    row = {"row": HOSTILE, "arch": "resnet18", "split": "a0-i0-b100"}
+    tree.config["tables"]["fssuavl_table2"]["rows"].append(row)
+    return tree.write().read_text()
+
+
+def payload(page: str) -> dict:
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(match[1])
+
+
+def test_nothing_from_data_becomes_markup(hostile_page: str) -> None:
+    assert "<script>document" not in hostile_page and "<img src=x" not in hostile_page
+    assert (
+        html.escape(HOSTILE, quote=False).replace('"', "&#34;").replace("'", "&#39;")
+        in hostile_page
+    )
+    assert any(machine["host"] == HOSTILE for machine in payload(hostile_page)["hardware"])
+
+
+def test_a_scaled_run_says_so_at_every_number_and_on_top(hostile_page: str) -> None:
+    assert "Nothing here is at paper scale." in hostile_page
+    cells = re.findall(r'<td id="[^"]*" data-verdict="([^"]*)"(.*?)</td>', hostile_page, re.DOTALL)
+    measured = [verdict for verdict, rest in cells if 'class="measured"' in rest]
+    assert measured and set(measured) == {"scaled"}
+    assert 'class="delta"' not in hostile_page
+
+
+def test_not_run_never_prints_a_number(hostile_page: str) -> None:
+    cells = re.findall(r'data-verdict="not-run"(.*?)</td>', hostile_page, re.DOTALL)
+    assert cells
+    assert not any("measured" in cell or "data-value" in cell for cell in cells)
+
+
+@pytest.fixture(scope="module")
+def paper_tree(tmp_path_factory: pytest.TempPathFactory) -> ReportTree:
+    tree = ReportTree.of(tmp_path_factory.mktemp("paper"))
+    tree.write()
+    return tree
+
+
+def test_the_paper_grid_fits_into_two_megabytes(paper_tree: ReportTree) -> None:
+    assert paper_tree.page.stat().st_size < 2_000_000
+
+
+def test_at_paper_scale_verdicts_and_distances_show(paper_tree: ReportTree) -> None:
+    page = paper_tree.page.read_text()
+    assert "Nothing here is at paper scale" not in page and ">scaled<" not in page
+    assert 'data-verdict="differs"' in page and 'class="delta"' in page
+
+
+def test_every_measured_number_leads_to_its_jobs(paper_tree: ReportTree) -> None:
+    page = paper_tree.page.read_text()
+    data = payload(page)
+    links = re.findall(r'class="measured" href="#([^"]*)"', page)
+    assert links and set(links) == set(data["numbers"])
+    for number in data["numbers"].values():
+        steps = [step for run in number["runs"] for step in run["steps"]]
+        assert len(number["runs"]) == number["n_seeds"] == 3
+        assert steps and all(step["job"] is not None for step in steps)
+        assert number["half_width"] > 0
+    trained = [job for job in data["jobs"] if job["rule"] == "pretrain"]
+    assert trained and all(job["curves"] and job["shards"] and job["bytes_up"] for job in trained)
+
+
+def test_the_command_names_the_configuration(hostile_page: str) -> None:
+    command = payload(hostile_page)["command"]
+    assert command.startswith("snakemake --cores all --configfile ")
+    assert command.endswith("config/demo.yaml")
+
+
+def test_a_class_histogram_is_drawn_blank_only_where_it_is_empty() -> None:
+    histogram = np.array([[0, 1, 400], [25, 0, 100]])
+    uri = histogram_picture(histogram)
+    picture = Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
+    alpha = np.asarray(picture.convert("RGBA"))[..., 3]
+    assert alpha.shape == histogram.shape
+    assert ((alpha == 0) == (histogram == 0)).all()
+    order = np.argsort(histogram, axis=None)
+    assert (np.diff(alpha.ravel()[order].astype(int)) >= 0).all() and alpha.max() == 255
+
+
+def test_what_jobs_share_is_stored_once() -> None:
+    pool = Pool()
+    places = [pool.place(value) for value in ({"a": 1, "b": 2}, {"b": 2, "a": 1}, [1], {"a": 1})]
+    assert places == [0, 0, 1, 2] and len(pool.items) == 3
+
+
+def test_contradictions_are_valid_and_of_both_papers() -> None:
+    entries = read_entries(ROOT / "config/contradictions.yaml")
+    assert {"fssuavl", "fassl", "code"} == {entry["paper"] for entry in entries}
+    assert len(entries) >= 39
+
+
+def test_a_second_entry_of_one_id_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "schemas").symlink_to(ROOT / "config/schemas")
+    entries = read_entries(ROOT / "config/contradictions.yaml")
+    path = tmp_path / "contradictions.yaml"
+    path.write_text(yaml.safe_dump({"contradictions": [entries[0], entries[0]]}))
+    with pytest.raises(UserError, match=f"two contradictions have the id {entries[0]['id']}"):
+        read_entries(path)
+
+
+def test_the_wrong_average_of_the_paper_is_found() -> None:
+    (wrong,) = wrong_averages(PUBLISHED)
+    assert (wrong["table"], wrong["row"], wrong["column"]) == ("3", "FSSUAVL ViT", "Avg. L.P")
+    assert wrong["printed"] == 18.52 and wrong["recomputed"] == pytest.approx(18.5067, abs=1e-4)
