@@ -1,6 +1,7 @@
 """The report page as a file: what it says, what it escapes, how large it is."""
 
 import base64
+import gzip
 import html
 import io
 import json
@@ -36,8 +37,8 @@ def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def payload(page: str) -> dict:
-    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    return json.loads(match[1])
+    match = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(gzip.decompress(base64.b64decode(match[1])))
 
 
 def test_nothing_from_data_becomes_markup(hostile_page: str) -> None:
@@ -86,7 +87,7 @@ def test_every_measured_number_leads_to_its_jobs(paper_tree: ReportTree) -> None
     links = re.findall(r'class="measured" href="#([^"]*)"', page)
     assert links and set(links) == set(data["numbers"])
     for number in data["numbers"].values():
-        steps = [step for run in number["runs"] for step in run["steps"]]
+        steps = [data["steps"][place] for run in number["runs"] for place in run["steps"]]
         assert len(number["runs"]) == number["n_seeds"] == 3
         assert steps and all(step["job"] is not None for step in steps)
         assert number["half_width"] > 0

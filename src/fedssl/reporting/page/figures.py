@@ -7,9 +7,9 @@ from typing import Any
 
 from fedssl.reporting.page.records import title_of
 
-_SVG_BYTES = 120_000
-_PNG_WIDTH, _PNG_COLOURS = 1400, 64
-_MIME = {"svg": "image/svg+xml", "png": "image/png"}
+_SVG_BYTES = 80_000
+_WIDTH = 1400  # pixels, of a picture
+_MIME = {"svg": "image/svg+xml", "webp": "image/webp"}
 
 
 def figure_content(svg: str | Path) -> dict[str, Any]:
@@ -29,18 +29,18 @@ def figure_content(svg: str | Path) -> dict[str, Any]:
 def _picture(svg: Path) -> str:
     if svg.stat().st_size <= _SVG_BYTES:
         return _data_uri("svg", svg.read_bytes())
-    return _data_uri("png", _shrunk(svg.with_suffix(".png")))
+    return _data_uri("webp", _shrunk(svg.with_suffix(".png")))
 
 
 def _shrunk(png: Path) -> bytes:
     from PIL import Image
 
     with Image.open(png) as full:
-        width = min(full.width, _PNG_WIDTH)
+        width = min(full.width, _WIDTH)
         size = (width, round(full.height * width / full.width))
-        small = full.convert("RGB").resize(size).quantize(_PNG_COLOURS)
+        small = full.convert("RGB").resize(size).quantize(64).convert("RGB")
     stream = io.BytesIO()
-    small.save(stream, format="png", optimize=True)
+    small.save(stream, format="webp", lossless=True)
     return stream.getvalue()
 
 

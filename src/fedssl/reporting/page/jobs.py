@@ -9,14 +9,17 @@ from fedssl.reporting.figures import round_losses
 from fedssl.reporting.page.pool import Pool
 from fedssl.reporting.page.shards import shards_summary
 
-_POOLS = ("settings", "git", "packages", "hardware", "sources", "inputs", "shards")
+_POOLS = (
+    *("folders", "git", "hardware", "inputs", "packages"),
+    *("rounds", "settings", "shards", "sources", "steps"),
+)
 # Facts that a job adds to its record stand in none of these keys.
 _RECORDED = {
     *("bytes_down", "bytes_up", "digest", "ended", "git", "hardware", "inputs", "outputs"),
     *("packages", "peak_memory_mb", "python", "rule", "seconds", "settings", "sources"),
     *("started", "wildcards"),
 }
-_DIGITS = 4  # of a loss, in its curve
+_DIGITS = 3  # of a loss, in its curve
 
 
 class Jobs:
@@ -28,8 +31,17 @@ class Jobs:
         self._places: dict[Path, int] = {}
         self._pools = {name: Pool() for name in _POOLS}
 
-    def job_of(self, output: str | Path) -> int | None:
-        """Return the place of the job that wrote a file, None where no record says so."""
+    def step(self, output: str | Path, **facts: Any) -> int:
+        """Return the place of a step: a file, the job behind it if known, and the facts given."""
+        output = Path(output)
+        path = [self._place("folders", str(output.parent)), output.name]
+        return self._place("steps", {"path": path, "job": self._job_of(output), **facts})
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the jobs, and what they share under the names of their keys."""
+        return {"jobs": self._jobs, **{name: pool.items for name, pool in self._pools.items()}}
+
+    def _job_of(self, output: Path) -> int | None:
         record = find_record(output)
         if record is None:
             return None
@@ -38,15 +50,18 @@ class Jobs:
             self._jobs.append(self._job(read_json(record)))
         return self._places[record]
 
-    def as_data(self) -> dict[str, Any]:
-        """Return the jobs, and what they share under the names of their keys."""
-        return {"jobs": self._jobs, **{name: pool.items for name, pool in self._pools.items()}}
-
     def _job(self, record: dict[str, Any]) -> dict[str, Any]:
-        shared = {
-            "settings": self._place("settings", record["settings"]),
+        kept = ("rule", "started", "seconds", "digest", "bytes_up", "bytes_down")
+        settings = {key: value for key, value in record["settings"].items() if key != "seed"}
+        packages = {"python": record["python"], **record["packages"]}
+        return {
+            **{name: record[name] for name in kept if name in record},
+            "memory": record["peak_memory_mb"],
+            "facts": {name: record[name] for name in record if name not in _RECORDED},
+            "seed": record["settings"].get("seed"),
+            "settings": self._place("settings", settings),
             "git": self._place("git", record["git"]),
-            "packages": self._place("packages", {"python": record["python"], **record["packages"]}),
+            "packages": self._place("packages", packages),
             "hardware": self._place("hardware", record["hardware"]),
             "sources": self._place("sources", record["sources"]),
             "inputs": [self._place("inputs", item) for item in record["inputs"].items()],
@@ -55,15 +70,10 @@ class Jobs:
                 for path in record["inputs"]
                 if "/shards/" in path and path.endswith(".json") and Path(path).is_file()
             ],
-        }
-        kept = ("rule", "started", "seconds", "digest", "bytes_up", "bytes_down")
-        return {
-            **{name: record[name] for name in kept if name in record},
-            "memory": record["peak_memory_mb"],
-            "facts": {name: record[name] for name in record if name not in _RECORDED},
-            "outputs": [[Path(name).name, sha] for name, sha in sorted(record["outputs"].items())],
-            **shared,
-            "curves": list(_curves(record["outputs"])),
+            "curves": [
+                {**curve, "rounds": self._place("rounds", curve["rounds"])}
+                for curve in _curves(record["outputs"])
+            ],
         }
 
     def _place(self, pool: str, value: Any) -> int:

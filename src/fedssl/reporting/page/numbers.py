@@ -159,8 +159,7 @@ def _detail(record: Record, cell: Record, spec: Mapping[str, Any], *, jobs: Jobs
         "std": record["std"],
         "n_seeds": record["n_seeds"],
         "n_eval": record["n_eval"],
-        "half_width": cell["half_width"],
-        "cell": record["cell"],
+        "half_width": cell["half_width"] and round(cell["half_width"], 4),
         "runs": list(_runs(*source, jobs=jobs)) if source else [_run(paths, [], jobs=jobs)],
     }
 
@@ -177,18 +176,11 @@ def _runs(cells: list[Record], protocol: str, tasks: list[str], *, jobs: Jobs) -
 
 
 def _run(outputs: list[str], scores: list[tuple[str, Metric]], *, jobs: Jobs) -> Record:
-    """Return a seed's steps: what each gave, the path that runs it again, and its job."""
-    made = [{"path": path, "job": jobs.job_of(path)} for path in outputs]
+    """Return a seed's steps: the files made, each with its job, and what they scored."""
+    paths = [*outputs, *(str(metric.path) for _, metric in scores)]
+    made = [jobs.step(path) for path in outputs]
     scored = [
-        {
-            "path": str(metric.path),
-            "job": jobs.job_of(metric.path),
-            "scored": task,
-            "value": round(metric.value, 4),
-            "n_eval": metric.n_eval,
-        }
+        jobs.step(metric.path, scored=task, value=round(metric.value, 4), n_eval=metric.n_eval)
         for task, metric in scores
     ]
-    steps: list[Record] = [*made, *scored]
-    seeds = dict.fromkeys(seed_of(step["path"]) for step in steps)
-    return {"seed": next(iter(seeds), None), "steps": steps}
+    return {"seed": next(iter(map(seed_of, paths)), None), "steps": [*made, *scored]}

@@ -1,7 +1,9 @@
 """Renders the page: one file, nothing beside it, nothing from the network."""
 
 import base64
+import gzip
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,8 @@ def write_page(
     }
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
-    content["data"] = {"command": spec["command"], "numbers": content.pop("numbers"), **data}
+    data |= {"command": spec["command"], "numbers": content.pop("numbers")}
+    content["data"] = _packed(data)
     write_text(path, render(content, spec=spec))
 
 
@@ -118,6 +121,12 @@ def _numbers(spec: Mapping[str, Any], tables: Sequence[str], *, jobs: Jobs) -> C
         "choices": choices(read),
         "not_run": not_run(read),
     }
+
+
+def _packed(data: Content) -> str:
+    """Return data as base64 of gzipped JSON: hundreds of jobs in a fifth of the space."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _text(name: str) -> str:

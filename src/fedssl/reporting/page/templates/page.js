@@ -1,6 +1,7 @@
-"use strict";
-
-const data = JSON.parse(document.getElementById("data").textContent);
+/* The data of all jobs: JSON, gzipped, as base64. */
+const packed = Uint8Array.from(atob(document.getElementById("data").textContent), (c) => c.charCodeAt(0));
+const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+const data = await new Response(unpacked).json();
 const dialog = document.getElementById("provenance");
 
 /* Elements are made from text, never from markup: what stands in the data cannot become a tag. */

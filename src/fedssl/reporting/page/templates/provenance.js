@@ -52,7 +52,7 @@ function flat(settings, prefix = "") {
 
 function curve(curves) {
   const [width, height, left, bottom] = [420, 190, 44, 24];
-  const rounds = curves.flatMap((line) => line.rounds);
+  const rounds = curves.flatMap((line) => data.rounds[line.rounds]);
   const losses = curves.flatMap((line) => line.loss).filter((loss) => loss !== null);
   const [first, last, low, high] = [Math.min(...rounds), Math.max(...rounds), Math.min(...losses), Math.max(...losses)];
   const x = (round) => left + ((width - left - 46) * (round - first)) / (last - first || 1);
@@ -68,7 +68,7 @@ function curve(curves) {
     draw("text", { x: x(last), y: height - 8, "text-anchor": "end" }, String(last)),
   );
   for (const line of curves) {
-    const drawn = line.loss.flatMap((loss, place) => (loss === null ? [] : [`${x(line.rounds[place])},${y(loss)}`]));
+    const drawn = line.loss.flatMap((loss, place) => (loss === null ? [] : [`${x(data.rounds[line.rounds][place])},${y(loss)}`]));
     svg.append(draw("polyline", { class: line.modality, points: drawn.join(" ") }));
     svg.append(draw("text", { class: line.modality, x: x(last) + 5, y: y(line.loss.at(-1) ?? low) + 4 }, line.modality));
   }
@@ -101,7 +101,7 @@ function job(place) {
   }
   parts.append(
     pairs([
-      ["started", one.started.replace("T", " ")], ["took", duration(one.seconds)],
+      ["seed", one.seed], ["started", one.started.replace("T", " ")], ["took", duration(one.seconds)],
       ["hardware", hardware(data.hardware[one.hardware])],
       ["peak memory", Object.entries(one.memory).map(([where, mb]) => `${plain.format(mb)} MB ${where}`).join(", ")],
       ["clients sent", send(one.bytes_up)], ["clients received", send(one.bytes_down)],
@@ -111,24 +111,33 @@ function job(place) {
     ]),
     folded("Settings", pairs(flat(data.settings[one.settings]))),
     folded("Data it read (SHA-256)", digests(one.inputs.map((input) => data.inputs[input]))),
-    folded("What it wrote (SHA-256)", digests(one.outputs)),
     folded(`Code it ran (SHA-256 of ${Object.keys(data.sources[one.sources]).length} files)`, digests(Object.entries(data.sources[one.sources]))),
     folded("Versions", pairs(Object.entries(data.packages[one.packages]))),
   );
   return parts;
 }
 
-function step(one) {
-  const rule = one.job === null ? "a job" : data.jobs[one.job].rule.replaceAll("_", " ");
+const pathOf = (one) => `${data.folders[one.path[0]]}/${one.path[1]}`;
+
+function step(place) {
+  const one = data.steps[place];
+  const rule = one.job === null ? "job" : data.jobs[one.job].rule.replaceAll("_", " ");
   const title = one.scored === undefined
     ? rule.replace(/^./, (letter) => letter.toUpperCase())
     : `Scored on ${one.scored}: ${points(one.value)} over ${plain.format(one.n_eval)} samples`;
-  return make("section", {}, make("h4", {}, title), command(`${data.command} --force ${one.path}`),
+  return make("section", {}, make("h4", {}, title), command(`${data.command} --force ${pathOf(one)}`),
     one.job === null ? make("p", {}, "No record of this job was found.") : job(one.job));
 }
 
 function run(one) {
   return make("section", {}, make("h3", {}, one.seed === null ? "Run" : `Seed ${one.seed}`), ...one.steps.map(step));
+}
+
+/* What to force: the models, or, where nothing was trained, the scores. */
+function forced(number) {
+  const steps = number.runs.flatMap((one) => one.steps).map((place) => data.steps[place]);
+  const models = steps.filter((one) => one.scored === undefined);
+  return (models.length ? models : steps).map(pathOf).join(" ");
 }
 
 function show(cell) {
@@ -153,7 +162,7 @@ function show(cell) {
         ["seeds", number.n_seeds], ["samples scored", plain.format(number.n_eval)],
       ]),
       make("h3", {}, "Run it again, with all that hangs on it, up to this table"),
-      command(`${data.command} --forcerun ${number.cell} -- ${section.id}`),
+      command(`${data.command} --forcerun ${forced(number)} -- ${section.id}`),
       ...number.runs.map(run)));
   dialog.showModal();
   dialog.scrollTop = 0;
