@@ -7,7 +7,7 @@ from tests.workflow.project import CONFIG, Project
 CELLS = 3
 # Tables show the base FedAvg cell only, so another cell's change leaves them alone.
 ONE_CELL = {"pretrain": 1, "evaluate": 1, "gains": 1, "loss_figure": 1}
-ONE_CELL |= {"communication": 1, "certificate": 1}
+ONE_CELL |= {"communication": 1, "certificate": 1, "report_page": 1}
 ALL_CELLS = ONE_CELL | {"pretrain": CELLS, "evaluate": CELLS}
 ALL_CELLS |= {"fine_tune": 1, "table": 2, "claims": 1}
 GRID = "tests/workflow/grid.yaml"
@@ -31,7 +31,12 @@ def test_a_comment_and_a_docstring_rerun_nothing(edited: Project) -> None:
 
 def test_an_edited_script_reruns_its_rule(edited: Project) -> None:
     edited.edit("workflow/scripts/loss_figure.py", "{}\nprint()\n".format)
-    assert edited.planned() == {"loss_figure": 1, "certificate": 1}
+    assert edited.planned() == {"loss_figure": 1, "certificate": 1, "report_page": 1}
+
+
+def test_an_edited_template_rewrites_the_page_alone(edited: Project) -> None:
+    edited.edit("src/fedssl/reporting/page/templates/page.css", "{}\n/* */\n".format)
+    assert edited.planned() == {"report_page": 1}
 
 
 def test_an_edited_aggregator_reruns_its_cells(edited: Project) -> None:

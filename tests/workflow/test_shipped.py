@@ -70,7 +70,7 @@ def test_every_shipped_study_is_planned(unfinished: Project, name: str, cells: i
     assert planned["pretrain"] == cells
     assert (planned["table"], planned["loss_figure"], planned["claims"]) == (7, 1, 1)
     assert (planned["map_figure"], planned["silhouettes"], planned["sweep_figure"]) == (2, 2, 1)
-    assert planned["communication"] == 1
+    assert (planned["communication"], planned["report_page"]) == (2, 1)
 
 
 def test_the_datasets_table_takes_the_banks_of_the_studies_and_no_other(

@@ -54,11 +54,13 @@ class PageRules:
 
 
 def _command(layers: Sequence[Layer], *, paper: bool) -> str:
-    """Return the command line up to its targets, with the configuration that was given."""
+    """Return the command line up to its targets, with the configuration that was given.
+
+    Where archives come from is no part of it: they are there, and another mirror reruns nothing.
+    """
     *files, command_line = layers
     words = ["snakemake", *(["--profile", "slurm"] if paper else ["--cores", "all"])]
     if files:
         words += ["--configfile", *(layer.name for layer in files)]
-    if command_line.content:
-        words += ["--config", *(f"{key}={value}" for key, value in command_line.content.items())]
-    return shlex.join(words)
+    given = [f"{key}={value}" for key, value in command_line.content.items() if key != "mirror"]
+    return shlex.join([*words, *(["--config", *given] if given else [])])

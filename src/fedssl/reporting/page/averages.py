@@ -11,6 +11,7 @@ def wrong_averages(published: Iterable[str | Path]) -> list[dict[str, Any]]:
     """Return the papers' averages that their own cells do not give."""
     wrong = printed_averages(read_published(published))
     return [
-        {**record, "column": f"{record['column']} {PROTOCOL_LABELS[record['protocol']]}"}
+        {str(key): value for key, value in record.items()}
+        | {"column": f"{record['column']} {PROTOCOL_LABELS[record['protocol']]}"}
         for record in wrong.to_dict("records")
     ]

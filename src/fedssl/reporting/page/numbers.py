@@ -82,8 +82,11 @@ def seed_of(path: str) -> str | None:
 
 
 def _records(frame: pd.DataFrame) -> list[Record]:
-    plain = frame.astype(object).where(frame.notna(), None)
-    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
+    """Return the rows, None for what is empty."""
+    return [
+        {str(key): None if pd.isna(value) else value for key, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
 
 
 def _slugs(table: str, records: Mapping[tuple[str, str], Record]) -> dict[tuple[str, str], str]:

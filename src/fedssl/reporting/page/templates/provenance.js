@@ -149,14 +149,15 @@ function show(cell) {
   const interval = number.half_width === null
     ? null
     : `${points(measured - number.half_width)} to ${points(measured + number.half_width)}`;
-  const paper = cell.querySelector(".paper")?.textContent.trim();
+  const shown = (name) => cell.querySelector(name)?.textContent.trim();
   dialog.replaceChildren(
     make("header", {}, make("div", {},
       make("h2", { id: "provenance-title" }, `${cell.parentNode.cells[0].textContent}, ${number.column}: ${points(measured)}`),
       make("p", {}, section.dataset.title)), close),
     make("div", {},
       pairs([
-        ["verdict", cell.querySelector(".verdict").cloneNode(true)], ["published", paper?.replace("paper ", "")],
+        ["verdict", cell.querySelector(".verdict").cloneNode(true)], ["published", shown(".paper")?.replace("paper ", "")],
+        ["measured less published", shown(".delta")],
         ["95 % interval", interval],
         ["standard deviation over seeds", number.std === null ? "one seed" : points(number.std)],
         ["seeds", number.n_seeds], ["samples scored", plain.format(number.n_eval)],
@@ -168,7 +169,10 @@ function show(cell) {
   dialog.scrollTop = 0;
 }
 
+/* Closing goes back to where the reader came from: to the table or, by a link from elsewhere, to the
+   number's own cell. Going back may move the focus, so the number takes it afterwards. */
 let openedHere = false;
+let left = null;
 
 function numberInHash() {
   const id = decodeURIComponent(location.hash.slice(1));
@@ -177,18 +181,22 @@ function numberInHash() {
 
 function follow() {
   const cell = numberInHash();
-  if (cell) show(cell);
-  else dialog.close();
+  if (cell) return show(cell);
+  dialog.close();
+  left?.focus();
+  left = null;
 }
 
-/* Closing goes back to where the reader came from, which is the table or, by a link from
-   elsewhere, the number's own cell. */
 dialog.addEventListener("close", () => {
   const cell = numberInHash();
-  if (cell && openedHere) history.back();
-  else if (cell) history.replaceState(null, "", location.pathname + location.search);
+  if (!cell) return;
+  left = cell.querySelector(".measured");
+  if (openedHere) history.back();
+  else {
+    history.replaceState(null, "", location.pathname + location.search);
+    follow();
+  }
   openedHere = false;
-  cell?.querySelector(".measured").focus();
 });
 document.addEventListener("click", (event) => {
   if (event.target.closest?.("a.measured")) openedHere = true;
