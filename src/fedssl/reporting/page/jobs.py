@@ -95,11 +95,13 @@ def _curves(outputs: dict[str, str]) -> Iterator[dict[str, Any]]:
         if Path(path).name != "rounds.csv" or not Path(path).is_file():
             continue
         for modality, losses in round_losses(path).groupby("modality", sort=False):
-            yield {
-                "modality": modality,
-                "rounds": [int(number) for number in losses["round"]],
-                "loss": [
-                    None if loss != loss else float(f"{loss:.{_DIGITS}g}")
-                    for loss in losses["loss"]
-                ],
-            }
+            drawn = losses["loss"].notna()
+            if drawn.any():
+                yield {
+                    "modality": modality,
+                    "rounds": losses["round"].tolist(),
+                    "loss": [
+                        float(f"{loss:.{_DIGITS}g}") if known else None
+                        for loss, known in zip(losses["loss"], drawn, strict=True)
+                    ],
+                }

@@ -125,7 +125,7 @@ def _cell(record: Record, slug: str, spec: Mapping[str, Any]) -> Record:
     return {
         "slug": slug,
         **{name: record[name] for name in kept},
-        "half_width": measurement.half_width if measurement else None,
+        "half_width": round(measurement.half_width, 4) if measurement else None,
     }
 
 
@@ -162,7 +162,7 @@ def _detail(record: Record, cell: Record, spec: Mapping[str, Any], *, jobs: Jobs
         "std": record["std"],
         "n_seeds": record["n_seeds"],
         "n_eval": record["n_eval"],
-        "half_width": cell["half_width"] and round(cell["half_width"], 4),
+        "half_width": cell["half_width"],
         "runs": list(_runs(*source, jobs=jobs)) if source else [_run(paths, [], jobs=jobs)],
     }
 

@@ -51,13 +51,14 @@ function flat(settings, prefix = "") {
 }
 
 function curve(curves) {
-  const [width, height, left, bottom] = [420, 190, 44, 24];
+  const [width, height, left, bottom] = [640, 190, 44, 24];
   const rounds = curves.flatMap((line) => data.rounds[line.rounds]);
   const losses = curves.flatMap((line) => line.loss).filter((loss) => loss !== null);
   const [first, last, low, high] = [Math.min(...rounds), Math.max(...rounds), Math.min(...losses), Math.max(...losses)];
   const x = (round) => left + ((width - left - 46) * (round - first)) / (last - first || 1);
   const y = (loss) => 10 + ((height - bottom - 20) * (high - loss)) / (high - low || 1);
-  const said = curves.map((line) => `${line.modality} from ${line.loss[0]} to ${line.loss.at(-1)}`).join(", ");
+  const known = (line) => line.loss.filter((loss) => loss !== null);
+  const said = curves.map((line) => `${line.modality} from ${known(line)[0]} to ${known(line).at(-1)}`).join(", ");
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "curve", role: "img", "aria-label": `Loss over rounds ${first} to ${last}: ${said}` });
   svg.append(
     draw("line", { class: "axis", x1: left, x2: left, y1: 6, y2: height - bottom }),
@@ -67,19 +68,25 @@ function curve(curves) {
     draw("text", { x: left, y: height - 8 }, `round ${first}`),
     draw("text", { x: x(last), y: height - 8, "text-anchor": "end" }, String(last)),
   );
-  for (const line of curves) {
+  let free = 0; // where the next label has room
+  const lines = [...curves].sort((a, b) => known(b).at(-1) - known(a).at(-1));
+  for (const line of lines) {
     const drawn = line.loss.flatMap((loss, place) => (loss === null ? [] : [`${x(data.rounds[line.rounds][place])},${y(loss)}`]));
-    svg.append(draw("polyline", { class: line.modality, points: drawn.join(" ") }));
-    svg.append(draw("text", { class: line.modality, x: x(last) + 5, y: y(line.loss.at(-1) ?? low) + 4 }, line.modality));
+    const beside = Math.max(free, y(known(line).at(-1)) + 4);
+    free = beside + 13;
+    svg.append(
+      draw("polyline", { class: line.modality, points: drawn.join(" ") }),
+      draw("text", { class: line.modality, x: x(last) + 5, y: beside }, line.modality),
+    );
   }
-  return make("figure", {}, svg, make("figcaption", {}, "Training loss, mean over the clients of a round"));
+  return make("figure", { class: "wide" }, svg, make("figcaption", {}, "Training loss, mean over the clients of a round"));
 }
 
 function histogram(shards) {
   const spread = (values) => values.map((value) => plain.format(value)).join(" / ");
   const alt = `${shards.clients} clients by ${shards.classes} classes; a client holds ${spread(shards.samples)} samples of ${spread(shards.classes_held)} classes (least, median, most)`;
   const image = make("img", { src: shards.picture, class: "histogram", alt });
-  const caption = `${shards.dataset}, seed ${shards.seed}: a line per client (${shards.clients}), a column per class (${shards.classes}), darker for more samples, at most ${plain.format(shards.largest)}. `
+  const caption = `${shards.dataset}, seed ${shards.seed}: a line per client (${shards.clients}), a column per class (${shards.classes}), stronger for more samples, at most ${plain.format(shards.largest)}. `
     + `Samples of a client ${spread(shards.samples)}, classes ${spread(shards.classes_held)} (least, median, most). `
     + `Dropped: ${shards.dropped}; clients with too few: ${shards.small_clients}.`;
   return make("figure", {}, image, make("figcaption", {}, caption));
