@@ -28,7 +28,7 @@ mini: $(READY) ## everything, on real subsets: make mini MIRROR=<folder>
 	echo "report: results/mini/report/index.html  tables: results/mini/tables  figures: results/mini/figures"
 
 mirror: $(READY) ## what a target needs, to carry to a cluster: make mirror TARGET=fssuavl FOLDER=<folder>
-	PYTHONPATH=src $(BIN)/python -m fedssl.data.mirror $(TARGET) $(FOLDER)
+	$(BIN)/fedssl mirror $(TARGET) $(FOLDER)
 
 test: $(READY) ## all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow"

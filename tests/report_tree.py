@@ -50,7 +50,8 @@ class ReportTree:
         """Write everything up to the page, and return the page."""
         self._grid = Grid(self.config, self.layers)
         self._tree = Tree(self.config["results_dir"])
-        self._report = ReportRules(self._grid, self._tree)
+        published = ROOT / "config" / "published"
+        self._report = ReportRules(self._grid, self._tree, published=published, figures=[])
         self._write_cells()
         self._write_tables()
         self._write_rest()
@@ -102,8 +103,7 @@ class ReportTree:
                 self._score(metric)
             base = Path(self._report.file(name))
             outputs = {kind: base.with_suffix(f".{kind}") for kind in ("csv", "md", "tex")}
-            published = ROOT / "config/published" / f"{name}.csv"
-            write_table(spec, published=published, **outputs)
+            write_table(spec, published=PUBLISHED, **outputs)
             self._record("table", _beside(base), [], list(outputs.values()), spec, {})
 
     def _score(self, metric: Path) -> None:
@@ -144,7 +144,7 @@ class ReportTree:
             claims=f"{self._tree.results}/claims.csv",
             contradictions=str(ROOT / "config/contradictions.yaml"),
             published=list(map(str, PUBLISHED)),
-            certificate=None,
+            certificate=f"{self._tree.results}/certificate.md",
             path=self.page,
         )
         return self.page

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from fedssl.configuration import Layer, closest, origin
+from fedssl.configuration import Layer, origin
 from fedssl.errors import UserError
-from fedssl.pair_checks import check_pairs
 from fedssl.splits import parse_split
+from fedssl.study_checks import check_settings, check_study
 
 _AXES = ("method", "arch", "aggregator", "split", "variant")
 CENTRALISED = "centralised"
@@ -74,9 +74,7 @@ class Grid:
         self._layers = layers
         self._overrides: dict[Cell, Mapping[str, Any]] = {}
         for study in config["studies"]:
-            self._check_datasets(study)
-            self._check_tasks(study)
-            check_pairs(config, study, layers)
+            check_study(config, study, layers)
             for place, entry in enumerate(config["studies"][study]["cells"]):
                 self._expand(study, place, entry)
         self.cells = tuple(self._overrides)
@@ -178,34 +176,6 @@ class Grid:
         """Return the declared values of a cell's axis, sorted."""
         return sorted({str(asdict(cell)[axis]) for cell in self.cells})
 
-    def _check_datasets(self, study: str) -> None:
-        for modality, name in self.config["studies"][study]["datasets"].items():
-            datasets = self.config["datasets"].items()
-            known = [n for n, entry in datasets if entry["modality"] == modality]
-            if name not in known:
-                source = origin(("studies", study, "datasets", modality), self._layers)
-                raise UserError(
-                    f"{source}: studies.{study}.datasets.{modality} names {name!r}, which is no "
-                    f"{modality} dataset{closest(name, known)}; there are {', '.join(known)}."
-                )
-
-    def _check_tasks(self, study: str) -> None:
-        datasets = self.config["datasets"]
-        for place, task in enumerate(self.config["studies"][study]["tasks"]):
-            key = f"studies.{study}.tasks[{place}]"
-            source = origin(("studies", study, "tasks", place), self._layers)
-            if task["task"] not in datasets:
-                hint = closest(task["task"], datasets)
-                raise UserError(
-                    f"{source}: {key}.task names {task['task']!r}, which is no dataset{hint}."
-                )
-            splits = datasets[task["task"]]["splits"]
-            if task["split"] not in splits:
-                known = ", ".join(splits)
-                raise UserError(
-                    f"{source}: {key}.split is {task['split']!r}; {task['task']} has {known}."
-                )
-
     def _expand(self, study: str, place: int, entry: Mapping[str, Any]) -> None:
         for cell in self._product(study, entry):
             key = f"studies.{study}.cells[{place}]"
@@ -222,10 +192,11 @@ class Grid:
             except UserError as error:
                 raise UserError(f"{source}: {key}: {error}") from error
             self._overrides[cell] = entry.get("settings", {})
-            self._check_settings(cell, f"{source}: {key}")
+            self._check_parts(cell, f"{source}: {key}")
+            check_settings(self.settings(cell), f"{source}: {key}", cell=cell.path)
 
-    def _check_settings(self, cell: Cell, place: str) -> None:
-        """Raise UserError where a cell's parts do not fit together."""
+    def _check_parts(self, cell: Cell, place: str) -> None:
+        """Raise UserError where a cell sets what its method, encoder or aggregator has not."""
         variant = self.config["studies"][cell.study]["variants"][cell.variant]
         parts = {"method": "methods", "arch": "encoders", "aggregator": "aggregators"}
         for axis, group in parts.items():
@@ -237,23 +208,6 @@ class Grid:
                 raise UserError(
                     f"{place}: {cell.path} sets {part}.{unknown[0]}, but {name} has {has}."
                 )
-        if cell.method == "acop" and parse_split(cell.split).modalities != ("audio",):
-            raise UserError(
-                f"{place}: acop orders audio clips, so its split is a100-i0-b0, not {cell.split}."
-            )
-        settings = self.settings(cell)
-        rounds = settings["federation"].get("rounds", 0)
-        if late := [r for r in settings["federation"].get("kept_rounds", []) if r > rounds]:
-            raise UserError(
-                f"{place}: {cell.path} keeps round {late[0]} (federation.kept_rounds) of {rounds} "
-                "rounds; name rounds from 0 to that."
-            )
-        sizes = settings["image"]["size"], settings["audio"]["size"]
-        if cell.arch == "vit" and sizes[0] != sizes[1]:
-            raise UserError(
-                f"{place}: a ViT has one input size, but image.size is {sizes[0]} and audio.size "
-                f"{sizes[1]}; make them equal."
-            )
 
     def _product(self, study: str, entry: Mapping[str, Any]) -> Iterator[Cell]:
         axes = (entry[axis] for axis in _AXES)

@@ -34,6 +34,14 @@ def provenance_root(digests: Iterable[str]) -> str:
     return hashlib.sha256("".join(f"{line}\n" for line in sorted(digests)).encode()).hexdigest()
 
 
+def is_sealed(name: str, rule: str) -> bool:
+    """Return whether a record, by its path below the results and its rule, counts for the root.
+
+    Archives do not, for they may lie elsewhere, and the records of banks have their hashes.
+    """
+    return rule not in ABOUT and not name.startswith("archives/")
+
+
 def _read(path: Path) -> dict[str, Any]:
     record: dict[str, Any] = read_json(path)
     if record.get("digest") != digest({k: v for k, v in record.items() if k != "digest"}):

@@ -46,7 +46,7 @@ def offline(project: Project, *words: str, ok: bool = True) -> str:
 
 
 def collect(project: Project, *words: str, ok: bool = True) -> str:
-    return offline(project, "python", "-m", "fedssl.data.mirror", *words, ok=ok)
+    return offline(project, "python", "-m", "fedssl", "mirror", *words, ok=ok)
 
 
 def files(folder: Path) -> set[str]:

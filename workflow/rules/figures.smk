@@ -34,7 +34,10 @@ rule silhouettes:
     input:
         summaries=MAPS.summaries,
     output:
-        csv="<results>/tables/{figure}.csv",
+        csv=report(
+            "<results>/tables/{figure}.csv",
+            **shown("silhouettes", "{figure}", "Tables"),
+        ),
         md="<results>/tables/{figure}.md",
         tex="<results>/tables/{figure}.tex",
         provenance="<results>/tables/{figure}.provenance.json",
@@ -60,7 +63,10 @@ rule map_figure:
     output:
         pdf="<results>/figures/{figure}.pdf",
         png="<results>/figures/{figure}.png",
-        svg="<results>/figures/{figure}.svg",
+        svg=report(
+            "<results>/figures/{figure}.svg",
+            **shown("maps", "{figure}", "Figures"),
+        ),
         provenance="<results>/figures/{figure}.provenance.json",
     log:
         "<logs>/map_figure/{figure}.log",
@@ -83,7 +89,10 @@ rule sweep_figure:
     output:
         pdf="<results>/figures/{figure}.pdf",
         png="<results>/figures/{figure}.png",
-        svg="<results>/figures/{figure}.svg",
+        svg=report(
+            "<results>/figures/{figure}.svg",
+            **shown("sweeps", "{figure}", "Figures"),
+        ),
         provenance="<results>/figures/{figure}.provenance.json",
     log:
         "<logs>/sweep_figure/{figure}.log",

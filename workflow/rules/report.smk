@@ -1,7 +1,5 @@
 """Tables and figures: nothing here scores a model, nothing before here knows of a table."""
 
-PUBLISHED = sorted(map(str, (BASE / "config" / "published").glob("*.csv")))
-
 
 rule table:
     input:
@@ -31,7 +29,10 @@ rule datasets_table:
     input:
         banks=REPORT.dataset_inputs,
     output:
-        csv="<results>/tables/datasets.csv",
+        csv=report(
+            "<results>/tables/datasets.csv",
+            **shown("datasets", "datasets", "Tables"),
+        ),
         md="<results>/tables/datasets.md",
         tex="<results>/tables/datasets.tex",
         provenance="<results>/tables/datasets.provenance.json",
@@ -75,7 +76,10 @@ rule contrasts:
     input:
         metrics=REPORT.contrast_inputs,
     output:
-        csv="<results>/tables/{contrast}.csv",
+        csv=report(
+            "<results>/tables/{contrast}.csv",
+            **shown("contrasts", "{contrast}", "Tables"),
+        ),
         md="<results>/tables/{contrast}.md",
         provenance="<results>/tables/{contrast}.provenance.json",
     log:
@@ -98,7 +102,10 @@ rule rounds_figure:
         matrix="<results>/tables/{study}_rounds.csv",
         pdf="<results>/figures/{study}_rounds.pdf",
         png="<results>/figures/{study}_rounds.png",
-        svg="<results>/figures/{study}_rounds.svg",
+        svg=report(
+            "<results>/figures/{study}_rounds.svg",
+            **shown("rounds", "{study}_rounds", "Figures"),
+        ),
         provenance="<results>/figures/{study}_rounds.provenance.json",
     log:
         "<logs>/rounds_figure/{study}.log",
@@ -141,7 +148,7 @@ rule claims:
     input:
         claims=f"{BASE}/config/claims.yaml",
         schema=f"{BASE}/config/schemas/claims.schema.json",
-        published=PUBLISHED,
+        published=sorted(map(str, (BASE / "config/published").glob("*.csv"))),
         tables=[*map(TREE.table, REPORT.tables), *MAPS.tables],
     output:
         csv=report("<results>/claims.csv", **shown("claims", "claims", "Claims")),
@@ -168,6 +175,7 @@ rule report_page:
         schema=f"{BASE}/config/schemas/contradictions.schema.json",
         published=sorted(map(str, (BASE / "config/published").glob("*.csv"))),
         templates=PAGE.templates,
+        certificate="<results>/certificate.md",
     output:
         page="<results>/report/index.html",
         provenance="<results>/report/index.provenance.json",

@@ -3,8 +3,8 @@
 from fedssl.evaluation.embedding_map import embedding_map
 from fedssl.job import job
 
-with job(snakemake, **snakemake.params.settings) as facts:
-    facts |= embedding_map(
+with job(snakemake, **snakemake.params.settings):
+    embedding_map(
         snakemake.params.settings,
         identity=dict(snakemake.wildcards.items()),
         checkpoint=snakemake.params.checkpoint,

@@ -11,6 +11,6 @@ with job(snakemake):
         claims=snakemake.input.claims,
         contradictions=snakemake.input.contradictions,
         published=snakemake.input.published,
-        certificate=snakemake.input.get("certificate"),
+        certificate=snakemake.input.certificate,
         path=snakemake.output.page,
     )

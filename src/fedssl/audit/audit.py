@@ -75,7 +75,7 @@ def audit(results: str | Path, *, seal: str | None = None) -> Audit:
     with ThreadPoolExecutor() as pool:
         parts = pool.map(partial(_found, chain), chain.records)
         found = {record.path: part for record, part in zip(chain.records, parts, strict=True)}
-    digests = record_digests(chain.records, root)
+    digests = record_digests(chain.records)
     others = [*_unrecorded(chain), *seal_findings(digests, root=root, expected=seal)]
     return Audit(root, (*units(chain, found), *map(loose, others)), digests)
 

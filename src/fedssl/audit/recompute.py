@@ -16,7 +16,9 @@ from fedssl.audit.records import Record, shown
 from fedssl.errors import UserError
 from fedssl.files import read_json
 from fedssl.reporting.claims import write_claims
+from fedssl.reporting.contrasts import write_contrasts
 from fedssl.reporting.gains import write_gains
+from fedssl.reporting.silhouettes import write_silhouettes
 from fedssl.reporting.tables import write_table
 
 _METRIC_KEYS = {"value", "n_eval", "predictions", "protocol", "metric"}
@@ -31,6 +33,8 @@ def recomputed(record: Record, chain: Chain) -> Iterator[Finding | Note]:
     for path in record.files("outputs"):
         if path.suffix == ".json" and path.is_file():
             yield from _content(path, record, chain)
+    if record.rule == "score_rounds":
+        yield from _rounds(record, chain)
     if record.rule in _PRODUCTS:
         yield from _product(record, chain)
 
@@ -57,6 +61,19 @@ def _metric(
     samples = pd.read_parquet(folder / metric["predictions"])
     yield from _differences(metric, samples, record)
     yield from check_samples(metric, samples, record=record, chain=chain)
+
+
+def _rounds(record: Record, chain: Chain) -> Iterator[Finding]:
+    """Yield the scores of rounds that do not come out of the hits stored beside them."""
+    scores = next(path for path in record.files("outputs") if path.name == "rounds.csv")
+    samples = pd.read_parquet(scores.with_suffix(".parquet")).groupby("round")
+    for row in pd.read_csv(scores).to_dict("records"):
+        hits = samples.get_group(row["round"])[row["metric"].replace("R@", "hit@")]
+        found = 100.0 * float(hits.mean())
+        if len(hits) != row["n_eval"] or not isclose(found, row["value"], rel_tol=1e-12):
+            what = f"says {row['value']} of {row['n_eval']} in round {row['round']}, but the "
+            what += f"stored hits give {found} of {len(hits)}"
+            yield Finding(Verdict.TAMPERED, shown(scores, chain.root), what)
 
 
 def _bank(
@@ -137,6 +154,16 @@ def _gains(record: Record, folder: Path) -> None:
     write_gains(record.relocated(record.settings), **names)
 
 
+def _contrasts(record: Record, folder: Path) -> None:
+    names = {path.suffix[1:]: folder / path.name for path in record.files("outputs")}
+    write_contrasts(record.relocated(record.settings), **names)
+
+
+def _silhouettes(record: Record, folder: Path) -> None:
+    names = {path.suffix[1:]: folder / path.name for path in record.files("outputs")}
+    write_silhouettes(record.relocated(record.settings), **names)
+
+
 def _claims(record: Record, folder: Path) -> None:
     inputs = list(record.files("inputs"))
     write_claims(
@@ -149,6 +176,8 @@ def _claims(record: Record, folder: Path) -> None:
 
 _PRODUCTS: Mapping[str, Callable[[Record, Path], None]] = {
     "claims": _claims,
+    "contrasts": _contrasts,
     "gains": _gains,
+    "silhouettes": _silhouettes,
     "table": _table,
 }

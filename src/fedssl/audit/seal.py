@@ -5,22 +5,18 @@ from pathlib import Path
 
 from fedssl.audit.findings import Finding, Verdict
 from fedssl.audit.records import Record
-from fedssl.files import digest, read_json
+from fedssl.files import read_json
+from fedssl.provenance_root import is_sealed, provenance_root
 
 FILE = "audit.json"
 
 
-def record_digests(records: Iterable[Record], root: Path) -> dict[str, str]:
-    """Return the digest of each record in a results folder, by the record's path.
-
-    Those of the audit and of what quotes it are left out, for they come after it; those of archives
-    too, for archives may lie elsewhere, and the records of banks have their hashes.
-    """
+def record_digests(records: Iterable[Record]) -> dict[str, str]:
+    """Return the digest of each record that the seal counts, by the record's path."""
     return {
         record.name: str(record.content.get("digest", ""))
         for record in records
-        if not (record.outside or record.name.startswith("archives/"))
-        and not _quotes_audit(record, root)
+        if not record.outside and is_sealed(record.name, record.rule)
     }
 
 
@@ -30,7 +26,7 @@ def seal_of(digests: Mapping[str, str]) -> str:
     Each record has the hashes of its job's files and code, so nothing in the folder can change
     without changing the seal.
     """
-    return digest(dict(digests))
+    return provenance_root(digests.values())
 
 
 def seal_findings(
@@ -64,8 +60,3 @@ def _sealed(path: Path) -> Mapping[str, str] | None:
         return records if seal_of(records) == content["seal"] else None
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _quotes_audit(record: Record, root: Path) -> bool:
-    seal = root / FILE
-    return seal in record.files("inputs") or seal in record.files("outputs")

@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from fedssl.errors import UserError
 
-_SUBCOMMANDS = ("cells", "explain", "show", "diff", "estimate", "audit")
+_SUBCOMMANDS = ("cells", "explain", "show", "diff", "estimate", "audit", "mirror")
 
 
 class _Group(TyperGroup):
@@ -28,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Ask about cells and results; nothing here starts a job.",
+    help="Ask about cells and results, audit them, collect archives; nothing here starts a job.",
 )
 for _name in _SUBCOMMANDS:
     app.command(_name)(getattr(import_module(f"fedssl.command.{_name}"), _name))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.configuration import read_layers, validate
+from fedssl.data.own.entries import with_own_datasets
 from fedssl.errors import UserError
 from fedssl.experiments import Grid, merge
 from fedssl.paths import Tree
@@ -37,4 +38,5 @@ def open_project(configfiles: Sequence[str | Path]) -> Project:
     empty: dict[str, Any] = {}
     config = reduce(merge, (layer.content for layer in layers), empty)
     validate(config, layers, schemas=folder / "schemas")
+    config = with_own_datasets(config, layers)
     return Project(config, Grid(config, layers), Tree(config["results_dir"]))

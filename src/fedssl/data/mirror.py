@@ -1,9 +1,5 @@
-"""The archives that a target needs, in one folder to carry to a machine without a network.
+"""The archives that a target needs, in one folder to carry to a machine without a network."""
 
-`python -m fedssl.data.mirror <target>... <folder>`, then there `--config mirror=<folder>`.
-"""
-
-import argparse
 import csv
 import functools
 import subprocess
@@ -85,27 +81,6 @@ def needed_archives(
     return sorted((path.parent.name, path.name) for path in archives)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Collect the archives that the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m fedssl.data.mirror", description=__doc__)
-    parser.add_argument("targets", nargs="+", metavar="target")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--configfile", nargs="+", default=[])
-    parser.add_argument("--config", nargs="+", default=[], metavar="key=value")
-    given = parser.parse_args(arguments)
-    try:
-        paths = mirror(
-            given.targets, given.folder, configfiles=given.configfile, settings=given.config
-        )
-    except UserError as error:
-        sys.exit(f"fedssl: {error}")
-    for path in paths:
-        print(path)
-        if path.suffix == ".txt":
-            print("  names files of this machine: carry them too, and correct their paths in it")
-    print(f"{len(paths)} archives; with them: snakemake --config mirror=<where {given.folder} is>")
-
-
 def _configuration(configfiles: Iterable[str], settings: Iterable[str]) -> dict[str, Any]:
     """Return the configuration as Snakemake merges it."""
     pairs = (setting.partition("=") for setting in settings)
@@ -138,7 +113,3 @@ def _write_sums(folder: Path, found: Mapping[str, Path]) -> None:
     kept = {name: known[name] for name in known if (folder / name).is_file()}
     sums = kept | {name: sha256(archive) for name, archive in found.items()}
     write_text(path, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
-
-
-if __name__ == "__main__":
-    main()

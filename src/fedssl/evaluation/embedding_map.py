@@ -14,7 +14,7 @@ from fedssl.device import prepare_device
 from fedssl.errors import UserError
 from fedssl.evaluation.features import extract_features, load_backbone
 from fedssl.federation.checkpoint import load_state
-from fedssl.files import atomic_write, read_json, sha256, write_json
+from fedssl.files import atomic_write, read_json, write_json
 from fedssl.randomness import stream
 from fedssl.views.samples import Views
 
@@ -30,7 +30,7 @@ def embedding_map(
     normalisation: str,
     points: str,
     summary: str,
-) -> dict[str, Any]:
+) -> None:
     """Map samples of each of `settings["datasets"]` by one checkpoint's features.
 
     Features are reduced by PCA and laid out in the plane by t-SNE. `points` gets a row a sample:
@@ -39,9 +39,6 @@ def embedding_map(
     t-SNE, which is a property of the encoder and what the tables and claims read; and on the
     `map`, which is what the eye sees, but t-SNE tears apart what is close and stretches what is
     dense, so that its distances say little.
-
-    Returns the SHA-256 of the checkpoint for the provenance, whose input may be the folder that
-    the checkpoint lies in.
     """
     prepare_device(settings["threads"])
     samples, features = _collect(settings, checkpoint, banks=banks, normalisation=normalisation)
@@ -59,7 +56,6 @@ def embedding_map(
     counts = samples["dataset"].value_counts(sort=False).to_dict()
     facts = {"seed": int(identity["seed"]), "samples": counts, "n_eval": len(samples)}
     write_json(summary, {**identity, **facts, "components": reduced.shape[1], "silhouette": found})
-    return {"checkpoint": {checkpoint: sha256(checkpoint)}}
 
 
 def draw(bank: Bank, split: str, *, count: int, seed: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fedssl.files import sha256, write_text
-from fedssl.provenance_root import provenance_root, read_records
+from fedssl.provenance_root import is_sealed, provenance_root, read_records
 from fedssl.reporting import run_facts
 from fedssl.reporting.markup import markdown
 from fedssl.reporting.published import read_published
@@ -191,7 +191,8 @@ def _how_to_check(spec: Mapping[str, Any], records: Mapping[str, run_facts.Recor
 
 
 def _root(records: Mapping[str, run_facts.Record]) -> str:
-    return provenance_root(record["digest"] for record in records.values())
+    sealed = (records[name] for name in records if is_sealed(name, records[name]["rule"]))
+    return provenance_root(record["digest"] for record in sealed)
 
 
 def _lines(entries: Iterable[str]) -> str:

@@ -82,7 +82,9 @@ def column_order(frame: pd.DataFrame) -> list[str]:
 
 def table_name(table: str) -> str:
     """Return what a table is called: by its number, or by the figure whose numbers it holds."""
-    return f"table {table}" if table.isdecimal() else table.replace("figure", "figure ")
+    if table.startswith("figure"):
+        return table.replace("figure", "figure ")
+    return f"table {table}"
 
 
 def scale_mark(spec: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from fedssl.errors import UserError
 from fedssl.experiments import Cell, Grid, Task, sort_keys
 from fedssl.paths import FINAL, Tree
 from fedssl.rules.pretrain import cell_of
-from fedssl.rules.specs import ROW_DEFAULTS
+from fedssl.rules.specs import row_axes
 from fedssl.sources import source_digests
 from fedssl.splits import MODALITIES
 
@@ -108,19 +108,17 @@ class MapRules:
         figure = self._grid.config["maps"][name]
         for row in figure["rows"]:
             for column in figure["columns"]:
-                axes = {**ROW_DEFAULTS, "study": figure["study"], **row, **column}
-                yield axes | {"checkpoint": _checkpoint(column)}
+                yield {**row, **column, "study": figure["study"]}
 
     def _cells(self, panel: Mapping[str, Any]) -> list[Cell]:
-        axes = ("study", "method", "arch", "aggregator", "split", "variant")
-        return self._grid.select(**{axis: panel.get(axis) for axis in axes})
+        return self._grid.select(study=panel["study"], **row_axes(panel))
 
     def _panel(self, panel: Mapping[str, Any]) -> dict[str, Any]:
         cells = [
             {
                 "cell": self._tree.model(cell),
-                "points": self._tree.map_points(cell, panel["checkpoint"]),
-                "summary": self._tree.map_summary(cell, panel["checkpoint"]),
+                "points": self._tree.map_points(cell, _checkpoint(panel)),
+                "summary": self._tree.map_summary(cell, _checkpoint(panel)),
             }
             for cell in self._cells(panel)
         ]
@@ -152,5 +150,5 @@ class MapRules:
                 )
 
 
-def _checkpoint(column: Mapping[str, Any]) -> str:
-    return f"round{column['round']}" if "round" in column else FINAL
+def _checkpoint(panel: Mapping[str, Any]) -> str:
+    return f"round{panel['round']}" if "round" in panel else FINAL

@@ -22,7 +22,7 @@ class PageRules:
         """Keep where things are."""
         self._grid = grid
         self._tree = tree
-        files = [Path(file) for study in report.studies for file in report.files(study)]
+        files = [Path(tree.table("datasets")), *map(Path, report.all_files)]
         self.tables = [str(file) for file in files if file.suffix == ".csv"]
         self.figures = [str(file.with_suffix(".svg")) for file in files if file.suffix == ".pdf"]
         # A cell that ran again may give the same numbers in another time on another machine.

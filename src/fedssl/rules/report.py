@@ -7,7 +7,7 @@ from typing import Any
 
 from fedssl.experiments import Grid
 from fedssl.paths import Tree
-from fedssl.rules import rounds, specs
+from fedssl.rules import comparisons, rounds, specs
 
 Wildcards = Any
 
@@ -87,19 +87,19 @@ class ReportRules:
 
     def gain(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return which scores to compare with the random encoder's."""
-        return specs.gains_spec(self._grid, wildcards.study, self._tree)
+        return comparisons.gains_spec(self._grid, wildcards.study, self._tree)
 
     def gain_inputs(self, wildcards: Wildcards) -> list[str]:
         """Return every metric file the comparison reads."""
-        return specs.gains_inputs(self._grid, wildcards.study, self._tree)
+        return comparisons.gains_inputs(self._grid, wildcards.study, self._tree)
 
     def contrast(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return which scores a table of contrasts compares."""
-        return specs.contrasts_spec(self._grid, wildcards.contrast, self._tree)
+        return comparisons.contrasts_spec(self._grid, wildcards.contrast, self._tree)
 
     def contrast_inputs(self, wildcards: Wildcards) -> list[str]:
         """Return every metric file that a table of contrasts reads."""
-        return specs.contrasts_inputs(self._grid, wildcards.contrast, self._tree)
+        return comparisons.contrasts_inputs(self._grid, wildcards.contrast, self._tree)
 
     def rounds(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the curves of a study's figure of scores per round."""

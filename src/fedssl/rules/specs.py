@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from fedssl.experiments import Cell, Grid, Task
+from fedssl.experiments import Cell, Grid
 from fedssl.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
 from fedssl.paths import ROUND_PROTOCOLS, Tree
-from fedssl.splits import parse_split
 
-ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
+_ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
 AXES = ("method", "arch", "aggregator", "split", "variant")
 
 
@@ -23,25 +22,6 @@ def table_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
         **scale(grid),
         "columns": list(_columns(grid, table)),
         "rows": [_row(grid, table, row, tree) for row in table["rows"]],
-    }
-
-
-def gains_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
-    """Return, for each cell and modality, the metrics of the trained and the random encoder."""
-    cells = by_axes(grid, study)
-    return {
-        "study": study,
-        **scale(grid),
-        "comparisons": [
-            {
-                "row": label(grid, seeds[0]),
-                "modality": modality,
-                "pretrained_on": parse_split(seeds[0].split).uses(modality),
-                "tasks": [_comparison(grid, seeds, task, tree) for task in tasks],
-            }
-            for seeds in cells
-            for modality, tasks in _tasks_by_modality(grid, study).items()
-        ],
     }
 
 
@@ -98,32 +78,6 @@ def table_inputs(grid: Grid, name: str, tree: Tree) -> list[str]:
     )
 
 
-def gains_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
-    """Return every metric file that the comparison with random init reads."""
-    tasks = [
-        task for part in gains_spec(grid, study, tree)["comparisons"] for task in part["tasks"]
-    ]
-    return _sides(tasks)
-
-
-def contrasts_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
-    """Return, for each row and task, the metrics of the cells before and after a change."""
-    contrast = grid.config["contrasts"][name]
-    return {
-        "study": contrast["study"],
-        "title": contrast["title"],
-        "protocol": contrast["protocol"],
-        **scale(grid),
-        "rows": [_contrast(grid, contrast, row, tree) for row in contrast["rows"]],
-    }
-
-
-def contrasts_inputs(grid: Grid, name: str, tree: Tree) -> list[str]:
-    """Return every metric file that a table of contrasts reads."""
-    rows = contrasts_spec(grid, name, tree)["rows"]
-    return _sides([task for row in rows for task in row["tasks"]])
-
-
 def label(grid: Grid, cell: Cell) -> str:
     """Return the shortest text that tells a cell from the others of its study, seeds apart."""
     varying = [
@@ -138,7 +92,7 @@ def row_axes(row: Mapping[str, Any]) -> dict[str, str]:
         return {}
     if row.get("random_init", False):
         return {"method": "random-init", "arch": row["arch"]}
-    return {axis: row.get(axis, ROW_DEFAULTS.get(axis)) for axis in AXES}
+    return {axis: row.get(axis, _ROW_DEFAULTS.get(axis)) for axis in AXES}
 
 
 def scale(grid: Grid) -> dict[str, str]:
@@ -211,29 +165,6 @@ def _metrics(
     return found
 
 
-def _contrast(
-    grid: Grid, contrast: Mapping[str, Any], row: Mapping[str, Any], tree: Tree
-) -> dict[str, Any]:
-    before, after = (
-        grid.select(study=contrast["study"], **row_axes({**row, **row[side]}))
-        for side in ("before", "after")
-    )
-    tasks = [
-        {
-            "task": task.task,
-            "before": [tree.metric(cell, task.task, contrast["protocol"]) for cell in before],
-            "after": [tree.metric(cell, task.task, contrast["protocol"]) for cell in after],
-        }
-        for task in grid.tasks(contrast["study"])
-        if row.get("modality", task.modality) == task.modality
-    ]
-    return {"row": row["row"], "tasks": tasks}
-
-
-def _sides(tasks: list[dict[str, Any]]) -> list[str]:
-    return sorted({path for task in tasks for path in (*task["before"], *task["after"])})
-
-
 def _random_encoders(grid: Grid, study: str, arch: str) -> list[Cell]:
     """Return one cell a seed that starts from the unchanged encoder of an architecture."""
     initial = (
@@ -248,19 +179,3 @@ def by_axes(grid: Grid, study: str) -> list[list[Cell]]:
     for cell in grid.select(study=study):
         groups.setdefault(tuple(getattr(cell, axis) for axis in AXES), []).append(cell)
     return list(groups.values())
-
-
-def _tasks_by_modality(grid: Grid, study: str) -> dict[str, list[Task]]:
-    found: dict[str, list[Task]] = {}
-    for task in grid.tasks(study):
-        found.setdefault(task.modality, []).append(task)
-    return found
-
-
-def _comparison(grid: Grid, seeds: list[Cell], task: Task, tree: Tree) -> dict[str, Any]:
-    initial = [replace(cell, variant=grid.initial_variant(cell)) for cell in seeds]
-    return {
-        "task": task.task,
-        "before": [tree.random_init_metric(cell, task.task, "knn") for cell in initial],
-        "after": [tree.metric(cell, task.task, "knn") for cell in seeds],
-    }

@@ -8,7 +8,7 @@ from fedssl.errors import UserError
 from fedssl.experiments import Grid
 from fedssl.paths import Tree
 from fedssl.reporting.predicates import heading
-from fedssl.rules.specs import ROW_DEFAULTS
+from fedssl.rules.specs import row_axes
 from fedssl.splits import parse_split
 
 Wildcards = Any
@@ -81,12 +81,8 @@ class SweepRules:
         return tasks <= known and all(self._declared_rows(table) > 1 for table in tables)
 
     def _declared_rows(self, table: Mapping[str, Any]) -> int:
-        rows = [{**ROW_DEFAULTS, **row} for row in table["rows"] if "split" in row]
-        axes = ("method", "arch", "aggregator", "split", "variant")
-        return sum(
-            bool(self._grid.select(study=table["study"], **{axis: row[axis] for axis in axes}))
-            for row in rows
-        )
+        rows = [row_axes(row) for row in table["rows"] if "split" in row]
+        return sum(bool(self._grid.select(study=table["study"], **row)) for row in rows)
 
 
 def _check(key: Key, table: str, grid: Grid, layers: Sequence[Layer]) -> None:

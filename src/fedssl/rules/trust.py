@@ -63,7 +63,8 @@ class TrustRules:
         """Return the records that change when anything ran again: of cells and of products."""
         files = [file for study in self._report.studies for file in self._report.files(study)]
         products = [str(Path(file).with_suffix(".provenance.json")) for file in files]
-        return [*map(self._tree.provenance, self._grid.cells), *products]
+        datasets = self._tree.table("datasets").replace(".csv", ".provenance.json")
+        return [*map(self._tree.provenance, self._grid.cells), *products, datasets]
 
     def crate(self) -> dict[str, Any]:
         """Return what the crate says of the run besides its records."""

@@ -39,7 +39,7 @@ def write_page(
     claims: str,
     contradictions: str,
     published: Iterable[str],
-    certificate: str | None,
+    certificate: str,
     path: str | Path,
 ) -> None:
     """Write the report as one HTML file.
@@ -51,7 +51,7 @@ def write_page(
         claims: `claims.csv`.
         contradictions: `contradictions.yaml`, with its schema in `schemas` beside it.
         published: All files of published numbers.
-        certificate: The reproduction certificate, where there is one.
+        certificate: The reproduction certificate.
         path: Where the page goes.
     """
     jobs = Jobs()
@@ -62,7 +62,7 @@ def write_page(
         "contradictions": read_entries(contradictions),
         "wrong_averages": wrong_averages(published),
         "missing_cells": missing_cells(spec["cells"]),
-        "certificate": certificate and Path(certificate).name,
+        "certificate": Path(certificate).name,
     }
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
