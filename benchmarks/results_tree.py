@@ -1,6 +1,7 @@
 """Makes up the results folder of a whole grid: real records, tables and shards, random numbers."""
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,8 @@ import pandas as pd
 from fedssl.audit.records import CHECKOUT
 from fedssl.command.project import Project
 from fedssl.data.bank import open_bank
-from fedssl.data.bank_writer import write_bank
+from fedssl.data.bank_writer import HEADER_BYTES, write_bank
+from fedssl.data.journal import open_journal
 from fedssl.data.samples import Sample
 from fedssl.data.sharding import write_shards
 from fedssl.experiments import Cell
@@ -22,7 +24,7 @@ from fedssl.provenance import write_provenance
 from fedssl.reporting.claims import write_claims
 from fedssl.reporting.gains import write_gains
 from fedssl.reporting.tables import write_table
-from fedssl.rules import specs
+from fedssl.rules import comparisons, specs
 
 _CLASSES = 4
 _CODE = CHECKOUT / "src/fedssl/aggregators"
@@ -72,15 +74,19 @@ class ResultsTree:
             archive.write_bytes(self._random.bytes(1000))
             self._record("acquire", f"{archive}.provenance.json", [], [str(archive)])
         modality = entry["modality"]
-        write_bank(
-            self._members(modality, list(entry["splits"])),
-            folder,
-            dataset=dataset,
-            modality=modality,
-            num_classes=_CLASSES,
-            counts=dict.fromkeys(entry["splits"], self._samples),
-            max_bad_share=0.0,
-        )
+        state = folder.parent / f"{dataset}.state"
+        with open_journal(state / "v1", key=dataset, start=HEADER_BYTES) as journal:
+            write_bank(
+                self._members(modality, list(entry["splits"])),
+                folder,
+                dataset=dataset,
+                modality=modality,
+                num_classes=_CLASSES,
+                counts=dict.fromkeys(entry["splits"], self._samples),
+                max_bad_share=0.0,
+                journal=journal,
+            )
+        shutil.rmtree(state)
         outputs = sorted(map(str, folder.iterdir()))
         self._record("bank", f"{folder}/provenance.json", archives, outputs, dataset=dataset)
 
@@ -96,7 +102,9 @@ class ResultsTree:
     def _pretrain(self, cell: Cell) -> None:
         inputs = []
         for modality, dataset in self._of(cell).items():
-            inputs += [self._tree.bank(dataset), self._shards(cell, dataset)]
+            inputs.append(self._tree.bank(dataset))
+            if cell.federated:
+                inputs.append(self._shards(cell, dataset))
             if modality == "audio":
                 inputs.append(self._normalisation(cell.study, dataset))
         model, rounds = Path(self._tree.model(cell)), Path(self._tree.rounds(cell))
@@ -104,7 +112,7 @@ class ResultsTree:
         model.write_bytes(self._random.bytes(self._model_bytes))
         rounds.write_text("round,client,modality,samples,steps,loss,seconds\n1,0,image,9,1,0.5,1\n")
         self._record(
-            "pretrain",
+            "pretrain" if cell.federated else "pretrain_centralised",
             f"{model.parent}/provenance.json",
             inputs,
             [str(model), str(rounds)],
@@ -177,20 +185,23 @@ class ResultsTree:
 
     def _table(self, name: str) -> None:
         spec = specs.table_spec(self._grid, name, self._tree)
-        published = f"{CHECKOUT}/config/published/{name}.csv"
+        study = self._grid.config["tables"][name]["study"]
+        folder = CHECKOUT / "config" / "published"
+        published = sorted(map(str, folder.glob(f"{study}*.csv")))
         stem = f"{self._tree.results}/tables/{name}"
         files = {suffix: f"{stem}.{suffix}" for suffix in ("csv", "md", "tex")}
         write_table(spec, published=published, **files)
-        inputs = [*specs.table_inputs(self._grid, name, self._tree), published]
+        metrics = specs.table_inputs(self._grid, name, self._tree)
+        inputs = [*(metric for metric in metrics if Path(metric).is_file()), *published]
         record = f"{stem}.provenance.json"
         self._record("table", record, inputs, files.values(), settings=spec, table=name)
 
     def _gains(self, study: str) -> None:
-        spec = specs.gains_spec(self._grid, study, self._tree)
+        spec = comparisons.gains_spec(self._grid, study, self._tree)
         stem = f"{self._tree.results}/tables/{study}_random_init"
         files = {suffix: f"{stem}.{suffix}" for suffix in ("csv", "md")}
         write_gains(spec, **files)
-        inputs = specs.gains_inputs(self._grid, study, self._tree)
+        inputs = comparisons.gains_inputs(self._grid, study, self._tree)
         self._record("gains", f"{stem}.provenance.json", inputs, files.values(), settings=spec)
 
     def _figure(self, study: str) -> None:

@@ -67,6 +67,7 @@ class ReportTree:
             shards = [
                 self._shards(dataset, self._grid.sharding(cell), cell.seed)
                 for dataset in self._grid.datasets(cell).values()
+                if cell.federated
             ]
             write_text(folder / "model.safetensors", cell.path)
             modalities = list(self._grid.datasets(cell))
@@ -113,7 +114,8 @@ class ReportTree:
         seed = int(digest(str(metric))[:8], 16)
         value = 100 * np.random.default_rng(seed).binomial(N_EVAL, 0.45) / N_EVAL
         data = {"task": metric.parent.name, "protocol": metric.stem, "value": value}
-        write_json(metric, {**data, "n_eval": N_EVAL, "predictions": f"{metric.stem}.parquet"})
+        data |= {"n_eval": N_EVAL, "parameters": 11_242_176, "rounds": [30]}
+        write_json(metric, {**data, "predictions": f"{metric.stem}.parquet"})
         record = metric.with_name("provenance.json")
         if metric.stem == "fine-tune":
             record = _beside(metric)
@@ -131,9 +133,21 @@ class ReportTree:
             paths = {kind: svg.with_suffix(f".{kind}") for kind in ("pdf", "png", "svg")}
             write_loss_figure(spec, **paths)
             self._record("loss_figure", _beside(svg), [], list(paths.values()), spec, {})
+        for file in map(Path, (self._tree.table("datasets"), *self._report.all_files)):
+            if not _beside(file).is_file():
+                self._write_other(file)
         tables = [self._report.file(name) for name in self._report.tables]
         claims = Path(self._tree.results) / "claims.csv"
         write_claims(ROOT / "config/claims.yaml", PUBLISHED, tables=tables, path=claims)
+
+    def _write_other(self, file: Path) -> None:
+        """Write a table or figure that the page shows whatever it holds."""
+        if file.suffix == ".csv":
+            pd.DataFrame({"row": ["ours"], "gain": [1.5]}).to_csv(file, index=False)
+        else:
+            file = file.with_suffix(".svg")
+            write_text(file, '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
+        self._record("other", _beside(file), [], [file], {}, {})
 
     def _write_page(self) -> Path:
         rules = PageRules(self._grid, self._tree, self._report)
@@ -203,8 +217,8 @@ def _write_rounds(path: Path, settings: Mapping[str, Any], modalities: list[str]
             "loss": 5 / number**0.2 + rng.normal(0, 0.05),
             "seconds": 1.0,
         }
-        for number in range(1, federation["rounds"] + 1)
-        for client in range(round(federation["clients"] * federation["fraction"]))
+        for number in range(1, federation.get("rounds", 5) + 1)
+        for client in range(round(federation.get("clients", 1) * federation.get("fraction", 1)))
         for modality in modalities
     ]
     pd.DataFrame(rows).to_csv(path, index=False)

@@ -12,13 +12,17 @@ from fedssl.files import digest, read_json, write_json
 ROOT = Path(__file__).parents[2]
 CELL = "fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0"
 MODEL = f"pretrain/{CELL}/model.safetensors"
-# One cell on an image and a sound task; the tables keep their rows, which then say not-run.
+# One cell of each study, on few tasks; the tables keep their rows, which then say not-run.
 GRID = """
 studies:
   fssuavl:
     tasks: [{task: cifar10, split: test}, {task: fsdd, split: test}]
     cells:
       - {method: [simclr], arch: [resnet18], aggregator: [fedavg], split: [a0-i0-b100],
+         variant: [base]}
+  fassl:
+    cells:
+      - {method: [acop], arch: [resnet18], aggregator: [centralised], split: [a100-i0-b0],
          variant: [base]}
 """
 

@@ -211,13 +211,4 @@ def test_a_mismatch_says_which_declared_numbers_nobody_has_counted(
     unverified: tuple[str, ...], says: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=says.replace("train 3, test 1", "test 1, train 3")):
-        write_bank(
-            clips(),
-            tmp_path,
-            dataset="toy",
-            modality="audio",
-            num_classes=2,
-            counts={"train": 3, "test": 1},
-            max_bad_share=0.0,
-            unverified=unverified,
-        )
+        write(clips(), tmp_path, counts={"train": 3, "test": 1}, unverified=unverified)

@@ -78,13 +78,13 @@ def test_python_m_fedssl_is_the_command(folder):
 
 
 def test_cells_are_listed_with_their_status_and_filtered(folder):
-    every = data("cells")
+    every = data("cells", "--study", "fssuavl")
     assert [cell["status"] for cell in every] == ["done"]
     assert every[0]["path"] == f"results/demo/{MODEL}"
     (folder / "results/demo" / MODEL).unlink()
     assert data("cells", "--status", "not-run", "--arch", "resnet18")
-    assert data("cells", "--status", "done") == []
-    assert "1 of 1 cells" in fedssl("cells").stdout
+    assert [cell["study"] for cell in data("cells", "--status", "done")] == ["fassl"]
+    assert "1 of 2 cells" in fedssl("cells", "--status", "done").stdout
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_diff_says_what_differs_and_no_more(folder):
         assert [c["key"] for c in found["environment"]] == ["packages.torch"]
         assert [c["key"] for c in found["code"]] == ["src/fedssl/aggregators/fedavg.py"]
         assert found["data"] == found["scores"] == found["only before"] == []
-    assert "federation.rounds: 12 -> 99" in fedssl("diff", "results/demo", "results/other").stdout
+    assert "federation.rounds: 8 -> 99" in fedssl("diff", "results/demo", "results/other").stdout
 
 
 def test_audit_fails_with_exit_code_1_and_names_the_file(folder):

@@ -22,7 +22,7 @@ from fedssl.evaluation.paired import joined_features
 from fedssl.evaluation.probe import fit_probe
 from fedssl.files import read_json
 from fedssl.paired_protocols import PAIRED_PROTOCOLS
-from fedssl.reporting.metrics import read_metric, read_predictions
+from fedssl.reporting.metrics import read_metric
 from fedssl.views.samples import Views
 from fedssl.views.statistics import write_statistics
 from tests.unit.archives import archive_paths
@@ -65,13 +65,15 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def run(folder: Path, inputs: dict[str, str], *protocols: str, **changes: Any) -> dict[str, Any]:
-    """Return protocol -> its predictions, after reading the files as the tables do."""
+    """Return protocol -> its predictions, found as the tables find them."""
     data = {key: path for key, path in inputs.items() if "bank" in key or key == "normalisation"}
     models = {key: inputs[changes.pop(key)] for key in list(changes) if key.endswith("model")}
     metrics = {protocol: str(folder / f"{protocol}.json") for protocol in protocols}
     evaluate_pairs(SETTINGS | changes, identity=IDENTITY, inputs=data | models, metrics=metrics)
     return {
-        protocol: read_predictions(read_metric(path, task="mnist-fsdd", protocol=protocol))
+        protocol: pd.read_parquet(
+            read_metric(path, task="mnist-fsdd", protocol=protocol).predictions
+        )
         for protocol, path in metrics.items()
     }
 

@@ -23,6 +23,7 @@ class Chain:
         own = list(records)
         self.root = root
         self.records = [*own, *_outside(own, root)]
+        self._records = {record.path: record for record in own}
         self._writers: dict[Path, list[Record]] = {}
         for record in self.records:
             for path in record.files("outputs"):
@@ -30,9 +31,11 @@ class Chain:
         self._hashes = _hashes(self.records)
 
     def writers(self, record: Record) -> list[Record]:
-        """Return the records of the jobs that wrote what a job read."""
-        found = {w.path: w for path in record.files("inputs") for w in self._writers.get(path, [])}
-        return list(found.values())
+        """Return the records of the jobs that wrote what a job read, and records that it read."""
+        inputs = list(record.files("inputs"))
+        found = {w.path: w for path in inputs for w in self._writers.get(path, [])}
+        read = {path: self._records[path] for path in inputs if path in self._records}
+        return list((found | read).values())
 
     def findings(self, record: Record) -> Iterator[Finding | Note]:
         """Yield what is wrong with one record, with its outputs, and with what it read."""
@@ -88,7 +91,7 @@ class Chain:
                 )
         elif path not in self._hashes and _passed_on_seldom(path):
             yield Note(name, _ABSENT)
-        elif path.is_relative_to(self.root):
+        elif path.is_relative_to(self.root) and path not in self._records:
             yield Finding(Verdict.INCOMPLETE, name, "was read, but no record says who wrote it")
         elif not self.same(path, recorded):
             ours = path.is_relative_to(CONFIG)

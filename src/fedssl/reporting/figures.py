@@ -1,6 +1,7 @@
 """Figures drawn from what pretraining logged."""
 
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ _PANEL_INCHES = (3.3, 2.6)
 _MARKERS = "os^Dv"
 _MARKED_ROUNDS = 10
 _LEGEND_CHARACTERS = 34  # below one panel
+_LEGEND_LINE_INCHES = 0.2
 
 
 def write_loss_figure(
@@ -70,16 +72,17 @@ def loss_figure(spec: Mapping[str, Any]) -> "Figure":
     losses = pd.concat(curves, ignore_index=True)
     modalities = [name for name in _MODALITIES if name in set(losses["modality"])]
     methods = list(losses["method"].unique())
+    columns = max(1, int(_LEGEND_CHARACTERS * len(modalities) // losses["label"].str.len().max()))
+    legend = ceil(losses["label"].nunique() / columns) * _LEGEND_LINE_INCHES
     width, height = _PANEL_INCHES
-    size = (width * len(modalities), height * len(methods) + 0.9)
+    size = (width * len(modalities), height * len(methods) + 0.7 + legend)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(methods), len(modalities), sharey="row", squeeze=False)
     for row, method in zip(panels, methods, strict=True):
         for axes, modality in zip(row, modalities, strict=True):
             _draw_panel(axes, losses[losses["method"] == method], modality=modality)
             axes.set_title(modality if len(methods) == 1 else f"{method}, {modality}")
-    longest = losses["label"].str.len().max()
-    add_legend(figure, columns=max(1, int(_LEGEND_CHARACTERS * len(modalities) // longest)))
+    add_legend(figure, columns=columns)
     figure.suptitle(figure_title(spec, characters=38 * len(modalities)), fontsize="medium")
     return figure
 
