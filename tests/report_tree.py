@@ -75,7 +75,8 @@ class ReportTree:
             facts = {"bytes_up": 44_927_488, "bytes_down": 44_927_488, "resumed_after_round": 0}
             outputs = [folder / "model.safetensors", folder / "rounds.csv"]
             settings = self._grid.settings(cell)
-            self._record("pretrain", folder / "provenance.json", shards, outputs, settings, facts)
+            rule = "pretrain" if cell.federated else "pretrain_centralised"
+            self._record(rule, folder / "provenance.json", shards, outputs, settings, facts)
 
     def _shards(self, dataset: str, sharding: str, seed: int) -> Path:
         path = Path(self._tree.shards(dataset, sharding, seed))

@@ -69,10 +69,15 @@ def _kind(table: str) -> str:
 
 def split_heading(column: str) -> tuple[str, str]:
     """Return a table CSV's column as task and protocol: "C-10 L.P" is C-10, linear-probe."""
-    for label, protocol in _PROTOCOLS.items():
+    # The longest first: "best R@1" ends with "R@1".
+    for label, protocol in sorted(_PROTOCOLS.items(), key=_longest_first):
         if column.endswith(f" {label}"):
             return column.removesuffix(f" {label}"), protocol
     return column, ""
+
+
+def _longest_first(named: tuple[str, str]) -> int:
+    return -len(named[0])
 
 
 def seed_of(path: str) -> str | None:
