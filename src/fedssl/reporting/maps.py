@@ -44,11 +44,12 @@ def write_map_figure(
 def map_figure(spec: Mapping[str, Any], silhouettes: pd.DataFrame) -> "Figure":
     """Return the figure of `write_map_figure`; call it inside `figure_style`."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     rows, columns = spec["rows"], spec["columns"]
     side = _WIDTH_INCHES / max(len(columns), 3)
     size = (side * len(columns), (side + 0.55) * len(rows) + 0.9)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.1))
     panels = figure.subplots(len(rows), len(columns), squeeze=False)
     for place, (axes, panel) in enumerate(zip(panels.flat, spec["panels"], strict=True)):
         row, column = divmod(place, len(columns))

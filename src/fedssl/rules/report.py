@@ -30,10 +30,10 @@ class ReportRules:
         self._published = published
         self._grid = grid
         self._tree = tree
-        self.studies = list(grid.config["studies"])
-        self.tables = list(grid.config["tables"])
+        self.studies = [study for study in grid.config["studies"] if grid.select(study=study)]
+        self.tables = self._of_studies("tables")
         self.gains = [f"{study}_random_init" for study in self.studies]
-        self.contrasts = list(grid.config["contrasts"])
+        self.contrasts = self._of_studies("contrasts")
         scored = [study for study in self.studies if rounds.scored_cells(grid, study)]
         self.ledgers = [f"{study}_communication" for study in self.studies]
         self.figures = [
@@ -41,6 +41,11 @@ class ReportRules:
             *(f"{study}_loss" for study in self.studies),
             *(f"{study}_rounds" for study in scored),
         ]
+
+    def _of_studies(self, kind: str) -> list[str]:
+        """Return the products of a kind that belong to a study with cells."""
+        declared = self._grid.config[kind].items()
+        return [name for name, product in declared if product["study"] in self.studies]
 
     @property
     def products(self) -> list[str]:
