@@ -41,7 +41,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def demo(accounting_cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     project = Project.copy(tmp_path_factory.mktemp("demo") / "project").root
-    command = "snakemake --profile slurm --configfile config/demo.yaml"
+    command = "snakemake --profile slurm --configfile config/demo.yaml tests/slurm/grid.yaml"
     output = run(accounting_cluster, project, command)
     done = Counter(re.findall(r"^Finished jobid: .* \(Rule: (.*)\)$", output, re.MULTILINE))
     return Demo(project, done, jobs_in(accounting_cluster, project, "AllocTRES", "ReqTRES"))
