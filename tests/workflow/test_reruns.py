@@ -9,7 +9,7 @@ CELLS = 3
 ONE_CELL = {"pretrain": 1, "evaluate": 1, "gains": 1, "loss_figure": 1}
 ONE_CELL |= {"communication": 1, "certificate": 1, "report_page": 1}
 ALL_CELLS = ONE_CELL | {"pretrain": CELLS, "evaluate": CELLS}
-ALL_CELLS |= {"fine_tune": 1, "table": 2, "claims": 1}
+ALL_CELLS |= {"fine_tune": 1, "table": 2, "contrasts": 1, "claims": 1}
 GRID = "tests/workflow/grid.yaml"
 
 
