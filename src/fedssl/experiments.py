@@ -132,9 +132,12 @@ class Grid:
         return {modality: declared[modality] for modality in parse_split(cell.split).modalities}
 
     def used_datasets(self) -> set[str]:
-        """Return the datasets that some cell is pretrained on or some study scores."""
+        """Return the datasets that some cell is pretrained on or scored on."""
         pretrained = {name for cell in self.cells for name in self.datasets(cell).values()}
-        return pretrained | {t.task for study in self.config["studies"] for t in self.tasks(study)}
+        studies = {cell.study for cell in self.cells}
+        scored = {task.task for study in studies for task in self.tasks(study)}
+        pairs = [pair for study in studies for pair in self.pairs(study)]
+        return pretrained | scored | {name for pair in pairs for name in (pair.image, pair.audio)}
 
     def tasks(self, study: str) -> list[Task]:
         """Return a study's downstream tasks in the order declared."""
