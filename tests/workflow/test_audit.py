@@ -50,7 +50,8 @@ def test_a_flipped_byte_in_any_file_of_a_real_run_is_named(
     flipped = [
         path
         for path in sorted(results.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
+        if path.is_file()
+        and not path.name.startswith(".")
         and path.relative_to(results).parts[0] not in WITHOUT_RECORD
         and not path.name.endswith("provenance.json")
     ]
