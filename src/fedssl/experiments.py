@@ -120,7 +120,9 @@ class Grid:
     def shardings(self) -> dict[str, dict[str, Any]]:
         """Return the settings behind each declared sharding wildcard."""
         found = {}
-        for cell in filter(_is_federated, self.cells):
+        for cell in self.cells:
+            if not cell.federated:
+                continue
             settings = self.settings(cell)
             clients = settings["federation"]["clients"]
             found[self.sharding(cell)] = sort_keys({**settings["sharding"], "clients": clients})
@@ -216,10 +218,6 @@ class Grid:
         axes = (entry[axis] for axis in _AXES)
         for values in itertools.product(*axes, self.config["seeds"]):
             yield Cell(study, *values)
-
-
-def _is_federated(cell: Cell) -> bool:
-    return cell.federated
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,12 +38,15 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.mark.parametrize("method", [SETTINGS["method"], ACOP])
+@pytest.mark.parametrize(
+    ("method", "after"), [(SETTINGS["method"], 2), (SETTINGS["method"], EPOCHS), (ACOP, 2)]
+)
 def test_an_interrupted_training_ends_with_the_same_bits(
     inputs: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     method: dict[str, object],
+    after: int,
 ) -> None:
     if method is ACOP:
         inputs = {name: path for name, path in inputs.items() if not name.startswith("image")}
@@ -52,7 +55,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 
     def interrupted(folder: Path, epoch: int, *rest: object) -> None:
         save(folder, epoch, *rest)  # type: ignore[arg-type]
-        if epoch == 2:
+        if epoch == after:
             raise Interrupted
 
     monkeypatch.setattr(centralised, "save_checkpoint", interrupted)

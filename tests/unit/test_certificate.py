@@ -110,7 +110,7 @@ def test_the_certificate_says_by_what_and_from_what(results, files):
 def test_the_certificate_carries_the_root_of_the_records(results, files):
     text = certify(results, files)
     root = provenance_root(found["digest"] for found in read_records(results).values())
-    assert f"    {root}\n" in text and f"3, root sha256 {root}" in text
+    assert f"    {root}\n" in text and f"3, seal sha256 {root}" in text
 
 
 def test_each_missing_number_has_its_reason(results, files):

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 
 from fedssl.errors import UserError
 from fedssl.reporting.markup import Grid, to_latex, to_markdown
+from fedssl.reporting.measurement import measure
 from fedssl.reporting.published import read_published
 from fedssl.reporting.tables import COLUMNS, build_table, write_table
 
@@ -52,6 +53,7 @@ def spec(*cells: dict[str, Any], scale: str = "paper") -> dict[str, Any]:
         "study": "demo",
         "table": "2",
         "title": "A & B",
+        "comparable": True,
         "scale": scale,
         "scale_note": "mini: 20 clients",
         "columns": [{"column": c, "protocol": "knn", "tasks": t} for c, t in TASKS.items()],
@@ -181,6 +183,27 @@ def test_random_init_has_no_published_number_and_names_its_metric_file(tmp_path,
         "no-published-number",
         seed["metrics"]["knn"]["img"],
     )
+
+
+def test_a_number_of_unknown_metric_is_shown_and_held_to_nothing(tmp_path, published):
+    given = spec(cell(tmp_path, 0, img=40.0, c10=60.0))
+    held = rows(given, published)["Ours", "IMG kNN"]
+    shown = rows(given | {"comparable": False}, published)["Ours", "IMG kNN"]
+    assert held["verdict"] in ("reproduced", "differs") and not pd.isna(held["delta"])
+    assert shown["verdict"] == "no-published-number" and pd.isna(shown["delta"])
+    assert shown["published"] == held["published"] and shown["measured"] == 40.0
+
+
+def test_the_number_of_a_round_has_no_interval_of_an_accuracy(tmp_path):
+    path = tmp_path / "best-round.json"
+    metric = {"task": "img", "protocol": "best-round", "value": 50.0, "n_eval": 100}
+    metric |= {"rounds": [300], "predictions": "best-round.parquet"}
+    path.write_text(json.dumps(metric))
+    metrics = {protocol: {"img": str(path)} for protocol in ("best-round", "chosen-round")}
+    cells = [{"cell": "model", "metrics": metrics}]
+    chosen = measure(cells, "chosen-round", tasks=["img"])
+    assert (chosen.value, chosen.half_width) == (300, None)
+    assert measure(cells, "best-round", tasks=["img"]).half_width > 0
 
 
 def test_an_undeclared_row_is_not_run_whatever_files_lie_there(tmp_path, published):

@@ -57,6 +57,14 @@ def test_an_edited_reader_reruns_what_reads_its_dataset(edited: Project) -> None
     assert planned["evaluate"] == CELLS
 
 
+def test_archives_made_anew_are_followed_to_the_end(edited: Project) -> None:
+    """Snakemake plans nothing behind an `ancient` file that the same run updates."""
+    edited.edit("src/fedssl/data/synthetic_media.py", "{}\nX = 1\n".format)
+    planned = edited.planned()
+    assert planned["synthesise"] >= 1
+    assert planned["bank_images"] >= 1 and planned["pretrain"] == CELLS and planned["claims"] == 1
+
+
 def test_an_edit_of_what_only_watches_reruns_nothing(edited: Project) -> None:
     edited.edit("src/fedssl/progress.py", "{}\nX = 1\n".format)
     edited.edit("src/fedssl/rules/report.py", "{}\nX = 1\n".format)

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import version
 from math import isclose
 from pathlib import Path
@@ -149,19 +150,9 @@ def _table(record: Record, folder: Path) -> None:
     write_table(record.relocated(record.settings), published=published, **names)
 
 
-def _gains(record: Record, folder: Path) -> None:
+def _from_settings(write: Callable[..., None], record: Record, folder: Path) -> None:
     names = {path.suffix[1:]: folder / path.name for path in record.files("outputs")}
-    write_gains(record.relocated(record.settings), **names)
-
-
-def _contrasts(record: Record, folder: Path) -> None:
-    names = {path.suffix[1:]: folder / path.name for path in record.files("outputs")}
-    write_contrasts(record.relocated(record.settings), **names)
-
-
-def _silhouettes(record: Record, folder: Path) -> None:
-    names = {path.suffix[1:]: folder / path.name for path in record.files("outputs")}
-    write_silhouettes(record.relocated(record.settings), **names)
+    write(record.relocated(record.settings), **names)
 
 
 def _claims(record: Record, folder: Path) -> None:
@@ -176,8 +167,8 @@ def _claims(record: Record, folder: Path) -> None:
 
 _PRODUCTS: Mapping[str, Callable[[Record, Path], None]] = {
     "claims": _claims,
-    "contrasts": _contrasts,
-    "gains": _gains,
-    "silhouettes": _silhouettes,
+    "contrasts": partial(_from_settings, write_contrasts),
+    "gains": partial(_from_settings, write_gains),
+    "silhouettes": partial(_from_settings, write_silhouettes),
     "table": _table,
 }

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from fedssl.configuration import read_layers
-from fedssl.data.acquire import acquire
+from fedssl.data.acquire import acquire, declared
 from fedssl.errors import UserError
 from fedssl.experiments import merge
 from fedssl.files import sha256, write_text
@@ -90,17 +90,13 @@ def _configuration(configfiles: Iterable[str], settings: Iterable[str]) -> dict[
 
 
 def _collect(config: Mapping[str, Any], dataset: str, path: Path) -> None:
-    entry = config["datasets"][dataset]
-    archive = next(a for a in entry["archives"].values() if a.get("file") == path.name)
     data = Path(config["data_dir"]) / "archives"
     here = (data / dataset / path.name).is_file()
     acquire(
-        archive,
-        path,
-        dataset=dataset,
+        **declared(config, dataset, file=path.name),
+        destination=path,
         mirror=str(data) if here else config["mirror"],
         pins=Path(config["pins"]),
-        access=entry["access"],
         progress=True,
     )
 

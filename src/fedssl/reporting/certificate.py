@@ -100,7 +100,7 @@ def _facts(
         "seeds": ", ".join(map(str, spec["seeds"])),
         "environment": _lines(run_facts.environments(jobs)),
         "requirements.lock": f"sha256 {sha256(lock)}",
-        "records": f"{len(jobs)}, root sha256 {_root(records)}",
+        "records": f"{len(jobs)}, seal sha256 {_root(records)}",
     }
     return _table(("", ""), facts.items())
 
@@ -182,7 +182,7 @@ def _all_of(lacking: pd.DataFrame, frame: pd.DataFrame, *, axis: str) -> list[st
 def _how_to_check(spec: Mapping[str, Any], records: Mapping[str, run_facts.Record]) -> list[str]:
     return [
         f"`fedssl audit {spec['results']}` follows every number back through the records to code, "
-        "data and seed, and hashes every file again. The root is the SHA-256 over the records' "
+        "data and seed, and hashes every file again. The seal is the SHA-256 over the records' "
         "digests, sorted, a line each; a record's digest is that of the rest of it. So a copy of "
         "these results is the one certified here if its records give",
         "",

@@ -15,15 +15,16 @@ from fedssl.reporting.metrics import Metric, read_metric
 class Measurement:
     """A mean over seeds of an average over tasks, in percent and points.
 
-    `std` is over seeds, None for one; `n_eval` counts the samples of all tasks; `cells` has one
-    path to rerun per seed.
+    `half_width` is that of the 95 % interval, None for the number of a round, which is no
+    accuracy; `std` is over seeds, None for one; `n_eval` counts the samples of all tasks; `cells`
+    has one path to rerun per seed.
     """
 
     value: float
     std: float | None
     n_seeds: int
     n_eval: int
-    half_width: float
+    half_width: float | None
     cells: tuple[str, ...]
 
 
@@ -57,7 +58,9 @@ def measure(
         std=stdev(averages) if len(averages) > 1 else None,
         n_seeds=len(averages),
         n_eval=sum(n_evals),
-        half_width=average_half_width(means, n_evals, averages_over_seeds=averages),
+        half_width=None
+        if protocol == "chosen-round"
+        else average_half_width(means, n_evals, averages_over_seeds=averages),
         # Random init has no cell: its metric files are what can be rerun.
         cells=tuple(cell["cell"] or " ".join(map(str, paths)) for cell, paths in complete),
     )

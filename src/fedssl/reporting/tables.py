@@ -93,7 +93,8 @@ def build_table(spec: Mapping[str, Any], *, published: pd.DataFrame) -> pd.DataF
     does not measure follow as not-run.
 
     Args:
-        spec: study, table, title, scale, scale_note, columns and rows with their metric files.
+        spec: study, table, title, scale, scale_note, columns and rows with their metric files, and
+            whether published numbers are `comparable`: if not, they are shown and decide nothing.
         published: Numbers as `read_published` returns them, of any tables.
 
     Raises:
@@ -186,7 +187,8 @@ def _record(
     if measured is None:
         paths = [cell["cell"] for cell in cells if column["tasks"] and cell["cell"]]
         return record | {"n_seeds": 0, "verdict": "not-run", "cell": " ".join(paths)}
-    return record | _measured(measured, published, scale=spec["scale"])
+    held_to = published if spec["comparable"] else None
+    return record | _measured(measured, held_to, scale=spec["scale"])
 
 
 def _measured(measured: Measurement, published: float | None, *, scale: str) -> dict[str, Any]:
@@ -197,7 +199,7 @@ def _measured(measured: Measurement, published: float | None, *, scale: str) -> 
         verdict = "no-published-number"
     else:
         delta = measured.value - published
-        within = abs(delta) <= max(measured.half_width, _TOLERANCE)
+        within = abs(delta) <= max(measured.half_width or 0.0, _TOLERANCE)
         verdict = "reproduced" if within else "differs"
     return {
         "measured": measured.value,

@@ -19,6 +19,7 @@ def table_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
         "study": table["study"],
         "table": table["table"],
         "title": table["title"],
+        "comparable": table.get("comparable", True),
         **scale(grid),
         "columns": list(_columns(grid, table)),
         "rows": [_row(grid, table, row, tree) for row in table["rows"]],

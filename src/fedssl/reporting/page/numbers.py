@@ -15,7 +15,11 @@ from fedssl.reporting.page.jobs import Jobs
 from fedssl.reporting.published import PROTOCOL_LABELS
 
 AXES = ("method", "arch", "aggregator", "split")
-_PROTOCOLS = {label: protocol for protocol, label in PROTOCOL_LABELS.items()}
+# The longest label first: "best R@1" ends with "R@1".
+_PROTOCOLS = {
+    PROTOCOL_LABELS[protocol]: protocol
+    for protocol in sorted(PROTOCOL_LABELS, key=lambda name: -len(PROTOCOL_LABELS[name]))
+}
 _SEED = re.compile(r"/seed(\d+)[/.]")
 Record = dict[str, Any]
 
@@ -69,15 +73,10 @@ def _kind(table: str) -> str:
 
 def split_heading(column: str) -> tuple[str, str]:
     """Return a table CSV's column as task and protocol: "C-10 L.P" is C-10, linear-probe."""
-    # The longest first: "best R@1" ends with "R@1".
-    for label, protocol in sorted(_PROTOCOLS.items(), key=_longest_first):
+    for label, protocol in _PROTOCOLS.items():
         if column.endswith(f" {label}"):
             return column.removesuffix(f" {label}"), protocol
     return column, ""
-
-
-def _longest_first(named: tuple[str, str]) -> int:
-    return -len(named[0])
 
 
 def seed_of(path: str) -> str | None:
@@ -127,10 +126,11 @@ def _n_evals(frame: pd.DataFrame, column: str) -> str:
 def _cell(record: Record, slug: str, spec: Mapping[str, Any]) -> Record:
     kept = ("published", "measured", "delta", "verdict")
     measurement = _measurement(record, spec)
+    half_width = measurement.half_width if measurement else None
     return {
         "slug": slug,
         **{name: record[name] for name in kept},
-        "half_width": round(measurement.half_width, 4) if measurement else None,
+        "half_width": None if half_width is None else round(half_width, 4),
     }
 
 
