@@ -172,10 +172,13 @@ class Grid:
         return bool(self.settings(cell)["federation"].get("kept_rounds"))
 
     def initial_variant(self, cell: Cell) -> str:
-        """Return the variant that names a cell's random encoder: base unless its own differs."""
+        """Return the variant that names a cell's random encoder: base unless it scores otherwise.
+
+        It does where the encoder is another one, or is shown other views.
+        """
         variant = self.config["studies"][cell.study]["variants"][cell.variant]
-        differs = "encoder" in variant or "encoder" in self._overrides[cell]
-        return cell.variant if differs else "base"
+        changed = variant.keys() | self._overrides[cell].keys()
+        return cell.variant if changed & {"audio", "encoder"} else "base"
 
     def values(self, axis: str) -> list[str]:
         """Return the declared values of a cell's axis, sorted."""

@@ -23,6 +23,7 @@ SETTINGS = {
         "log_floor": 1e-6,
         "size": 32,
         "statistics_clips": 64,
+        "normalisation": "dataset",
     },
     "augmentation": {
         "image": {

@@ -23,6 +23,7 @@ SETTINGS: dict[str, Any] = {
         "hop": 250,
         "mels": 16,
         "log_floor": 1e-6,
+        "normalisation": "dataset",
         "size": 32,
     },
     "image": {"size": 32, "mean": [0.5] * 3, "std": [0.2] * 3},

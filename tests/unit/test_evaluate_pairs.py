@@ -36,6 +36,7 @@ SETTINGS = {
     "knn": {"k": 5, "temperature": 0.1},
     "linear-probe": {**PROBE, "momentum": 0.9, "weight_decay": 0.0, "standardise": True},
     "modalities": ["image", "audio"],
+    "recalibrate_batch_norm": False,
     "seed": 0,
     "split": "test",
 }
@@ -159,6 +160,16 @@ def test_a_specialist_has_the_score_of_its_modality_alone(
     assert not alone["transfer"].equals(both["transfer"])
     facts = [read_json(tmp_path / f"{name}.json") for name in ("transfer", protocol)]
     assert {fact["modality"] for fact in facts} == {modality}
+
+
+def test_batch_norm_is_recalibrated_for_one_modality_at_a_time(inputs, tmp_path) -> None:
+    own = {"model": "a", "recalibrate_batch_norm": True}
+    both = run(tmp_path / "both", inputs, "knn-v", "knn-a", **own)
+    as_it_came = run(tmp_path / "plain", inputs, "knn-v", "knn-a", model="a")
+    for modality, protocol in (("image", "knn-v"), ("audio", "knn-a")):
+        alone = run(tmp_path / modality, inputs, protocol, modalities=[modality], **own)
+        assert both[protocol].equals(alone[protocol])
+        assert not both[protocol].equals(as_it_came[protocol])
 
 
 def test_an_image_specialist_needs_no_spectrogram_statistics(inputs, tmp_path) -> None:

@@ -31,6 +31,7 @@ AUDIO = {
     "hop": 160,
     "mels": 32,
     "log_floor": 1e-6,
+    "normalisation": "dataset",
     "size": 32,
 }
 STATISTICS = {"mean": -6.0, "std": 3.0}

@@ -117,6 +117,26 @@ def test_a_jobs_settings_say_what_its_encoder_knows_and_how_pairs_are_found() ->
     assert found[BOTH]["encoder"]["arch"] == "vit" and found[BOTH]["split"] == "test"
 
 
+def test_a_specialist_is_shown_both_where_the_configuration_says_so() -> None:
+    rules = PairedRules(
+        shipped(evaluation={"specialists_see": "both"}), Tree("r"), ROOT / "workflow/scripts"
+    )
+    for split in (IMAGE, AUDIO):
+        assert rules.settings(job(split))["modalities"] == ["image", "audio"]
+        assert "normalisation" in rules.inputs(job(split))
+
+
+def test_a_variant_of_other_views_has_a_random_encoder_of_its_own() -> None:
+    cells = {"method": ["simclr"], "arch": ["resnet18"], "aggregator": ["fedavg"], "split": [BOTH]}
+    variants = ["base", "constant-lr", "per-sample-normalisation"]
+    grid = shipped(studies={"fssuavl": {"cells": [cells | {"variant": variants}]}})
+    names = {cell.variant: grid.initial_variant(cell) for cell in grid.select(study="fssuavl")}
+    assert names == {variants[0]: "base", variants[1]: "base", variants[2]: variants[2]}
+    rules = PairedRules(grid, Tree("r"), ROOT / "workflow/scripts")
+    settings = rules.random_init_settings(job("", arch="resnet18", variant=variants[2]))
+    assert settings["audio"]["normalisation"] == "sample"
+
+
 def measured(spec: dict[str, Any], folder: Path, *, parameters: int) -> dict[str, Any]:
     """Write every metric file of a table's spec, at 50 percent."""
     for row in spec["rows"]:

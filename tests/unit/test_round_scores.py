@@ -65,7 +65,12 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs = lay_out(folder)
     run(inputs, folder, federation=SETTINGS["federation"] | {"kept_rounds": [0, 2, 4]})
     found = {"bank": inputs["audio_bank"], "normalisation": inputs["normalisation"]}
-    settings = {**SETTINGS, "split": "test", "retrieval": {"ks": [1, 5]}}
+    settings = {
+        **SETTINGS,
+        "split": "test",
+        "retrieval": {"ks": [1, 5]},
+        "recalibrate_batch_norm": False,
+    }
     identity = {"task": "fsdd", "seed": "0"}
     names = {
         "scores": "rounds.csv",

@@ -37,6 +37,7 @@ AUDIO = {
     "hop": 160,
     "mels": 40,
     "log_floor": 1e-6,
+    "normalisation": "dataset",
     "size": 24,
 }
 
@@ -241,3 +242,17 @@ def test_audio_masks_and_noise_are_per_sample() -> None:
     shown = ~hidden[:, None, :, None].expand_as(view)
     torch.testing.assert_close(view[shown], plain[shown])
     assert len({tuple(row.tolist()) for row in hidden}) > 1
+
+
+def test_a_spectrogram_normalised_alone_does_not_know_how_loud_it_was() -> None:
+    alone = AUDIO | {"normalisation": "sample", "size": 40, "log_floor": 1e-12}
+    quiet = torch.from_numpy(stream(0, "hiss").integers(-4000, 4000, (3, 8000)).astype(np.int16))
+    views = [
+        audio_views.plain_view(frames, audio=alone, statistics={"mean": mean, "std": 2.0})
+        for frames, mean in ((quiet, -3.0), (quiet * 4, -9.0))
+    ]
+    torch.testing.assert_close(*views, rtol=1e-3, atol=1e-3)
+    frames = torch.stack([quiet[0], torch.zeros_like(quiet[0])])
+    view = audio_views.plain_view(frames, audio=alone | {"hop": 205}, statistics={})
+    torch.testing.assert_close(view[0].std(correction=0), torch.tensor(1.0), rtol=1e-3, atol=1e-3)
+    assert view[0].mean().abs() < 1e-4 and (view[1] == 0).all()

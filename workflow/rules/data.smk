@@ -93,8 +93,7 @@ rule bank_images:
         dataset=one_of(DATA.names(modality="image")),
     conda:
         "../../envs/fedssl.yaml"
-    # How many decode; the bank's bytes are the same for any number.
-    threads: 4
+    threads: DATA.threads
     params:
         contents=DATA.contents,
         sources=DATA.bank_sources,

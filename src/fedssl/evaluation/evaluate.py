@@ -35,7 +35,13 @@ def evaluate(
     views = Views(bank, settings, statistics=read_statistics(inputs), device=device)
     encoder = read_encoder(settings, inputs.get("model"))
     scored = bank.indices(settings["split"])
-    features = task_features(encoder.backbone, views, settings["split"], device=device)
+    features = task_features(
+        encoder.backbone,
+        views,
+        settings["split"],
+        recalibrate=settings["recalibrate_batch_norm"],
+        device=device,
+    )
     for protocol, path in metrics.items():
         result = score(protocol, features, settings)
         write_metric(

@@ -12,7 +12,7 @@ from fedssl.backbones.encoder import Encoder
 from fedssl.data.bank import open_bank
 from fedssl.data.pairing import pair_split
 from fedssl.device import prepare_device
-from fedssl.evaluation.features import extract_features
+from fedssl.evaluation.features import memory_and_queries
 from fedssl.evaluation.job_files import read_encoder, read_statistics, write_score
 from fedssl.evaluation.paired import num_parameters, pair_features
 from fedssl.evaluation.protocols import Features, score
@@ -37,8 +37,8 @@ def evaluate_pairs(
     device = prepare_device(settings["threads"])
     encoders, sounds = _encoders(settings, inputs), open_bank(_folder(inputs, "audio"))
     train, scored = (_pairs(inputs, settings, split=s) for s in ("train", settings["split"]))
-    memory = _features(encoders, train, inputs, settings=settings, device=device)
-    queries = _features(encoders, scored, inputs, settings=settings, device=device)
+    both = _features(settings, inputs, encoders, (train, scored), device=device)
+    memory, queries = ({name: part[place] for name, part in both.items()} for place in (0, 1))
     facts = {
         **identity,
         "seed": int(identity["seed"]),
@@ -78,19 +78,29 @@ def _pairs(
 
 
 def _features(
-    encoders: Mapping[str, Encoder],
-    pairs: Mapping[str, np.ndarray],
-    inputs: Mapping[str, str],
-    *,
     settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    encoders: Mapping[str, Encoder],
+    pairs: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
+    *,
     device: torch.device,
-) -> dict[str, Tensor]:
-    """Return the features of the pairs, (pairs, dim), of each modality that has an encoder."""
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return the features of training and of scored pairs, of each modality with an encoder.
+
+    One modality after the other: an encoder of both may recalibrate its batch norm for each.
+    """
+    train, scored = pairs
     found = {}
     for name, encoder in encoders.items():
         bank, statistics = open_bank(_folder(inputs, name)), read_statistics(inputs)
-        views = Views(bank, settings, statistics=statistics, device=device)
-        found[name] = extract_features(encoder.backbone, views, pairs[name], device=device)
+        found[name] = memory_and_queries(
+            encoder.backbone,
+            Views(bank, settings, statistics=statistics, device=device),
+            train[name],
+            scored[name],
+            recalibrate=settings["recalibrate_batch_norm"],
+            device=device,
+        )
     return found
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from fedssl.evaluation.protocols import Features
 from fedssl.views.samples import Views
@@ -31,18 +32,53 @@ def extract_features(
 
 
 def task_features(
-    backbone: nn.Module, views: Views, split: str, *, device: torch.device
+    backbone: nn.Module, views: Views, split: str, *, recalibrate: bool, device: torch.device
 ) -> Features:
     """Return the features of a task: its training split as memory, `split` as queries."""
     bank = views.bank
     train, scored = bank.indices("train"), bank.indices(split)
+    memory, queries = memory_and_queries(
+        backbone, views, train, scored, recalibrate=recalibrate, device=device
+    )
     return Features(
-        memory=extract_features(backbone, views, train, device=device),
+        memory=memory,
         memory_labels=torch.from_numpy(bank.labels[train]).to(device),
-        queries=extract_features(backbone, views, scored, device=device),
+        queries=queries,
         query_labels=torch.from_numpy(bank.labels[scored]).to(device),
         num_classes=len(bank.classes),
     )
+
+
+def memory_and_queries(
+    backbone: nn.Module,
+    views: Views,
+    train: np.ndarray,
+    scored: np.ndarray,
+    *,
+    recalibrate: bool,
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """Return the features of training and of scored samples, by their positions in the bank.
+
+    With `recalibrate`, batch norm first takes its statistics from the training samples.
+    """
+    if recalibrate:
+        recalibrate_batch_norm(backbone, views, train, device=device)
+    memory = extract_features(backbone, views, train, device=device)
+    return memory, extract_features(backbone, views, scored, device=device)
+
+
+def recalibrate_batch_norm(
+    backbone: nn.Module, views: Views, indices: np.ndarray, *, device: torch.device
+) -> None:
+    """Set the running statistics of batch norm to the mean over batches of these samples.
+
+    Batches of pretraining are of one modality, and the running statistics a blend of both (spec
+    section 6): this gives those of the one at hand. Without batch norm nothing changes.
+    """
+    backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    starts = range(0, len(indices) - 1, _BATCH)  # never one sample alone, which has no deviation
+    update_bn((views.plain(indices[start : start + _BATCH]) for start in starts), backbone)
 
 
 def load_backbone(state: Mapping[str, Tensor], encoder: nn.Module) -> nn.Module:

@@ -78,7 +78,13 @@ def _hits(settings: Mapping[str, Any], views: Views, *, folder: str, device: tor
     hits = {}
     for round_number in kept_rounds(folder):
         backbone = load_backbone(load_state(milestone(folder, round_number)), encoder)
-        features = task_features(backbone, views, settings["split"], device=device)
+        features = task_features(
+            backbone,
+            views,
+            settings["split"],
+            recalibrate=settings["recalibrate_batch_norm"],
+            device=device,
+        )
         hits[round_number] = task_hits(features, ks=settings["retrieval"]["ks"]).cpu()
         _log.info("scored round %d", round_number)
     return hits

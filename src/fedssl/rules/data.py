@@ -24,6 +24,7 @@ class DataRules:
         self._grid = grid
         self._scripts = scripts
         self._datasets: Mapping[str, Any] = grid.config["datasets"]
+        self.threads: int = grid.config["banks"]["threads"]
         self.files = [
             archive["file"]
             for dataset in self._datasets

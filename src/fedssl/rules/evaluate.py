@@ -31,11 +31,13 @@ class EvaluateRules:
 
     def settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what a cell's score depends on besides the checkpoint and the bank."""
-        return self._settings(wildcards, self._grid.settings(cell_of(wildcards)), *self.protocols)
+        return self._of_features(
+            wildcards, self._grid.settings(cell_of(wildcards)), *self.protocols
+        )
 
     def round_settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what the scores of a cell's rounds depend on besides the models and the bank."""
-        return self._settings(wildcards, self._grid.settings(cell_of(wildcards)), "retrieval")
+        return self._of_features(wildcards, self._grid.settings(cell_of(wildcards)), "retrieval")
 
     def fine_tune_settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what a cell's fine-tuned score depends on."""
@@ -46,7 +48,7 @@ class EvaluateRules:
     def random_init_settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the same for the encoder that the cells of a variant start from."""
         cell = initial_cell(self._grid, wildcards)
-        return self._settings(wildcards, self._grid.settings(cell), *self.protocols)
+        return self._of_features(wildcards, self._grid.settings(cell), *self.protocols)
 
     def sources(self, wildcards: Wildcards) -> dict[str, str]:
         """Return the code behind a score: features, protocols and the encoder."""
@@ -71,6 +73,13 @@ class EvaluateRules:
             dataset = self._grid.config["studies"][wildcards.study]["datasets"]["audio"]
             inputs["normalisation"] = self._tree.normalisation(wildcards.study, dataset)
         return inputs
+
+    def _of_features(
+        self, wildcards: Wildcards, cell: dict[str, Any], *protocols: str
+    ) -> dict[str, Any]:
+        recalibrate = self._grid.config["evaluation"]["recalibrate_batch_norm"]
+        settings = self._settings(wildcards, cell, *protocols)
+        return dict(sort_keys({**settings, "recalibrate_batch_norm": recalibrate}))
 
     def _settings(
         self, wildcards: Wildcards, cell: dict[str, Any], *protocols: str

@@ -50,7 +50,7 @@ class PairedRules:
         names = ("image_model", "audio_model") if cell.split == SPECIALISTS else ("model",)
         parts = zip(names, cell.checkpoints, strict=True)
         models = {name: self._tree.model(checkpoint) for name, checkpoint in parts}
-        return {**models, **self._data(wildcards, _modalities(cell))}
+        return {**models, **self._data(wildcards, self._modalities(cell))}
 
     def random_init_inputs(self, wildcards: Wildcards) -> dict[str, str]:
         """Return the same for a random encoder, which has no checkpoint."""
@@ -59,7 +59,7 @@ class PairedRules:
     def settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what a score depends on besides checkpoints and banks."""
         cell = cell_of(wildcards)
-        return self._settings(wildcards, cell.checkpoints[0], _modalities(cell))
+        return self._settings(wildcards, cell.checkpoints[0], self._modalities(cell))
 
     def random_init_settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the same for the encoder that the cells of a variant start from."""
@@ -89,14 +89,16 @@ class PairedRules:
             **{key: evaluation[key] for key in ("knn", "linear-probe")},
             "by": pair.by,
             "modalities": list(modalities),
+            "recalibrate_batch_norm": evaluation["recalibrate_batch_norm"],
             "seed": int(wildcards.seed),
             "split": pair.split,
             "threads": self.threads,
         }
         return dict(sort_keys(settings))
 
-
-def _modalities(cell: Cell) -> list[str]:
-    """Return what a cell's checkpoints were trained on, image first."""
-    known = {name for part in cell.checkpoints for name in parse_split(part.split).modalities}
-    return [name for name in MODALITIES if name in known]
+    def _modalities(self, cell: Cell) -> list[str]:
+        """Return what a cell's checkpoints are shown, image first: what they were trained on."""
+        if self._grid.config["evaluation"]["specialists_see"] == "both":
+            return list(MODALITIES)
+        known = {name for part in cell.checkpoints for name in parse_split(part.split).modalities}
+        return [name for name in MODALITIES if name in known]

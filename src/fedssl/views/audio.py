@@ -13,6 +13,7 @@ from fedssl.views.resample import apply_matrices, crop_matrix
 
 _INT16 = 32768.0
 _CHUNK = 4
+_SILENCE = 1e-5  # deviation of a log-mel image that is as good as constant
 
 
 def crop_waveforms(
@@ -112,7 +113,12 @@ def frame_length(audio: Mapping[str, Any]) -> int:
 def _standardised(
     frames: Tensor, *, audio: Mapping[str, Any], statistics: Mapping[str, float]
 ) -> Tensor:
-    return (log_mel(frames, audio=audio) - statistics["mean"]) / statistics["std"]
+    """Return log-mel images of mean 0 and deviation 1: over the pretraining set, or each alone."""
+    mel = log_mel(frames, audio=audio)
+    if audio["normalisation"] == "dataset":
+        return (mel - statistics["mean"]) / statistics["std"]
+    deviation, mean = torch.std_mean(mel, dim=(1, 2), correction=0, keepdim=True)
+    return (mel - mean) / deviation.clamp_min(_SILENCE)
 
 
 def _crop(
