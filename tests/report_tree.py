@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fedssl.configuration import Layer, read_layers
-from fedssl.experiments import Grid, merge
+from fedssl.configuration import Layer, merge, merged, read_layers
+from fedssl.experiments import Grid
 from fedssl.files import digest, write_json, write_text
 from fedssl.paths import Tree
 from fedssl.reporting import gains
@@ -41,10 +41,8 @@ class ReportTree:
     def of(cls, root: Path, *files: str) -> "ReportTree":
         """Return the tree of the shipped configuration with these files of it on top."""
         layers = read_layers([*SHIPPED, *(ROOT / "config" / name for name in files)], {})
-        config: dict[str, Any] = {}
-        for layer in layers:
-            config = merge(config, layer.content)
-        return cls(root, merge(config, {"results_dir": str(root / "results")}), layers)
+        own = {"results_dir": str(root / "results")}
+        return cls(root, merge(merged(layers), own), layers)
 
     def write(self) -> Path:
         """Write everything up to the page, and return the page."""

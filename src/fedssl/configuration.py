@@ -1,6 +1,7 @@
 """Checking the merged configuration: one sentence a mistake, with file, key, value and remedy."""
 
 import difflib
+import functools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +31,24 @@ def read_layers(files: Iterable[str | Path], command_line: Mapping[str, Any]) ->
     names = dict.fromkeys(os.path.relpath(file) for file in files)
     layers = [Layer(name, _read_yaml(Path(name))) for name in names]
     return [*layers, Layer("--config", dict(command_line))]
+
+
+def merged(layers: Sequence[Layer]) -> dict[str, Any]:
+    """Return the configuration: later layers win, and earlier ones give the keys their order."""
+    empty: dict[str, Any] = {}
+    return functools.reduce(merge, (layer.content for layer in layers), empty)
+
+
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `override` on top, mappings merged key by key."""
+    merged = dict(base)
+    for key, value in override.items():
+        inner = merged.get(key)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            merged[key] = merge(inner, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def validate(config: Mapping[str, Any], layers: Sequence[Layer], *, schemas: Path) -> None:

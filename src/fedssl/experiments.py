@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from fedssl.configuration import Layer, origin
+from fedssl.configuration import Layer, merge, origin
 from fedssl.errors import UserError
 from fedssl.splits import parse_split
 from fedssl.study_checks import check_settings, check_study
@@ -221,18 +221,6 @@ class Grid:
         axes = (entry[axis] for axis in _AXES)
         for values in itertools.product(*axes, self.config["seeds"]):
             yield Cell(study, *values)
-
-
-def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `override` on top, mappings merged key by key."""
-    merged = dict(base)
-    for key, value in override.items():
-        inner = merged.get(key)
-        if isinstance(inner, Mapping) and isinstance(value, Mapping):
-            merged[key] = merge(inner, value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def sort_keys(data: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fedssl.configuration import Layer
-from fedssl.experiments import Grid, merge
+from fedssl.configuration import Layer, merged
+from fedssl.experiments import Grid
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")
@@ -22,10 +22,7 @@ def shipped(*names: str, **changes: Any) -> tuple[Grid, list[Layer]]:
     files = [ROOT / "config" / name for name in (*SHIPPED, *names)]
     layers = [Layer(file.name, yaml.safe_load(file.read_text())) for file in files]
     layers.append(Layer("--config", changes))
-    config: dict[str, Any] = {}
-    for layer in layers:
-        config = merge(config, layer.content)
-    return Grid(config, layers), layers
+    return Grid(merged(layers), layers), layers
 
 
 def outputs(folder: Path) -> dict[str, Path]:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from fedssl.configuration import Layer
+from fedssl.configuration import Layer, merge
 from fedssl.errors import UserError
-from fedssl.experiments import Grid, merge
+from fedssl.experiments import Grid
 from fedssl.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
 from fedssl.paths import Tree
 from fedssl.reporting.published import read_published

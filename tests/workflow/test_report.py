@@ -6,6 +6,8 @@ import json
 import re
 from zipfile import ZipFile
 
+import yaml
+
 from tests.workflow.project import Project
 
 CAPTIONS = {
@@ -45,6 +47,15 @@ def test_the_report_shows_tables_and_figures_with_their_captions(finished: Proje
     assert table == (finished.root / "results/demo/tables/fssuavl_table2.csv").read_bytes()
     assert "reproduced from raw archives" in text
     assert {"Tables", "Figures", "Claims", "Certificate"} <= set(re.findall(r'"(\w+)"', text))
+
+
+def test_the_page_has_its_tables_in_the_order_of_the_shipped_configuration(
+    finished: Project,
+) -> None:
+    page = (finished.root / "results/demo/report/index.html").read_text()
+    contents = page[page.index('<nav class="contents"') : page.index("</nav>")]
+    declared = yaml.safe_load((finished.root / "config/experiments.yaml").read_text())["tables"]
+    assert re.findall(r'href="#(\w+)"', contents)[1 : len(declared) + 1] == list(declared)
 
 
 def test_a_zip_holds_the_same(finished: Project) -> None:

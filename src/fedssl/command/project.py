@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from fedssl.configuration import read_layers, validate
+from fedssl.configuration import merged, read_layers, validate
 from fedssl.data.own.entries import with_own_datasets
 from fedssl.errors import UserError
-from fedssl.experiments import Grid, merge
+from fedssl.experiments import Grid
 from fedssl.paths import Tree
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -35,8 +34,7 @@ def open_project(configfiles: Sequence[str | Path]) -> Project:
         raise UserError(f"there is no configuration file {missing[0]}.")
     folder = (Path.cwd() if Path("Snakefile").is_file() else CHECKOUT) / "config"
     layers = read_layers([*(folder / name for name in _SHIPPED), *configfiles], {})
-    empty: dict[str, Any] = {}
-    config = reduce(merge, (layer.content for layer in layers), empty)
+    config = merged(layers)
     validate(config, layers, schemas=folder / "schemas")
     config = with_own_datasets(config, layers)
     return Project(config, Grid(config, layers), Tree(config["results_dir"]))

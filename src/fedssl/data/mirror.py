@@ -1,7 +1,6 @@
 """The archives that a target needs, in one folder to carry to a machine without a network."""
 
 import csv
-import functools
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +9,9 @@ from typing import Any
 
 import yaml
 
-from fedssl.configuration import read_layers
+from fedssl.configuration import merged, read_layers
 from fedssl.data.acquire import acquire, declared
 from fedssl.errors import UserError
-from fedssl.experiments import merge
 from fedssl.files import sha256, write_text
 
 SUMS = "SHA256SUMS"
@@ -85,8 +83,7 @@ def _configuration(configfiles: Iterable[str], settings: Iterable[str]) -> dict[
     """Return the configuration as Snakemake merges it."""
     pairs = (setting.partition("=") for setting in settings)
     command_line = {key: yaml.safe_load(value) for key, _, value in pairs}
-    layers = read_layers([*_SHIPPED, *configfiles], command_line)
-    return functools.reduce(merge, (layer.content for layer in layers), {})
+    return merged(read_layers([*_SHIPPED, *configfiles], command_line))
 
 
 def _collect(config: Mapping[str, Any], dataset: str, path: Path) -> None:

@@ -66,7 +66,9 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
 
 
 def _kind(table: str) -> str:
-    """Return "Table 2" for 2 and "Figure 3" for figure3."""
+    """Return "Table 2" for 2, "Figure 3" for figure3, and "Prose" for what no table holds."""
+    if not table:
+        return "Prose"
     name, number = re.fullmatch(r"(\D*)(.*)", table).groups()  # type: ignore[union-attr]
     return f"{name.capitalize() or 'Table'} {number}".strip()
 
