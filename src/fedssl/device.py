@@ -16,5 +16,6 @@ def prepare_device(threads: int) -> torch.device:
         return torch.device("cpu")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means it, in convolutions too
     torch.use_deterministic_algorithms(True, warn_only=True)
     return torch.device("cuda")

@@ -47,11 +47,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Task:
-    """A downstream task: a dataset and the split that is scored."""
+    """A downstream task: the split of a dataset that is scored, named as the dataset or not."""
 
     task: str
+    dataset: str
     split: str
     modality: str
+    title: str
 
 
 @dataclass(frozen=True)
@@ -119,13 +121,19 @@ class Grid:
 
     def shardings(self) -> dict[str, dict[str, Any]]:
         """Return the settings behind each declared sharding wildcard."""
-        found = {}
+        found: dict[str, dict[str, Any]] = {}
         for cell in self.cells:
             if not cell.federated:
                 continue
             settings = self.settings(cell)
-            clients = settings["federation"]["clients"]
-            found[self.sharding(cell)] = sort_keys({**settings["sharding"], "clients": clients})
+            name, clients = self.sharding(cell), settings["federation"]["clients"]
+            own = sort_keys({**settings["sharding"], "clients": clients})
+            if found.setdefault(name, own) != own:
+                raise UserError(
+                    f"{cell.path} has sharding.min_samples {own['min_samples']}, and another cell "
+                    f"of {name} has {found[name]['min_samples']}; cells of one alpha and number "
+                    "of clients share their shards, so make them equal."
+                )
         return found
 
     def datasets(self, cell: Cell) -> dict[str, str]:
@@ -137,17 +145,18 @@ class Grid:
         """Return the datasets that some cell is pretrained on or scored on."""
         pretrained = {name for cell in self.cells for name in self.datasets(cell).values()}
         studies = {cell.study for cell in self.cells}
-        scored = {task.task for study in studies for task in self.tasks(study)}
+        scored = {task.dataset for study in studies for task in self.tasks(study)}
         pairs = [pair for study in studies for pair in self.pairs(study)]
         return pretrained | scored | {name for pair in pairs for name in (pair.image, pair.audio)}
 
     def tasks(self, study: str) -> list[Task]:
         """Return a study's downstream tasks in the order declared."""
-        datasets = self.config["datasets"]
-        return [
-            Task(task["task"], task["split"], datasets[task["task"]]["modality"])
-            for task in self.config["studies"][study]["tasks"]
-        ]
+        return [self._task(**entry) for entry in self.config["studies"][study]["tasks"]]
+
+    def task_names(self) -> set[str]:
+        """Return every name a task can have: of all datasets, and those that studies declare."""
+        declared = (entry for study in self.config["studies"].values() for entry in study["tasks"])
+        return {*self.config["datasets"], *(entry["task"] for entry in declared)}
 
     def task(self, study: str, name: str) -> Task:
         """Return one task of a study."""
@@ -183,6 +192,12 @@ class Grid:
     def values(self, axis: str) -> list[str]:
         """Return the declared values of a cell's axis, sorted."""
         return sorted({str(asdict(cell)[axis]) for cell in self.cells})
+
+    def _task(self, task: str, split: str, dataset: str | None = None, **_: Any) -> Task:
+        name = dataset or task
+        entry = self.config["datasets"][name]
+        title = f"{entry['title']}, {split}" if dataset else entry["title"]
+        return Task(task, name, split, entry["modality"], title)
 
     def _expand(self, study: str, place: int, entry: Mapping[str, Any]) -> None:
         for cell in self._product(study, entry):

@@ -51,32 +51,46 @@ def _check_datasets(config: Mapping[str, Any], study: str, layers: Sequence[Laye
 
 def _check_tasks(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
     datasets = config["datasets"]
+    names: set[str] = set()
     for place, task in enumerate(config["studies"][study]["tasks"]):
-        key = f"studies.{study}.tasks[{place}]"
         source = origin(("studies", study, "tasks", place), layers)
-        if task["task"] not in datasets:
-            hint = closest(task["task"], datasets)
+        key = f"{source}: studies.{study}.tasks[{place}]"
+        if task["task"] in names:
             raise UserError(
-                f"{source}: {key}.task names {task['task']!r}, which is no dataset{hint}."
+                f"{key}.task is {task['task']!r} a second time; give another split of it a name of "
+                f"its own, and dataset: {task.get('dataset', task['task'])}."
             )
-        splits = datasets[task["task"]]["splits"]
-        if task["split"] not in splits:
-            known = ", ".join(splits)
-            raise UserError(
-                f"{source}: {key}.split is {task['split']!r}; {task['task']} has {known}."
-            )
+        names.add(task["task"])
+        _check_task(datasets, task, key)
+
+
+def _check_task(datasets: Mapping[str, Any], task: Mapping[str, Any], key: str) -> None:
+    """Raise UserError unless a task is a dataset, or has one and another name."""
+    field = "dataset" if "dataset" in task else "task"
+    if (name := task[field]) not in datasets:
+        raise UserError(
+            f"{key}.{field} names {name!r}, which is no dataset{closest(name, datasets)}."
+        )
+    if field == "dataset" and task["task"] in datasets:
+        raise UserError(
+            f"{key}.task is {task['task']!r}, the name of a dataset; a split of {name} needs a "
+            "name of its own."
+        )
+    if task["split"] not in (splits := datasets[name]["splits"]):
+        raise UserError(f"{key}.split is {task['split']!r}; {name} has {', '.join(splits)}.")
 
 
 def _check_pairs(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
     """Raise UserError unless each pair of a study has its own name and fits its datasets."""
-    names = list(config["datasets"])
+    tasks = (task["task"] for task in config["studies"][study]["tasks"])
+    names = [*config["datasets"], *tasks]
     for place, pair in enumerate(config["studies"][study].get("pairs", [])):
         source = origin(("studies", study, "pairs", place), layers)
         key = f"{source}: studies.{study}.pairs[{place}]"
         if pair["pair"] in names:
             raise UserError(
-                f"{key}.pair is {pair['pair']!r}, the name of a dataset or of another pair; a pair "
-                "needs its own."
+                f"{key}.pair is {pair['pair']!r}, the name of a dataset, a task or another pair; a "
+                "pair needs its own."
             )
         names.append(pair["pair"])
         for modality in MODALITIES:

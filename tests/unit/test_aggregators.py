@@ -116,6 +116,17 @@ def test_l_dawa_leaves_counters_alone_and_can_spare_buffers() -> None:
     assert accumulator.result()["backbone.bn.running_mean"].tolist() == [0.0, 1.0]
 
 
+def test_l_dawa_clamps_negative_cosines_where_it_is_told() -> None:
+    held = {"backbone.w": torch.tensor([2.0, 0.0]), "backbone.v": torch.tensor([1.0, 1.0])}
+    against = {"backbone.w": torch.tensor([-4.0, 0.0]), "backbone.v": torch.tensor([1.0, 0.0])}
+    for clamp_low, expected in ((None, [4.0, 0.0]), (0.0, [0.0, 0.0]), (0.25, [-1.0, 0.0])):
+        accumulator = Accumulator(held, get_rule("l-dawa", clamp_low=clamp_low))
+        accumulator.add(ClientUpdate(against, 1, 0.0))
+        found = accumulator.result()
+        assert found["backbone.w"].tolist() == expected
+        torch.testing.assert_close(found["backbone.v"], torch.tensor([0.5**0.5, 0.0]))
+
+
 def test_fedu_drift_by_hand_and_its_strict_threshold() -> None:
     before = {"backbone.conv1.weight": torch.zeros(2), "backbone.conv2.weight": torch.ones(2)}
     after = {

@@ -17,7 +17,6 @@ FAILING = {
     "beats-model-combination": -0.06,
     "combination-loses-most-on-images-and-speech": -0.4517,
     "epic-kitchens-competitive": -0.7,
-    "epic-kitchens-surpasses": -2.7,
 }
 UNTABULATED = {
     "clusters-better-than-audio-only",
@@ -56,7 +55,7 @@ def test_the_claims_that_the_papers_print_no_numbers_for(shipped):
 def test_all_other_claims_hold_on_the_papers_numbers(shipped):
     others = shipped.drop([*FAILING, *UNTABULATED])
     assert others.published.eq("holds").all() and (others.published_margin >= 0).all()
-    assert len(others) == len(shipped) - 17 >= 12
+    assert len(others) == len(shipped) - 16 >= 12
 
 
 def test_without_tables_nothing_was_run(shipped):

@@ -207,7 +207,10 @@ def test_parameters_of_what_was_not_run_are_not_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"pair": "mnist"}, "pairs[0].pair is 'mnist', the name of a dataset or of another pair"),
+        (
+            {"pair": "mnist"},
+            "pairs[0].pair is 'mnist', the name of a dataset, a task or another pair",
+        ),
         ({"image": "mnits"}, "pairs[0].image names 'mnits', which is no dataset (did you mean"),
         ({"audio": "mnist"}, "pairs[0].audio names 'mnist', a dataset of modality image"),
         ({"split": "dev"}, "pairs[0] needs the split 'dev' of mnist, which has train, test"),
@@ -229,5 +232,7 @@ def test_a_pair_that_does_not_fit_its_datasets_is_named(
 
 def test_two_pairs_of_one_name_are_refused() -> None:
     pair = {"pair": "p", "image": "mnist", "audio": "fsdd", "split": "test", "by": "label"}
-    with pytest.raises(UserError, match=r"pairs\[1\]\.pair is 'p', the name of a dataset or of"):
+    with pytest.raises(
+        UserError, match=r"pairs\[1\]\.pair is 'p', the name of a dataset, a task or"
+    ):
         shipped(studies={"fssuavl": {"pairs": [pair, pair | {"split": "train"}]}})

@@ -53,7 +53,7 @@ def spec(*cells: dict[str, Any], scale: str = "paper") -> dict[str, Any]:
         "study": "demo",
         "table": "2",
         "title": "A & B",
-        "comparable": True,
+        "not_held_to": [],
         "scale": scale,
         "scale_note": "mini: 20 clients",
         "columns": [{"column": c, "protocol": "knn", "tasks": t} for c, t in TASKS.items()],
@@ -185,10 +185,13 @@ def test_random_init_has_no_published_number_and_names_its_metric_file(tmp_path,
     )
 
 
-def test_a_number_of_unknown_metric_is_shown_and_held_to_nothing(tmp_path, published):
+def test_a_doubted_number_is_shown_and_decides_nothing(tmp_path, published):
     given = spec(cell(tmp_path, 0, img=40.0, c10=60.0))
     held = rows(given, published)["Ours", "IMG kNN"]
-    shown = rows(given | {"comparable": False}, published)["Ours", "IMG kNN"]
+    doubted = {"not_held_to": [{"row": "Ours", "column": "IMG", "protocol": "knn"}]}
+    found = rows(given | doubted, published)
+    shown = found["Ours", "IMG kNN"]
+    assert found["Ours", "C-10 kNN"]["verdict"] in ("reproduced", "differs")
     assert held["verdict"] in ("reproduced", "differs") and not pd.isna(held["delta"])
     assert shown["verdict"] == "no-published-number" and pd.isna(shown["delta"])
     assert shown["published"] == held["published"] and shown["measured"] == 40.0

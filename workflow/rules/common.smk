@@ -77,7 +77,7 @@ wildcard_constraints:
     variant=one_of(GRID.values("variant")),
     seed=one_of(map(str, config["seeds"])),
     dataset=one_of(config["datasets"]),
-    task=one_of(config["datasets"]),
+    task=one_of(GRID.task_names()),
     table=one_of(config["tables"]),
     contrast=one_of(config["contrasts"]),
     sharding=one_of(GRID.shardings()),

@@ -12,14 +12,21 @@ from fedssl.aggregators.accumulator import State, Weight
 _SMALLEST_NORM = 1e-12
 
 
-def weigh(global_state: State, update: ClientUpdate, *, scale_buffers: bool = True) -> Weight:
-    """Return the cosine of every tensor with its global counterpart.
+def weigh(
+    global_state: State,
+    update: ClientUpdate,
+    *,
+    scale_buffers: bool = True,
+    clamp_low: float | None = None,
+) -> Weight:
+    """Return the cosine of every tensor with its global counterpart, at least `clamp_low`.
 
     Batch norm's running statistics are scaled too unless `scale_buffers` is false.
     paper: undefined for a tensor of norm 0, such as a fresh bias; here: its factor is 1.
     """
+    least = -1.0 if clamp_low is None else clamp_low
     factors = {
-        name: _cosine(update.state[name], tensor)
+        name: max(_cosine(update.state[name], tensor), least)
         for name, tensor in global_state.items()
         if tensor.ndim > 0 and (scale_buffers or not _is_running(name))
     }

@@ -94,7 +94,7 @@ def build_table(spec: Mapping[str, Any], *, published: pd.DataFrame) -> pd.DataF
 
     Args:
         spec: study, table, title, scale, scale_note, columns and rows with their metric files, and
-            whether published numbers are `comparable`: if not, they are shown and decide nothing.
+            which published numbers are `not_held_to`: they are shown and decide nothing.
         published: Numbers as `read_published` returns them, of any tables.
 
     Raises:
@@ -187,7 +187,8 @@ def _record(
     if measured is None:
         paths = [cell["cell"] for cell in cells if column["tasks"] and cell["cell"]]
         return record | {"n_seeds": 0, "verdict": "not-run", "cell": " ".join(paths)}
-    held_to = published if spec["comparable"] else None
+    place = {"row": row["row"], "column": column["column"], "protocol": column["protocol"]}
+    held_to = None if place in spec["not_held_to"] else published
     return record | _measured(measured, held_to, scale=spec["scale"])
 
 

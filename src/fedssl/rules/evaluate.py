@@ -68,7 +68,7 @@ class EvaluateRules:
     def inputs(self, wildcards: Wildcards) -> dict[str, str]:
         """Return the task's bank and, for sound, the statistics of the pretraining set."""
         task = self._grid.task(wildcards.study, wildcards.task)
-        inputs = {"bank": self._tree.bank(task.task)}
+        inputs = {"bank": self._tree.bank(task.dataset)}
         if task.modality == "audio":
             dataset = self._grid.config["studies"][wildcards.study]["datasets"]["audio"]
             inputs["normalisation"] = self._tree.normalisation(wildcards.study, dataset)

@@ -49,7 +49,7 @@ class MapRules:
         final = wildcards.checkpoint == FINAL
         return {
             "pretrained": self._tree.model(cell) if final else self._tree.milestones(cell),
-            "banks": [self._tree.bank(task.task) for task in self._tasks(wildcards.study)],
+            "banks": [self._tree.bank(task.dataset) for task in self._tasks(wildcards.study)],
             "normalisation": self._tree.normalisation(cell.study, study["datasets"]["audio"]),
         }
 
@@ -64,7 +64,7 @@ class MapRules:
         settings = {
             **{key: cell[key] for key in ("audio", "encoder", "image")},
             **self._grid.config["evaluation"]["embedding-map"],
-            "datasets": [{"dataset": task.task, "split": task.split} for task in tasks],
+            "datasets": [{"dataset": task.dataset, "split": task.split} for task in tasks],
             "seed": int(wildcards.seed),
             "threads": self.threads,
         }
@@ -78,7 +78,7 @@ class MapRules:
     def figure(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return a figure's panels, row by row, and the datasets they show."""
         name = wildcards.figure
-        figure, datasets = self._grid.config["maps"][name], self._grid.config["datasets"]
+        figure = self._grid.config["maps"][name]
         return {
             "study": figure["study"],
             "table": name.removeprefix(f"{figure['study']}_"),
@@ -88,7 +88,7 @@ class MapRules:
             "rows": [row["row"] for row in figure["rows"]],
             "columns": [column["column"] for column in figure["columns"]],
             "datasets": {
-                task.task: {"title": datasets[task.task]["title"], "modality": task.modality}
+                task.dataset: {"title": task.title, "modality": task.modality}
                 for task in self._tasks(figure["study"])
             },
             "panels": [self._panel(panel) for panel in self._panels(name)],

@@ -28,13 +28,13 @@ def scored_cells(grid: Grid, study: str) -> list[Cell]:
 def rounds_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
     """Return the scores of each cell's rounds on each task, and what things are called."""
     cells, tasks = scored_cells(grid, study), grid.tasks(study)
-    scale, datasets = grid.config["scale"], grid.config["datasets"]
+    scale = grid.config["scale"]
     return {
-        "title": f"{study}: R@1 of the global model per round; stars are the rounds chosen",
+        "title": f"{study}: R@1 of the global model per round; stars: best round of the mean",
         "scale": scale["kind"],
         "scale_note": scale["note"],
         "methods": {cell.method: _NAMES[cell.method] for cell in cells},
-        "tasks": {task.task: datasets[task.task]["title"] for task in tasks},
+        "tasks": {task.task: task.title for task in tasks},
         "variants": sorted({cell.variant for cell in cells}, key=_base_first),
         "curves": [
             {

@@ -19,7 +19,7 @@ def table_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
         "study": table["study"],
         "table": table["table"],
         "title": table["title"],
-        "comparable": table.get("comparable", True),
+        "not_held_to": table.get("not_held_to", []),
         **scale(grid),
         "columns": list(_columns(grid, table)),
         "rows": [_row(grid, table, row, tree) for row in table["rows"]],
@@ -108,7 +108,7 @@ def _columns(grid: Grid, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """
     named = {task for column in table["columns"] for task in column["tasks"]}
     further = [
-        {"column": grid.config["datasets"][task.task]["title"], "tasks": [task.task]}
+        {"column": task.title, "tasks": [task.task]}
         for task in grid.tasks(table["study"])
         if task.modality == table.get("modality") and task.task not in named
     ]

@@ -1,0 +1,75 @@
+"""The grid: what a study may declare, and what its tasks and shards are."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from fedssl.errors import UserError
+from tests.unit.figures import ROOT, shipped
+
+BOTH = "a0-i0-b100"
+
+
+def with_tasks(*tasks: dict[str, Any]) -> dict[str, Any]:
+    return {"studies": {"fssuavl": {"tasks": list(tasks)}}}
+
+
+def test_a_second_split_of_a_dataset_is_a_task_of_its_own() -> None:
+    grid, _ = shipped()
+    lists = {task.task: task for task in grid.tasks("fssuavl")}
+    official, test = lists["speech-commands"], lists["speech-commands-test"]
+    assert (official.dataset, official.split) == ("speech-commands", "validation")
+    assert (test.dataset, test.split) == ("speech-commands", "test")
+    assert test.title == f"{official.title}, test" and test.modality == "audio"
+    assert "speech-commands-test" in grid.task_names()
+    assert "speech-commands-test" not in grid.used_datasets()
+
+
+@pytest.mark.parametrize(
+    ("tasks", "says"),
+    [
+        (
+            [{"task": "mnist", "split": "test"}, {"task": "mnist", "split": "train"}],
+            "tasks[1].task is 'mnist' a second time; give another split of it a name of its own, "
+            "and dataset: mnist.",
+        ),
+        (
+            [{"task": "mnist", "dataset": "cifar10", "split": "test"}],
+            "tasks[0].task is 'mnist', the name of a dataset; a split of cifar10 needs a name of",
+        ),
+        (
+            [{"task": "mine", "dataset": "cifar", "split": "test"}],
+            "tasks[0].dataset names 'cifar', which is no dataset (did you mean cifar10?).",
+        ),
+        ([{"task": "mine", "split": "test"}], "tasks[0].task names 'mine', which is no dataset"),
+        (
+            [{"task": "mine", "dataset": "cifar10", "split": "dev"}],
+            "tasks[0].split is 'dev'; cifar10 has train, test.",
+        ),
+    ],
+)
+def test_a_task_that_does_not_fit_is_named(tasks: list[dict[str, Any]], says: str) -> None:
+    with pytest.raises(UserError) as error:
+        shipped(**with_tasks(*tasks))
+    assert f"--config: studies.fssuavl.{says}" in str(error.value)
+
+
+def test_cells_that_share_their_shards_share_what_these_were_dealt_by() -> None:
+    cells = {"method": ["simclr"], "arch": ["resnet18"], "aggregator": ["fedavg"], "split": [BOTH]}
+    own = {
+        "variants": {"floor": {"sharding": {"min_samples": 50}}},
+        "cells": [cells | {"variant": ["base", "floor"]}],
+    }
+    with pytest.raises(UserError, match=r"floor.* has sharding\.min_samples 50, and another cell"):
+        shipped(studies={"fssuavl": own})[0].shardings()
+
+
+def test_every_declared_number_that_nothing_is_held_to_is_published() -> None:
+    tables = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())["tables"]
+    for name, table in tables.items():
+        for place in table.get("not_held_to", ()):
+            files = (ROOT / "config/published").glob(f"{table['study']}*.csv")
+            lines = [line for file in files for line in file.read_text().splitlines()]
+            start = f"{table['study']},{table['table']},{place['row']},{place['column']},"
+            assert any(line.startswith(start + place["protocol"]) for line in lines), name
