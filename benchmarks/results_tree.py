@@ -20,7 +20,7 @@ from fedssl.data.sharding import write_shards
 from fedssl.experiments import Cell
 from fedssl.files import write_json
 from fedssl.paths import FEATURE_PROTOCOLS
-from fedssl.provenance import write_provenance
+from fedssl.provenance import code_facts, write_provenance
 from fedssl.reporting.claims import write_claims
 from fedssl.reporting.gains import write_gains
 from fedssl.reporting.tables import write_table
@@ -240,7 +240,7 @@ class ResultsTree:
             settings=settings or {},
             inputs=inputs,
             outputs=outputs,
-            sources=[_CODE / "fedavg.py"],
+            code=code_facts([_CODE / "fedavg.py"]),
             started=datetime.now(UTC),
             facts=facts or {},
         )

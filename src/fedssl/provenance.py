@@ -27,6 +27,20 @@ _PACKAGES = (
 )
 
 
+def code_facts(sources: Sequence[Path]) -> dict[str, Any]:
+    """Return what a record says of code: the commit, and two digests of each file.
+
+    `sources` has the SHA-256 of the file and `code` the digest of its syntax tree, which a comment
+    does not change.
+    """
+    root = Path(__file__).parents[2]
+    return {
+        "sources": {_relative(file, root): sha256(file) for file in sources},
+        "code": {_relative(file, root): code_digest(file) for file in sources},
+        "git": _git(root),
+    }
+
+
 def write_provenance(
     path: str | Path,
     *,
@@ -35,31 +49,31 @@ def write_provenance(
     settings: Mapping[str, Any],
     inputs: Iterable[str],
     outputs: Iterable[str],
-    sources: Sequence[Path],
+    code: Mapping[str, Any],
     started: datetime,
+    earlier_seconds: float = 0.0,
     facts: Mapping[str, Any],
 ) -> None:
     """Write the record of one finished job; `digest` is the SHA-256 of all the rest.
 
-    Of a folder among the inputs or outputs every file is recorded. `sources` has the SHA-256 of
-    each file of code and `code` the digest of its syntax tree, which a comment does not change.
+    Of a folder among the inputs or outputs every file is recorded. `code` is what `code_facts`
+    said when the job began. `seconds` covers the attempts before `started` that took
+    `earlier_seconds`.
     """
-    root = Path(__file__).parents[2]
+    ended = datetime.now(UTC)
     record = {
         "rule": rule,
         "wildcards": dict(wildcards),
         "settings": dict(settings),
         "inputs": _digests(inputs),
         "outputs": _digests(outputs),
-        "sources": {_relative(file, root): sha256(file) for file in sources},
-        "code": {_relative(file, root): code_digest(file) for file in sources},
-        "git": _git(root),
+        **code,
         "packages": _versions(),
         "python": platform.python_version(),
         "hardware": _hardware(),
         "started": started.isoformat(timespec="seconds"),
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
+        "ended": ended.isoformat(timespec="seconds"),
+        "seconds": round(earlier_seconds + (ended - started).total_seconds(), 3),
         "peak_memory_mb": _peak_memory_mb(),
         **facts,
     }
@@ -67,7 +81,8 @@ def write_provenance(
 
 
 def _digests(names: Iterable[str]) -> dict[str, str]:
-    return {file: sha256(file) for name in names for file in _files(name)}
+    files = dict.fromkeys(file for name in names for file in _files(name))
+    return {file: sha256(file) for file in files}
 
 
 def _files(name: str) -> list[str]:
@@ -78,7 +93,7 @@ def _files(name: str) -> list[str]:
 
 
 def _relative(file: Path, root: Path) -> str:
-    resolved = file.resolve()
+    resolved, root = file.resolve(), root.resolve()
     return str(resolved.relative_to(root) if resolved.is_relative_to(root) else resolved)
 
 

@@ -11,7 +11,7 @@ from fedssl.audit.audit import Audit, audit
 from fedssl.audit.findings import Finding, Verdict
 from fedssl.errors import UserError
 from fedssl.files import digest, read_json, sha256, write_json
-from fedssl.provenance import write_provenance
+from fedssl.provenance import code_facts, write_provenance
 from tests.unit.results import CELL, MODEL, sign, write_results
 
 KNN = f"evaluate/{CELL}/cifar10/knn"
@@ -288,7 +288,7 @@ def test_a_job_records_the_files_in_a_folder_and_code_without_comments(tmp_path)
             settings={},
             inputs=[str(tmp_path / "milestones")],
             outputs=[],
-            sources=[source],
+            code=code_facts([source]),
             started=datetime.now(UTC),
             facts={},
         )

@@ -65,7 +65,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(
     resumed = run(inputs, tmp_path / "resumed", method=method)
     assert sha256(resumed) == sha256(whole)
     assert history(tmp_path / "resumed") == history(tmp_path / "whole")
-    assert not (tmp_path / "resumed" / "state").exists()
+    assert (tmp_path / "resumed" / "state").exists(), "kept until the job is recorded"
 
 
 def test_every_epoch_sees_every_sample_and_learns(inputs: dict[str, str], tmp_path: Path) -> None:

@@ -132,3 +132,11 @@ def test_thousands_of_own_files_take_one_line(results, files):
     record(path, "bank_images", inputs=inputs, wildcards=wildcards)
     text = certify(results, files)
     assert "| 5000 files, together " in text and "recordings/7.wav" not in text
+
+
+def test_a_dataset_of_another_configuration_is_said_to_be_one(results, files):
+    bank = results / "banks/my-sounds/bank.json"
+    wildcards = {"dataset": "my-sounds"}
+    record(bank.with_name("provenance.json"), "bank_waveforms", inputs=[], wildcards=wildcards)
+    bank.write_text(json.dumps({"counts": {"train": 3}, "bad": []}))
+    assert "| my-sounds | not declared in this run | train 3 |" in certify(results, files)

@@ -246,10 +246,13 @@ def test_a_killed_run_goes_on_and_leaves_whole_files(tmp_path: Path) -> None:
     assert not list((tmp_path / "clips").glob(".part*"))
 
 
-def test_a_full_disk_ends_the_run_with_a_word_and_without_rubbish(tmp_path: Path) -> None:
+@pytest.mark.parametrize("room", [100_000, 250_000], ids=["for no download", "for no clip"])
+def test_a_full_disk_ends_the_run_with_a_word_and_without_rubbish(
+    room: int, tmp_path: Path
+) -> None:
     annotations(tmp_path, IDS)
     with serving(dict.fromkeys(IDS, "ok"), SOUND) as server:
-        running = process(tmp_path, server, limit=100_000)
+        running = process(tmp_path, server, limit=room)
         said = running.communicate()[1]
         assert "cannot be written (File too large): make room" in said
         assert wavs(tmp_path) == {}

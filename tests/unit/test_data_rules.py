@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import pytest
 from snakemake.io import is_flagged
 
+from fedssl.data.own.entries import with_own_datasets
+from fedssl.experiments import Grid
 from fedssl.rules.data import DataRules
 from tests.unit.figures import ROOT, shipped
 
@@ -43,3 +45,18 @@ def test_an_archive_is_settled_once_fetched_with_the_checksum_that_is_wanted(rul
 def test_where_an_archive_comes_from_is_no_part_of_what_it_is(rules) -> None:
     content = rules.content(SimpleNamespace(dataset="cifar10", file="cifar-10-python.tar.gz"))
     assert set(content) == {"checksum", "file", "size"}
+
+
+def test_a_killed_bank_of_other_settings_is_not_gone_on_with(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    for name in ("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    states = []
+    for share in (0.2, 0.5):
+        entry = {"mine": {"folder": str(folder), "modality": "audio", "test_share": share}}
+        grid, layers = shipped(datasets=entry)
+        own = Grid(with_own_datasets(grid.config, layers), layers)
+        rules = DataRules(own, ROOT / "workflow/scripts")
+        states.append([rules.bank_state(SimpleNamespace(dataset=d)) for d in ("mine", "cifar10")])
+    assert states[0][0] != states[1][0] and states[0][1] == states[1][1]

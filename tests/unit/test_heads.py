@@ -44,6 +44,21 @@ def test_one_round_gives_the_same_backbone_whether_heads_are_sent_or_not(
     assert backbone and all(torch.equal(states[0][n], states[1][n]) for n in backbone)
 
 
+def test_l_dawa_of_clamped_cosines_is_fairavg(inputs: dict[str, str]) -> None:
+    """With every factor at its most, 1, what is left is the plain mean over clients."""
+    aggregators = (
+        {"name": "fairavg"},
+        {"name": "l-dawa", "warmup_rounds": 0, "scale_buffers": True, "clamp_low": 1.0},
+    )
+    states = []
+    for aggregator in aggregators:
+        settings = SETTINGS | {"federation": SHORT, "aggregator": aggregator}
+        federation, state = set_up(settings, inputs, device=CPU)
+        states.append(run_round(federation, state, 1)[0])
+    for name, tensor in states[0].items():
+        torch.testing.assert_close(states[1][name], tensor, rtol=1e-6, atol=1e-7)
+
+
 def test_after_two_rounds_kept_heads_make_a_difference(
     inputs: dict[str, str], tmp_path: Path
 ) -> None:

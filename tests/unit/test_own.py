@@ -13,7 +13,7 @@ from fedssl.configuration import Layer, validate
 from fedssl.data.bank import Bank, open_bank, read_facts
 from fedssl.data.build import build_bank
 from fedssl.data.own.entries import with_own_datasets
-from fedssl.data.own.listing import find_items, listing_digest
+from fedssl.data.own.listing import find_items, listing_digest, own_files
 from fedssl.data.synthetic_media import jpeg
 from fedssl.errors import UserError
 from tests.unit.archives import DATASETS, ROOT
@@ -114,6 +114,9 @@ def test_links_are_followed_and_a_circle_of_them_is_named(tmp_path: Path) -> Non
     for label in "ab":
         (folder / label).symlink_to(far / label)
     assert len(find_items(FOLDER, folder)) == 16
+    assert set(own_files(FOLDER, folder)) == {
+        f"{folder}/{c}/{n}.wav" for c in "ab" for n in range(8)
+    }
     (far / "a" / "again").symlink_to(far / "a")
     with pytest.raises(UserError, match=r"again links to .*, which contains it; remove the link"):
         find_items(FOLDER, folder)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fedssl.data.build import build_bank
+from fedssl.data.own.listing import own_files
 from fedssl.job import job
 from fedssl.progress import Pace
 
@@ -18,3 +19,5 @@ with job(snakemake, **snakemake.params.contents) as facts:
         pace=pace,
     )
     facts["pace"] = pace.facts()
+    if own := snakemake.params.contents.get("own"):
+        facts["further_inputs"] = own_files(own, Path(snakemake.input[0]))

@@ -1,5 +1,8 @@
 """Pretrain one cell, or go on where an interrupted run stopped."""
 
+from pathlib import Path
+
+from fedssl.federation.checkpoint import remove_checkpoints
 from fedssl.federation.rounds import pretrain
 from fedssl.job import job
 
@@ -12,3 +15,5 @@ with job(snakemake, **snakemake.params.settings) as facts:
         rounds=snakemake.output.rounds,
         milestones=snakemake.output.milestones,
     )
+
+remove_checkpoints(Path(snakemake.params.state))

@@ -1,6 +1,9 @@
 """Pretrain one cell on all data in one place, or go on where an interrupted run stopped."""
 
+from pathlib import Path
+
 from fedssl.federation.centralised import pretrain
+from fedssl.federation.checkpoint import remove_checkpoints
 from fedssl.job import job
 
 with job(snakemake, **snakemake.params.settings) as facts:
@@ -11,3 +14,5 @@ with job(snakemake, **snakemake.params.settings) as facts:
         model=snakemake.output.model,
         rounds=snakemake.output.rounds,
     )
+
+remove_checkpoints(Path(snakemake.params.state))

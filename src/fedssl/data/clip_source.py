@@ -1,6 +1,8 @@
 """One clip from its address to a wav of ten seconds, by yt-dlp and, where it is needed, ffmpeg."""
 
 import errno
+import io
+import os
 import shutil
 import subprocess
 import time
@@ -122,11 +124,14 @@ def _cut(sound: Path, start: int, target: Path, *, timeout: float) -> None:
             file.seek(start * rate)
             waveform = file.read(CLIP_SECONDS * rate, dtype="float32", always_2d=True)
         samples = bank_waveform(waveform, rate=rate)
-        soundfile.write(target, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
     except UnreadableError as error:
         raise ClipError("unreadable", str(error)) from error
     except soundfile.SoundFileError:
         _cut_by_ffmpeg(sound, start, target, timeout=timeout)
+        return
+    wav = io.BytesIO()
+    soundfile.write(wav, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+    target.write_bytes(wav.getvalue())  # a full disk is an OSError here, and no fault of the sound
 
 
 def _cut_by_ffmpeg(sound: Path, start: int, target: Path, *, timeout: float) -> None:
@@ -145,6 +150,8 @@ def _cut_by_ffmpeg(sound: Path, start: int, target: Path, *, timeout: float) -> 
         raise ClipError("timeout", f"ffmpeg took more than {timeout} s") from error
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip()[-200:]
+        if os.strerror(errno.ENOSPC) in said:
+            raise OSError(errno.ENOSPC, said) from error
         raise ClipError("unreadable", f"ffmpeg: {said}") from error
     if soundfile.info(target).frames == 0:
         raise ClipError("short", f"it ends before second {start}")

@@ -21,12 +21,11 @@ from fedssl.device import prepare_device
 from fedssl.federation.batches import Batch, epoch_batches
 from fedssl.federation.checkpoint import (
     load_checkpoint,
-    remove_checkpoints,
     save_checkpoint,
     save_state,
 )
 from fedssl.federation.client import cosine
-from fedssl.federation.history import Row, mean_loss, mean_step, write_rows
+from fedssl.federation.history import Row, mean_loss, mean_step, seconds_until, write_rows
 from fedssl.files import digest, read_json, sha256
 from fedssl.methods.base import Method
 from fedssl.progress import Progress
@@ -49,7 +48,8 @@ def pretrain(
     """Train all epochs, or those left after an interruption; write the model and its history.
 
     `inputs` are the files `image_bank` and `audio_bank` of the modalities in use, and
-    `normalisation` for audio. Returns the facts that provenance keeps.
+    `normalisation` for audio. Returns the facts that provenance keeps. The folder `checkpoints`
+    stays, for the caller to remove once the job is recorded.
     """
     device = prepare_device(settings["threads"])
     folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
@@ -72,8 +72,12 @@ def pretrain(
         trainer.fit(training)
     save_state(training.method.state_dict(), model)
     write_rows(training.rows, rounds)
-    remove_checkpoints(folder.parent)
-    return {"bytes_down": 0, "bytes_up": 0, "resumed_after_round": done}
+    return {
+        "bytes_down": 0,
+        "bytes_up": 0,
+        "resumed_after_round": done,
+        "earlier_seconds": seconds_until(training.rows, done),
+    }
 
 
 def set_up(

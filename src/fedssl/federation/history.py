@@ -30,6 +30,12 @@ def mean_loss(rows: Sequence[Row]) -> float:
     return total / weight if weight else float("nan")
 
 
+def seconds_until(rows: Sequence[Row], last: int) -> float:
+    """Return how long training took up to a round or epoch, in whatever earlier attempts."""
+    seconds: float = sum(row["seconds"] for row in rows if row["round"] <= last)
+    return seconds
+
+
 def write_rows(rows: Sequence[Row], path: str) -> None:
     """Write rows of a history as CSV."""
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:

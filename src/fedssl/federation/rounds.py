@@ -21,13 +21,12 @@ from fedssl.errors import UserError
 from fedssl.federation.batches import MIN_BATCH
 from fedssl.federation.checkpoint import (
     load_checkpoint,
-    remove_checkpoints,
     save_checkpoint,
     save_state,
 )
 from fedssl.federation.client import ClientTask, LocalTrainer
 from fedssl.federation.heads import Heads, build_heads
-from fedssl.federation.history import Row, mean_loss, write_rows
+from fedssl.federation.history import Row, mean_loss, seconds_until, write_rows
 from fedssl.federation.milestones import Milestones
 from fedssl.files import digest, read_json, sha256
 from fedssl.progress import Progress
@@ -63,7 +62,8 @@ def pretrain(
     `inputs` are the files `image_bank`, `image_shards`, `audio_bank`, `audio_shards` of the
     modalities in use, and `normalisation` for audio; the models of the rounds to keep go into the
     folder `milestones`. Returns the facts that provenance keeps. The result is a pure function of
-    settings and inputs: where it was interrupted, and how often, does not show in it.
+    settings and inputs: where it was interrupted, and how often, does not show in it. The folder
+    `checkpoints` stays, for the caller to remove once the job is recorded.
     """
     device = prepare_device(settings["threads"])
     federation, state = set_up(settings, inputs, device=device)
@@ -89,7 +89,6 @@ def pretrain(
     save_state(state, model)
     write_rows(rows, rounds)
     kept.deliver(milestones)
-    remove_checkpoints(folder.parent)
     everything = federation.heads.transmits_head
     sent = {n: t for n, t in state.items() if everything or n.startswith("backbone.")}
     return _facts(sent, rows, resumed_after=done)
@@ -117,7 +116,7 @@ def _rule(aggregator: Mapping[str, Any], round_number: int) -> Rule:
     """Return the rule of a round: L-DAWA averages as FedAvg until its warm-up is over."""
     if round_number <= aggregator.get("warmup_rounds", 0):
         return get_rule("fedavg")
-    own = {key: aggregator[key] for key in ("scale_buffers",) if key in aggregator}
+    own = {key: aggregator[key] for key in ("clamp_low", "scale_buffers") if key in aggregator}
     return get_rule(aggregator["name"], **own)
 
 
@@ -181,4 +180,5 @@ def _facts(sent: State, rows: Sequence[Row], *, resumed_after: int) -> dict[str,
         "bytes_down": visits * size,
         "bytes_up": visits * size,
         "resumed_after_round": resumed_after,
+        "earlier_seconds": seconds_until(rows, resumed_after),
     }

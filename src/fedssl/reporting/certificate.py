@@ -109,7 +109,7 @@ def _data(spec: Mapping[str, Any], records: Mapping[str, run_facts.Record]) -> l
     rows = [
         (
             data.name,
-            spec["datasets"][data.name],
+            spec["datasets"].get(data.name, "not declared in this run"),
             ", ".join(f"{split} {count:,}" for split, count in data.counts.items()),
             f"{data.unreadable}",
             data.checksums,

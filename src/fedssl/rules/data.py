@@ -104,8 +104,9 @@ class DataRules:
         return source_digests(self._scripts / "bank.py", *filter(is_module, [reader]))
 
     def bank_state(self, wildcards: Wildcards) -> str:
-        """Return where a killed job keeps what it had read: a folder for one state of the code."""
-        results, key = self._grid.config["results_dir"], digest(self.bank_sources(wildcards))
+        """Return where a killed job keeps what it had read: a folder for one code and settings."""
+        results = self._grid.config["results_dir"]
+        key = digest([self.bank_sources(wildcards), self.contents(wildcards)])
         return f"{results}/state/bank/{wildcards.dataset}/{key[:16]}"
 
     def audio(self, wildcards: Wildcards) -> dict[str, Any]:

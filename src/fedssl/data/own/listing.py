@@ -25,6 +25,11 @@ def find_items(own: Mapping[str, Any], source: Path) -> list[Item]:
     return folder.find_items(source, test_share=own["test_share"])
 
 
+def own_files(own: Mapping[str, Any], source: Path) -> list[str]:
+    """Return the paths of an own dataset's files, those behind links and in a csv included."""
+    return [item.path for item in find_items(own, source) if os.path.isfile(item.path)]
+
+
 def listing_digest(items: Iterable[Item]) -> str:
     """Return the SHA-256 of every item's name, class, split, size in bytes and time of change.
 
