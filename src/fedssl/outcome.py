@@ -5,9 +5,10 @@ import json
 import logging
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import indent
 
 from rich.console import Console
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -17,16 +18,27 @@ from fedssl.files import atomic_write
 from fedssl.paths import Tree
 
 _AXES = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
+_FORCE = re.compile(r"-[fF]|-R.*|--force|--forceall|--forcerun(=.*)?")
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?=[A-Z]+ )", re.MULTILINE)
+_TRACEBACK = "Traceback (most recent call last):\n"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed job: its rule, first output, log file and cause."""
+    """One failed job: its rule, outputs, log file and cause."""
 
     rule: str
-    output: str
+    outputs: tuple[str, ...]
     log: str
     cause: str
+
+    @property
+    def output(self) -> str:
+        """The first output that is missing, which makes it run again; empty where none is.
+
+        Not simply the first: Snakemake puts back the archive that a failed job was to update.
+        """
+        return next((output for output in self.outputs if not Path(output).exists()), "")
 
 
 class FailureCollector(logging.Handler):
@@ -35,21 +47,22 @@ class FailureCollector(logging.Handler):
     def __init__(self) -> None:
         """Start with no failure."""
         super().__init__(logging.ERROR)
-        self._found: dict[str, Failure] = {}
+        self._found: dict[int, Failure] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the record if it tells of a failed job."""
-        if getattr(record, "event", None) != LogEvent.JOB_ERROR:
+        said = vars(record)
+        if said.get("event") != LogEvent.JOB_ERROR:
             return
-        output = next(iter(record.output), "")  # type: ignore[attr-defined]
-        log = next(iter(record.log), "")  # type: ignore[attr-defined]
-        cause = record.rule_msg or _last_error(log)  # type: ignore[attr-defined]
-        rule = record.rule_name  # type: ignore[attr-defined]
-        self._found[output] = Failure(rule, output, log, cause)
+        log = next(iter(said["log"]), "")
+        # An executor says the same of every failed job, such as Slurm's status.
+        cause = _last_error(log) or said["rule_msg"] or ""
+        outputs = tuple(output.removesuffix(" (update)") for output in said["output"])
+        self._found[said["jobid"]] = Failure(said["rule_name"], outputs, log, cause)
 
     def failures(self) -> list[Failure]:
-        """Return the jobs whose last attempt failed: those whose output is still missing."""
-        return [failure for failure in self._found.values() if not Path(failure.output).exists()]
+        """Return the jobs whose last attempt failed: those of which an output is missing."""
+        return [failure for failure in self._found.values() if failure.output]
 
 
 def report_failures(failures: Sequence[Failure], arguments: Sequence[str]) -> None:
@@ -60,7 +73,8 @@ def report_failures(failures: Sequence[Failure], arguments: Sequence[str]) -> No
     console.print(f"\n{len(failures)} failed:", style="bold red")
     for failure in failures:
         console.print(f"  {failure.rule}  {failure.output}")
-        console.print(f"    cause  {failure.cause or 'none reported; see the log'}")
+        cause = failure.cause or "none reported; see the log"
+        console.print(indent(f"cause  {cause}".replace("\n", "\n       "), 4 * " "))
         console.print(f"    log    {failure.log or 'none'}")
     console.print("retry just these, and what they need, with:")
     console.print(f"  {retry_command(failures, arguments)}")
@@ -69,6 +83,18 @@ def report_failures(failures: Sequence[Failure], arguments: Sequence[str]) -> No
 def retry_command(failures: Iterable[Failure], arguments: Sequence[str]) -> str:
     """Return the command that was given, without its targets, for the failed outputs only."""
     return shlex.join(["snakemake", *arguments, "--", *(failure.output for failure in failures)])
+
+
+def repeatable(arguments: Iterable[str], targets: Collection[str]) -> list[str]:
+    """Return a command line's options: no targets, and none that runs again what has succeeded."""
+    kept, forced = [], False
+    for word in arguments:
+        if word.startswith("-"):
+            # --forcerun takes every word up to the next option.
+            forced = _FORCE.fullmatch(word) is not None
+        if not forced and word != "--" and word not in targets:
+            kept.append(word)
+    return kept
 
 
 def write_cells(grid: Grid, tree: Tree) -> None:
@@ -95,10 +121,12 @@ def status(grid: Grid, cell: Cell, tree: Tree) -> str:
 
 
 def _last_error(log: str) -> str:
-    """Return the last error line that a job wrote to its log."""
+    """Return the last error that a job wrote to its log; of a traceback only what was raised."""
     path = Path(log)
     if not log or not path.is_file():
         return ""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    errors = [line for line in lines if " ERROR " in line or re.match(r"\w[\w.]*Error\b", line)]
-    return errors[-1].split(" ERROR ")[-1] if errors else ""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    errors = [entry for entry in _STAMP.split(text) if entry.startswith("ERROR ")]
+    message, *tracebacks = (errors[-1].removeprefix("ERROR ") if errors else "").split(_TRACEBACK)
+    raised = re.search(r"^\S.*", tracebacks[-1], re.MULTILINE) if tracebacks else None
+    return f"{message}{raised[0]}" if raised else message.strip()

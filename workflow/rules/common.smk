@@ -14,7 +14,7 @@ from fedssl.data.own.entries import with_own_datasets
 from fedssl.environment import prepare_jobs
 from fedssl.errors import UserError
 from fedssl.experiments import Grid
-from fedssl.outcome import FailureCollector, report_failures, write_cells
+from fedssl.outcome import FailureCollector, repeatable, report_failures, write_cells
 from fedssl.paths import Tree
 from fedssl.rules.data import DataRules
 from fedssl.rules.evaluate import EvaluateRules
@@ -93,5 +93,4 @@ onsuccess:
 
 onerror:
     write_cells(GRID, TREE)
-    given = [word for word in sys.argv[1:] if word not in {*TARGETS, "--"}]
-    report_failures(FAILURES.failures(), given)
+    report_failures(FAILURES.failures(), repeatable(sys.argv[1:], TARGETS))
