@@ -94,6 +94,7 @@ def test_cells_are_listed_with_their_status_and_filtered(folder):
         (["cells", "--status", "finished"], "there are not-run, pretrained, done"),
         (["show", "fssuavl/simclr"], "fssuavl/simclr is no cell"),
         (["show", CELL.replace("seed0", "seed7")], "has not run in results/demo"),
+        (["show", CELL.replace("resnet18", "*")], "has not run in results/demo"),
         (["explain", CELL.replace("fedavg", "fedavgg")], "(did you mean fssuavl/simclr/resnet18"),
         (["explain", "fssuavl_table2"], "has no Snakefile"),
         (["audit", "nowhere"], "nowhere is no folder"),
@@ -123,6 +124,15 @@ def test_show_has_settings_scores_hashes_and_the_command_that_reruns_it(folder):
 def test_show_names_the_configuration_that_writes_to_the_folder(folder):
     shown = CliRunner().invoke(app, ["show", f"results/demo/pretrain/{CELL}"]).stdout
     assert "--configfile config/demo.yaml --force" in shown
+
+
+def test_show_reruns_a_cell_by_its_model_and_not_by_a_round_that_it_kept(folder):
+    kept = f"results/demo/pretrain/{CELL}/milestones/round0.safetensors"
+    sign(
+        folder / f"results/demo/pretrain/{CELL}/provenance.json",
+        lambda content: content["outputs"].update({kept: "0" * 64}),
+    )
+    assert f"--force -- results/demo/{MODEL}" in fedssl("show", CELL).stdout
 
 
 def test_show_refuses_a_damaged_record(folder):
@@ -172,6 +182,18 @@ def test_audit_holds_records_against_a_published_seal(folder):
     assert fedssl("audit", "results/demo", "--seal", seal).exit_code == 0
     other = fedssl("audit", "results/demo", "--seal", "0" * 64)
     assert other.exit_code == 1 and "not 0000" in " ".join(other.stdout.split())
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "evaluate", "maps"])
+def test_explain_of_a_cell_has_its_jobs_wherever_they_write(folder, monkeypatch, stage):
+    other = CELL.replace("fedavg", "fedu")
+    jobs = [
+        PlannedJob("any", {}, (f"results/demo/{stage}/{cell}/x",), "Missing output files: x")
+        for cell in (CELL, other)
+    ]
+    monkeypatch.setattr("fedssl.command.dry_run.planned_jobs", lambda *_: jobs)
+    for place in (CELL, f"results/demo/{stage}/{CELL}"):
+        assert [job["outputs"] for job in data("explain", place)] == [list(jobs[0].outputs)]
 
 
 def test_changes_are_found_at_any_depth():

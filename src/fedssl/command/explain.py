@@ -56,7 +56,7 @@ def _cell_prefix(what: str, project: "Project") -> str:
     from fedssl.configuration import closest
 
     results = project.tree.results
-    place = re.sub(rf"^({re.escape(results)}/)?((pretrain|evaluate)/)?", "", what.rstrip("/"))
+    place = re.sub(rf"^({re.escape(results)}/)?((pretrain|evaluate|maps)/)?", "", what.rstrip("/"))
     cells = [cell.path for cell in project.grid.cells]
     whole = next((cell for cell in cells if f"{place}/".startswith(f"{cell}/")), "")
     study, _, rest = place.partition("/")
@@ -72,9 +72,8 @@ def _cell_prefix(what: str, project: "Project") -> str:
 
 def _own(jobs: "Iterable[PlannedJob]", prefix: str, project: "Project") -> "list[PlannedJob]":
     """Return the jobs that write below a cell's folders."""
-    results = project.tree.results
-    folders = (f"{results}/pretrain/{prefix}", f"{results}/evaluate/{prefix}")
-    return [job for job in jobs if any(name.startswith(folders) for name in job.outputs)]
+    below = re.compile(f"{re.escape(project.tree.results)}/[^/]+/{re.escape(prefix)}")
+    return [job for job in jobs if any(map(below.match, job.outputs))]
 
 
 def _with_followers(

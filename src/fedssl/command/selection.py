@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from fedssl.audit.records import SUFFIX, Record, read_record, results_folder
 from fedssl.errors import UserError
 from fedssl.files import read_json
 
-_CELL = re.compile(r"(?:(?P<results>.*)/)?(?:pretrain|evaluate)/(?P<cell>.+?/seed\d+)(?:/.*)?")
+_CELL = re.compile(r"(?:(?P<results>.*)/)?(?:pretrain|evaluate|maps)/(?P<cell>.+?/seed\d+)(?:/.*)?")
 _BARE = re.compile(r"[^/]+(?:/[^/]+)+/seed\d+")
 
 
@@ -40,7 +41,7 @@ def read_cell(text: str, results: str) -> CellResults:
             "seed<n>, with or without <results>/pretrain/ before it."
         )
     root, cell = results_folder(parts[0]), parts[1]
-    found = sorted(root.glob(f"*/{cell}/**/*{SUFFIX}"))
+    found = sorted(root.glob(f"*/{escape(cell)}/**/*{SUFFIX}"))
     if not found:
         raise UserError(f"{cell} has not run in {parts[0]}; `fedssl cells` lists what has.")
     names = (path.relative_to(root).as_posix().replace(f"{cell}/", "", 1) for path in found)
