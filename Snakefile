@@ -13,6 +13,9 @@ configfile: "config/experiments.yaml"
 configfile: "config/datasets.yaml"
 
 
+include: "workflow/rules/common.smk"
+
+
 pathvars:
     data=config["data_dir"],
     results=config["results_dir"],
@@ -20,7 +23,6 @@ pathvars:
     benchmarks=f"{config['results_dir']}/benchmarks",
 
 
-include: "workflow/rules/common.smk"
 include: "workflow/rules/targets.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/shards.smk"

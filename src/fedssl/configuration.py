@@ -4,6 +4,7 @@ import difflib
 import functools
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from referencing import Registry, Resource
 from fedssl.errors import UserError
 
 Key = tuple[str | int, ...]
+_PLACES = ("results_dir", "data_dir", "mirror", "pins")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,24 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
         else:
             merged[key] = value
     return merged
+
+
+def with_places(config: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str, Any]:
+    """Return the configuration with `~` and variables in its paths expanded, in plain spelling.
+
+    Raises:
+        UserError: there is no such variable or user, or white space in `results_dir`.
+    """
+    places = {key: _place(config[key]) for key in _PLACES}
+    for key, place in places.items():
+        if place and ("$" in place or place.startswith("~")):
+            wrong = "there is no such environment variable or user"
+        elif key == "results_dir" and re.search(r"\s", place):
+            wrong = "it must be without white space, which separates paths in the tables"
+        else:
+            continue
+        raise UserError(f"{origin((key,), layers)}: {key} is {place!r}; {wrong}.")
+    return {**config, **places}
 
 
 def validate(config: Mapping[str, Any], layers: Sequence[Layer], *, schemas: Path) -> None:
@@ -85,8 +105,23 @@ def closest(value: str, known: Iterable[str]) -> str:
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:
-    with path.open(encoding="utf-8") as file:
-        return yaml.safe_load(file) or {}
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = yaml.safe_load(file)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:  # of YAML, names line and column
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(content, Mapping | None):
+        found = type(content).__name__
+        raise UserError(f"{path}: the top level is a {found}; it must be keys, as in seeds: [0].")
+    return content or {}
+
+
+def _place(given: str | None) -> Any:
+    if given is None or "://" in given:  # a mirror may be neither file nor folder
+        return given
+    return str(Path(os.path.expanduser(os.path.expandvars(given))))
 
 
 def _position(error: Any) -> str:

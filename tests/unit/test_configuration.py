@@ -1,6 +1,13 @@
 """Layers of configuration, one on top of the other."""
 
-from fedssl.configuration import Layer, merged
+from pathlib import Path
+
+import pytest
+
+from fedssl.configuration import Layer, merged, read_layers, with_places
+from fedssl.errors import UserError
+
+PLACES = {"results_dir": "out", "data_dir": "data", "mirror": None, "pins": "pins.yaml"}
 
 
 def test_later_layers_win_and_earlier_ones_order_the_keys() -> None:
@@ -19,3 +26,62 @@ def test_later_layers_win_and_earlier_ones_order_the_keys() -> None:
     }
     assert list(found) == ["tables", "n", "new"] and list(found["tables"]) == ["b", "a", "c"]
     assert layers[0].content["tables"] == {"b": {"rows": [1, 2], "title": "B"}, "a": {}}
+
+
+def test_places_are_expanded_and_spelled_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    monkeypatch.setenv("HOME", "/home/me")
+    given = {"results_dir": "$SCRATCH/out/", "data_dir": "~//data", "mirror": "${SCRATCH}/m"}
+    found = with_places({**PLACES, **given, "seeds": [0]}, [])
+    assert found == {
+        "results_dir": "/scratch/me/out",
+        "data_dir": "/home/me/data",
+        "mirror": "/scratch/me/m",
+        "pins": "pins.yaml",
+        "seeds": [0],
+    }
+    assert with_places({**PLACES, "mirror": "https://a.b/c/"}, [])["mirror"] == "https://a.b/c/"
+    assert with_places(PLACES, []) == PLACES
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("results_dir", "my results", "'my results'; it must be without white space"),
+        ("results_dir", "$NOWHERE/out", "there is no such environment variable"),
+        ("mirror", "~nobody-here/m", "there is no such environment variable or user"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused(key: str, value: str, words: str) -> None:
+    config = {**PLACES, key: value}
+    with pytest.raises(UserError, match=f"^mine.yaml: {key} is '") as error:
+        with_places(config, [Layer("mine.yaml", config)])
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"seeds: [0\n", ["is not YAML", "line 2, column 1", "expected ',' or ']'"]),
+        (b"a: 1\n b: 2\n", ["is not YAML", "line 2, column 3"]),
+        (b"a: \xff\n", ["is not YAML", "can't decode byte 0xff"]),
+        (b"- seeds\n", ["the top level is a list; it must be keys"]),
+        (b"[]", ["the top level is a list; it must be keys"]),
+        (None, ["cannot be read (No such file or directory)"]),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        Path("mine.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"^mine\.yaml") as error:
+        read_layers(["mine.yaml"], {})
+    message = str(error.value)
+    assert all(word in message for word in words) and "\n" not in message
+
+
+def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("# nothing\n")
+    assert merged(read_layers([tmp_path / "mine.yaml"], {})) == {}

@@ -83,6 +83,18 @@ def test_a_mistake_in_a_file_is_named(
     assert "Traceback" not in printed
 
 
+def test_results_go_where_a_variable_says_but_never_where_there_are_spaces(
+    unfinished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRATCH", "elsewhere")
+    bank = "elsewhere/out/banks/cifar10/bank.json"
+    options = (bank, *DEMO, "--config", "results_dir=$SCRATCH//out/", "data_dir=./$SCRATCH/")
+    planned = unfinished.run("--dry-run", config=options)
+    assert "elsewhere/archives/cifar10/batches.tar.gz" in planned
+    refused = unfinished.run("-n", config=(*DEMO, "--config", "results_dir=my results"), ok=False)
+    assert "--config: results_dir is 'my results'; it must be without white space" in refused
+
+
 def test_a_mistake_on_the_command_line_is_named(edited: Project) -> None:
     printed = edited.run("--dry-run", config=(*DEMO, "--config", "seeds=zero"), ok=False)
     assert "--config: seeds is 'zero'; it must be of type array" in printed

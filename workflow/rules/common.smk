@@ -9,7 +9,7 @@ BASE = Path(workflow.basedir)
 SCRIPTS = BASE / "workflow" / "scripts"
 sys.path.insert(0, str(BASE / "src"))
 
-from fedssl.configuration import merge, merged, read_layers, validate
+from fedssl.configuration import merge, merged, read_layers, validate, with_places
 from fedssl.data.own.entries import with_own_datasets
 from fedssl.environment import prepare_jobs
 from fedssl.errors import UserError
@@ -40,6 +40,7 @@ RANDOM_INIT = "{study}/random-init/{arch}/{variant}/seed{seed}"
 
 try:
     validate(config, LAYERS, schemas=BASE / "config" / "schemas")
+    config.update(with_places(config, LAYERS))
     # Snakemake's values, in the order of the files: it puts what a --configfile names first.
     ordered = merge(merged(LAYERS), config)
     GRID = Grid(with_own_datasets(ordered, LAYERS), LAYERS)

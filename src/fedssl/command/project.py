@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedssl.configuration import merged, read_layers, validate
+from fedssl.configuration import merged, read_layers, validate, with_places
 from fedssl.data.own.entries import with_own_datasets
 from fedssl.errors import UserError
 from fedssl.experiments import Grid
@@ -36,5 +36,5 @@ def open_project(configfiles: Sequence[str | Path]) -> Project:
     layers = read_layers([*(folder / name for name in _SHIPPED), *configfiles], {})
     config = merged(layers)
     validate(config, layers, schemas=folder / "schemas")
-    config = with_own_datasets(config, layers)
+    config = with_own_datasets(with_places(config, layers), layers)
     return Project(config, Grid(config, layers), Tree(config["results_dir"]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from fedssl.configuration import merged, read_layers
+from fedssl.configuration import Layer, merged, read_layers, with_places
 from fedssl.data.acquire import acquire, declared
 from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
@@ -42,9 +42,11 @@ def mirror(
     Raises:
         UserError: there is no such target, or an archive cannot be had; the others are collected.
     """
-    config = _configuration(configfiles, settings)
+    layers = _layers(configfiles, settings)
+    needed = needed_archives(targets, configfiles=configfiles, settings=settings)
+    config = with_places(merged(layers), layers)
     found, failures = {}, []
-    for dataset, file in needed_archives(targets, configfiles=configfiles, settings=settings):
+    for dataset, file in needed:
         path = folder / dataset / file
         try:
             _collect(config, dataset, path)
@@ -79,11 +81,11 @@ def needed_archives(
     return sorted((path.parent.name, path.name) for path in archives)
 
 
-def _configuration(configfiles: Iterable[str], settings: Iterable[str]) -> dict[str, Any]:
-    """Return the configuration as Snakemake merges it."""
+def _layers(configfiles: Iterable[str], settings: Iterable[str]) -> list[Layer]:
+    """Return the configuration's sources as Snakemake merges them."""
     pairs = (setting.partition("=") for setting in settings)
     command_line = {key: yaml.safe_load(value) for key, _, value in pairs}
-    return merged(read_layers([*_SHIPPED, *configfiles], command_line))
+    return read_layers([*_SHIPPED, *configfiles], command_line)
 
 
 def _collect(config: Mapping[str, Any], dataset: str, path: Path) -> None:
