@@ -8,6 +8,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CORES ?= 2
 MIRROR ?=
+TARGET ?=
+FOLDER ?=
 BIN := .venv/bin
 READY := .venv/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
@@ -28,7 +30,11 @@ mini: $(READY) ## everything, on real subsets: make mini MIRROR=<folder>
 	echo "report: results/mini/report/index.html  tables: results/mini/tables  figures: results/mini/figures"
 
 mirror: $(READY) ## what a target needs, to carry to a cluster: make mirror TARGET=fssuavl FOLDER=<folder>
-	$(BIN)/fedssl mirror $(TARGET) $(FOLDER)
+	if [ -z "$(TARGET)" ] || [ -z "$(FOLDER)" ]; then
+	  echo "make mirror needs a target and a folder: make mirror TARGET=fssuavl_table2 FOLDER=/path/to/mirror" >&2
+	  exit 2
+	fi
+	$(BIN)/fedssl mirror $(TARGET) "$(FOLDER)"
 
 test: $(READY) ## all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow"

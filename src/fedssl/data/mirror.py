@@ -1,6 +1,7 @@
 """The archives that a target needs, in one folder to carry to a machine without a network."""
 
 import csv
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
 
 SUMS = "SHA256SUMS"
+_SUM = re.compile(r"(?P<checksum>[0-9a-f]{64}) [ *](?P<name>.+)")  # * says: read as binary
 _ROOT = Path(__file__).parents[3]
 _SHIPPED = [_ROOT / "config" / f"{name}.yaml" for name in ("config", "experiments", "datasets")]
 
@@ -43,6 +45,7 @@ def mirror(
         UserError: there is no such target, or an archive cannot be had; the others are collected.
     """
     layers = _layers(configfiles, settings)
+    known = _read_sums(folder / SUMS)
     needed = needed_archives(targets, configfiles=configfiles, settings=settings)
     config = with_places(merged(layers), layers)
     found, failures = {}, []
@@ -54,7 +57,7 @@ def mirror(
             failures.append(str(error))
         else:
             found[f"{dataset}/{file}"] = path
-    _write_sums(folder, found)
+    _write_sums(folder, known, found)
     if failures:
         raise UserError("\n".join(failures))
     return list(found.values())
@@ -100,11 +103,22 @@ def _collect(config: Mapping[str, Any], dataset: str, path: Path) -> None:
     )
 
 
-def _write_sums(folder: Path, found: Mapping[str, Path]) -> None:
-    """List the archives just verified, and those listed before that are still there."""
-    path = folder / SUMS
+def _read_sums(path: Path) -> dict[str, str]:
+    """Return {name: checksum} of what `sha256sum` wrote; nothing without a file."""
+    known = {}
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    known = {name: checksum for checksum, name in (line.split("  ", 1) for line in lines)}
+    for number, line in enumerate(lines, start=1):
+        if not (match := _SUM.fullmatch(line)):
+            raise UserError(
+                f"{path}, line {number} is {line!r}; it must be <SHA-256>, two spaces and the "
+                "path of a file: correct or remove it."
+            )
+        known[match["name"].removeprefix("./")] = match["checksum"]
+    return known
+
+
+def _write_sums(folder: Path, known: Mapping[str, str], found: Mapping[str, Path]) -> None:
+    """List the archives just verified, and those listed before that are still there."""
     kept = {name: known[name] for name in known if (folder / name).is_file()}
     sums = kept | {name: sha256(archive) for name, archive in found.items()}
-    write_text(path, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
+    write_text(folder / SUMS, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
