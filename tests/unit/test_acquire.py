@@ -1,5 +1,6 @@
 """Acquiring: a verified file or an error with a remedy, whatever the network and others do."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -209,6 +210,36 @@ def test_a_wrong_file_already_there_is_left_for_the_user_to_judge(tmp_path: Path
     with pytest.raises(UserError, match=r"23 bytes, expected .*delete it"):
         fetch(archive(), tmp_path, mirror=mirrored(tmp_path / "mirror"))
     assert (tmp_path / FILE).read_bytes() == b"something of the user's"
+
+
+def test_a_folder_in_the_archives_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(UserError, match=rf"{tmp_path / FILE} cannot be used \(Is a directory\)"):
+        fetch(archive(), tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(UserError, match=rf"{tmp_path}/data cannot be used \("):
+        fetch(archive(), tmp_path / "data")
+
+
+def test_a_full_disk_is_named(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    full_disk = rf"{tmp_path / FILE} cannot be used \(No space left on device\)"
+    with pytest.raises(UserError, match=full_disk):
+        fetch(archive(server.address("ok")), tmp_path)
+    assert visible(tmp_path) == []
+
+
+def test_pins_that_cannot_be_written_are_named(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"{tmp_path} cannot be used \(Is a directory\)"):
+        fetch(archive(server.address("ok"), checksum=None), tmp_path / "data", pins=tmp_path)
 
 
 # Several processes

@@ -68,12 +68,29 @@ def acquire(
         progress: show a progress bar where standard error is a terminal.
 
     Raises:
-        UserError: no source gave the declared file; says what each one gave and what to do.
+        UserError: no source gave the declared file; says what each one gave and what to do. Or
+            the disk does not take it.
     """
-    pinned = with_pin(archive, pins, dataset=dataset)
-    if not _is_present(pinned, destination, dataset=dataset):
-        _obtain(pinned, destination, dataset=dataset, mirror=mirror, access=access, bar=progress)
-    pin(pinned, pins, dataset=dataset, path=destination)
+    with _told(pins):
+        pinned = with_pin(archive, pins, dataset=dataset)
+    with _told(destination):
+        if not _is_present(pinned, destination, dataset=dataset):
+            _obtain(
+                pinned, destination, dataset=dataset, mirror=mirror, access=access, bar=progress
+            )
+    with _told(pins):
+        pin(pinned, pins, dataset=dataset, path=destination)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say what the disk refused of `path`, or of the file beside it that the error names."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename2 or error.filename or path
+        cause = error.strerror or error
+        raise UserError(f"{place} cannot be used ({cause}): mend that and run again") from error
 
 
 def _obtain(
