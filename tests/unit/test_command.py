@@ -107,6 +107,16 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(folder, arguments, words):
     assert "Traceback" not in result.stderr and result.stderr.count("\n") == 1
 
 
+def test_cells_say_whose_status_they_show_and_ignore_another_workflow(folder):
+    (folder / "Snakefile").touch()
+    (folder / "config").mkdir()
+    (folder / "config/config.yaml").write_text("samples: samples.tsv\n")
+    shown = "".join(fedssl("cells").stdout.split())
+    assert "2of2cells" in shown and f"{folder}/results/demo" in shown
+    result = fedssl("explain")
+    assert result.exit_code == 2 and "has no Snakefile of this project" in result.stderr
+
+
 def test_show_has_settings_scores_hashes_and_the_command_that_reruns_it(folder):
     shown = fedssl("show", CELL).stdout
     record = read_json(folder / f"results/demo/pretrain/{CELL}/provenance.json")

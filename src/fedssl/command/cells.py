@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,7 +35,8 @@ def cells(
 
     given = (study, method, arch, aggregator, split, variant, seed, status)
     wanted = dict(zip((*_AXES, "status"), given, strict=True))
-    every = list(_records(open_project(configfile or [])))
+    project = open_project(configfile or [])
+    every = list(_records(project))
     _check(wanted, every)
     found = [record for record in every if _matches(record, wanted)]
     if json:
@@ -43,7 +45,8 @@ def cells(
     columns = (*_AXES, "status")
     print_table(columns, [[record[column] for column in columns] for record in found])
     print_line()
-    print_line(f"{len(found)} of {len(every)} cells")
+    results = Path(project.tree.results).absolute()
+    print_line(f"{len(found)} of {len(every)} cells, with the status that they have in {results}")
 
 
 def _records(project: "Project") -> Iterable[dict[str, Any]]:

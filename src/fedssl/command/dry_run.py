@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedssl.command.project import project_folder
 from fedssl.errors import UserError
 
 _CHILD = str(Path(__file__).with_name("listener.py"))
@@ -31,8 +32,10 @@ def planned_jobs(targets: Sequence[str], configfiles: Sequence[str | Path]) -> l
     Raises:
         UserError: Snakemake refused; says what it said.
     """
-    if not Path("Snakefile").is_file():
-        raise UserError(f"{Path.cwd()} has no Snakefile; change to the project's folder.")
+    if project_folder() != Path.cwd():
+        raise UserError(
+            f"{Path.cwd()} has no Snakefile of this project; change to the project's folder."
+        )
     options = ["--configfile", *map(str, configfiles)] if configfiles else []
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder, "jobs.json")

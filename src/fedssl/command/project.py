@@ -24,15 +24,21 @@ class Project:
     tree: Tree
 
 
+def project_folder() -> Path:
+    """Return the working directory if it holds this project, else the checkout."""
+    files = ("Snakefile", *(f"config/{name}" for name in _SHIPPED))
+    return Path.cwd() if all(Path(file).is_file() for file in files) else CHECKOUT
+
+
 def open_project(configfiles: Sequence[str | Path]) -> Project:
-    """Return the project whose Snakefile is here, else this checkout's, with `configfiles` on top.
+    """Return the project that is here, else the checkout's, with `configfiles` on top.
 
     Raises:
         UserError: A file is missing, or the configuration breaks its schema.
     """
     if missing := [str(file) for file in configfiles if not Path(file).is_file()]:
         raise UserError(f"there is no configuration file {missing[0]}.")
-    folder = (Path.cwd() if Path("Snakefile").is_file() else CHECKOUT) / "config"
+    folder = project_folder() / "config"
     layers = read_layers([*(folder / name for name in _SHIPPED), *configfiles], {})
     config = merged(layers)
     validate(config, layers, schemas=folder / "schemas")

@@ -84,7 +84,9 @@ def _print_facts(heading: str, facts: Mapping[str, Any]) -> None:
 
 
 def _print_command(record: "Record", configfiles: Iterable[Path]) -> None:
-    model = next((n for n in record.content["outputs"] if Path(n).name == "model.safetensors"), None)
+    model = next(
+        (n for n in record.content["outputs"] if Path(n).name == "model.safetensors"), None
+    )
     if model is not None:
         print_line()
         print_line("rerun it with", style="bold")
