@@ -55,8 +55,8 @@ class FailureCollector(logging.Handler):
         if said.get("event") != LogEvent.JOB_ERROR:
             return
         log = next(iter(said["log"]), "")
-        # An executor says the same of every failed job, such as Slurm's status.
-        cause = _last_error(log) or said["rule_msg"] or ""
+        # What the job said may be of an earlier attempt; an executor adds how this one ended.
+        cause = "\n".join(filter(None, (_last_error(log), said["rule_msg"])))
         outputs = tuple(output.removesuffix(" (update)") for output in said["output"])
         self._found[said["jobid"]] = Failure(said["rule_name"], outputs, log, cause)
 

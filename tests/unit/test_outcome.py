@@ -54,19 +54,20 @@ def failed(folder: Path, *outputs: str, log: str = "", message: str | None = Non
 @pytest.mark.parametrize(
     ("log", "cause"),
     [
-        ("", STATUS),
-        (f"{TIME} WARNING no ERROR here\n", STATUS),
+        ("", ""),
+        (f"{TIME} WARNING no ERROR here\n", ""),
         (f"{TIME} ERROR no room\n", "no room"),
         (f"{TIME} ERROR early\n{TIME} ERROR late\n{TIME} INFO and on\n", "late"),
         (f"{TIME} ERROR cannot\n  put it there\n{TIME} WARNING x\n", "cannot\n  put it there"),
         (TRACEBACK, "rule evaluate failed\nzipfile.BadZipFile: it is cut"),
     ],
 )
-def test_the_cause_is_what_the_job_said_last_and_else_what_its_executor_says(
+def test_the_cause_is_what_the_job_said_last_and_what_its_executor_says(
     tmp_path: Path, log: str, cause: str
 ) -> None:
+    assert failed(tmp_path, log=log)[0].cause == cause
     (failure,) = failed(tmp_path, log=log, message=STATUS)
-    assert failure.cause == cause
+    assert failure.cause == f"{cause}\n{STATUS}".strip()
 
 
 def test_a_job_has_failed_while_any_of_its_outputs_is_missing(tmp_path: Path) -> None:
