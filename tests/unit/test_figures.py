@@ -9,7 +9,7 @@ from matplotlib.image import imread
 
 from fedssl.errors import UserError
 from fedssl.reporting.figures import loss_figure, round_losses, write_loss_figure
-from fedssl.reporting.style import dataset_styles, figure_style, split_style
+from fedssl.reporting.style import aggregator_style, dataset_styles, figure_style, split_style
 
 HEADER = "round,client,modality,samples,steps,loss,seconds\n"
 SPLITS = ["a0-i100-b0", "a100-i0-b0", "a0-i0-b100", "a50-i50-b0", "a33-i33-b34"]
@@ -108,6 +108,19 @@ def test_seeds_of_a_label_are_one_line_of_their_mean(tmp_path, spec):
     assert list(line.get_ydata()) == [5.0] * 3
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (4.0, 6.0)
+
+
+def test_aggregators_have_their_colours_in_a_study_of_one_split(spec):
+    for curve, aggregator in zip(spec["curves"], ("fedavg", "fedavg-bb", "l-dawa"), strict=True):
+        curve |= {"aggregator": aggregator, "variant": 0}
+        del curve["split"]
+    with figure_style():
+        axes = loss_figure(spec).axes[0]
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert lines["Ours"].get_color() == aggregator_style("fedavg", 0).color
+    assert lines["Image"].get_color() == lines["Ours"].get_color()
+    assert lines["Image"].get_marker() != lines["Ours"].get_marker()
+    assert lines["Image wide"].get_color() == aggregator_style("l-dawa", 0).color
 
 
 def test_a_split_has_its_colour_and_cells_of_one_split_their_marks(spec):

@@ -77,8 +77,9 @@ def test_a_panel_for_each_method_and_task(tmp_path):
     )
     with figure_style():
         figure = round_figure(round_scores(given), given)
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["ACOP, KS2", "ACOP, DOV", "SimCLR, KS2", "SimCLR, DOV"]
+    assert [axes.get_title() for axes in figure.axes] == ["KS2", "DOV", "", ""]
+    rows = [axes.get_ylabel() for axes in figure.axes]
+    assert rows == ["ACOP\nR@1 (%)", "", "SimCLR\nR@1 (%)", ""]
     assert "scaled" in figure.get_suptitle()
 
 
@@ -97,7 +98,8 @@ def test_no_two_aggregators_look_alike_and_none_like_a_split():
     rules = ["fedavg", "fairavg", "loss", "fedu", "l-dawa"]
     styles = [aggregator_style(name, 0) for name in rules]
     styles += [aggregator_style(f"{name}-bb", 0) for name in rules if name != "fedu"]
-    assert len(set(styles)) == 9
+    styles.append(aggregator_style("centralised", 0))
+    assert len(set(styles)) == 10
     splits = ("a0-i100-b0", "a100-i0-b0", "a0-i0-b100", "a50-i50-b0", "a33-i33-b34")
     assert not {style.color for style in styles} & {split_style(s).color for s in splits}
     assert aggregator_style("l-dawa", 1).dashes != aggregator_style("l-dawa", 2).dashes

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.errors import UserError
-from fedssl.reporting.style import figure_style, figure_title, save_figure, split_style
+from fedssl.reporting.style import (
+    LineStyle,
+    aggregator_style,
+    figure_style,
+    figure_title,
+    save_figure,
+    split_style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +35,8 @@ def write_loss_figure(
 ) -> None:
     """Write the loss per round: a panel per method and modality, a line per cell.
 
-    Methods have a row each, because the values of different losses do not compare.
+    Methods have a row each, because the values of different losses do not compare. A curve has
+    the colour of its `split` or, in a study of one split, of its `aggregator` and `variant`.
 
     Curves of one label are seeds: the line is their mean, the band their range.
     """
@@ -63,10 +71,9 @@ def loss_figure(spec: Mapping[str, Any]) -> "Figure":
     """Return the figure of `write_loss_figure`; call it inside `figure_style`."""
     from matplotlib.figure import Figure
 
+    styles = {curve["label"]: _style(curve) for curve in spec["curves"]}
     curves = [
-        round_losses(curve["path"]).assign(
-            label=curve["label"], split=curve["split"], method=curve["method"]
-        )
+        round_losses(curve["path"]).assign(label=curve["label"], method=curve["method"])
         for curve in spec["curves"]
     ]
     losses = pd.concat(curves, ignore_index=True)
@@ -80,19 +87,27 @@ def loss_figure(spec: Mapping[str, Any]) -> "Figure":
     panels = figure.subplots(len(methods), len(modalities), sharey="row", squeeze=False)
     for row, method in zip(panels, methods, strict=True):
         for axes, modality in zip(row, modalities, strict=True):
-            _draw_panel(axes, losses[losses["method"] == method], modality=modality)
+            _draw_panel(axes, losses[losses["method"] == method], styles, modality=modality)
             axes.set_title(modality if len(methods) == 1 else f"{method}, {modality}")
     add_legend(figure, columns=columns)
     figure.suptitle(figure_title(spec, characters=38 * len(modalities)), fontsize="medium")
     return figure
 
 
-def _draw_panel(axes: "Axes", losses: pd.DataFrame, *, modality: str) -> None:
+def _style(curve: Mapping[str, Any]) -> LineStyle:
+    if "split" in curve:
+        return split_style(curve["split"])
+    return aggregator_style(curve["aggregator"], curve["variant"])
+
+
+def _draw_panel(
+    axes: "Axes", losses: pd.DataFrame, styles: Mapping[str, LineStyle], *, modality: str
+) -> None:
     import seaborn as sns
     from matplotlib.ticker import MaxNLocator
 
-    for (label, split), lines in losses.groupby(["label", "split"], sort=False):
-        style = split_style(str(split))
+    for name, lines in losses.groupby("label", sort=False):
+        label, style = str(name), styles[str(name)]
         sns.lineplot(
             data=lines[lines["modality"] == modality],
             x="round",
@@ -100,7 +115,7 @@ def _draw_panel(axes: "Axes", losses: pd.DataFrame, *, modality: str) -> None:
             errorbar=("pi", 100),
             color=style.color,
             linestyle=style.linestyle,
-            marker=_marker(losses, str(label), split=str(split)),
+            marker=_marker(label, styles),
             markevery=max(1, losses["round"].nunique() // _MARKED_ROUNDS),
             label=label,
             legend=False,
@@ -110,10 +125,10 @@ def _draw_panel(axes: "Axes", losses: pd.DataFrame, *, modality: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
-def _marker(losses: pd.DataFrame, label: str, *, split: str) -> str:
-    """Return the mark that tells cells of one split, hence of one colour, apart."""
-    labels = list(losses.loc[losses["split"] == split, "label"].unique())
-    return _MARKERS[labels.index(label) % len(_MARKERS)]
+def _marker(label: str, styles: Mapping[str, LineStyle]) -> str:
+    """Return the mark that tells lines of one colour apart."""
+    alike = [name for name in styles if styles[name].color == styles[label].color]
+    return _MARKERS[alike.index(label) % len(_MARKERS)]
 
 
 def add_legend(figure: "Figure", *, columns: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _AXES = ["method", "arch", "aggregator", "split", "variant", "seed"]
 _PANEL_INCHES = (2.6, 2.1)
+_TITLE_CHARACTERS = 28
 _METRIC = "R@1"
 
 
@@ -65,8 +67,9 @@ def round_figure(scores: pd.DataFrame, spec: Mapping[str, Any]) -> "Figure":
         for axes, task in zip(row, tasks, strict=True):
             chosen = scores[(scores["method"] == method) & (scores["task"] == task)]
             _draw_panel(axes, chosen, variants=spec["variants"])
-            axes.set_title(f"{spec['methods'][method]}, {spec['tasks'][task]}")
-        row[0].set_ylabel("R@1 (%)")
+        row[0].set_ylabel(f"{spec['methods'][method]}\nR@1 (%)")
+    for axes, task in zip(panels[0], tasks, strict=True):
+        axes.set_title(fill(spec["tasks"][task], width=_TITLE_CHARACTERS))
     for axes in panels[-1]:
         axes.set_xlabel("round")
     add_legend(figure, columns=max(2, round(size[0] / 1.5)))

@@ -91,6 +91,7 @@ _AGGREGATORS = {
     "loss": "#117733",
     "fedu": "#999933",
     "l-dawa": "#882255",
+    "centralised": "#555555",
 }
 _BACKBONE_ONLY = (4, 1.5)
 _FURTHER_DASHES = ((1, 1), (3, 1.25, 1.5, 1.25), (6, 1, 1, 1, 1, 1))

@@ -5,6 +5,7 @@ from typing import Any
 
 from fedssl.experiments import Cell, Grid
 from fedssl.paths import Tree
+from fedssl.rules.specs import base_first
 
 _NAMES = {
     "acop": "ACOP",
@@ -35,7 +36,7 @@ def rounds_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
         "scale_note": scale["note"],
         "methods": {cell.method: _NAMES[cell.method] for cell in cells},
         "tasks": {task.task: task.title for task in tasks},
-        "variants": sorted({cell.variant for cell in cells}, key=_base_first),
+        "variants": sorted({cell.variant for cell in cells}, key=base_first),
         "curves": [
             {
                 "cell": {axis: value for axis, value in asdict(cell).items() if axis != "study"},
@@ -58,7 +59,3 @@ def _line(cell: Cell) -> str:
     name = _NAMES[cell.aggregator.removesuffix("-bb")]
     bare = f"{name}-bb" if cell.aggregator.endswith("-bb") else name
     return bare if cell.variant == "base" else f"{bare} {cell.variant}"
-
-
-def _base_first(variant: str) -> tuple[bool, str]:
-    return variant != "base", variant

@@ -51,20 +51,32 @@ def loss_figure_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
 
 
 def loss_figure_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
-    """Return the history files of a study's cells."""
+    """Return the history files of a study's cells, coloured by split where it has several."""
+    cells = grid.select(study=study)
+    variants = sorted({cell.variant for cell in cells}, key=base_first)
+    several = len({cell.split for cell in cells}) > 1
     return {
         "title": f"{study}: training loss per round",
         **scale(grid),
         "curves": [
             {
-                "label": label(grid, cell),
+                "label": label(grid, cell, panel="method"),
                 "method": cell.method,
-                "split": cell.split,
                 "path": tree.rounds(cell),
+                **(
+                    {"split": cell.split}
+                    if several
+                    else {"aggregator": cell.aggregator, "variant": variants.index(cell.variant)}
+                ),
             }
-            for cell in grid.select(study=study)
+            for cell in cells
         ],
     }
+
+
+def base_first(variant: str) -> tuple[bool, str]:
+    """Return what sorts variants by name, base before all others."""
+    return variant != "base", variant
 
 
 def table_inputs(grid: Grid, name: str, tree: Tree) -> list[str]:
@@ -79,10 +91,15 @@ def table_inputs(grid: Grid, name: str, tree: Tree) -> list[str]:
     )
 
 
-def label(grid: Grid, cell: Cell) -> str:
-    """Return the shortest text that tells a cell from the others of its study, seeds apart."""
+def label(grid: Grid, cell: Cell, *, panel: str = "") -> str:
+    """Return the shortest text that tells a cell from the others of its study, seeds apart.
+
+    Those that differ in the axis `panel` need not be told apart.
+    """
     varying = [
-        axis for axis in AXES if len({getattr(c, axis) for c in grid.select(study=cell.study)}) > 1
+        axis
+        for axis in AXES
+        if axis != panel and len({getattr(c, axis) for c in grid.select(study=cell.study)}) > 1
     ]
     return " ".join(getattr(cell, axis) for axis in varying) or cell.split
 
