@@ -195,6 +195,20 @@ def test_a_job_of_a_script_that_is_gone_is_named(results):
         build_crate(spec(results))
 
 
+def test_a_script_of_another_checkout_is_known_by_its_place(results):
+    script = "/elsewhere/fedssl/workflow/scripts/pretrain.py"
+    record(results / "pretrain/s1/provenance.json", "pretrain", script=script)
+    assert {job.script for job in read_jobs(str(results)) if job.rule == "pretrain"} == {
+        "workflow/scripts/pretrain.py"
+    }
+
+
+def test_a_job_without_a_script_is_named(results):
+    record(results / "odd/provenance.json", "odd", outputs=[], script="/elsewhere/odd.py")
+    with pytest.raises(UserError, match=r"odd/provenance\.json names no script"):
+        build_crate(spec(results))
+
+
 def test_rules_come_after_those_whose_outputs_they_read(results):
     assert rule_order(reversed(read_jobs(str(results)))) == ["bank", "pretrain", "table"]
 

@@ -6,6 +6,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from fedssl.errors import UserError
 from fedssl.provenance_root import read_records
 
 _SCRIPTS = "workflow/scripts/"
@@ -36,9 +37,19 @@ class Job:
 
     @property
     def script(self) -> str:
-        """The job's script, from the root of the checkout."""
-        sources: Mapping[str, str] = self.record["sources"]
-        return next(name for name in sources if name.startswith(_SCRIPTS))
+        """The job's script, from the root of the checkout that ran it.
+
+        Raises:
+            UserError: The record names no script of the workflow.
+        """
+        for name in self.record["sources"]:
+            _, found, script = f"/{name}".rpartition(f"/{_SCRIPTS}")
+            if found:
+                return f"{_SCRIPTS}{script}"
+        raise UserError(
+            f"{self.path} names no script below {_SCRIPTS}: no job of this workflow wrote it; "
+            "remove it with its files, or run the job again."
+        )
 
     @property
     def commit(self) -> str:
