@@ -1,6 +1,8 @@
 """The audit: one flipped byte anywhere is found, and nothing else is."""
 
+import os
 import shutil
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from fedssl.audit.audit import Audit, audit
 from fedssl.audit.findings import Finding, Verdict
+from fedssl.audit.records import Record, read_record
 from fedssl.errors import UserError
 from fedssl.files import digest, read_json, sha256, write_json
 from fedssl.provenance import code_facts, write_provenance
@@ -128,6 +131,15 @@ def test_recordings_that_were_not_passed_on_are_only_noted(results):
     assert result.passed
     notes = {note.file for unit in result.units for note in unit.notes}
     assert "banks/fsdd/waveforms.npy" in notes
+
+
+@pytest.mark.parametrize("name", [MODEL, "tables/fssuavl_table2.csv"])
+def test_results_below_a_folder_of_archives_are_no_archives(pristine, tmp_path, name):
+    results = shutil.copytree(pristine, tmp_path / "archives/2026")
+    assert audit(results).passed
+    (results / name).unlink()
+    result = audit(results)
+    assert found(result)[name].verdict is Verdict.INCOMPLETE and not result.passed
 
 
 def test_archives_elsewhere_are_followed_by_their_own_records(tmp_path):
@@ -265,6 +277,65 @@ def test_a_record_that_is_no_record_is_tampered_not_a_crash(results):
     for content in ("", "[]", '{"inputs": 3}', '{"outputs": {"a": 1}}', '{"seconds": NaN}'):
         (results / "claims.provenance.json").write_text(content)
         assert found(audit(results))["claims.provenance.json"].verdict is Verdict.TAMPERED
+
+
+def test_what_may_not_be_looked_at_is_not_at_hand(results, monkeypatch):
+    private = f"{results}/evaluate"
+    nameless = f"results/demo/{'x' * 300}.csv"
+    for name in (nameless, "\0"):
+        sign(
+            results / "claims.provenance.json",
+            lambda content, name=name: content["inputs"].update({name: "0" * 64}),
+        )
+    look, may = os.stat, os.access
+
+    def stat(path, **options):
+        if str(path).startswith(private):
+            raise PermissionError(path)
+        return look(path, **options)
+
+    def access(path, mode):
+        return not str(path).startswith(private) and may(path, mode)
+
+    monkeypatch.setattr(os, "stat", stat)
+    monkeypatch.setattr(os, "access", access)
+    result = audit(results)
+    assert found(result)[f"{KNN}.json"].verdict is Verdict.INCOMPLETE and not result.passed
+
+
+def test_a_file_that_may_not_be_read_is_not_at_hand(results, monkeypatch):
+    def read(path):
+        if path.name == "model.safetensors":
+            raise PermissionError(path)
+        return sha256(path)
+
+    monkeypatch.setattr("fedssl.audit.chain.sha256", read)
+    assert found(audit(results))[MODEL].verdict is Verdict.INCOMPLETE
+
+
+def test_the_folder_of_results_is_found_under_any_output(tmp_path):
+    root = tmp_path / "x/tables/out"
+    for name in ("figures/a.pdf", "tables/a.csv"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).touch()
+    outputs = {f"x/tables/out/{name}": "" for name in ("figures/a.pdf", "tables/a.csv")}
+    record = Record(root / "tables/a.provenance.json", root, {"outputs": outputs}, "")
+    assert record.prefix == "x/tables/out"
+    assert list(record.files("outputs")) == [root / "figures/a.pdf", root / "tables/a.csv"]
+
+
+def test_the_files_of_a_record_are_looked_for_once(results, monkeypatch):
+    located = Counter()
+    locate = Record.locate
+
+    def counted(record, name):
+        located[record.path, name] += 1
+        return locate(record, name)
+
+    monkeypatch.setattr(Record, "locate", counted)
+    record = read_record(results / "claims.provenance.json", results)
+    assert record.files("inputs") and record.files("inputs") is record.files("inputs")
+    assert set(located.values()) == {1}
 
 
 def test_a_folder_without_records_is_a_mistake(tmp_path):

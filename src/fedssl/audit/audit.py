@@ -12,7 +12,7 @@ from typing import Any
 from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.recompute import recomputed
-from fedssl.audit.records import SUFFIX, Record, read_records, results_folder
+from fedssl.audit.records import SUFFIX, Record, at_hand, read_records, results_folder
 from fedssl.audit.seal import FILE, record_digests, seal_findings, seal_of
 from fedssl.audit.units import Unit, loose, units
 from fedssl.errors import UserError
@@ -105,5 +105,6 @@ def _unrecorded(chain: Chain) -> Iterator[Finding]:
         place = path.relative_to(chain.root)
         hidden = any(part.startswith(".") for part in place.parts)
         known = path.name.endswith(SUFFIX) or chain.recorded & {path, *path.parents}
-        if path.is_file() and not (known or hidden or place.parts[0] in _WITHOUT_RECORD):
+        passed = known or hidden or place.parts[0] in _WITHOUT_RECORD
+        if not passed and at_hand(path) and path.is_file():
             yield Finding(Verdict.INCOMPLETE, place.as_posix(), "has no record of who wrote it")

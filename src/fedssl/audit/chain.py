@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fedssl.audit.findings import Finding, Note, Verdict
-from fedssl.audit.records import CHECKOUT, CONFIG, SUFFIX, Record, read_record, shown
+from fedssl.audit.records import CHECKOUT, CONFIG, SUFFIX, Record, at_hand, read_record, shown
 from fedssl.files import digest, sha256
 from fedssl.sources import code_digest
 
@@ -74,7 +74,7 @@ class Chain:
 
     def _absent(self, path: Path) -> Finding | Note:
         name = shown(path, self.root)
-        if _passed_on_seldom(path):
+        if passed_on_seldom(path, self.root):
             return Note(name, _ABSENT)
         return Finding(Verdict.INCOMPLETE, name, "is missing")
 
@@ -89,7 +89,7 @@ class Chain:
                     f"was read as {recorded[:_SHORT]}…, but the record of the job that wrote it "
                     f"says {written[:_SHORT]}…: it was replaced, or run again since",
                 )
-        elif path not in self._hashes and _passed_on_seldom(path):
+        elif path not in self._hashes and passed_on_seldom(path, self.root):
             yield Note(name, _ABSENT)
         elif path.is_relative_to(self.root) and path not in self._records:
             yield Finding(Verdict.INCOMPLETE, name, "was read, but no record says who wrote it")
@@ -112,9 +112,13 @@ class Chain:
                 yield Finding(Verdict.CHANGED_CODE, name, "has been edited since it ran")
 
 
-def _passed_on_seldom(path: Path) -> bool:
-    """Return whether a file is recordings or images, which licences often forbid passing on."""
-    return "archives" in path.parts or path.name in ("images.npy", "waveforms.npy")
+def passed_on_seldom(path: Path, root: Path) -> bool:
+    """Return whether a file is recordings or images, which licences often forbid passing on.
+
+    Below the results only the folder that the demo's archives lie in counts, wherever these are.
+    """
+    folders = path.relative_to(root).parts[:1] if path.is_relative_to(root) else path.parts
+    return "archives" in folders or path.name in ("images.npy", "waveforms.npy")
 
 
 def _outside(records: Iterable[Record], root: Path) -> Iterator[Record]:
@@ -122,7 +126,7 @@ def _outside(records: Iterable[Record], root: Path) -> Iterator[Record]:
     inputs = {path for record in records for path in record.files("inputs")}
     for path in sorted(inputs):
         record = path.with_name(f"{path.name}.{SUFFIX}")
-        if not path.is_relative_to(root) and record.is_file():
+        if not path.is_relative_to(root) and at_hand(record):
             yield read_record(record, record.parent, outside=True)
 
 
@@ -131,9 +135,9 @@ def _hashes(records: Iterable[Record]) -> Mapping[Path, str]:
     named = {CHECKOUT / name for record in records for name in record.content.get("sources", {})}
     for record in records:
         named |= {*record.files("inputs"), *record.files("outputs")}
-    existing = [path for path in named if path.exists()]
     with ThreadPoolExecutor(_THREADS) as pool:
-        return dict(zip(existing, pool.map(_hash, existing), strict=True))
+        hashed = zip(named, pool.map(_hash, named), strict=True)
+        return {path: value for path, value in hashed if value is not None}
 
 
 def _code(path: Path) -> str | None:
@@ -143,9 +147,15 @@ def _code(path: Path) -> str | None:
         return None
 
 
-def _hash(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the names and hashes of all files in a folder."""
-    if path.is_file():
-        return sha256(path)
-    inside = sorted(file for file in path.rglob("*") if file.is_file())
-    return digest({file.relative_to(path).as_posix(): sha256(file) for file in inside})
+def _hash(path: Path) -> str | None:
+    """Return the SHA-256 of a file, or of the names and hashes of all files in a folder.
+
+    None where it is not at hand, be it that whoever audits may not read it.
+    """
+    try:
+        if not path.is_dir():
+            return sha256(path)
+        inside = sorted(file for file in path.rglob("*") if file.is_file())
+        return digest({file.relative_to(path).as_posix(): sha256(file) for file in inside})
+    except (OSError, ValueError):
+        return None

@@ -1,7 +1,9 @@
 """Provenance records as they lie in a results folder, wherever that has been moved to."""
 
 import json
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ class Record:
     content: dict[str, Any]
     text: str
     outside: bool = False
+    _located: dict[str, dict[Path, str]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -53,18 +56,22 @@ class Record:
 
     @cached_property
     def prefix(self) -> str | None:
-        """The results folder as the job knew it; None if the job wrote to another folder."""
-        folder = self.path.parent.relative_to(self.root).as_posix()
-        inner = "/" if folder == "." else f"/{folder}/"
-        for output in self.content.get("outputs", {}):
-            before, found, _ = f"/{output}".rpartition(inner)
-            if found:
-                return before[1:]
-        return None
+        """The results folder as the job knew it; None if the job wrote to another folder.
+
+        Where several would do, that under which most outputs lie here, and of those the longest.
+        """
+        outputs = list(self.content.get("outputs", {}))
+        candidates = sorted(set(self._prefixes(outputs)), key=len, reverse=True)
+        if len(candidates) < 2:
+            return next(iter(candidates), None)
+        return max(candidates, key=lambda prefix: self._found_below(prefix, outputs))
 
     def files(self, side: str) -> dict[Path, str]:
         """Return where each of the `inputs` or `outputs` lies now, and its recorded SHA-256."""
-        return {self.locate(name): value for name, value in self.content.get(side, {}).items()}
+        if side not in self._located:
+            named = self.content.get(side, {}).items()
+            self._located[side] = {self.locate(name): value for name, value in named}
+        return self._located[side]
 
     def locate(self, name: str) -> Path:
         """Return where a file that the job knew as `name` lies now, whether it is there or not."""
@@ -73,7 +80,7 @@ class Record:
         candidates = [self._workdir / name, Path(name), CHECKOUT / name]
         if "/config/" in f"/{name}":  # of whichever checkout ran
             candidates.insert(0, CONFIG / f"/{name}".rpartition("/config/")[2])
-        found = next((path for path in candidates if path.exists()), candidates[0])
+        found = next(filter(at_hand, candidates), candidates[0])
         return found.absolute()
 
     def relocated(self, data: Any) -> Any:
@@ -86,11 +93,36 @@ class Record:
             return str(self.locate(data))
         return data
 
+    def _prefixes(self, outputs: list[str]) -> Iterator[str]:
+        """Yield each folder that, as the folder of results, puts the record where it lies."""
+        folder = self.path.parent.relative_to(self.root).as_posix()
+        inner = "/" if folder == "." else f"/{folder}/"
+        names = [f"/{output}" for output in outputs]
+        ends = [min(names, default=""), max(names, default="")]  # what these share, all share
+        for name in names:
+            before, found, _ = name.rpartition(inner)
+            while found:
+                if all(end.startswith(f"{before}/") for end in ends):
+                    yield before[1:]
+                before, found, _ = before.rpartition(inner)
+
+    def _found_below(self, prefix: str, outputs: list[str]) -> int:
+        places = (f"/{name}".removeprefix(f"/{prefix}").lstrip("/") for name in outputs)
+        return sum(at_hand(self.root / place) for place in places)
+
     @property
     def _workdir(self) -> Path:
         """The folder that the job's relative paths start from, if the results still lie there."""
         root, prefix = str(self.root), f"/{self.prefix}"
         return Path(root.removesuffix(prefix) or "/")
+
+
+def at_hand(path: Path) -> bool:
+    """Return whether something is there that whoever audits may read; Path.exists may raise."""
+    try:
+        return os.access(path, os.R_OK)
+    except ValueError:  # a forged record may name what no file can be called
+        return False
 
 
 def results_folder(path: str | Path) -> Path:
@@ -103,7 +135,8 @@ def results_folder(path: str | Path) -> Path:
 
 def read_records(root: Path) -> list[Record]:
     """Return every record below a results folder, sorted; UserError where there is none."""
-    records = [read_record(path, root) for path in sorted(root.rglob(f"*{SUFFIX}"))]
+    found = sorted(path for path in root.rglob(f"*{SUFFIX}") if at_hand(path))
+    records = [read_record(path, root) for path in found if path.is_file()]
     if not records:
         raise UserError(
             f"{root} holds no {SUFFIX}: it is no folder of results, or nothing has run yet."
