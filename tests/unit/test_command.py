@@ -5,12 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from fedssl.audit.records import Record
 from fedssl.command.changes import ABSENT, changes
 from fedssl.command.costs import costs, measured_jobs
 from fedssl.command.dry_run import PlannedJob
@@ -263,6 +265,24 @@ def test_costs_are_those_of_the_most_alike_jobs_and_never_invented(folder):
     size = sum(path.stat().st_size for path in trained.files("outputs"))
     assert one.disk_bytes == 2 * size
     assert (two.measured, two.hours, two.disk_bytes, two.sent_bytes) == (0, None, None, None)
+
+
+def test_costs_of_a_large_grid_take_no_longer_than_its_jobs(tmp_path):
+    facts = {"seconds": 36.0, "hardware": {"gpu": None}, "outputs": {}, "rule": "pretrain"}
+    grid = [
+        {"variant": f"v{number % 50}", "split": f"s{number // 50}", "seed": str(number)}
+        for number in range(5000)
+    ]
+    measured = [
+        Record(tmp_path / f"{place}.json", tmp_path, facts | {"wildcards": wildcards}, "")
+        for place, wildcards in enumerate(grid)
+    ]
+    jobs = [PlannedJob("pretrain", wildcards, ("model",), "") for wildcards in grid]
+    unlike = PlannedJob("pretrain", {"variant": "v7", "split": "new"}, ("model",), "")
+    started = time.process_time()
+    (cost,) = costs([*jobs, unlike], measured)
+    assert time.process_time() - started < 5  # seconds of this process
+    assert (cost.jobs, cost.measured, cost.hours) == (5001, 5000, pytest.approx(50.01))
 
 
 def test_costs_prefer_the_same_encoder(folder):

@@ -9,6 +9,7 @@ from fedssl.command.dry_run import PlannedJob
 
 # What makes jobs of one rule take as long as each other, the most telling first.
 _ALIKE = ("variant", "arch", "method", "split", "task", "dataset", "aggregator")
+_OTHER = "/"  # no wildcard's value: of the jobs that none measured is like
 
 
 @dataclass(frozen=True)
@@ -48,29 +49,39 @@ def _cost(rule: str, jobs: Sequence[PlannedJob], measured: Sequence[Record]) -> 
     same = [record for record in measured if record.rule == rule]
     if not same:
         return Cost(rule, len(jobs), 0, None, None, None, None)
-    alike = [_most_alike(job, same) for job in jobs]
-    used = {record.path: record for group in alike for record in group}
+    alike = _most_alike(jobs, same)
+    used = {record.path: record for _, group in alike for record in group}
     gpus = {record.content["hardware"]["gpu"] for record in used.values()}
     return Cost(
         rule=rule,
         jobs=len(jobs),
         measured=len(used),
-        hours=sum(_mean([r.content["seconds"] for r in group]) for group in alike) / 3600,
-        disk_bytes=sum(_mean([_size(r) for r in group]) for group in alike),
-        sent_bytes=sum(_mean([_sent(r) for r in group]) for group in alike),
+        hours=sum(n * _mean([r.content["seconds"] for r in group]) for n, group in alike) / 3600,
+        disk_bytes=sum(n * _mean([_size(r) for r in group]) for n, group in alike),
+        sent_bytes=sum(n * _mean([_sent(r) for r in group]) for n, group in alike),
         device=" or ".join(sorted(gpu or "CPU" for gpu in gpus)),
     )
 
 
-def _most_alike(job: PlannedJob, measured: Sequence[Record]) -> list[Record]:
-    """Return the measured jobs that share the most wildcards with a planned one."""
-    scores = [_likeness(job.wildcards, record.content["wildcards"]) for record in measured]
-    best = max(scores)
-    return [record for record, score in zip(measured, scores, strict=True) if score == best]
-
-
-def _likeness(wanted: dict[str, str], known: dict[str, str]) -> tuple[bool, ...]:
-    return tuple(wanted.get(name) == known.get(name) for name in _ALIKE)
+def _most_alike(
+    jobs: Sequence[PlannedJob], measured: Sequence[Record], names: Sequence[str] = _ALIKE
+) -> list[tuple[int, Sequence[Record]]]:
+    """Return how many planned jobs share the most telling wildcards with which measured ones."""
+    if not names or not jobs:
+        return [(len(jobs), measured)] if jobs else []
+    name, *further = names
+    known: dict[str | None, list[Record]] = {}
+    for record in measured:
+        known.setdefault(record.content["wildcards"].get(name), []).append(record)
+    planned: dict[str | None, list[PlannedJob]] = {}
+    for job in jobs:
+        value = job.wildcards.get(name)
+        planned.setdefault(value if value in known else _OTHER, []).append(job)
+    return [
+        group
+        for value, part in planned.items()
+        for group in _most_alike(part, known.get(value, measured), further)
+    ]
 
 
 def _mean(values: Sequence[float]) -> float:
