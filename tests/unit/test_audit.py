@@ -18,6 +18,7 @@ from fedssl.provenance import code_facts, write_provenance
 from tests.unit.results import CELL, MODEL, sign, write_results
 
 KNN = f"evaluate/{CELL}/cifar10/knn"
+SUFFIXES = (".csv", ".parquet")
 RECORDS, FILES = "provenance.json", "the rest"
 
 
@@ -205,6 +206,83 @@ def test_a_forged_accuracy_is_held_against_the_predictions(results):
     swap(results / f"{KNN}.provenance.json", "outputs", path)
     finding = found(audit(results))[f"{KNN}.json"]
     assert finding.verdict is Verdict.TAMPERED and "predictions give" in finding.what
+
+
+@pytest.fixture
+def scored(results):
+    """Rounds that were scored, and the record of the job."""
+    rounds = results / f"evaluate/{CELL}/cifar10/rounds.csv"
+    pd.DataFrame(
+        {"round": [1], "metric": ["R@1"], "value": [50.0], "n_eval": [2], "protocol": ["knn"]}
+    ).to_csv(rounds, index=False)
+    hits = pd.DataFrame({"round": [1, 1], "hit@1": [True, False]})
+    hits.to_parquet(rounds.with_suffix(".parquet"), index=False)
+
+    def change(content: dict) -> None:
+        places = [f"results/demo/{rounds.relative_to(results).with_suffix(s)}" for s in SUFFIXES]
+        hashes = [sha256(rounds.with_suffix(suffix)) for suffix in SUFFIXES]
+        content |= {"rule": "score_rounds", "outputs": dict(zip(places, hashes, strict=True))}
+
+    record = rounds.with_name("rounds.provenance.json")
+    shutil.copy(results / f"{KNN}.provenance.json", record)
+    sign(record, change)
+    return rounds
+
+
+def test_forged_scores_of_rounds_are_held_against_the_hits(results, scored):
+    assert audit(results).passed
+    scored.write_text(scored.read_text().replace("50.0", "99.0"))
+    swap(scored.with_name("rounds.provenance.json"), "outputs", scored)
+    finding = found(audit(results))[scored.relative_to(results).as_posix()]
+    assert finding.verdict is Verdict.TAMPERED and "stored hits give" in finding.what
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_rounds_without_scores_or_hits_are_incomplete(results, scored, suffix):
+    scored.with_suffix(suffix).unlink()
+    result = audit(results)
+    assert verdict(result, "cells", CELL) is Verdict.INCOMPLETE and not result.passed
+
+
+@pytest.mark.parametrize("content", ["", "round,metric\n1,2\n"])
+def test_damaged_scores_of_rounds_are_tampered_not_a_crash(results, scored, content):
+    scored.write_text(content)
+    swap(scored.with_name("rounds.provenance.json"), "outputs", scored)
+    assert verdict(audit(results), "cells", CELL) is Verdict.TAMPERED
+
+
+def test_a_metric_without_its_predictions_is_incomplete(results):
+    (results / f"{KNN}.parquet").unlink()
+    assert verdict(audit(results), "cells", CELL) is Verdict.INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["settings"].update(rows=3),  # a TypeError
+        lambda content: content["settings"].update(columns=[[]]),
+        lambda content: content["outputs"].update({"results/demo/tables/x.tsv": "0" * 64}),
+        lambda content: content.update(packages=[]),
+        lambda content: content.update(code=[]),
+    ],
+)
+def test_a_damaged_record_of_a_table_is_tampered_not_a_crash(results, change):
+    sign(results / "tables/fssuavl_table2.provenance.json", change)
+    assert verdict(audit(results), "tables", "fssuavl_table2") is Verdict.TAMPERED
+
+
+def test_claims_of_no_claims_file_are_tampered_not_a_crash(results):
+    def change(content: dict) -> None:
+        content["inputs"] = {k: v for k, v in content["inputs"].items() if "claims" not in k}
+
+    sign(results / "claims.provenance.json", change)
+    assert verdict(audit(results), "results", "claims") is Verdict.TAMPERED
+
+
+@pytest.mark.parametrize("records", [[], ["a"], 3, {"a": 1, "b": "c"}, None])
+def test_a_damaged_audit_is_tampered_not_a_crash(results, records):
+    write_json(results / "audit.json", {"records": records, "seal": "0" * 64})
+    assert found(audit(results))["audit.json"].verdict is Verdict.TAMPERED
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ import pandas as pd
 from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.labels import check_samples
-from fedssl.audit.records import Record, shown
-from fedssl.errors import UserError
+from fedssl.audit.records import Record, at_hand, shown
 from fedssl.files import read_json
 from fedssl.reporting.claims import write_claims
 from fedssl.reporting.contrasts import write_contrasts
@@ -32,27 +31,34 @@ def recomputed(record: Record, chain: Chain) -> Iterator[Finding | Note]:
     Jobs of other kinds have their hashes only.
     """
     for path in record.files("outputs"):
-        if path.suffix == ".json" and path.is_file():
-            yield from _content(path, record, chain)
+        if path.suffix == ".json" and at_hand(path):
+            yield from _readable(_content(path, record, chain), shown(path, chain.root))
     if record.rule == "score_rounds":
-        yield from _rounds(record, chain)
+        yield from _readable(_rounds(record, chain), record.name)
     if record.rule in _PRODUCTS:
         yield from _product(record, chain)
 
 
+def _readable(findings: Iterator[Finding], name: str) -> Iterator[Finding]:
+    """Yield findings, and one more if their files are damaged in whatever way."""
+    try:
+        yield from findings
+    except (FileNotFoundError, PermissionError) as error:
+        yield Finding(Verdict.INCOMPLETE, name, f"needs what is not at hand: {error}")
+    except Exception as error:
+        yield Finding(Verdict.TAMPERED, name, f"cannot be read: {error!r}")
+
+
 def _content(path: Path, record: Record, chain: Chain) -> Iterator[Finding]:
     """Yield what is wrong inside a JSON file: a metric, or the description of a bank."""
-    try:
-        content = read_json(path)
-        if not isinstance(content, dict):
-            return
-        if set(content) >= _METRIC_KEYS:
-            for problem in _metric(content, path.parent, record=record, chain=chain):
-                yield Finding(Verdict.TAMPERED, shown(path, chain.root), problem)
-        elif path.name == "bank.json":
-            yield from _bank(content, path.parent, record=record, chain=chain)
-    except (OSError, ValueError, KeyError, TypeError) as error:  # damaged in whatever way
-        yield Finding(Verdict.TAMPERED, shown(path, chain.root), f"cannot be read: {error}")
+    content = read_json(path)
+    if not isinstance(content, dict):
+        return
+    if set(content) >= _METRIC_KEYS:
+        for problem in _metric(content, path.parent, record=record, chain=chain):
+            yield Finding(Verdict.TAMPERED, shown(path, chain.root), problem)
+    elif path.name == "bank.json":
+        yield from _bank(content, path.parent, record=record, chain=chain)
 
 
 def _metric(
@@ -119,19 +125,19 @@ def _product(record: Record, chain: Chain) -> Iterator[Finding | Note]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             _PRODUCTS[record.rule](record, Path(folder))
-        except (UserError, OSError, ValueError, KeyError) as error:
-            yield Finding(_blame(record, chain), name, f"cannot be recomputed: {error}")
+            again = {path: _text(Path(folder, path.name)) for path in record.files("outputs")}
+        except Exception as error:  # whatever was forged must end as a finding
+            yield Finding(blame(record, chain), name, f"cannot be recomputed: {error!r}")
             return
-        for path in record.files("outputs"):
-            again = Path(folder, path.name).read_text(encoding="utf-8")
-            if path.is_file() and again.replace(f"{chain.root}", f"{record.prefix}") != _text(path):
-                yield Finding(_blame(record, chain), shown(path, chain.root), _DIFFERS)
+    for path, text in again.items():
+        if at_hand(path) and text.replace(f"{chain.root}", f"{record.prefix}") != _text(path):
+            yield Finding(blame(record, chain), shown(path, chain.root), DIFFERS)
 
 
-_DIFFERS = "does not come out again of the files it was made of"
+DIFFERS = "does not come out again of the files it was made of"
 
 
-def _blame(record: Record, chain: Chain) -> Verdict:
+def blame(record: Record, chain: Chain) -> Verdict:
     """Return what a table that comes out otherwise speaks of: other code, or another table."""
     packages = record.content.get("packages", {})
     changed = any(packages.get(name) != version(name) for name in _NUMERIC)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fedssl.audit.findings import Finding, Verdict
-from fedssl.audit.records import Record
+from fedssl.audit.records import Record, at_hand
 from fedssl.files import read_json
 from fedssl.provenance_root import is_sealed, provenance_root
 
@@ -36,7 +36,7 @@ def seal_findings(
     if expected is not None and expected != seal_of(digests):
         what = f"give the seal {seal_of(digests)}, not {expected}"
         yield Finding(Verdict.TAMPERED, "the records", what)
-    if (root / FILE).is_file():
+    if at_hand(root / FILE):
         yield from _changes(_sealed(root / FILE), digests)
 
 
@@ -56,7 +56,7 @@ def _sealed(path: Path) -> Mapping[str, str] | None:
     """Return the digests that an earlier audit sealed; None if the file does not say."""
     try:
         content = read_json(path)
-        records: Mapping[str, str] = content["records"]
+        records: Mapping[str, str] = dict(content["records"])
         return records if seal_of(records) == content["seal"] else None
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
