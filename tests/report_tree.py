@@ -152,8 +152,6 @@ class ReportTree:
         rules = PageRules(self._grid, self._tree, self._report)
         write_page(
             rules.spec(self.layers, shipped=len(SHIPPED)),
-            tables=rules.tables,
-            figures=rules.figures,
             claims=f"{self._tree.results}/claims.csv",
             contradictions=str(ROOT / "config/contradictions.yaml"),
             published=list(map(str, PUBLISHED)),

@@ -38,7 +38,6 @@ def files(tmp_path: Path) -> dict[str, Any]:
     rows = ["fssuavl,2,ours,A,knn,10.0,6,\n", "fssuavl,4,ours,A,knn,10.0,7,\n"]
     (tmp_path / "published.csv").write_text("".join([published, *rows]))
     return {
-        "tables": [tmp_path / "fssuavl_table2.csv"],
         "claims": tmp_path / "claims.csv",
         "published": [tmp_path / "published.csv"],
         "lock": tmp_path / "lock",
@@ -65,7 +64,8 @@ def certify(results: Path, files: dict[str, Any], scale: str = "paper", note: st
         "scale": scale,
         "scale_note": note,
         "results": str(results),
-        "studies": {"fssuavl": "FSSUAVL"},
+        "studies": ["FSSUAVL"],
+        "tables": [files["path"].with_name("fssuavl_table2.csv")],
         "seeds": [0, 1],
         "cells": ["pretrain/a/provenance.json", "pretrain/b/provenance.json"],
         "datasets": {"cifar10": "CIFAR-10"},

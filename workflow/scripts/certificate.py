@@ -6,7 +6,6 @@ from fedssl.reporting.certificate import write_certificate
 with job(snakemake, **snakemake.params.spec):
     write_certificate(
         snakemake.params.spec,
-        tables=snakemake.input.tables,
         claims=snakemake.input.claims,
         published=snakemake.input.published,
         lock=snakemake.input.lock,

@@ -3,11 +3,9 @@
 from fedssl.job import job
 from fedssl.reporting.page.write import write_page
 
-with job(snakemake):
+with job(snakemake, **snakemake.params.spec):
     write_page(
         snakemake.params.spec,
-        tables=snakemake.input.tables,
-        figures=snakemake.input.figures,
         claims=snakemake.input.claims,
         contradictions=snakemake.input.contradictions,
         published=snakemake.input.published,

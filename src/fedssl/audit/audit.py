@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any
 
 from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
+from fedssl.audit.pages import page_findings
 from fedssl.audit.recompute import recomputed
 from fedssl.audit.records import SUFFIX, Record, at_hand, read_records, results_folder
 from fedssl.audit.seal import FILE, record_digests, seal_findings, seal_of
@@ -75,6 +76,8 @@ def audit(results: str | Path, *, seal: str | None = None) -> Audit:
     with ThreadPoolExecutor() as pool:
         parts = pool.map(partial(_found, chain), chain.records)
         found = {record.path: part for record, part in zip(chain.records, parts, strict=True)}
+    for record in chain.records:  # one by one, for each is made in a working directory of its own
+        found[record.path] += list(page_findings(record, chain))
     digests = record_digests(chain.records)
     others = [*_unrecorded(chain), *seal_findings(digests, root=root, expected=seal)]
     return Audit(root, (*units(chain, found), *map(loose, others)), digests)
@@ -95,7 +98,7 @@ def seal_results(results: str | Path, path: str | Path) -> None:
     _log.info("the seal of %s is %s", results, result.seal)
 
 
-def _found(chain: Chain, record: Record) -> Sequence[Finding | Note]:
+def _found(chain: Chain, record: Record) -> list[Finding | Note]:
     return [*chain.findings(record), *recomputed(record, chain)]
 
 

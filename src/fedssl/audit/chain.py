@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fedssl.audit.findings import Finding, Note, Verdict
-from fedssl.audit.records import CHECKOUT, CONFIG, SUFFIX, Record, at_hand, read_record, shown
+from fedssl.audit.records import CHECKOUT, SUFFIX, Record, at_hand, is_ours, read_record, shown
 from fedssl.files import digest, sha256
 from fedssl.sources import code_digest
 
@@ -94,8 +94,7 @@ class Chain:
         elif path.is_relative_to(self.root) and path not in self._records:
             yield Finding(Verdict.INCOMPLETE, name, "was read, but no record says who wrote it")
         elif not self.same(path, recorded):
-            ours = path.is_relative_to(CONFIG)
-            verdict = Verdict.CHANGED_CODE if ours else Verdict.CHANGED_DATA
+            verdict = Verdict.CHANGED_CODE if is_ours(path) else Verdict.CHANGED_DATA
             yield Finding(verdict, name, "is not the file that was read")
 
     def _source_findings(self, record: Record) -> Iterator[Finding | Note]:

@@ -125,12 +125,12 @@ def _product(record: Record, chain: Chain) -> Iterator[Finding | Note]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             _PRODUCTS[record.rule](record, Path(folder))
-            again = {path: _text(Path(folder, path.name)) for path in record.files("outputs")}
+            again = {path: text_of(Path(folder, path.name)) for path in record.files("outputs")}
         except Exception as error:  # whatever was forged must end as a finding
             yield Finding(blame(record, chain), name, f"cannot be recomputed: {error!r}")
             return
     for path, text in again.items():
-        if at_hand(path) and text.replace(f"{chain.root}", f"{record.prefix}") != _text(path):
+        if at_hand(path) and text.replace(f"{chain.root}", f"{record.prefix}") != text_of(path):
             yield Finding(blame(record, chain), shown(path, chain.root), DIFFERS)
 
 
@@ -138,7 +138,7 @@ DIFFERS = "does not come out again of the files it was made of"
 
 
 def blame(record: Record, chain: Chain) -> Verdict:
-    """Return what a table that comes out otherwise speaks of: other code, or another table."""
+    """Return what a product that comes out otherwise speaks of: other code, or a forgery."""
     packages = record.content.get("packages", {})
     changed = any(packages.get(name) != version(name) for name in _NUMERIC)
     findings = [part for part in chain.findings(record) if isinstance(part, Finding)]
@@ -146,7 +146,8 @@ def blame(record: Record, chain: Chain) -> Verdict:
     return Verdict.CHANGED_CODE if changed else Verdict.TAMPERED
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return what a file says, whatever its bytes."""
     return path.read_bytes().decode("utf-8", errors="replace")
 
 

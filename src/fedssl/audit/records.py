@@ -14,6 +14,11 @@ from fedssl.files import digest
 SUFFIX = "provenance.json"
 CHECKOUT = Path(__file__).resolve().parents[3]
 CONFIG = CHECKOUT / "config"
+# What a checkout's root holds of the workflow.
+WORKFLOW = frozenset(
+    {"config", "envs", "profiles", "slurm", "src", "workflow"}
+    | {"CITATION.cff", "LICENSE", "Snakefile", "pyproject.toml", "requirements.lock"}
+)
 _HASHED = ("inputs", "outputs", "sources")
 
 
@@ -77,10 +82,10 @@ class Record:
         """Return where a file that the job knew as `name` lies now, whether it is there or not."""
         if self.prefix is not None and name.startswith(f"{self.prefix}/"):
             return self.root / name.removeprefix(f"{self.prefix}/")
+        ours = [CHECKOUT / tail for tail in _tails(name)]  # for any other checkout that ran
         candidates = [self._workdir / name, Path(name), CHECKOUT / name]
-        if "/config/" in f"/{name}":  # of whichever checkout ran
-            candidates.insert(0, CONFIG / f"/{name}".rpartition("/config/")[2])
-        found = next(filter(at_hand, candidates), candidates[0])
+        gone = [path for path in ours if path.is_relative_to(CONFIG)]
+        found = next(filter(at_hand, (*ours, *candidates)), (*gone, *candidates)[0])
         return found.absolute()
 
     def relocated(self, data: Any) -> Any:
@@ -167,6 +172,17 @@ def _is_record(content: Any) -> bool:
     return all(isinstance(mapping, dict) for mapping in mappings) and all(
         isinstance(value, str) for mapping in hashes for value in mapping.values()
     )
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether a file is one that this checkout's workflow consists of."""
+    return any(path.is_relative_to(CHECKOUT / name) for name in WORKFLOW)
+
+
+def _tails(name: str) -> Iterator[Path]:
+    """Yield the ends of a path that might be that of a file of the workflow in its checkout."""
+    parts = Path(name).parts
+    return (Path(*parts[place:]) for place, part in enumerate(parts) if part in WORKFLOW)
 
 
 def shown(path: Path, root: Path) -> str:

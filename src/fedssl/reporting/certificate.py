@@ -25,7 +25,6 @@ Tables = Mapping[str, pd.DataFrame]  # name -> its rows
 def write_certificate(
     spec: Mapping[str, Any],
     *,
-    tables: Iterable[str | Path],
     claims: str | Path,
     published: Iterable[str | Path],
     lock: str | Path,
@@ -34,9 +33,8 @@ def write_certificate(
     """Write the certificate as Markdown.
 
     Args:
-        spec: scale, scale_note, results, studies (name -> title), seeds, cells (their records'
-            paths) and datasets (name -> title).
-        tables: The table CSVs.
+        spec: scale, scale_note, results, studies (their titles), seeds, cells (their records'
+            paths), datasets (name -> title) and tables (their CSVs).
         claims: The claims' CSV.
         published: All files of published numbers.
         lock: The pinned environment.
@@ -45,10 +43,11 @@ def write_certificate(
     Raises:
         UserError: A record of the run was changed.
     """
-    records = read_records(spec["results"])
+    found = read_records(spec["results"])
+    records = {name: found[name] for name in found if is_sealed(name, found[name]["rule"])}
     frames = {
         Path(table).stem: pd.read_csv(table, dtype={"table": str}).fillna({"cell": "", "table": ""})
-        for table in tables
+        for table in spec["tables"]
     }
     sections = [
         ["# Certificate of reproduction", "", f"**{_headline(spec, frames)}**"],
@@ -77,7 +76,7 @@ def _headline(spec: Mapping[str, Any], tables: Tables) -> str:
 
 def _about(spec: Mapping[str, Any]) -> list[str]:
     note = [markdown(spec["scale_note"]), ""] if spec["scale_note"] else []
-    return [*note, *(f"- {markdown(title)}" for title in spec["studies"].values())]
+    return [*note, *(f"- {markdown(title)}" for title in spec["studies"])]
 
 
 def _facts(
@@ -191,8 +190,7 @@ def _how_to_check(spec: Mapping[str, Any], records: Mapping[str, run_facts.Recor
 
 
 def _root(records: Mapping[str, run_facts.Record]) -> str:
-    sealed = (records[name] for name in records if is_sealed(name, records[name]["rule"]))
-    return provenance_root(record["digest"] for record in sealed)
+    return provenance_root(record["digest"] for record in records.values())
 
 
 def _lines(entries: Iterable[str]) -> str:

@@ -34,7 +34,7 @@ class PageRules:
         self.templates = sorted(map(str, _TEMPLATES.iterdir()))
 
     def spec(self, layers: Sequence[Layer], *, shipped: int) -> dict[str, Any]:
-        """Return the page's scale, how to run a cell again, and what was declared.
+        """Return the page's scale, what it shows, how to run a cell again, and what was declared.
 
         `layers` are the configuration's sources, of which the first `shipped` come unasked.
         """
@@ -49,6 +49,8 @@ class PageRules:
                 name: {row["row"]: row_axes(row) for row in table["rows"]}
                 for name, table in config["tables"].items()
             },
+            "tables": self.tables,
+            "figures": self.figures,
             "cells": [self._tree.model(cell) for cell in self._grid.cells],
         }
 

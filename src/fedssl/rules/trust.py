@@ -53,7 +53,8 @@ class TrustRules:
         return {
             **scale(self._grid),
             "results": self._tree.results,
-            "studies": {name: study["title"] for name, study in config["studies"].items()},
+            "studies": [study["title"] for study in config["studies"].values()],
+            "tables": [self._report.file(table) for table in self._report.tables],
             "seeds": list(config["seeds"]),
             "cells": [record.relative_to(results).as_posix() for record in records],
             "datasets": {name: entry["title"] for name, entry in config["datasets"].items()},

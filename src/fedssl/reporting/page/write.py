@@ -34,8 +34,6 @@ Content = dict[str, Any]
 def write_page(
     spec: Mapping[str, Any],
     *,
-    tables: Sequence[str],
-    figures: Sequence[str],
     claims: str,
     contradictions: str,
     published: Iterable[str],
@@ -45,16 +43,15 @@ def write_page(
     """Write the report as one HTML file.
 
     Args:
-        spec: scale, scale_note, results folder, command, studies, row axes and declared cells.
-        tables: CSVs of the tables folder, with their provenance beside them.
-        figures: SVGs of the figures folder, with their provenance beside them.
+        spec: scale, scale_note, results folder, command, studies, row axes, declared cells, and
+            tables and figures: CSVs and SVGs with their provenance beside them.
         claims: `claims.csv`.
         contradictions: `contradictions.yaml`, with its schema in `schemas` beside it.
         published: All files of published numbers.
         certificate: The reproduction certificate.
         path: Where the page goes.
     """
-    jobs = Jobs()
+    jobs, tables, figures = Jobs(), spec["tables"], spec["figures"]
     content = {
         **_numbers(spec, _with_twins(tables, figures, ".csv"), jobs=jobs),
         "figures": [figure_content(figure) for figure in _with_twins(figures, tables, ".svg")],
