@@ -15,8 +15,10 @@ from fedssl.files import digest, sha256, write_json
 from fedssl.sources import code_digest
 
 _PACKAGES = (
+    "jinja2",
     "numpy",
     "pandas",
+    "pillow",
     "pytorch-lightning",
     "scikit-learn",
     "snakemake",

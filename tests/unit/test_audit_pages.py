@@ -17,7 +17,7 @@ from fedssl.audit.findings import Verdict
 from fedssl.command.project import Project, open_project
 from fedssl.configuration import Layer
 from fedssl.files import sha256
-from fedssl.provenance import write_provenance
+from fedssl.provenance import code_facts, write_provenance
 from fedssl.reporting.certificate import write_certificate
 from fedssl.reporting.page.write import write_page
 from fedssl.rules.page import PageRules
@@ -102,7 +102,7 @@ def write_record(
         settings=spec,
         inputs=inputs,
         outputs=outputs,
-        sources=[ROOT / f"workflow/scripts/{rule}.py"],
+        code=code_facts([ROOT / f"workflow/scripts/{rule}.py"]),
         started=datetime.now(UTC),
         facts={},
     )

@@ -22,7 +22,8 @@ from fedssl.reporting.silhouettes import write_silhouettes
 from fedssl.reporting.tables import write_table
 
 _METRIC_KEYS = {"value", "n_eval", "predictions", "protocol", "metric"}
-_NUMERIC = ("numpy", "pandas")  # what decides the digits of a table
+# What decides the digits of a table and the bytes of a page.
+_DECISIVE = ("jinja2", "numpy", "pandas", "pillow")
 
 
 def recomputed(record: Record, chain: Chain) -> Iterator[Finding | Note]:
@@ -140,7 +141,7 @@ DIFFERS = "does not come out again of the files it was made of"
 def blame(record: Record, chain: Chain) -> Verdict:
     """Return what a product that comes out otherwise speaks of: other code, or a forgery."""
     packages = record.content.get("packages", {})
-    changed = any(packages.get(name) != version(name) for name in _NUMERIC)
+    changed = any(packages.get(name) != version(name) for name in _DECISIVE)
     findings = [part for part in chain.findings(record) if isinstance(part, Finding)]
     changed |= any(finding.verdict is Verdict.CHANGED_CODE for finding in findings)
     return Verdict.CHANGED_CODE if changed else Verdict.TAMPERED
