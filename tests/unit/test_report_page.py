@@ -94,6 +94,7 @@ def test_every_measured_number_leads_to_its_jobs(paper_tree: ReportTree) -> None
         assert (number["half_width"] is None) == is_round
     trained = [job for job in data["jobs"] if job["rule"] == "pretrain"]
     assert trained and all(job["curves"] and job["shards"] and job["bytes_up"] for job in trained)
+    assert set().union(*(job["facts"] for job in data["jobs"])) == {"resumed_after_round"}
 
 
 def test_the_command_names_the_configuration(hostile_page: str) -> None:

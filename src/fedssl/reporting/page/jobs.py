@@ -15,8 +15,8 @@ _POOLS = (
 )
 # Facts that a job adds to its record stand in none of these keys.
 _RECORDED = {
-    *("bytes_down", "bytes_up", "digest", "ended", "git", "hardware", "inputs", "outputs"),
-    *("packages", "peak_memory_mb", "python", "rule", "seconds", "settings", "sources"),
+    *("bytes_down", "bytes_up", "code", "digest", "ended", "git", "hardware", "inputs"),
+    *("outputs", "packages", "peak_memory_mb", "python", "rule", "seconds", "settings", "sources"),
     *("started", "wildcards"),
 }
 _DIGITS = 3  # of a loss, in its curve
