@@ -6,6 +6,8 @@ import pytest
 import yaml
 
 from fedssl.errors import UserError
+from fedssl.paths import Tree
+from fedssl.rules.specs import table_spec
 from tests.unit.figures import ROOT, shipped
 
 BOTH = "a0-i0-b100"
@@ -24,6 +26,15 @@ def test_a_second_split_of_a_dataset_is_a_task_of_its_own() -> None:
     assert test.title == f"{official.title}, test" and test.modality == "audio"
     assert "speech-commands-test" in grid.task_names()
     assert "speech-commands-test" not in grid.used_datasets()
+
+
+def test_a_second_split_is_a_column_of_its_own_and_nobody_fine_tunes_for_it() -> None:
+    grid, _ = shipped()
+    columns = table_spec(grid, "fssuavl_table3", Tree("r"))["columns"]
+    found = [c["protocol"] for c in columns if c["tasks"] == ["speech-commands-test"]]
+    assert found == ["knn", "linear-probe"]
+    tuned = [c["column"] for c in columns if c["protocol"] == "fine-tune"]
+    assert tuned == ["Epic.K", "VGG.A", "KS2", "Avg."]
 
 
 @pytest.mark.parametrize(

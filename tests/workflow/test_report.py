@@ -54,8 +54,9 @@ def test_the_page_has_its_tables_in_the_order_of_the_shipped_configuration(
 ) -> None:
     page = (finished.root / "results/demo/report/index.html").read_text()
     contents = page[page.index('<nav class="contents"') : page.index("</nav>")]
-    declared = yaml.safe_load((finished.root / "config/experiments.yaml").read_text())["tables"]
-    assert re.findall(r'href="#(\w+)"', contents)[1 : len(declared) + 1] == list(declared)
+    tables = yaml.safe_load((finished.root / "config/experiments.yaml").read_text())["tables"]
+    ours = [name for name in tables if name.startswith("fssuavl_")]
+    assert re.findall(r'href="#(\w+)"', contents)[1 : len(ours) + 1] == ours
 
 
 def test_a_zip_holds_the_same(finished: Project) -> None:

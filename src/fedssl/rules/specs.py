@@ -123,17 +123,23 @@ def _columns(grid: Grid, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
     `protocol` is what the paper calls it and `score` whose files are read: knn and knn-av.
     """
-    named = {task for column in table["columns"] for task in column["tasks"]}
-    further = [
-        {"column": task.title, "tasks": [task.task]}
-        for task in grid.tasks(table["study"])
-        if task.modality == table.get("modality") and task.task not in named
-    ]
     for protocol in table["protocols"]:
-        for column in (*table["columns"], *further):
+        for column in (*table["columns"], *_further_columns(grid, table, protocol)):
             shown = f"-{column['input']}" if "input" in column else ""
             if column.get("protocol", protocol) == protocol:
                 yield {**column, "protocol": protocol, "score": f"{protocol}{shown}"}
+
+
+def _further_columns(
+    grid: Grid, table: Mapping[str, Any], protocol: str
+) -> Iterator[dict[str, Any]]:
+    """Yield a column a further task; for a second split nobody trains the same model again."""
+    named = {task for column in table["columns"] for task in column["tasks"]}
+    for task in grid.tasks(table["study"]):
+        if task.modality != table.get("modality") or task.task in named:
+            continue
+        if protocol != "fine-tune" or task.task == task.dataset:
+            yield {"column": task.title, "tasks": [task.task]}
 
 
 def _row(
