@@ -69,6 +69,17 @@ def test_nan_samples_are_refused() -> None:
         decode_audio(wav(np.array([0.0, np.nan]), 16_000, "FLOAT"))
 
 
+@pytest.mark.parametrize("rate", [8_000, 16_000])
+def test_samples_far_beyond_full_scale_are_refused_and_loud_ones_are_clipped(rate: int) -> None:
+    silence = np.zeros((100, 2), dtype=np.float32)
+    for huge in (-3.2e9, 1e36, np.float32(3e38)):
+        silence[50] = huge
+        with pytest.raises(UnreadableError, match=r"its samples reach .* where 1 is full scale"):
+            decode_audio(wav(silence, rate, subtype="FLOAT"))
+    silence[50] = 30.0
+    assert decode_audio(wav(silence, rate, subtype="FLOAT")).max() == 32767
+
+
 def test_an_empty_sound_file_is_an_empty_waveform() -> None:
     assert len(decode_audio(wav(np.zeros(0, np.int16), 8_000))) == 0
 

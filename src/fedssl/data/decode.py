@@ -1,6 +1,7 @@
 """Bytes of one archive member to the array a bank stores."""
 
 import io
+import math
 import struct
 import zlib
 
@@ -17,6 +18,7 @@ from fedssl.data.samples import UnreadableError
 MOST_VALUES = 1 << 25
 
 _INT16_SCALE = 32_768
+_LOUDEST = 1_000.0  # times full scale; beyond that it is no waveform in [-1, 1]
 _RATES_HZ = (1_000, 1_000_000)
 # What a RIFF header says where its writer could not know the length, as in a pipe.
 _UNKNOWN_LENGTH = 0x7FFF_0000
@@ -55,9 +57,12 @@ def decode_audio(data: bytes) -> np.ndarray:
 
 def bank_waveform(waveform: np.ndarray, *, rate: int) -> np.ndarray:
     """Return a (samples, channels) float waveform in [-1, 1] as mono int16 at 16 kHz."""
-    mono = waveform.mean(axis=1) if waveform.shape[1] > 1 else waveform[:, 0]
-    if not np.isfinite(mono).all():
+    peak = float(max(waveform.max(initial=0.0), -waveform.min(initial=0.0)))
+    if not math.isfinite(peak):
         raise UnreadableError("it holds NaN or infinite samples")
+    if peak > _LOUDEST:
+        raise UnreadableError(f"its samples reach {peak:.3g} where 1 is full scale")
+    mono = waveform.mean(axis=1) if waveform.shape[1] > 1 else waveform[:, 0]
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
     scaled = np.clip(np.rint(mono * _INT16_SCALE), -_INT16_SCALE, _INT16_SCALE - 1)

@@ -80,7 +80,8 @@ class Library:
             raise UnreadableError(f"its HDF5 entry is no 1-d array of samples but {array!r}")
         _check_span(start, stop, length=len(array), rate=self.rate)
         check_size(stop - start)
-        waveform = np.asarray(array[start:stop], dtype=np.float32)
+        with np.errstate(over="ignore"):  # infinite samples are refused below
+            waveform = np.asarray(array[start:stop], dtype=np.float32)
         if array.dtype.kind == "i":  # PCM: full scale is that of its width
             waveform /= -np.float32(np.iinfo(array.dtype).min)
         return bank_waveform(waveform[:, None], rate=self.rate)
