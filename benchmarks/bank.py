@@ -74,6 +74,8 @@ def lenient_entry(dataset: str, key: str, archive: Path) -> Entry:
 
 def measured(task: Callable[..., int], archive: Path) -> Run:
     """Return items, wall and CPU seconds, and peak memory in MB of a task in its own process."""
+    import pandas  # noqa: F401  half a second on pyarrow's first use, whatever the archive's size
+
     with tempfile.TemporaryDirectory() as folder:
         began, busy = time.perf_counter(), time.process_time()
         count = task(archive, Path(folder))
