@@ -12,6 +12,9 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+# What a checkout's root holds of the workflow.
+WORKFLOW_FOLDERS = ("config", "envs", "profiles", "slurm", "src/fedssl", "workflow")
+WORKFLOW_FILES = ("CITATION.cff", "LICENSE", "Snakefile", "pyproject.toml", "requirements.lock")
 # These watch a job and cannot change what it computes.
 _OBSERVERS = frozenset({"fedssl.job", "fedssl.progress", "fedssl.provenance", "fedssl.sources"})
 

@@ -10,15 +10,13 @@ from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.files import digest
+from fedssl.sources import WORKFLOW_FILES, WORKFLOW_FOLDERS
 
 SUFFIX = "provenance.json"
 CHECKOUT = Path(__file__).resolve().parents[3]
 CONFIG = CHECKOUT / "config"
-# What a checkout's root holds of the workflow.
-WORKFLOW = frozenset(
-    {"config", "envs", "profiles", "slurm", "src", "workflow"}
-    | {"CITATION.cff", "LICENSE", "Snakefile", "pyproject.toml", "requirements.lock"}
-)
+# The first parts of the paths of a workflow's own files.
+_TOPS = frozenset([*WORKFLOW_FILES, *(folder.split("/")[0] for folder in WORKFLOW_FOLDERS)])
 _HASHED = ("inputs", "outputs", "sources")
 
 
@@ -176,13 +174,13 @@ def _is_record(content: Any) -> bool:
 
 def is_ours(path: Path) -> bool:
     """Return whether a file is one that this checkout's workflow consists of."""
-    return any(path.is_relative_to(CHECKOUT / name) for name in WORKFLOW)
+    return any(path.is_relative_to(CHECKOUT / name) for name in _TOPS)
 
 
 def _tails(name: str) -> Iterator[Path]:
     """Yield the ends of a path that might be that of a file of the workflow in its checkout."""
     parts = Path(name).parts
-    return (Path(*parts[place:]) for place, part in enumerate(parts) if part in WORKFLOW)
+    return (Path(*parts[place:]) for place, part in enumerate(parts) if part in _TOPS)
 
 
 def shown(path: Path, root: Path) -> str:

@@ -115,6 +115,6 @@ def _collect(
         views = Views(bank, settings, statistics=statistics, device=device)
         found = extract_features(backbone, views, positions, device=device)
         features.append(found.cpu().numpy())
-        columns = {"position": positions, "dataset": bank.dataset, "modality": bank.modality}
+        columns = {"position": positions, "dataset": declared["dataset"], "modality": bank.modality}
         samples.append(pd.DataFrame({**columns, "label": bank.labels[positions]}))
     return pd.concat(samples, ignore_index=True), np.concatenate(features)

@@ -64,7 +64,7 @@ class MapRules:
         settings = {
             **{key: cell[key] for key in ("audio", "encoder", "image")},
             **self._grid.config["evaluation"]["embedding-map"],
-            "datasets": [{"dataset": task.dataset, "split": task.split} for task in tasks],
+            "datasets": [{"dataset": task.task, "split": task.split} for task in tasks],
             "seed": int(wildcards.seed),
             "threads": self.threads,
         }
@@ -88,7 +88,7 @@ class MapRules:
             "rows": [row["row"] for row in figure["rows"]],
             "columns": [column["column"] for column in figure["columns"]],
             "datasets": {
-                task.dataset: {"title": task.title, "modality": task.modality}
+                task.task: {"title": task.title, "modality": task.modality}
                 for task in self._tasks(figure["study"])
             },
             "panels": [self._panel(panel) for panel in self._panels(name)],

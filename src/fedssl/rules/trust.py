@@ -8,11 +8,9 @@ from fedssl.experiments import Cell, Grid
 from fedssl.paths import Tree
 from fedssl.rules.report import ReportRules
 from fedssl.rules.specs import AXES, by_axes, label, scale
+from fedssl.sources import WORKFLOW_FILES, WORKFLOW_FOLDERS
 
 Wildcards = Any
-# What a run is made by: it goes into the crate.
-_CODE_FOLDERS = ("config", "envs", "profiles", "slurm", "src/fedssl", "workflow")
-_CODE_FILES = ("CITATION.cff", "LICENSE", "Snakefile", "pyproject.toml", "requirements.lock")
 
 
 class TrustRules:
@@ -79,10 +77,10 @@ class TrustRules:
 
     def code(self) -> list[Path]:
         """Return the files of the workflow, sorted."""
-        folders = (self._root / folder for folder in _CODE_FOLDERS)
+        folders = (self._root / folder for folder in WORKFLOW_FOLDERS)
         inside = (path for folder in folders for path in folder.rglob("*") if path.is_file())
         kept = (path for path in inside if "__pycache__" not in path.parts)
-        return sorted([*kept, *(self._root / name for name in _CODE_FILES)])
+        return sorted([*kept, *(self._root / name for name in WORKFLOW_FILES)])
 
     def _addresses(self) -> Iterator[tuple[str, str]]:
         """Yield the path and the official address of each archive that has one."""
