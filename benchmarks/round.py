@@ -1,9 +1,10 @@
 """What a federated round costs beside its limit: `python benchmarks/round.py`.
 
 The same clients, samples and steps, on one thread: training alone on views made beforehand (the
-limit), our round (views, training, aggregation, history), and a round in which each client gets a
-new Lightning Trainer with its own loader over torchvision transforms, as frameworks that simulate
-clients as processes of their own do.
+limit), our round (views, training, aggregation, history), the same with two clients side by side
+in processes of one thread each, and a round in which each client gets a new Lightning Trainer with
+its own loader over torchvision transforms, as frameworks that simulate clients as processes of
+their own do.
 """
 
 import logging
@@ -86,8 +87,8 @@ class Client(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.03, momentum=0.9, weight_decay=1e-4)
 
 
-def prepare(folder: Path) -> tuple[rounds.Federation, dict[str, torch.Tensor], Bank]:
-    """Return a federation on made-up pictures, its state, and the bank."""
+def prepare(folder: Path) -> tuple[rounds.Federation, dict[str, torch.Tensor], dict[str, str]]:
+    """Return a federation on made-up pictures, its state, and the files it is made of."""
     splits = {"train": CLIENTS * SAMPLES, "test": 10}
     archives = {"batches": folder / "batches"}
     write_archives("cifar10", archives, classes=10, splits=splits, seed=0)
@@ -114,7 +115,7 @@ def prepare(folder: Path) -> tuple[rounds.Federation, dict[str, torch.Tensor], B
         "image_shards": str(folder / "shards.json"),
     }
     federation, state = rounds.set_up(settings, inputs, device=torch.device("cpu"))
-    return federation, state, bank
+    return federation, state, inputs
 
 
 def limit(federation: rounds.Federation) -> Callable[[], None]:
@@ -175,17 +176,21 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     torch.set_num_threads(1)
+    cpu = torch.device("cpu")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        federation, state, bank = prepare(folder)
-        seconds = interleaved(
-            {
-                "training alone (limit)": limit(federation),
-                "our round": lambda: rounds.run_round(federation, state, 1),
-                "a Trainer and a loader a client": trainers(federation, state, bank, folder),
-            }
-        )
-    print(f"one thread, load {os.getloadavg()[0]:.1f}")
+        federation, state, inputs = prepare(folder)
+        bank = open_bank(folder / "bank")
+        with rounds.side_by_side(federation, 2, inputs, device=cpu) as pair:
+            seconds = interleaved(
+                {
+                    "training alone (limit)": limit(federation),
+                    "our round": lambda: rounds.run_round(federation, state, 1),
+                    "our round, two at once": lambda: rounds.run_round(pair, state, 1),
+                    "a Trainer and a loader a client": trainers(federation, state, bank, folder),
+                }
+            )
+    print(f"one thread a process, load {os.getloadavg()[0]:.1f}")
     title = f"one round, {CLIENTS} clients of {SAMPLES} pictures, {SIZE} px, ResNet-18 width 16"
     report(title, seconds, items=2 * CLIENTS * SAMPLES, unit="views/s")
 

@@ -48,13 +48,11 @@ def test_clients_leave_no_trace_on_each_other(inputs: dict[str, str]) -> None:
     """A client's update is the same whoever trained before it, batch-norm buffers included."""
     device = torch.device("cpu")
     federation, state = rounds.set_up(SETTINGS, inputs, device=device)
-    second = ClientTask(1, 2, federation.holdings[2])
-    first = ClientTask(1, 1, federation.holdings[1])
-    federation.trainer.train(state, first)
-    after, _ = federation.trainer.train(state, second)
+    first, second = (ClientTask(1, c, federation.holdings[c], state) for c in (1, 2))
+    _, (after, _) = federation.trainer.train_each([first, second])
     kept = {name: tensor.clone() for name, tensor in after.state.items()}
     fresh, state = rounds.set_up(SETTINGS, inputs, device=device)
-    alone, _ = fresh.trainer.train(state, second)
+    [(alone, _)] = fresh.trainer.train_each([second])
     assert all(torch.equal(kept[name], alone.state[name]) for name in kept)
     assert not torch.equal(kept["backbone.bn1.running_mean"], state["backbone.bn1.running_mean"])
 

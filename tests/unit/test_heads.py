@@ -1,6 +1,7 @@
 """Which head a client trains with: laws of backbone-only transmission and of FedU."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from fedssl.aggregators import ClientUpdate
-from fedssl.federation.client import Row
+from fedssl.federation.client import ClientTask, Trained
 from fedssl.federation.rounds import run_round, set_up
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, lay_out, run
@@ -104,10 +105,10 @@ def test_l_dawa_averages_as_fedavg_until_its_warm_up_is_over(inputs: dict[str, s
 class Diverged:
     """A trainer whose clients all end in NaN."""
 
-    def train(
-        self, state: dict[str, torch.Tensor], _task: object
-    ) -> tuple[ClientUpdate, list[Row]]:
-        return ClientUpdate({name: t * math.nan for name, t in state.items()}, 5, math.nan), []
+    def train_each(self, tasks: list[ClientTask]) -> Iterator[Trained]:
+        for task in tasks:
+            state = {name: tensor * math.nan for name, tensor in task.received.items()}
+            yield ClientUpdate(state, 5, math.nan), []
 
 
 def test_nothing_is_kept_of_a_client_that_diverged(inputs: dict[str, str]) -> None:

@@ -6,14 +6,15 @@ from fedssl.federation.checkpoint import remove_checkpoints
 from fedssl.federation.rounds import pretrain
 from fedssl.job import job
 
-with job(snakemake, **snakemake.params.settings) as facts:
-    facts |= pretrain(
-        snakemake.params.settings,
-        inputs=dict(snakemake.input.items()),
-        checkpoints=snakemake.params.state,
-        model=snakemake.output.model,
-        rounds=snakemake.output.rounds,
-        milestones=snakemake.output.milestones,
-    )
-
-remove_checkpoints(Path(snakemake.params.state))
+if __name__ == "__main__":  # and not in the processes that train clients side by side
+    with job(snakemake, **snakemake.params.settings) as facts:
+        facts |= pretrain(
+            snakemake.params.settings,
+            inputs=dict(snakemake.input.items()),
+            threads=snakemake.threads,
+            checkpoints=snakemake.params.state,
+            model=snakemake.output.model,
+            rounds=snakemake.output.rounds,
+            milestones=snakemake.output.milestones,
+        )
+    remove_checkpoints(Path(snakemake.params.state))

@@ -16,5 +16,7 @@ def drift(before: State, after: State) -> float:
     weights = [name for name in before if "conv" in name and name.endswith("weight")]
     if not weights:
         weights = [n for n, t in before.items() if n.startswith("backbone.") and t.ndim >= 2]
-    distances = [(after[name].double() - before[name].double()).norm() for name in weights]
+    # Flat, because a norm sums in the order of memory, which is not the same in every layout.
+    moved = [(after[name].double() - before[name].double()).flatten() for name in weights]
+    distances = [change.norm() for change in moved]
     return float(torch.stack(distances).mean())

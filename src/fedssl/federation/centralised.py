@@ -14,9 +14,6 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from fedssl import methods
-from fedssl.backbones.encoder import initialise
-from fedssl.data.bank import open_bank
 from fedssl.device import prepare_device
 from fedssl.federation.batches import Batch, epoch_batches
 from fedssl.federation.checkpoint import (
@@ -26,11 +23,11 @@ from fedssl.federation.checkpoint import (
 )
 from fedssl.federation.client import cosine
 from fedssl.federation.history import Row, mean_loss, mean_step, seconds_until, write_rows
-from fedssl.files import digest, read_json, sha256
+from fedssl.federation.start import initial_method, training_views
+from fedssl.files import digest, sha256
 from fedssl.methods.base import Method
 from fedssl.progress import Progress
 from fedssl.randomness import stream
-from fedssl.splits import MODALITIES
 from fedssl.views.samples import Views
 
 _MOMENTUM = "momentum/"
@@ -84,17 +81,9 @@ def set_up(
     settings: Mapping[str, Any], inputs: Mapping[str, str], *, device: torch.device
 ) -> "CentralisedTraining":
     """Return the training before its first epoch."""
-    used = [modality for modality in MODALITIES if f"{modality}_bank" in inputs]
-    banks = {m: open_bank(Path(inputs[f"{m}_bank"]).parent) for m in used}
-    statistics = read_json(inputs["normalisation"]) if "normalisation" in inputs else None
-    views = {
-        m: Views(bank, settings, statistics=statistics, device=device) for m, bank in banks.items()
-    }
-    named = dict(settings["method"])
-    method = methods.build(
-        named.pop("name"), initialise(settings["seed"], **settings["encoder"]), **named
-    )
-    return CentralisedTraining(method.to(memory_format=torch.channels_last), views, settings)
+    views = training_views(settings, inputs, device=device)
+    method = initial_method(settings).to(memory_format=torch.channels_last)
+    return CentralisedTraining(method, views, settings)
 
 
 class CentralisedTraining(pl.LightningModule):

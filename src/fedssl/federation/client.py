@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,20 +13,26 @@ from torch import Tensor
 from fedssl.aggregators import ClientUpdate
 from fedssl.federation.batches import epoch_batches
 from fedssl.federation.history import Row, mean_step
+from fedssl.federation.start import initial_method, training_views
 from fedssl.methods.base import Method
 from fedssl.randomness import stream
 from fedssl.views.samples import Views
 
 State = dict[str, Tensor]
+Trained = tuple[ClientUpdate, list[Row]]
 
 
 @dataclass(frozen=True)
 class ClientTask:
-    """What one client does in one round: train on `samples`, positions in the bank by modality."""
+    """What one client does in one round: train `received`, its state at the start, on `samples`.
+
+    `samples` are positions in the bank by modality.
+    """
 
     round: int
     client: int
     samples: Mapping[str, np.ndarray]
+    received: State
 
 
 class LocalTrainer:
@@ -47,12 +53,21 @@ class LocalTrainer:
         self._device = device
         self._state = method.state_dict()
 
-    def train(self, global_state: State, task: ClientTask) -> tuple[ClientUpdate, list[Row]]:
+    @property
+    def state(self) -> State:
+        """The state of the resident model itself; of round 0 before anything was trained."""
+        return self._state
+
+    def train_each(self, tasks: Iterable[ClientTask]) -> Iterator[Trained]:
+        """Yield what `train` returns of each task, in their order: use it before the next."""
+        return map(self.train, tasks)
+
+    def train(self, task: ClientTask) -> Trained:
         """Return the client's update and one row of history a modality.
 
         The update's state is the resident model itself: use it before the next call.
         """
-        received = [global_state[name] for name in self._state]
+        received = [task.received[name] for name in self._state]
         torch._foreach_copy_(list(self._state.values()), received)
         optimiser = self._optimiser()
         losses: dict[str, list[Tensor]] = {modality: [] for modality in task.samples}
@@ -124,6 +139,14 @@ class LocalTrainer:
             weight_decay=optimiser["weight_decay"],
             fused=True,
         )
+
+
+def local_trainer(
+    settings: Mapping[str, Any], inputs: Mapping[str, str], *, device: torch.device
+) -> LocalTrainer:
+    """Return the trainer of a cell's clients, whose model is that of round 0."""
+    views = training_views(settings, inputs, device=device)
+    return LocalTrainer(initial_method(settings), views, settings, device=device)
 
 
 def learning_rate(settings: Mapping[str, Any], *, round_number: int, epoch: int) -> float:

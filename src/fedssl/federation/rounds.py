@@ -1,8 +1,9 @@
 """Federated pretraining, from a cell's settings to its final model (fssuavl section 3.2)."""
 
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedssl import methods
 from fedssl.aggregators import get_rule
 from fedssl.aggregators.accumulator import Accumulator, Rule
-from fedssl.backbones.encoder import initialise
 from fedssl.data.bank import open_bank
 from fedssl.data.sharding import client_modalities, read_shards
 from fedssl.device import prepare_device
@@ -24,15 +23,15 @@ from fedssl.federation.checkpoint import (
     save_checkpoint,
     save_state,
 )
-from fedssl.federation.client import ClientTask, LocalTrainer
+from fedssl.federation.client import ClientTask, LocalTrainer, local_trainer
+from fedssl.federation.distributed import WorkerPool
 from fedssl.federation.heads import Heads, build_heads
 from fedssl.federation.history import Row, mean_loss, seconds_until, write_rows
 from fedssl.federation.milestones import Milestones
-from fedssl.files import digest, read_json, sha256
+from fedssl.files import digest, sha256
 from fedssl.progress import Progress
 from fedssl.randomness import stream
 from fedssl.splits import MODALITIES, parse_split
-from fedssl.views.samples import Views
 
 State = dict[str, Tensor]
 _log = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ _log = logging.getLogger(__name__)
 class Federation:
     """What stays the same over all rounds."""
 
-    trainer: LocalTrainer
+    trainer: LocalTrainer | WorkerPool
     heads: Heads
     holdings: Sequence[Mapping[str, np.ndarray]]
     settings: Mapping[str, Any]
@@ -52,6 +51,7 @@ def pretrain(
     settings: Mapping[str, Any],
     *,
     inputs: Mapping[str, str],
+    threads: int,
     checkpoints: str,
     model: str,
     rounds: str,
@@ -61,53 +61,83 @@ def pretrain(
 
     `inputs` are the files `image_bank`, `image_shards`, `audio_bank`, `audio_shards` of the
     modalities in use, and `normalisation` for audio; the models of the rounds to keep go into the
-    folder `milestones`. Returns the facts that provenance keeps. The result is a pure function of
-    settings and inputs: where it was interrupted, and how often, does not show in it. The folder
-    `checkpoints` stays, for the caller to remove once the job is recorded.
+    folder `milestones`. As many clients train side by side as the job's `threads` hold the threads
+    of one. Returns the facts that provenance keeps. The result is a pure function of settings and
+    inputs: where it was interrupted, how often, and how many clients trained side by side, do not
+    show in it. The folder `checkpoints` stays, for the caller to remove once the job is recorded.
     """
     device = prepare_device(settings["threads"])
-    federation, state = set_up(settings, inputs, device=device)
     folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
     kept = Milestones(folder / "milestones", settings["federation"]["kept_rounds"])
-    done, rows = 0, list[Row]()
-    if (resumed := load_checkpoint(folder)) is not None:
-        done, saved, rows = resumed
-        saved = {name: tensor.to(device) for name, tensor in saved.items()}
-        state = {name: saved.pop(name) for name in state}
-        federation.heads.load(saved)
-        _log.info("resuming after round %d", done)
-    else:
-        kept.keep(0, state)
-    total = settings["federation"]["rounds"]
-    with Progress(total, done=done) as progress:
-        for round_number in range(done + 1, total + 1):
-            state, round_rows = run_round(federation, state, round_number)
-            rows += round_rows
-            kept.keep(round_number, state)
-            save_checkpoint(folder, round_number, {**state, **federation.heads.state()}, rows)
-            progress.advance(round_number, mean_loss(round_rows))
+    federation, state = set_up(settings, inputs, device=device)
+    done, state, rows = _resume(folder, federation.heads, state, device=device)
+    workers = _workers(settings, threads)
+    with side_by_side(federation, workers, inputs, device=device) as federation:
+        state, rows = _train(federation, state, rows, done=done, folder=folder, kept=kept)
     save_state(state, model)
     write_rows(rows, rounds)
     kept.deliver(milestones)
-    everything = federation.heads.transmits_head
-    sent = {n: t for n, t in state.items() if everything or n.startswith("backbone.")}
-    return _facts(sent, rows, resumed_after=done)
+    return {
+        **_bytes_sent(federation.heads, state, rows),
+        "clients_side_by_side": workers,
+        "resumed_after_round": done,
+        "earlier_seconds": seconds_until(rows, done) / workers,
+    }
+
+
+def _resume(
+    folder: Path, heads: Heads, state: State, *, device: torch.device
+) -> tuple[int, State, list[Row]]:
+    """Return (rounds done, global state, history) of the newest checkpoint, or of no round."""
+    if (resumed := load_checkpoint(folder)) is None:
+        return 0, state, []
+    done, saved, rows = resumed
+    saved = {name: tensor.to(device) for name, tensor in saved.items()}
+    state = {name: saved.pop(name) for name in state}
+    heads.load(saved)
+    _log.info("resuming after round %d", done)
+    return done, state, rows
+
+
+def _train(
+    federation: Federation,
+    state: State,
+    rows: list[Row],
+    *,
+    done: int,
+    folder: Path,
+    kept: Milestones,
+) -> tuple[State, list[Row]]:
+    """Return the last global state and the whole history; every round is kept as it ends."""
+    if done == 0:
+        kept.keep(0, state)
+    total = federation.settings["federation"]["rounds"]
+    with Progress(total, done=done) as progress:
+        for round_number in range(done + 1, total + 1):
+            state, round_rows = run_round(federation, state, round_number)
+            rows = rows + round_rows
+            kept.keep(round_number, state)
+            save_checkpoint(folder, round_number, {**state, **federation.heads.state()}, rows)
+            progress.advance(round_number, mean_loss(round_rows))
+    return state, rows
 
 
 def run_round(federation: Federation, state: State, round_number: int) -> tuple[State, list[Row]]:
     """Return the global state after one round, and its history: one row a client and modality."""
-    settings = federation.settings
-    clients = sample_clients(federation.holdings, settings, round_number=round_number)
+    settings, heads = federation.settings, federation.heads
     accumulator = Accumulator(state, _rule(settings["aggregator"], round_number))
+    tasks = [
+        ClientTask(round_number, client, federation.holdings[client], heads.receive(client, state))
+        for client in sample_clients(federation.holdings, settings, round_number=round_number)
+    ]
     rows: list[Row] = []
-    for client in clients:
-        task = ClientTask(round_number, client, federation.holdings[client])
-        received = federation.heads.receive(client, state)
-        update, client_rows = federation.trainer.train(received, task)
+    for task, (update, client_rows) in zip(
+        tasks, federation.trainer.train_each(tasks), strict=True
+    ):
         if accumulator.add(update):
-            federation.heads.keep(client, received, update.state)
+            heads.keep(task.client, task.received, update.state)
         else:
-            _log.warning("round %d: client %d left out, not finite", round_number, client)
+            _log.warning("round %d: client %d left out, not finite", round_number, task.client)
         rows += client_rows
     return accumulator.result(), rows
 
@@ -128,30 +158,49 @@ def sample_clients(
 ) -> list[int]:
     """Return the round's clients, sorted: uniform without replacement among those with data."""
     usable = [client for client, held in enumerate(holdings) if held]
-    wanted = round(settings["federation"]["fraction"] * settings["federation"]["clients"])
+    wanted = _clients_per_round(settings)
     rng = stream(settings["seed"], "client sampling", round=round_number)
-    chosen = rng.choice(usable, size=min(max(wanted, 1), len(usable)), replace=False)
+    chosen = rng.choice(usable, size=min(wanted, len(usable)), replace=False)
     return sorted(chosen.tolist())
+
+
+def _clients_per_round(settings: Mapping[str, Any]) -> int:
+    federation = settings["federation"]
+    wanted: int = round(federation["fraction"] * federation["clients"])
+    return max(1, wanted)
+
+
+def _workers(settings: Mapping[str, Any], threads: int) -> int:
+    """Return how many clients train side by side in a job of so many threads."""
+    at_once: int = threads // settings["threads"]
+    return min(max(1, at_once), _clients_per_round(settings))
 
 
 def set_up(
     settings: Mapping[str, Any], inputs: Mapping[str, str], *, device: torch.device
 ) -> tuple[Federation, State]:
-    """Return the federation and the global state of round 0."""
-    used = [modality for modality in MODALITIES if f"{modality}_bank" in inputs]
-    banks = {m: open_bank(Path(inputs[f"{m}_bank"]).parent) for m in used}
-    parts = {m: read_shards(inputs[f"{m}_shards"], bank) for m, bank in banks.items()}
-    statistics = read_json(inputs["normalisation"]) if "normalisation" in inputs else None
-    views = {
-        m: Views(bank, settings, statistics=statistics, device=device) for m, bank in banks.items()
+    """Return the federation, which trains one client after another, and the state of round 0."""
+    parts = {
+        modality: read_shards(inputs[f"{modality}_shards"], open_bank(Path(bank).parent))
+        for modality in MODALITIES
+        if (bank := inputs.get(f"{modality}_bank"))
     }
-    encoder = initialise(settings["seed"], **settings["encoder"])
-    named = dict(settings["method"])
-    method = methods.build(named.pop("name"), encoder, **named)
-    state = {name: tensor.clone().to(device) for name, tensor in method.state_dict().items()}
-    trainer = LocalTrainer(method, views, settings, device=device)
+    trainer = local_trainer(settings, inputs, device=device)
+    state = {name: tensor.clone() for name, tensor in trainer.state.items()}
     heads = build_heads(settings, state)
     return Federation(trainer, heads, _holdings(settings, parts), settings), state
+
+
+@contextlib.contextmanager
+def side_by_side(
+    federation: Federation, workers: int, inputs: Mapping[str, str], *, device: torch.device
+) -> Iterator[Federation]:
+    """Yield the federation with as many clients trained at once as it has workers."""
+    if workers == 1:
+        yield federation
+        return
+    with WorkerPool(workers, federation.settings, inputs, device=device) as pool:
+        yield replace(federation, trainer=pool)
 
 
 def _holdings(
@@ -172,13 +221,9 @@ def _holdings(
     return holdings
 
 
-def _facts(sent: State, rows: Sequence[Row], *, resumed_after: int) -> dict[str, Any]:
-    """Return what a federation would have sent, and where this run began."""
+def _bytes_sent(heads: Heads, state: State, rows: Sequence[Row]) -> dict[str, int]:
+    """Return what a federation would have sent: to each client of each round, and back."""
+    sent = [t for n, t in state.items() if heads.transmits_head or n.startswith("backbone.")]
+    size = sum(tensor.numel() * tensor.element_size() for tensor in sent)
     visits = len({(row["round"], row["client"]) for row in rows})
-    size = sum(tensor.numel() * tensor.element_size() for tensor in sent.values())
-    return {
-        "bytes_down": visits * size,
-        "bytes_up": visits * size,
-        "resumed_after_round": resumed_after,
-        "earlier_seconds": seconds_until(rows, resumed_after),
-    }
+    return {"bytes_down": visits * size, "bytes_up": visits * size}

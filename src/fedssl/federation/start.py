@@ -1,0 +1,42 @@
+"""What a pretraining starts from: its method with a fresh encoder, and views of its banks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fedssl import methods
+from fedssl.backbones.encoder import initialise
+from fedssl.data.bank import open_bank
+from fedssl.files import read_json
+from fedssl.methods.base import Method
+from fedssl.splits import MODALITIES
+from fedssl.views.samples import Views
+
+
+def initial_method(settings: Mapping[str, Any]) -> Method:
+    """Return the method of a cell, its encoder initialised from the cell's seed."""
+    named = dict(settings["method"])
+    encoder = initialise(settings["seed"], **settings["encoder"])
+    return methods.build(named.pop("name"), encoder, **named)
+
+
+def training_views(
+    settings: Mapping[str, Any], inputs: Mapping[str, str], *, device: torch.device
+) -> dict[str, Views]:
+    """Return the views of each modality in use.
+
+    `inputs` are the files `image_bank` and `audio_bank` of those, and `normalisation` for audio.
+    """
+    statistics = read_json(inputs["normalisation"]) if "normalisation" in inputs else None
+    return {
+        modality: Views(
+            open_bank(Path(inputs[f"{modality}_bank"]).parent),
+            settings,
+            statistics=statistics,
+            device=device,
+        )
+        for modality in MODALITIES
+        if f"{modality}_bank" in inputs
+    }

@@ -1,0 +1,112 @@
+"""Clients side by side: the bits of one process, whatever the rule, and no process left over."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from fedssl.errors import UserError
+from fedssl.federation import rounds
+from fedssl.federation.distributed import WorkerPool
+from fedssl.files import sha256
+from tests.unit.federations import SETTINGS, history, lay_out, run
+
+SHORT = {"federation": SETTINGS["federation"] | {"fraction": 0.75, "rounds": 2, "local_epochs": 1}}  # type: ignore[operator]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return lay_out(tmp_path_factory.mktemp("federation"))
+
+
+@pytest.mark.parametrize(
+    "aggregator",
+    [
+        {"name": "fedavg-bb"},
+        {"name": "loss"},
+        {"name": "fedu", "mu": 0.01},
+        {"name": "l-dawa", "warmup_rounds": 1, "scale_buffers": True},
+    ],
+    ids=lambda aggregator: aggregator["name"],
+)
+def test_clients_side_by_side_train_the_same_bits(
+    inputs: dict[str, str], tmp_path: Path, aggregator: dict[str, object]
+) -> None:
+    changes = {**SHORT, "aggregator": aggregator}
+    alone = run(inputs, tmp_path / "alone", **changes)
+    together = run(inputs, tmp_path / "together", threads=2, **changes)
+    assert sha256(together) == sha256(alone)
+    assert history(tmp_path / "together") == history(tmp_path / "alone")
+    states = [
+        sha256(tmp_path / side / "state" / found.parent.name / found.name)
+        for side in ("alone", "together")
+        for found in sorted((tmp_path / side / "state").glob("*/round000002.safetensors"))
+    ]
+    assert len(states) == 2 and len(set(states)) == 1, "heads that clients keep are the same too"
+
+
+def test_as_many_train_at_once_as_the_jobs_threads_hold() -> None:
+    settings = {"threads": 2, "federation": {"clients": 100, "fraction": 0.03}}
+    assert [rounds._workers(settings, threads) for threads in (1, 2, 5, 99)] == [1, 1, 2, 3]
+
+
+def test_a_killed_worker_is_a_clear_error(inputs: dict[str, str], tmp_path: Path) -> None:
+    federation, state = rounds.set_up(SETTINGS, inputs, device=torch.device("cpu"))
+    with WorkerPool(2, SETTINGS, inputs, device=torch.device("cpu")) as pool:
+        tasks = [
+            rounds.ClientTask(1, client, federation.holdings[client], state) for client in range(4)
+        ]
+        trained = pool.train_each(tasks)
+        next(trained)
+        for worker in list(pool._executor._processes):
+            os.kill(worker, signal.SIGKILL)
+        with pytest.raises(UserError, match=r"2 processes .* was killed.* memory .* fewer threads"):
+            list(trained)
+
+
+def test_workers_end_with_a_parent_that_is_killed(inputs: dict[str, str], tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        import time, torch
+        from fedssl.federation.distributed import WorkerPool
+        from tests.unit.federations import SETTINGS
+
+        if __name__ == "__main__":
+            with WorkerPool(2, SETTINGS, {inputs!r}, device=torch.device("cpu")) as pool:
+                list(pool._executor.map(time.sleep, [0.1, 0.1]))
+                print(*pool._executor._processes, flush=True)
+                time.sleep(600)
+        """)
+    )
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": f"{root}:{root / 'src'}"}
+    with subprocess.Popen(
+        [sys.executable, script],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        workers = [int(word) for word in parent.stdout.readline().split()]
+        assert len(workers) == 2 and all(_lives(worker) for worker in workers)
+        parent.kill()
+    deadline = time.monotonic() + 60
+    while any(_lives(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(_lives(worker) for worker in workers)
+
+
+def _lives(process: int) -> bool:
+    try:
+        status = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return status != "Z"
