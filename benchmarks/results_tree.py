@@ -45,8 +45,8 @@ class ResultsTree:
             self._bank(dataset)
         for cell in self._grid.cells:
             self._pretrain(cell)
-        for path, cell in sorted(self._metrics().items()):
-            self._score(path, cell)
+        for path, scored in sorted(self._metrics().items()):
+            self._score(path, scored)
         for name in self._grid.config["tables"]:
             self._table(name)
         for study in self._grid.config["studies"]:
@@ -55,12 +55,11 @@ class ResultsTree:
         self._claims()
 
     def _datasets(self) -> set[str]:
-        used = {dataset for cell in self._grid.cells for dataset in self._of(cell).values()}
+        used = {
+            dataset for cell in self._grid.cells for dataset in self._grid.datasets(cell).values()
+        }
         studies = self._grid.config["studies"]
-        return used | {task.task for study in studies for task in self._grid.tasks(study)}
-
-    def _of(self, cell: Cell) -> dict[str, str]:
-        return self._grid.datasets(cell)
+        return used | {task.dataset for study in studies for task in self._grid.tasks(study)}
 
     def _bank(self, dataset: str) -> None:
         entry = self._grid.config["datasets"][dataset]
@@ -101,7 +100,7 @@ class ResultsTree:
 
     def _pretrain(self, cell: Cell) -> None:
         inputs = []
-        for modality, dataset in self._of(cell).items():
+        for modality, dataset in self._grid.datasets(cell).items():
             inputs.append(self._tree.bank(dataset))
             if cell.federated:
                 inputs.append(self._shards(cell, dataset))
@@ -154,9 +153,9 @@ class ResultsTree:
 
     def _score(self, path: str, scored: tuple[Cell, str, str]) -> None:
         cell, task, protocol = scored
-        bank = open_bank(Path(self._tree.bank(task)).parent)
-        split = self._grid.task(cell.study, task).split
-        positions = bank.indices(split)
+        declared = self._grid.task(cell.study, task)
+        bank = open_bank(Path(self._tree.bank(declared.dataset)).parent)
+        positions = bank.indices(declared.split)
         columns = {"position": positions, "label": bank.labels[positions]}
         if protocol == "retrieval":
             columns |= {f"hit@{k}": self._random.random(len(positions)) < 0.5 for k in (1, 5)}
@@ -170,7 +169,7 @@ class ResultsTree:
         identity = {"study": cell.study, "task": task, "seed": cell.seed}
         value = {"value": 100.0 * float(right.mean()), "n_eval": len(positions), "metric": metric}
         write_json(path, identity | value | {"protocol": protocol, "predictions": samples.name})
-        inputs = [self._tree.bank(task)]
+        inputs = [self._tree.bank(declared.dataset)]
         inputs += [] if "random-init" in path else [self._tree.model(cell)]
         record = path.replace(".json", ".provenance.json")
         self._record(
@@ -178,7 +177,7 @@ class ResultsTree:
             record,
             inputs,
             [path, str(samples)],
-            settings={"split": split},
+            settings={"split": declared.split},
             study=cell.study,
             task=task,
         )

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fedssl.configuration import Layer, merge, origin
@@ -12,6 +12,8 @@ from fedssl.study_checks import check_settings, check_study
 
 _AXES = ("method", "arch", "aggregator", "split", "variant")
 CENTRALISED = "centralised"
+# What a random encoder and its scores depend on.
+_INITIAL = frozenset({"audio", "encoder"})
 # What of a federation a training on all data in one place has, too.
 _BATCHES = ("batch_order", "batch_size")
 
@@ -173,7 +175,7 @@ class Grid:
     def select(self, **axes: Any) -> list[Cell]:
         """Return the cells whose axes have the given values, for example arch="vit"."""
         return [
-            cell for cell in self.cells if all(asdict(cell)[axis] == axes[axis] for axis in axes)
+            cell for cell in self.cells if all(getattr(cell, axis) == axes[axis] for axis in axes)
         ]
 
     def keeps_rounds(self, cell: Cell) -> bool:
@@ -186,12 +188,11 @@ class Grid:
         It does where the encoder is another one, or is shown other views.
         """
         variant = self.config["studies"][cell.study]["variants"][cell.variant]
-        changed = variant.keys() | self._overrides[cell].keys()
-        return cell.variant if changed & {"audio", "encoder"} else "base"
+        return cell.variant if variant.keys() & _INITIAL else "base"
 
     def values(self, axis: str) -> list[str]:
         """Return the declared values of a cell's axis, sorted."""
-        return sorted({str(asdict(cell)[axis]) for cell in self.cells})
+        return sorted({str(getattr(cell, axis)) for cell in self.cells})
 
     def _task(self, task: str, split: str, dataset: str | None = None, **_: Any) -> Task:
         name = dataset or task
@@ -219,7 +220,15 @@ class Grid:
             check_settings(self.settings(cell), f"{source}: {key}", cell=cell.path)
 
     def _check_parts(self, cell: Cell, place: str) -> None:
-        """Raise UserError where a cell sets what its method, encoder or aggregator has not."""
+        """Raise UserError where a cell sets what its method, encoder or aggregator has not.
+
+        An encoder of its own needs a variant, which names the random encoder that it starts from.
+        """
+        if unnamed := sorted(self._overrides[cell].keys() & _INITIAL):
+            raise UserError(
+                f"{place}.settings.{unnamed[0]} changes the encoder that a gain over random init "
+                f"is measured from: declare it as one of studies.{cell.study}.variants."
+            )
         variant = self.config["studies"][cell.study]["variants"][cell.variant]
         parts = {"method": "methods", "arch": "encoders", "aggregator": "aggregators"}
         for axis, group in parts.items():

@@ -41,6 +41,7 @@ def reachable(script: Path, *modules: str) -> list[str]:
     return sorted(found)
 
 
+@cache
 def module_path(name: str) -> Path:
     """Return the file of a package module; FileNotFoundError if there is none."""
     base = PACKAGE.joinpath(*name.split(".")[1:])

@@ -139,6 +139,13 @@ def test_figure_4_sweeps_the_clients_with_both_from_none_to_all():
     ]
 
 
+def test_figure_4_draws_the_second_split_of_a_dataset_too():
+    column = {"column": "KS2 test", "tasks": ["speech-commands-test"]}
+    tables = {f"fssuavl_figure4{panel}": {"columns": [column]} for panel in "ab"}
+    (line,) = sweeps(tables=tables).figure(SimpleNamespace(figure=FIGURE4))["lines"]
+    assert (line["modality"], line["tasks"]) == ("audio", "Speech Commands V2, test")
+
+
 def test_rows_of_figure_4_are_named_after_their_cells_which_the_paper_grid_declares():
     grid, _ = shipped()
     for name in ("fssuavl_figure4a", "fssuavl_figure4b"):

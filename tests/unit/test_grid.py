@@ -76,6 +76,20 @@ def test_cells_that_share_their_shards_share_what_these_were_dealt_by() -> None:
         shipped(studies={"fssuavl": own})[0].shardings()
 
 
+@pytest.mark.parametrize(
+    "part", [{"encoder": {"width": 32}}, {"audio": {"normalisation": "sample"}}]
+)
+def test_an_encoder_of_its_own_needs_the_name_of_a_variant(part: dict[str, Any]) -> None:
+    """Else its gain would be measured from another random encoder than it started from."""
+    cell = {"method": ["simclr"], "arch": ["resnet18"], "aggregator": ["fedavg"], "split": [BOTH]}
+    entry = {**cell, "variant": ["base"], "settings": part}
+    (name,) = part
+    with pytest.raises(UserError, match=rf"cells\[0\]\.settings\.{name} changes the encoder"):
+        shipped(studies={"fssuavl": {"cells": [entry]}})
+    grid, _ = shipped(studies={"fssuavl": {"cells": [{**entry, "settings": {}}]}})
+    assert {grid.initial_variant(cell) for cell in grid.select(study="fssuavl")} == {"base"}
+
+
 def test_every_declared_number_that_nothing_is_held_to_is_published() -> None:
     tables = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())["tables"]
     for name, table in tables.items():

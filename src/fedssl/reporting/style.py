@@ -1,16 +1,15 @@
 """How figures look: one colour for one thing everywhere, and the same bytes every time."""
 
 import contextlib
-import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fedssl.errors import UserError
 from fedssl.files import atomic_write
 from fedssl.reporting.markup import SCALED
+from fedssl.splits import parse_split
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +64,6 @@ _NAMED = {
 }
 # What is sent, in the colours of the palette that are furthest apart.
 TRANSMISSION_COLORS = {"full": "#0072b2", "backbone-only": "#d55e00"}
-_SPLIT = re.compile(r"a(\d+)-i(\d+)-b(\d+)")
 
 
 def split_style(split: str) -> LineStyle:
@@ -75,11 +73,7 @@ def split_style(split: str) -> LineStyle:
     """
     if split in _NAMED:
         return _NAMED[split]
-    match = _SPLIT.fullmatch(split)
-    parts = [int(part) for part in match.groups()] if match else [0]
-    if sum(parts) != 100:
-        raise UserError(f"Split '{split}' must read a<x>-i<y>-b<z>, percentages that add to 100.")
-    anchors = (_AUDIO, _IMAGE, _BOTH)
+    parts, anchors = astuple(parse_split(split)), (_AUDIO, _IMAGE, _BOTH)
     mixed = (sum(p * anchor[i] for p, anchor in zip(parts, anchors, strict=True)) for i in range(3))
     return LineStyle("#" + "".join(f"{round(value / 100):02x}" for value in mixed), ())
 

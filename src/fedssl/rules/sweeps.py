@@ -59,12 +59,13 @@ class SweepRules:
 
     def _lines(self, figure: Mapping[str, Any]) -> list[dict[str, str]]:
         """Return the columns of the first panel's table; the other panels' are the same."""
-        table, datasets = self._table(figure["panels"][0]), self._grid.config["datasets"]
+        table = self._table(figure["panels"][0])
+        tasks = {task.task: task for task in self._grid.tasks(figure["study"])}
         return [
             {
                 "column": heading(column["column"], protocol),
-                "modality": datasets[column["tasks"][0]]["modality"],
-                "tasks": "; ".join(datasets[task]["title"] for task in column["tasks"]),
+                "modality": tasks[column["tasks"][0]].modality,
+                "tasks": "; ".join(tasks[task].title for task in column["tasks"]),
             }
             for protocol in table["protocols"]
             for column in table["columns"]
