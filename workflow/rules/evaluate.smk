@@ -29,7 +29,6 @@ rule evaluate:
     threads: EVALUATE.threads
     params:
         settings=EVALUATE.settings,
-        protocols=EVALUATE.protocols,
         sources=EVALUATE.sources,
     message:
         "scoring {wildcards.method} {wildcards.arch} {wildcards.aggregator} "
@@ -59,7 +58,6 @@ use rule evaluate as evaluate_random_init with:
         f"<benchmarks>/evaluate/{RANDOM_INIT}/{{task}}.tsv"
     params:
         settings=EVALUATE.random_init_settings,
-        protocols=EVALUATE.protocols,
         sources=EVALUATE.sources,
     message:
         "scoring the random {wildcards.arch} of seed {wildcards.seed} on {wildcards.task}"

@@ -1,5 +1,7 @@
 """Score one checkpoint, or the random encoder it started from, on one task."""
 
+from pathlib import Path
+
 from fedssl.evaluation.evaluate import evaluate
 from fedssl.job import job
 
@@ -8,5 +10,5 @@ with job(snakemake, **snakemake.params.settings):
         snakemake.params.settings,
         identity=dict(snakemake.wildcards.items()),
         inputs=dict(snakemake.input.items()),
-        metrics=dict(zip(snakemake.params.protocols, snakemake.output.metrics, strict=True)),
+        metrics={Path(file).stem: file for file in snakemake.output.metrics},
     )
