@@ -15,8 +15,9 @@ PACKAGE = Path(__file__).parent
 # What a checkout's root holds of the workflow.
 WORKFLOW_FOLDERS = ("config", "envs", "profiles", "slurm", "src/fedssl", "workflow")
 WORKFLOW_FILES = ("CITATION.cff", "LICENSE", "Snakefile", "pyproject.toml", "requirements.lock")
-# These watch a job and cannot change what it computes.
+# These watch a job or refuse what it is given, and cannot change what it computes.
 _OBSERVERS = frozenset({"fedssl.job", "fedssl.progress", "fedssl.provenance", "fedssl.sources"})
+_OBSERVERS |= {"fedssl.data.verify"}
 
 
 def source_digests(script: str | Path, *modules: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers by the first part of the path: ok, gone, page, cut, other, packed, slow."""
+    """Answers by the first part of the path: ok, gone, page, cut, other, packed, slow, odd."""
 
     requests: list[str]
 
@@ -25,7 +25,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         body = {"page": PAGE, "other": BODY[::-1], "packed": PACKED}.get(kind, BODY)
         self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", "abc" if kind == "odd" else str(len(body)))
         if kind == "packed" and "gzip" in self.headers["Accept-Encoding"]:
             self.send_header("Content-Encoding", "gzip")
         self.end_headers()

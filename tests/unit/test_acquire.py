@@ -92,13 +92,6 @@ def test_a_read_only_mirror_gives_a_writable_copy(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o200
 
 
-def test_without_size_and_checksum_the_file_is_taken_as_it_is(
-    server: Server, tmp_path: Path
-) -> None:
-    path = fetch(archive(server.address("other"), size=None, checksum=None), tmp_path)
-    assert path.read_bytes() == BODY[::-1]
-
-
 def test_a_server_that_offers_to_encode_a_gz_does_not_change_it(
     server: Server, tmp_path: Path
 ) -> None:
@@ -149,6 +142,7 @@ def test_progress_is_shown_on_a_terminal_only(
         ("gone", "the server answers 404 Not Found"),
         ("page", "it is a web page"),
         ("cut", "the transfer failed"),
+        ("odd", "the transfer failed"),
         ("other", r"its sha256 is [0-9a-f]{64}, expected"),
     ],
 )
@@ -200,6 +194,31 @@ def test_a_zip_without_checksum_must_at_least_be_a_whole_zip(tmp_path: Path) -> 
         fetch(entry, tmp_path / "data", mirror=mirror)
 
 
+@pytest.mark.parametrize(
+    ("file", "body", "says"),
+    [
+        ("a.csv", b"<!-- squid -->\n<html>denied</html>", "it is a web page"),
+        ("a.csv", b"\xef\xbb\xbf\n<!DOCTYPE html>", "it is a web page"),
+        ("a.csv", b'{"error": "quota exceeded"}', "it is a message in JSON"),
+        ("a.tar.gz", b"Sign in first", "not a whole gzip file .*Not a gzipped"),
+        ("a.tar.gz", PACKED[:-9], "not a whole gzip file .*ended before"),
+        ("a.gz", PACKED[:900] + b"\0" + PACKED[901:], "not a whole gzip file"),
+        ("a.tgz", PACKED[:-8] + bytes(8), "not a whole gzip file .*CRC"),
+    ],
+)
+def test_a_file_without_checksum_must_at_least_look_like_one_and_be_whole(
+    file: str, body: bytes, says: str, tmp_path: Path
+) -> None:
+    entry = {"file": file, "urls": ["http://127.0.0.1:9/a"], "size": None, "checksum": None}
+    (tmp_path / "mirror/toy").mkdir(parents=True)
+    (tmp_path / "mirror/toy" / file).write_bytes(body)
+    settings = {"dataset": "toy", "access": None, "progress": False}
+    settings |= {"mirror": str(tmp_path / "mirror"), "pins": tmp_path / "pins.yaml"}
+    with pytest.raises(UserError, match=says):
+        acquire(entry, tmp_path / "data" / file, **settings)
+    assert visible(tmp_path / "data") == [] and not (tmp_path / "pins.yaml").exists()
+
+
 def test_a_restricted_set_says_how_to_get_access(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"write to the owners[\s\S]*put it at"):
         fetch(archive(), tmp_path, access="write to the owners")
@@ -239,7 +258,8 @@ def test_a_full_disk_is_named(
 
 def test_pins_that_cannot_be_written_are_named(server: Server, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"{tmp_path} cannot be used \(Is a directory\)"):
-        fetch(archive(server.address("ok"), checksum=None), tmp_path / "data", pins=tmp_path)
+        entry = archive(server.address("packed"), size=None, checksum=None)
+        fetch(entry, tmp_path / "data", pins=tmp_path)
 
 
 # Several processes

@@ -54,6 +54,9 @@ def test_other_bytes_later_are_refused_with_both_checksums_and_the_file(tmp_path
     assert f"its sha256 is {found}, expected {pinned}, pinned in {tmp_path}/pins.yaml" in str(
         caught.value
     )
+    assert f"if a wrong file was pinned, remove its line from {tmp_path}/pins.yaml" in str(
+        caught.value
+    )
     assert not (tmp_path / "elsewhere" / "a.tar").exists()
 
 

@@ -4,14 +4,17 @@ from pathlib import Path
 
 from fedssl.data.build import build_bank
 from fedssl.data.own.listing import own_files
+from fedssl.data.verify import verify_archives
 from fedssl.job import job
 from fedssl.progress import Pace
 
 with job(snakemake, **snakemake.params.contents) as facts:
+    dataset, paths = snakemake.wildcards.dataset, dict(snakemake.input.items())
+    verify_archives(snakemake.config, dataset, paths=paths)
     pace = Pace(snakemake.params.contents["splits"])
     build_bank(
-        snakemake.wildcards.dataset,
-        {key: Path(path) for key, path in snakemake.input.items()},
+        dataset,
+        {key: Path(path) for key, path in paths.items()},
         Path(snakemake.output.bank).parent,
         entry=snakemake.params.contents,
         state=Path(snakemake.params.state),

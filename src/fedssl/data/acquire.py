@@ -5,7 +5,6 @@ import fcntl
 import logging
 import shutil
 import sys
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,15 @@ import pooch
 import requests
 
 from fedssl.data.pins import pin, with_pin
+from fedssl.data.verify import check, expected, problem, told
 from fedssl.errors import UserError
-from fedssl.files import atomic_write, checksum
+from fedssl.files import atomic_write
 
 _LOG = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 16
 # Seconds to connect, and between two chunks: the official hosts of some archives are slow.
 _TIMEOUT_S = (30, 300)
-_HTML_STARTS = (b"<!doctype html", b"<html", b"<?xml")
 
 
 class _SourceError(Exception):
@@ -71,26 +70,15 @@ def acquire(
         UserError: no source gave the declared file; says what each one gave and what to do. Or
             the disk does not take it.
     """
-    with _told(pins):
+    with told(pins):
         pinned = with_pin(archive, pins, dataset=dataset)
-    with _told(destination):
+    with told(destination):
         if not _is_present(pinned, destination, dataset=dataset):
             _obtain(
                 pinned, destination, dataset=dataset, mirror=mirror, access=access, bar=progress
             )
-    with _told(pins):
+    with told(pins):
         pin(pinned, pins, dataset=dataset, path=destination)
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Say what the disk refused of `path`, or of the file beside it that the error names."""
-    try:
-        yield
-    except OSError as error:
-        place = error.filename2 or error.filename or path
-        cause = error.strerror or error
-        raise UserError(f"{place} cannot be used ({cause}): mend that and run again") from error
 
 
 def _obtain(
@@ -147,8 +135,8 @@ def _fetch(source: str, archive: Mapping[str, Any], destination: Path, *, progre
                 _download(source, temporary, progress=progress)
             else:
                 _copy(source, temporary)
-            if problem := _problem(archive, temporary):
-                raise _SourceError(problem)
+            if wrong := problem(archive, temporary):
+                raise _SourceError(wrong)
     except _SourceError as error:
         return str(error)
     return ""
@@ -178,46 +166,16 @@ def _download(url: str, temporary: Path, *, progress: bool) -> None:
     except requests.HTTPError as error:
         status = error.response.status_code
         raise _SourceError(f"the server answers {status} {error.response.reason}") from error
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # ValueError: of Content-Length
         raise _SourceError(f"the transfer failed ({error})") from error
-
-
-def _problem(archive: Mapping[str, Any], path: Path) -> str:
-    """Return what is wrong with the file at `path`, or an empty string."""
-    with path.open("rb") as file:
-        start = file.read(64).lstrip().lower()
-    if start.startswith(_HTML_STARTS):
-        return "it is a web page (HTML), not the archive"
-    found_size = path.stat().st_size
-    if not found_size or archive["size"] not in (None, found_size):
-        return f"it has {found_size} bytes, expected {_expected(archive)}"
-    if archive["checksum"] is None:
-        broken = archive["file"].endswith(".zip") and not zipfile.is_zipfile(path)
-        return "it is not a whole zip archive" if broken else ""
-    algorithm, _, expected = archive["checksum"].partition(":")
-    found = checksum(path, algorithm=algorithm)
-    origin = f", pinned in {archive['pinned_in']}" if "pinned_in" in archive else ""
-    return "" if found == expected else f"its {algorithm} is {found}, expected {expected}{origin}"
 
 
 def _is_present(archive: Mapping[str, Any], destination: Path, *, dataset: str) -> bool:
     # No lock is needed to look, so a finished data folder may be read-only.
     if not destination.exists():
         return False
-    if problem := _problem(archive, destination):
-        remedy = "correct size and checksum in the datasets file"
-        if "pinned_in" in archive:
-            remedy = f"remove its line from {archive['pinned_in']} to accept it"
-        raise UserError(
-            f"{destination} is not the archive that {dataset} declares: {problem}; delete it, or "
-            f"{remedy}"
-        )
+    check(archive, destination, dataset=dataset)
     return True
-
-
-def _expected(archive: Mapping[str, Any]) -> str:
-    size = f"{archive['size']} bytes" if archive["size"] else "an archive of unknown size"
-    return f"{size} ({archive['checksum'] or 'no checksum is known'})"
 
 
 def _advice(
@@ -229,10 +187,12 @@ def _advice(
     tried: list[str],
 ) -> str:
     looked = "\n".join(f"  tried {failure}" for failure in tried) or "  no source is known"
+    pinned = archive.get("pinned_in")
+    doubt = f"  if a wrong file was pinned, remove its line from {pinned}\n" if pinned else ""
     by_hand = access or f"get it by hand from {' or '.join(archive['urls']) or 'its owner'}"
     return (
-        f"{dataset}: cannot obtain {archive['file']}, expected {_expected(archive)}\n{looked}\n"
-        f"  {by_hand}\n"
+        f"{dataset}: cannot obtain {archive['file']}, expected {expected(archive)}\n{looked}\n"
+        f"{doubt}  {by_hand}\n"
         f"  and put it at {destination}, or at <mirror>/{dataset}/{archive['file']} where <mirror> "
         "is the folder or address set as mirror in the configuration"
     )
