@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import soundfile
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from fedssl.data.decode import decode_audio, decode_image
 from fedssl.data.samples import UnreadableError
@@ -103,6 +103,59 @@ def test_greyscale_becomes_three_equal_channels(kind: str) -> None:
 def test_rubbish_is_unreadable(decode: Callable[[bytes], np.ndarray], data: bytes) -> None:
     with pytest.raises(UnreadableError, match="it is not a"):
         decode(data)
+
+
+@pytest.mark.parametrize("kind", ["<u2", ">u2"])
+def test_16_bit_greyscale_keeps_its_range(kind: str) -> None:
+    ramp = np.arange(256, dtype=kind).reshape(16, 16) * 257
+    buffer = io.BytesIO()
+    Image.fromarray(ramp.astype(kind)).save(buffer, format="PNG")
+    np.testing.assert_array_equal(decode_image(buffer.getvalue())[:, :, 1].ravel(), range(256))
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_a_photograph_is_put_upright_where_that_is_asked_for(orientation: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3)).astype(np.uint8)
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(pixels).save(buffer, format="PNG", exif=exif)
+    data = buffer.getvalue()
+    oracle = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    np.testing.assert_array_equal(decode_image(data, upright=True), np.asarray(oracle))
+    np.testing.assert_array_equal(decode_image(data), pixels)
+
+
+def test_damaged_exif_says_nothing_about_the_pixels() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (6, 4)).save(buffer, format="PNG", exif=b"Exif\0\0MM\0\0 no TIFF")
+    assert decode_image(buffer.getvalue(), upright=True).shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize("claimed", [-8, 1, 8, 100, None])
+def test_a_wav_is_whole_if_its_samples_are_whatever_its_header_says(claimed: int | None) -> None:
+    samples = np.arange(4_000, dtype=np.int16)
+    whole = wav(samples, 16_000)
+    size = 0xFFFF_FFFF if claimed is None else len(whole) - 8 + claimed
+    riff = b"RIFF" + size.to_bytes(4, "little")
+    np.testing.assert_array_equal(decode_audio(riff + whole[8:]), samples)
+    for cut in (-2, -1_000, 50):
+        with pytest.raises(UnreadableError, match="it is not a whole sound file"):
+            decode_audio(riff + whole[8:cut])
+
+
+def test_a_chunk_before_the_samples_is_passed_over_with_its_padding() -> None:
+    whole = wav(np.arange(99, dtype=np.int16), 16_000)
+    odd = b"LIST" + (5).to_bytes(4, "little") + b"INFOa\0"
+    assert len(decode_audio(whole[:12] + odd + whole[12:])) == 99
+    with pytest.raises(UnreadableError, match="it is not a whole"):
+        decode_audio(whole[:12] + odd + whole[12:-2])
+
+
+def test_samples_of_unknown_length_are_read_to_their_end() -> None:
+    whole = wav(np.arange(99, dtype=np.int16), 16_000)
+    start = whole.index(b"data")
+    piped = whole[: start + 4] + b"\xff\xff\xff\xff" + whole[start + 8 :]
+    assert len(decode_audio(piped)) == 99
 
 
 def test_a_truncated_image_is_unreadable() -> None:

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import soundfile
 import soxr
-from PIL import Image
+from PIL import ExifTags, Image
 
 from fedssl.data.bank import SAMPLE_RATE
 from fedssl.data.samples import UnreadableError
@@ -17,24 +17,54 @@ from fedssl.data.samples import UnreadableError
 # claim, and some formats hold, more than fits into memory.
 MOST_VALUES = 1 << 25
 
+# What Pillow raises of files that are not whole.
+_DAMAGE = (OSError, ValueError, SyntaxError, TypeError, struct.error, zlib.error)
+# EXIF orientation -> what puts the image upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
 _INT16_SCALE = 32_768
 _LOUDEST = 1_000.0  # times full scale; beyond that it is no waveform in [-1, 1]
 _RATES_HZ = (1_000, 1_000_000)
-# What a RIFF header says where its writer could not know the length, as in a pipe.
+# What a wav's header says where its writer could not know the length, as in a pipe.
 _UNKNOWN_LENGTH = 0x7FFF_0000
 
 
-def decode_image(data: bytes) -> np.ndarray:
-    """Return a JPEG or PNG as (H, W, 3) uint8; greyscale becomes three equal channels."""
+def decode_image(data: bytes, *, upright: bool = False) -> np.ndarray:
+    """Return a JPEG or PNG as (H, W, 3) uint8; greyscale becomes three equal channels.
+
+    `upright` turns a photograph as its EXIF orientation says.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
             check_size(image.width * image.height)
-            return np.asarray(image.convert("RGB"))
-    except (
-        *(OSError, ValueError, SyntaxError, TypeError, struct.error, zlib.error),
-        Image.DecompressionBombError,
-    ) as error:
+            turned = _turned(image) if upright else image
+            return np.asarray(_eight_bit(turned).convert("RGB"))
+    except (*_DAMAGE, Image.DecompressionBombError) as error:
         raise UnreadableError(f"it is not a whole JPEG or PNG image ({error})") from error
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """Return an image as its EXIF orientation says; damaged metadata says nothing."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except _DAMAGE:
+        return image
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Return a 16-bit greyscale image with 8 bits, which `convert` would cut at 255."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
 
 
 def decode_audio(data: bytes) -> np.ndarray:
@@ -84,7 +114,17 @@ def check_size(values: int) -> None:
 
 
 def _check_riff(data: bytes) -> None:
-    """Raise UnreadableError for a wav that ends early, which libsndfile reads as a shorter one."""
-    claimed = 8 + int.from_bytes(data[4:8], "little")
-    if data[:4] == b"RIFF" and len(data) < claimed < _UNKNOWN_LENGTH:
-        raise UnreadableError(f"it is not a sound file: {len(data)} of its {claimed} bytes")
+    """Raise UnreadableError for a wav that ends early, which libsndfile reads as a shorter one.
+
+    Only the length of its `data` chunk counts: many writers get that of the whole file wrong.
+    """
+    start = 12
+    while data[:4] == b"RIFF" and start < len(data):
+        kind, size = data[start : start + 4], data[start + 4 : start + 8]
+        start, length = start + 8, int.from_bytes(size, "little")
+        if kind == b"data" and len(data) < start + length < _UNKNOWN_LENGTH:
+            there = len(data) - start
+            raise UnreadableError(f"it is not a whole sound file: {there} of its {length} bytes")
+        if kind == b"data":
+            return
+        start += length + length % 2

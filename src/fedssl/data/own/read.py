@@ -76,5 +76,5 @@ def _bytes(item: Item) -> bytes:
 
 def _square(data: bytes, *, size: int) -> np.ndarray:
     """Return an image as (size, size, 3) uint8, its central square: a bank has one size."""
-    image = Image.fromarray(decode_image(data))
+    image = Image.fromarray(decode_image(data, upright=True))
     return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC))
