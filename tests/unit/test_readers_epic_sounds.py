@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
+from fedssl.data.bank import open_bank
 from fedssl.data.build import build_bank
 from fedssl.data.pipeline import decoded
 from fedssl.data.readers import epic_sounds
@@ -103,12 +105,33 @@ def test_damaged_and_missing_recordings_are_told_apart(tmp_path: Path) -> None:
 
 def test_segments_of_videos_that_are_not_there_fail_no_bank(tmp_path: Path) -> None:
     record(tmp_path, three_tones(RATE))
-    train = [row("a", 0, 9_000, "x"), row("b", 0, 9_000, "y"), row("c", 0, 9, video="P09_01")]
-    paths = archives(tmp_path, train, [row("d", 0, 9, "x"), row("e", 0, 9, video="P09_02")])
+    train = [row("a", 0, 9_000, "x"), row("b", 0, 9_000, "y"), row("c", 0, 9, "x", video="P09_01")]
+    paths = archives(tmp_path, train, [row("d", 0, 9, "x"), row("e", 0, 9, "x", video="P09_02")])
     entry = {"classes": 2, "splits": {"train": None, "validation": 2}, "max_bad_share": 0.0}
     facts = build_bank("epic-sounds", paths, tmp_path / "bank", entry=entry)
     assert facts["counts"] == {"train": 2, "validation": 1}
     assert facts["absent"] == {"counts": {"train": 1, "validation": 1}, "names": ["c", "e"]}
+
+
+def test_class_ids_do_not_depend_on_the_videos_that_a_user_has(tmp_path: Path) -> None:
+    record(tmp_path, three_tones(RATE), name="P01_12")
+    train = [row("a", 0, 9, "x"), row("b", 0, 9, "y", video="P01_12")]
+    paths = archives(tmp_path, train, [row("c", 9, 99, "y", video="P01_12")])
+    entry = {"classes": 2, "splits": {"train": None, "validation": 1}, "max_bad_share": 0.0}
+    build_bank("epic-sounds", paths, tmp_path / "part", entry=entry)
+    record(tmp_path, three_tones(RATE))
+    build_bank("epic-sounds", paths, tmp_path / "whole", entry=entry)
+    part, whole = open_bank(tmp_path / "part"), open_bank(tmp_path / "whole")
+    assert part.classes == whole.classes == ("x", "y")
+    assert part.labels.tolist() == [1, 1] and whole.labels.tolist() == [0, 1, 1]
+
+
+def test_recordings_under_other_names_are_told_with_those_there(tmp_path: Path) -> None:
+    paths = archives(tmp_path, [row("a", 0, 9)], [row("b", 0, 9)])
+    with h5py.File(tmp_path / "audio/all.hdf5", "w") as file:
+        file.create_dataset("audio/P01_11", data=three_tones(RATE))
+    with pytest.raises(UserError, match=r"none of the 1 recordings .* P01_11; it has audio$"):
+        list(epic_sounds.read(paths))
 
 
 def test_a_name_annotated_twice_is_bad_and_in_no_second_split(tmp_path: Path) -> None:

@@ -34,8 +34,11 @@ class Ledger:
 
     @property
     def classes(self) -> list[str]:
-        """Sorted class names; a label is a rank in them."""
-        return sorted(set(self.labels))
+        """Sorted class names; a label is a rank in them.
+
+        Those of absent members count, so that no rank depends on which clips a user has.
+        """
+        return sorted({*self.labels, *(member.label for member in self.absent)})
 
     @property
     def members(self) -> int:

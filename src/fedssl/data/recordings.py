@@ -8,10 +8,10 @@ recording, or both.
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import soundfile
 
@@ -47,6 +47,20 @@ class Library:
             except _HDF5_ERRORS as error:
                 raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
         return None
+
+    def names(self) -> list[str]:
+        """Return what the recordings are called, those of an HDF5 file by its uppermost keys.
+
+        Raises:
+            UserError: an HDF5 file is damaged.
+        """
+        found = set(self.sounds)
+        for path, file in self.arrays.items():
+            try:
+                found.update(file)
+            except _HDF5_ERRORS as error:
+                raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
+        return sorted(found)
 
     def stretch(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return samples `start` to `stop`, counted at `rate`, as mono int16 at 16 kHz.
@@ -92,7 +106,7 @@ def open_library(path: Path, *, rate: int) -> Iterator[Library]:
     """Open the recordings that `path` stands for; their annotations count samples at `rate`.
 
     Raises:
-        UserError: there is none, an HDF5 file is damaged, or h5py is needed and not installed.
+        UserError: there is none, or an HDF5 file is damaged.
     """
     sounds: dict[str, Path] = {}
     with contextlib.ExitStack() as stack:
@@ -108,13 +122,6 @@ def open_library(path: Path, *, rate: int) -> Iterator[Library]:
 
 
 def _open_hdf5(path: Path) -> Any:
-    try:
-        h5py = import_module("h5py")
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"{path} is an HDF5 file, which needs h5py: pip install h5py, or extract it to a "
-            "folder of .wav files"
-        ) from error
     try:
         return h5py.File(path, "r")
     except _HDF5_ERRORS as error:

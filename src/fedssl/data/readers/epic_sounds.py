@@ -23,6 +23,7 @@ MODALITY: Modality = "audio"
 RATE = 24_000
 
 _SPLITS = ("train", "validation")
+_SHOWN = 5
 _COLUMNS = ("annotation_id", "video_id", "start_sample", "stop_sample", "class")
 
 
@@ -41,6 +42,7 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
     """Yield the `train` and `validation` segments in the order of their csv files."""
     seen: set[str] = set()
     with open_library(archives["audio"], rate=RATE) as library:
+        _check_names(library, archives)
         for split in _SPLITS:
             for segment in read_segments(archives[f"{split}_annotations"]):
                 if segment.name in seen:
@@ -49,6 +51,18 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
                 else:
                     seen.add(segment.name)
                     yield _member(segment, library, split=split)
+
+
+def _check_names(library: Library, archives: Mapping[str, Path]) -> None:
+    """Raise UserError where the recordings have other names than the annotations give them."""
+    annotated = (archives[f"{split}_annotations"] for split in _SPLITS)
+    wanted = {segment.video for path in annotated for segment in read_segments(path)}
+    if wanted and not any(video in library for video in wanted):
+        there = ", ".join(library.names()[:_SHOWN])
+        raise UserError(
+            f"{archives['audio']} has none of the {len(wanted)} recordings that the annotations "
+            f"name, such as {min(wanted)}; it has {there}"
+        )
 
 
 def _member(segment: Segment, library: Library, *, split: str) -> Member:
