@@ -192,6 +192,14 @@ def test_a_rewrite_cut_short_leaves_only_the_same_bank_open(
             open_bank(tmp_path)
 
 
+def test_what_a_killed_process_left_half_written_is_cleared(tmp_path: Path) -> None:
+    for name in (".waveforms.npy.abc.part", ".labels.npy.abc.part", "kept.part"):
+        (tmp_path / name).write_bytes(b"half")
+    write(clips(), tmp_path)
+    left = {path.name for path in tmp_path.iterdir() if path.suffix == ".part"}
+    assert left == {"kept.part"}
+
+
 def test_bank_json_says_nothing_of_where_and_when(tmp_path: Path) -> None:
     write(images(), tmp_path / "here")
     shutil.copytree(tmp_path / "here", tmp_path / "there")

@@ -66,6 +66,8 @@ def write_bank(
             declared split without a single sample.
     """
     folder, ledger = Path(folder), Ledger(dataset, frozenset(unverified))
+    for leftover in [part for name in FILES[modality] for part in folder.glob(f".{name}.*.part")]:
+        leftover.unlink()  # by a killed process: whoever writes here holds the journal's lock
     _stream(members, journal, ledger, dtype=DTYPES[modality], threads=threads, pace=pace or Pace())
     ledger.check_bad(max_bad_share)
     ledger.check_counts(counts, num_classes=num_classes)
