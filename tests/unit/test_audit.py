@@ -157,6 +157,17 @@ def test_archives_elsewhere_are_followed_by_their_own_records(tmp_path):
     assert audit(results).passed
 
 
+def test_a_bank_that_was_read_from_other_archives_than_declared_is_found(results):
+    record = results / "banks/fsdd/provenance.json"
+    (read,) = read_json(record)["inputs"].values()
+    sign(record, lambda content: content["settings"].update(archives={"a": f"sha256:{read}"}))
+    assert audit(results).passed
+    sign(record, lambda content: content["settings"].update(archives={"a": f"sha256:{64 * '0'}"}))
+    result = audit(results)
+    assert found(result)["banks/fsdd/provenance.json"].verdict is Verdict.CHANGED_DATA
+    assert not result.passed
+
+
 @pytest.mark.parametrize("named", ["each file", "the folder"])
 def test_a_folder_of_checkpoints_is_followed(results, named):
     folder = results / f"pretrain/{CELL}/milestones"

@@ -46,6 +46,7 @@ class Chain:
         yield from self._output_findings(record)
         for path, recorded in record.files("inputs").items():
             yield from self._input_findings(path, recorded)
+        yield from _declared_findings(record)
         yield from self._source_findings(record)
 
     def same(self, path: Path, recorded: str) -> bool:
@@ -118,6 +119,16 @@ def passed_on_seldom(path: Path, root: Path) -> bool:
     """
     folders = path.relative_to(root).parts[:1] if path.is_relative_to(root) else path.parts
     return "archives" in folders or path.name in ("images.npy", "waveforms.npy")
+
+
+def _declared_findings(record: Record) -> Iterator[Finding]:
+    """Yield the archives that a bank's job was told of and that are none of the files it read."""
+    read = {f"sha256:{value}" for value in record.files("inputs").values()}
+    declared = record.settings.get("archives")
+    for key, checksum in declared.items() if isinstance(declared, dict) else ():
+        if str(checksum).startswith("sha256:") and checksum not in read:
+            what = f"was to read archive {key} with {checksum}, which no file that it read has"
+            yield Finding(Verdict.CHANGED_DATA, record.name, what)
 
 
 def _outside(records: Iterable[Record], root: Path) -> Iterator[Record]:
