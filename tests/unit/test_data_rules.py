@@ -1,8 +1,10 @@
 """When the age of an archive counts: not once it was fetched and is still the one wanted."""
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from snakemake.io import is_flagged
@@ -13,6 +15,8 @@ from fedssl.rules.data import DataRules
 from tests.unit.figures import ROOT, shipped
 
 CIFAR10 = SimpleNamespace(dataset="cifar10")
+CIFAR10_FILE = SimpleNamespace(dataset="cifar10", file="cifar-10-python.tar.gz")
+VGGSOUND = SimpleNamespace(dataset="vggsound")
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def is_ancient(rules: DataRules) -> bool:
 
 def test_an_archive_is_settled_once_fetched_with_the_checksum_that_is_wanted(rules) -> None:
     assert not is_ancient(rules), "nothing was fetched yet"
-    wanted = rules.content(SimpleNamespace(dataset="cifar10", file="cifar-10-python.tar.gz"))
+    wanted = rules.content(CIFAR10_FILE)
     record(rules, "acquire", wanted["checksum"])
     assert is_ancient(rules)
     record(rules, "acquire", "md5:other")
@@ -43,7 +47,7 @@ def test_an_archive_is_settled_once_fetched_with_the_checksum_that_is_wanted(rul
 
 
 def test_where_an_archive_comes_from_is_no_part_of_what_it_is(rules) -> None:
-    content = rules.content(SimpleNamespace(dataset="cifar10", file="cifar-10-python.tar.gz"))
+    content = rules.content(CIFAR10_FILE)
     assert set(content) == {"checksum", "file", "size"}
 
 
@@ -60,3 +64,54 @@ def test_a_killed_bank_of_other_settings_is_not_gone_on_with(tmp_path: Path) -> 
         rules = DataRules(own, ROOT / "workflow/scripts")
         states.append([rules.bank_state(SimpleNamespace(dataset=d)) for d in ("mine", "cifar10")])
     assert states[0][0] != states[1][0] and states[0][1] == states[1][1]
+
+
+def of_cifar10(**changes: Any) -> DataRules:
+    grid, _ = shipped(datasets={"cifar10": changes})
+    return DataRules(grid, ROOT / "workflow/scripts")
+
+
+def test_what_is_counted_afterwards_throws_away_nothing_that_was_read() -> None:
+    before = of_cifar10()
+    counted: dict[str, Any] = {"classes": 9, "splits": {"train": 7}, "max_bad_share": 0.5}
+    for key, value in counted.items():
+        after = of_cifar10(**{key: value})
+        assert after.bank_state(CIFAR10) == before.bank_state(CIFAR10)
+        assert after.contents(CIFAR10) != before.contents(CIFAR10)
+    other = of_cifar10(archives={"batches": {"checksum": f"md5:{32 * '0'}"}})
+    assert other.bank_state(CIFAR10) != before.bank_state(CIFAR10)
+
+
+def test_of_archives_that_are_made_up_no_checksum_is_claimed() -> None:
+    assert of_cifar10().contents(CIFAR10)["archives"]["batches"] is not None
+    assert of_cifar10(synthetic=True).contents(CIFAR10)["archives"] == {"batches": None}
+
+
+def test_a_list_that_users_write_is_never_settled(rules) -> None:
+    path = Path(rules.archives(VGGSOUND)["clips"])
+    path.parent.mkdir(parents=True)
+    Path(f"{path}.provenance.json").write_text(
+        json.dumps({"rule": "acquire", "settings": {"checksum": None}})
+    )
+    assert not is_flagged(rules.archives(VGGSOUND)["clips"], "ancient")
+
+
+def test_a_changed_a_new_and_a_removed_recording_are_noticed(rules, tmp_path: Path) -> None:
+    def said() -> Any:
+        return rules.contents(VGGSOUND)["recordings"]
+
+    assert said() == {"clips": None}
+    path = Path(rules.archives(VGGSOUND)["clips"])
+    path.parent.mkdir(parents=True)
+    (tmp_path / "sounds").mkdir()
+    path.write_text(f"{tmp_path}/sounds\n")
+    clip = tmp_path / "sounds" / "a.wav"
+    seen = [said()]
+    for change in (lambda: clip.write_bytes(b"1"), lambda: clip.write_bytes(b"12"), clip.unlink):
+        change()
+        seen.append(said())
+    assert seen[0] == seen[3] and len({str(one) for one in seen}) == 3
+    clip.write_bytes(b"12")
+    os.utime(clip, ns=(0, 0))
+    assert said() not in seen and said() == said()
+    assert "recordings" not in rules.contents(CIFAR10)

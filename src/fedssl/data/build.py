@@ -14,7 +14,7 @@ from fedssl.data.bank import Modality
 from fedssl.data.bank_writer import HEADER_BYTES, write_bank
 from fedssl.data.journal import open_journal
 from fedssl.data.samples import Member
-from fedssl.data.supplied import supplied_files
+from fedssl.data.supplied import fingerprint
 from fedssl.errors import UserError
 from fedssl.files import digest
 from fedssl.progress import Pace
@@ -72,7 +72,7 @@ def build_bank(
             folder.mkdir(parents=True, exist_ok=True)
             temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".")
             state = Path(stack.enter_context(temporary)) / "journal"
-        key = fingerprint(archives)
+        key = digest([[name, fingerprint(archives[name])] for name in sorted(archives)])
         journal = stack.enter_context(open_journal(state, key=key, start=HEADER_BYTES))
         facts = write_bank(
             members,
@@ -100,10 +100,3 @@ def _members(
     # By name, so that its code counts for banks of own files only.
     module = import_module(f"{own.__name__}.read")
     return module.read(entry["own"], archives[entry["own"]["kind"]]), entry["own"]["modality"]
-
-
-def fingerprint(archives: Mapping[str, Path]) -> str:
-    """Return a digest of the place, size and age of every file that the archives stand for."""
-    files = [file for key in sorted(archives) for file in supplied_files(archives[key])]
-    states = ((str(file), file.stat()) for file in files if file.exists())
-    return digest([[name, state.st_size, state.st_mtime_ns] for name, state in states])

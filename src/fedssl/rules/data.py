@@ -8,6 +8,7 @@ from snakemake.io import ancient
 
 from fedssl.data.own.entries import is_own, source
 from fedssl.data.own.listing import find_items, listing_digest
+from fedssl.data.supplied import fingerprint
 from fedssl.errors import UserError
 from fedssl.experiments import Grid, sort_keys
 from fedssl.files import digest, read_json
@@ -51,8 +52,11 @@ class DataRules:
         return [
             name
             for name, entry in self._datasets.items()
-            if entry["archives"] and entry.get("synthetic", False) == synthetic
+            if entry["archives"] and self._is_made_up(name) == synthetic
         ]
+
+    def _is_made_up(self, dataset: str) -> bool:
+        return bool(self._datasets[dataset].get("synthetic", False))
 
     def content(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what an archive must be; a new address or note fetches nothing again."""
@@ -84,12 +88,32 @@ class DataRules:
         """Return what a bank must hold, and the checksums of what it is read from."""
         entry = self._datasets[wildcards.dataset]
         held = {"max_bad_share": entry["max_bad_share"], **self.plan(wildcards)}
+        if entry.get("unverified"):
+            held["unverified"] = entry["unverified"]
+        if recordings := self._recordings(wildcards.dataset):
+            held["recordings"] = recordings
+        return {**self._read(wildcards.dataset), **held}
+
+    def _read(self, dataset: str) -> dict[str, Any]:
+        """Return what decides over the members that a bank's job reads; the rest is counted."""
+        entry = self._datasets[dataset]
         if is_own(entry):
-            return {**held, "own": _own(entry)}
-        archives = sorted(self._archives(wildcards.dataset).items())
-        checksums = {key: archive["checksum"] for key, (_, archive) in archives}
-        doubted = {"unverified": entry["unverified"]} if entry.get("unverified") else {}
-        return {"archives": checksums, **held, **doubted}
+            return {"own": _own(entry)}
+        archives = sorted(self._archives(dataset).items())
+        checksums = {
+            key: None if self._is_made_up(owner) else archive["checksum"]
+            for key, (owner, archive) in archives
+        }
+        return {"archives": checksums}
+
+    def _recordings(self, dataset: str) -> dict[str, str | None]:
+        """Return what the files say that the user's own lists name: a changed one changes it."""
+        folder = Path(self._grid.config["data_dir"], "archives")
+        return {
+            key: _fingerprint(folder / owner / archive["file"])
+            for key, (owner, archive) in sorted(self._archives(dataset).items())
+            if _is_list(archive)
+        }
 
     def plan(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return a dataset's classes and items per split, which is what the generator makes."""
@@ -106,7 +130,7 @@ class DataRules:
     def bank_state(self, wildcards: Wildcards) -> str:
         """Return where a killed job keeps what it had read: a folder for one code and settings."""
         results = self._grid.config["results_dir"]
-        key = digest([self.bank_sources(wildcards), self.contents(wildcards)])
+        key = digest([self.bank_sources(wildcards), self._read(wildcards.dataset)])
         return f"{results}/state/bank/{wildcards.dataset}/{key[:16]}"
 
     def audio(self, wildcards: Wildcards) -> dict[str, Any]:
@@ -137,11 +161,24 @@ def _is_settled(path: str, archive: Mapping[str, Any]) -> bool:
     even those whose output is missing.
     """
     record = Path(f"{path}.provenance.json")
-    if not record.is_file():
+    if _is_list(archive) or not record.is_file():
         return False
     made: dict[str, Any] = read_json(record)
     recorded = made["rule"], made["settings"].get("checksum", "none recorded")
     return recorded == ("acquire", archive["checksum"])
+
+
+def _is_list(archive: Mapping[str, Any]) -> bool:
+    """Return whether an archive is a text that users write, of where their recordings are."""
+    return archive["checksum"] is None and not archive["urls"]
+
+
+def _fingerprint(path: Path) -> str | None:
+    """Return the fingerprint of supplied files, or None: the job says best what is missing."""
+    try:
+        return fingerprint(path)
+    except (UserError, OSError):
+        return None
 
 
 def _own(entry: Mapping[str, Any]) -> dict[str, Any]:
