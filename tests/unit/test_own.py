@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import ExifTags, Image
 
 from fedssl.configuration import Layer, validate
 from fedssl.data.bank import Bank, open_bank, read_facts
@@ -134,6 +135,22 @@ def test_images_of_any_size_become_central_squares_of_one(tmp_path: Path) -> Non
     found = bank(own, tmp_path / "s", tmp_path / "bank")
     assert found.images is not None and found.images.shape == (8, 32, 32, 3)
     assert abs(int(found.images[..., 1].mean()) - 200) < 5
+
+
+def test_photographs_are_put_upright(tmp_path: Path) -> None:
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[:, :40] = 255
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # to be turned by 90 degrees, clockwise
+    for label in "ab":
+        for take in range(4):
+            path = tmp_path / "s" / label / f"{take}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path, exif=exif)
+    own = {**FOLDER, "modality": "image", "size": 32}
+    images = bank(own, tmp_path / "s", tmp_path / "bank").images
+    assert images is not None
+    assert images[:, :12].min() > 200 and images[:, -12:].max() < 55
 
 
 # A table

@@ -1,6 +1,7 @@
 """From annotations to a bank with one target, where the user has named the data set."""
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -58,6 +59,8 @@ def test_one_target_fetches_and_banks_and_more_clips_make_another_bank(
     assert record["clips"] == {"had": 3, "server": 1}
     assert f"{IDS[3]}_000001,server," in (folder / "clips.csv").read_text()
     assert unfinished.planned(BANK, config=config) == {}
+    os.utime(folder / "clips" / f"{IDS[0]}_000001.wav")
+    assert unfinished.planned(BANK, config=config) == {"bank_waveforms": 1}
     server.answers[IDS[3]] = "ok"
     server.requests.clear()
     unfinished.run("--cores", "2", "--forcerun", "download", "--", BANK, config=config)

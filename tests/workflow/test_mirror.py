@@ -118,6 +118,22 @@ def test_archives_at_hand_are_taken_from_the_data_folder(toy: Project) -> None:
     assert "tiny-imagenet/tiny-imagenet-200.zip" in files(toy.root / "carried")
 
 
+def test_an_archive_put_there_by_hand_is_held_against_its_entry(toy: Project) -> None:
+    data = toy.root / "results/demo/archives"
+    shutil.copytree(toy.root / "source", data)
+    archive = data / "tiny-imagenet/tiny-imagenet-200.zip"
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:99] + b"?" + whole[100:])
+    bank = "results/demo/banks/tiny-imagenet/bank.json"
+    run = ("snakemake", "--cores", "1", bank, "--configfile", *GRID)
+    failed = offline(toy, *run, ok=False)
+    assert "is not the archive that tiny-imagenet declares: its sha256" in " ".join(failed.split())
+    assert not (toy.root / bank).exists() and archive.stat().st_size == len(whole)
+    archive.write_bytes(whole)
+    offline(toy, *run)
+    assert toy.planned(bank, config=("--configfile", *GRID)) == {}
+
+
 def test_a_mistyped_target_is_named(toy: Project) -> None:
     printed = collect(toy, "fssuavl_tabel2", "carried", *FILES, ok=False)
     assert "did you mean fssuavl_table2?" in printed and "Traceback" not in printed
