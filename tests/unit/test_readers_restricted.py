@@ -73,9 +73,9 @@ def test_a_bank_without_absent_members_does_not_mention_them(tmp_path: Path) -> 
         ({0: CLIP, 1: CLIP, 2: CLIP}, {"splits": {"train": None, "test": 3}}, "hold test 2"),
         ({0: CLIP, 1: CLIP, 2: CLIP}, {"splits": {"test": 2}}, "hold test 2, train 2"),
         ({0: CLIP, 1: CLIP}, {}, "no readable member in test"),
-        ({0: CLIP, 3: CLIP}, {}, "hold 1 classes"),
+        ({0: CLIP, 3: CLIP}, {"classes": 3}, "hold 2 classes"),
     ],
-    ids=["corrupt", "count", "undeclared split", "empty split", "lost class"],
+    ids=["corrupt", "count", "undeclared split", "empty split", "class count"],
 )
 def test_absence_excuses_nothing_else(
     supplied: dict[int, bytes], change: dict[str, Any], says: str, tmp_path: Path
