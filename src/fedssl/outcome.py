@@ -5,6 +5,8 @@ import json
 import logging
 import re
 import shlex
+import shutil
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,10 +18,13 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from fedssl.experiments import Cell, Grid
 from fedssl.files import atomic_write
 from fedssl.paths import Tree
+from fedssl.progress import last_round
 
 _AXES = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
 _FORCE = re.compile(r"-[fF]|-R.*|--force|--forceall|--forcerun(=.*)?")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?=[A-Z]+ )", re.MULTILINE)
+_SIGNAL = re.compile(r"died with <Signals\.\w+: \d+>")
+_FULL = 2**20  # bytes; a disk with less room is why jobs fail
 _TRACEBACK = "Traceback (most recent call last):\n"
 
 
@@ -48,15 +53,21 @@ class FailureCollector(logging.Handler):
         """Start with no failure."""
         super().__init__(logging.ERROR)
         self._found: dict[int, Failure] = {}
+        self._signals: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the record if it tells of a failed job."""
         said = vars(record)
+        if said.get("event") == LogEvent.ERROR:
+            self._signals += _SIGNAL.findall(record.getMessage())
         if said.get("event") != LogEvent.JOB_ERROR:
             return
         log = next(iter(said["log"]), "")
+        error, ended = _last_error(log), said["rule_msg"]
+        if not error and not ended and self._signals:
+            ended = self._signals.pop(0)  # of the job itself, because jobs fail in this order
         # What the job said may be of an earlier attempt; an executor adds how this one ended.
-        cause = "\n".join(filter(None, (_last_error(log), said["rule_msg"])))
+        cause = "\n".join(filter(None, (error or _silent(log, ended), ended)))
         outputs = tuple(output.removesuffix(" (update)") for output in said["output"])
         self._found[said["jobid"]] = Failure(said["rule_name"], outputs, log, cause)
 
@@ -73,8 +84,7 @@ def report_failures(failures: Sequence[Failure], arguments: Sequence[str]) -> No
     console.print(f"\n{len(failures)} failed:", style="bold red")
     for failure in failures:
         console.print(f"  {failure.rule}  {failure.output}")
-        cause = failure.cause or "none reported; see the log"
-        console.print(indent(f"cause  {cause}".replace("\n", "\n       "), 4 * " "))
+        console.print(indent(f"cause  {failure.cause}".replace("\n", "\n       "), 4 * " "))
         console.print(f"    log    {failure.log or 'none'}")
     console.print("retry just these, and what they need, with:")
     console.print(f"  {retry_command(failures, arguments)}")
@@ -98,8 +108,18 @@ def repeatable(arguments: Iterable[str], targets: Collection[str]) -> list[str]:
 
 
 def write_cells(grid: Grid, tree: Tree) -> None:
-    """Write `<results>/cells.csv`: every declared cell, its settings, path and status."""
+    """Write `<results>/cells.csv`: every declared cell, its settings, path and status.
+
+    Where it cannot be written, on a full disk, say so and go on: failures are still to be told.
+    """
     path = Path(tree.results) / "cells.csv"
+    try:
+        _write_cells(path, grid, tree)
+    except OSError as error:
+        print(f"{path} is not up to date: {error.strerror}.", file=sys.stderr)
+
+
+def _write_cells(path: Path, grid: Grid, tree: Tree) -> None:
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=(*_AXES, "status", "path", "settings"))
         writer.writeheader()
@@ -118,6 +138,17 @@ def status(grid: Grid, cell: Cell, tree: Tree) -> str:
         return "not-run"
     metrics = (tree.metric(cell, task.task, "knn") for task in grid.tasks(cell.study))
     return "done" if all(Path(metric).is_file() for metric in metrics) else "pretrained"
+
+
+def _silent(log: str, ended: str | None) -> str:
+    """Return what can be said of a job that logged no error; `ended` is how, if that is known."""
+    last = last_round(log)
+    silence = f"ended without an error of its own{f' after {last}' if last else ''}"
+    folder = next(parent for parent in Path(log).absolute().parents if parent.is_dir())
+    if shutil.disk_usage(folder).free < _FULL:
+        return f"{silence}: the disk of {folder} is full"
+    guess = "killed, by the memory limit, the time limit or with its node?"
+    return f"{silence}: {guess if ended else 'what it printed stands above'}"
 
 
 def _last_error(log: str) -> str:

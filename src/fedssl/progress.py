@@ -3,9 +3,12 @@
 import fcntl
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +19,24 @@ from rich.progress import Progress as Bar
 _log = logging.getLogger(__name__)
 
 _LOG_EVERY_S = 10.0
+_ROUND = re.compile(r" INFO round (\d+) of (\d+)  loss \S+  (\S+) s a round")
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round that a job has finished; `pace` is the seconds a round takes.
+
+    `since` is how many seconds ago the job wrote to its log.
+    """
+
+    done: int
+    total: int
+    pace: float
+    since: float
+
+    def __str__(self) -> str:
+        """Say which round it is."""
+        return f"round {self.done} of {self.total}"
 
 
 class Progress:
@@ -59,9 +80,9 @@ class Progress:
         """Report a finished round and its mean loss."""
         self._bar.update(self._task, completed=round_number, loss=loss)
         pace = (time.monotonic() - self._started) / (round_number - self._started_at)
-        left = pace * (self._total - round_number)
+        left = clock(pace * (self._total - round_number))
         _log.info(
-            "round %d of %d  loss %.4f  %.1f s a round  %.0f s left",
+            "round %d of %d  loss %.4f  %.1f s a round  %s left",
             *(round_number, self._total, loss, pace, left),
         )
 
@@ -111,11 +132,27 @@ class Pace:
     def _log(self) -> None:
         facts = self.facts()
         rate = facts["members_per_second"]
-        left = (self._total - self._done) / rate if self._total and rate else float("nan")
+        left = clock((self._total - self._done) / rate) if self._total and rate else "? h"
         _log.info(
-            "member %d of %s  %.1f members/s  %.1f MB/s  %.0f s left",
+            "member %d of %s  %.1f members/s  %.1f MB/s  %s left",
             *(self._done, self._total or "?", rate, facts["bank_mb_per_second"], left),
         )
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as h:mm:ss, hours beyond a day included."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def last_round(log: str | Path) -> Round | None:
+    """Return the last round that a job's log reports; None where there is no log or round."""
+    path = Path(log)
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if not (found := _ROUND.findall(text)):
+        return None
+    done, total, pace = found[-1]
+    return Round(int(done), int(total), float(pace), since=time.time() - path.stat().st_mtime)
 
 
 def _own_terminal() -> int | None:

@@ -133,7 +133,7 @@ def _hardware() -> dict[str, Any]:
         ),
         platform.processor() or "unknown",
     )
-    return {"host": platform.node(), "cpu": cpu, "cores": os.cpu_count(), "gpu": _gpu()}
+    return {"host": platform.node(), "cpu": cpu, "cores": os.cpu_count(), "gpu": gpu_name()}
 
 
 def _lines(path: str) -> list[str]:
@@ -141,7 +141,7 @@ def _lines(path: str) -> list[str]:
     return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
 
 
-def _gpu() -> str | None:
+def gpu_name() -> str | None:
     """Return the GPU's name if this job used torch and torch sees one."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():

@@ -1,12 +1,17 @@
 """The frame of a job: what it says of the code, of files it found itself, and of failures."""
 
+import errno
 import logging
+import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from fedssl.errors import UserError
 from fedssl.files import read_json, sha256
@@ -28,7 +33,7 @@ def logging_as_before() -> Iterator[None]:
     logging.basicConfig(level=level, handlers=handlers, force=True)
 
 
-def snakemake(folder: Path) -> Any:
+def snakemake(folder: Path, **resources: int) -> Any:
     """Return what Snakemake hands to a script, its code in `folder`."""
     (folder / "script.py").write_text("x = 1\n")
     outputs = Outputs([f"{folder}/made", f"{folder}/provenance.json"])
@@ -39,7 +44,9 @@ def snakemake(folder: Path) -> Any:
         output=outputs,
         log=[f"{folder}/log"],
         params=SimpleNamespace(sources=["script.py"]),
-        wildcards={},
+        wildcards={"seed": "0"},
+        threads=1,
+        resources=resources,
         scriptdir=str(folder),
     )
 
@@ -86,4 +93,43 @@ def test_a_users_mistake_is_one_sentence(tmp_path) -> None:
     given = snakemake(tmp_path)
     with pytest.raises(SystemExit, match=r"fedssl: k is 3; it must be 2\."), job(given):
         raise UserError("k is 3; it must be 2.")
-    assert (tmp_path / "log").read_text().count("\n") == 1
+    _, *said = (tmp_path / "log").read_text().splitlines()
+    assert len(said) == 1 and said[0].endswith(" ERROR k is 3; it must be 2.")
+
+
+def fill_disk(how: str) -> None:
+    """Write to the device that is always full; `how` is the library that does."""
+    if how == "python":
+        Path("/dev/full").write_bytes(bytes(10))
+    elif how == "numpy":
+        with open("/dev/full", "wb") as file:
+            np.save(file, np.zeros(10))
+            file.flush()
+    else:  # a size limit, in the words of safetensors, which replaces its target
+        raise RuntimeError(f"Error while serializing: I/O error: {os.strerror(errno.EFBIG)}")
+
+
+@pytest.mark.parametrize("how", ["python", "numpy", "safetensors"])
+def test_a_full_disk_is_one_sentence_with_a_remedy(how: str, tmp_path: Path) -> None:
+    refused = pytest.raises(SystemExit, match=r"^fedssl: .*make room there.* goes on where it was")
+    with refused, job(snakemake(tmp_path)):
+        fill_disk(how)
+    log = (tmp_path / "log").read_text()
+    assert "cannot be written" in log and "Traceback" not in log
+
+
+def test_the_log_begins_with_what_runs_where(tmp_path: Path) -> None:
+    with job(snakemake(tmp_path)):
+        (tmp_path / "made").write_text("made")
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert f"make seed=0 on {platform.node()}, " in line and line.endswith(", 1 thread")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a GPU here")
+@pytest.mark.parametrize(("gpus", "warned"), [(0, False), (1, True)])
+def test_a_gpu_that_torch_does_not_see_is_a_warning(gpus, warned, tmp_path) -> None:
+    with job(snakemake(tmp_path, gpu=gpus)):
+        (tmp_path / "made").write_text("made")
+    log = (tmp_path / "log").read_text()
+    assert ", CPU, 1 thread" in log
+    assert ("WARNING the job was given a GPU, but torch" in log) is warned

@@ -1,6 +1,7 @@
 """What a failed run says: which jobs failed, why, and the command that retries just those."""
 
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from fedssl.outcome import (
     repeatable,
     report_failures,
     retry_command,
+    write_cells,
 )
+from fedssl.paths import Tree
+from tests.unit.figures import shipped
 
 TIME = "2026-11-21 15:09:00,123"
 STATUS = "SLURM-job '7' failed, SLURM status is: 'FAILED'. For further error details see the log."
@@ -32,8 +36,15 @@ zipfile.BadZipFile: it is cut
 """
 
 
-def failed(folder: Path, *outputs: str, log: str = "", message: str | None = None) -> list[Failure]:
-    """Return what a collector keeps of a failed job that left a log."""
+PRINTED = "RuleException:\nCalledProcessError in file a.smk, line 29:\nCommand 'python a.py' {}."
+KILLED = "died with <Signals.SIGKILL: 9>"
+ROUND = f"{TIME} INFO round 2 of 4  loss 3.6  0.8 s a round  0:00:02 left\n"
+
+
+def failed(
+    folder: Path, *outputs: str, log: str = "", message: str | None = None, printed: str = ""
+) -> list[Failure]:
+    """Return what a collector keeps of a failed job that left a log, and printed before it."""
     (folder / "job.log").write_text(log)
     record = logging.makeLogRecord(
         {
@@ -47,6 +58,8 @@ def failed(folder: Path, *outputs: str, log: str = "", message: str | None = Non
         }
     )
     collector = FailureCollector()
+    said = {"event": LogEvent.ERROR, "levelno": logging.ERROR, "msg": printed}
+    collector.handle(logging.makeLogRecord(said))
     collector.handle(record)
     return collector.failures()
 
@@ -54,8 +67,6 @@ def failed(folder: Path, *outputs: str, log: str = "", message: str | None = Non
 @pytest.mark.parametrize(
     ("log", "cause"),
     [
-        ("", ""),
-        (f"{TIME} WARNING no ERROR here\n", ""),
         (f"{TIME} ERROR no room\n", "no room"),
         (f"{TIME} ERROR early\n{TIME} ERROR late\n{TIME} INFO and on\n", "late"),
         (f"{TIME} ERROR cannot\n  put it there\n{TIME} WARNING x\n", "cannot\n  put it there"),
@@ -68,6 +79,45 @@ def test_the_cause_is_what_the_job_said_last_and_what_its_executor_says(
     assert failed(tmp_path, log=log)[0].cause == cause
     (failure,) = failed(tmp_path, log=log, message=STATUS)
     assert failure.cause == f"{cause}\n{STATUS}".strip()
+
+
+@pytest.mark.parametrize("log", ["", f"{TIME} WARNING no ERROR here\n", ROUND])
+def test_a_job_that_logged_no_error_was_killed_or_printed_it(tmp_path: Path, log: str) -> None:
+    silence = f"ended without an error of its own{' after round 2 of 4' if log == ROUND else ''}: "
+    guess = "killed, by the memory limit, the time limit or with its node?"
+    found = [
+        failed(tmp_path, log=log, printed=PRINTED.format("returned exit status 1")),
+        failed(tmp_path, log=log, printed=PRINTED.format(KILLED)),
+        failed(tmp_path, log=log, message=STATUS),
+    ]
+    assert [failure.cause for (failure,) in found] == [
+        f"{silence}what it printed stands above",
+        f"{silence}{guess}\n{KILLED}",
+        f"{silence}{guess}\n{STATUS}",
+    ]
+
+
+def test_a_signal_is_of_the_job_that_logged_no_error(tmp_path: Path) -> None:
+    printed = PRINTED.format(KILLED)
+    assert failed(tmp_path, log=f"{TIME} ERROR no room\n", printed=printed)[0].cause == "no room"
+
+
+def test_a_full_disk_is_named_where_the_log_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage(tmp_path)._replace(free=4096)
+    monkeypatch.setattr(shutil, "disk_usage", {tmp_path: full}.__getitem__)
+    (failure,) = failed(tmp_path, printed=PRINTED.format(KILLED))
+    assert f": the disk of {tmp_path} is full" in failure.cause
+
+
+def test_cells_that_cannot_be_written_do_not_hide_the_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "results").write_text("no folder")
+    grid, _ = shipped()
+    write_cells(grid, Tree(f"{tmp_path}/results"))
+    assert "results/cells.csv is not up to date: " in capsys.readouterr().err
 
 
 def test_a_job_has_failed_while_any_of_its_outputs_is_missing(tmp_path: Path) -> None:

@@ -93,5 +93,5 @@ onsuccess:
 
 
 onerror:
-    write_cells(GRID, TREE)
     report_failures(FAILURES.failures(), repeatable(sys.argv[1:], TARGETS))
+    write_cells(GRID, TREE)
