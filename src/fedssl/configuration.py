@@ -32,7 +32,7 @@ def read_layers(files: Iterable[str | Path], command_line: Mapping[str, Any]) ->
     """Return the configuration's sources in the order in which later ones win."""
     names = dict.fromkeys(os.path.relpath(file) for file in files)
     layers = [Layer(name, _read_yaml(Path(name))) for name in names]
-    return [*layers, Layer("--config", dict(command_line))]
+    return [*layers, Layer("--config", _typed(dict(command_line)))]
 
 
 def merged(layers: Sequence[Layer]) -> dict[str, Any]:
@@ -102,6 +102,22 @@ def closest(value: str, known: Iterable[str]) -> str:
     """Return ' (did you mean x?)' where something known is close to `value`, else nothing."""
     match = difflib.get_close_matches(value, list(known), n=1)
     return f" (did you mean {match[0]}?)" if match else ""
+
+
+def _typed(value: Any) -> Any:
+    """Return a value of the command line with its numbers, booleans and nulls as such.
+
+    Snakemake leaves each of them in a list or mapping as text, and `null` everywhere.
+    """
+    if isinstance(value, Mapping):
+        return {key: _typed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_typed(inner) for inner in value]
+    try:
+        meant = json.loads(value.lower()) if isinstance(value, str) else value
+    except ValueError:
+        return value
+    return value if isinstance(meant, str | list | dict) else meant
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """Layers of configuration, one on top of the other."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,23 @@ def test_a_file_that_is_no_configuration_is_named(
         read_layers(["mine.yaml"], {})
     message = str(error.value)
     assert all(word in message for word in words) and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"seeds": ["0", "1"]}, {"seeds": [0, 1]}),
+        ({"mirror": "null", "data_dir": "null/x"}, {"mirror": None, "data_dir": "null/x"}),
+        (
+            {"a": {"lr": "1e-3", "on": "True", "no": "no"}},
+            {"a": {"lr": 0.001, "on": True, "no": "no"}},
+        ),
+        ({"a": ["NaN", "1:30", "2026-01-01", "", '"1"', "[1]", "0x1"]},) * 2,
+        ({"a": 3, "b": 0.5, "c": False, "d": None},) * 2,
+    ],
+)
+def test_the_command_line_has_the_types_of_a_file(given: Any, meant: Any) -> None:
+    assert read_layers([], given)[-1].content == meant
 
 
 def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:

@@ -96,6 +96,9 @@ def test_results_go_where_a_variable_says_but_never_where_there_are_spaces(
 
 
 def test_a_mistake_on_the_command_line_is_named(edited: Project) -> None:
+    assert edited.planned(
+        "fssuavl", config=(*DEMO, "--config", "seeds=[0, 7]", "mirror=null", "banks={threads: 2}")
+    )
     printed = edited.run("--dry-run", config=(*DEMO, "--config", "seeds=zero"), ok=False)
     assert "--config: seeds is 'zero'; it must be of type array" in printed
 

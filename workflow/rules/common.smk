@@ -39,6 +39,8 @@ CELL = "{study}/{method}/{arch}/{aggregator}/{split}/{variant}/seed{seed}"
 RANDOM_INIT = "{study}/random-init/{arch}/{variant}/seed{seed}"
 
 try:
+    # Snakemake leaves what --config holds as text.
+    config.update(merge(config, LAYERS[-1].content))
     validate(config, LAYERS, schemas=BASE / "config" / "schemas")
     config.update(with_places(config, LAYERS))
     # Snakemake's values, in the order of the files: it puts what a --configfile names first.
