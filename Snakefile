@@ -8,6 +8,9 @@ min_version("9.27")
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/checkout.smk"
+
+
 configfile: "config/config.yaml"
 configfile: "config/experiments.yaml"
 configfile: "config/datasets.yaml"

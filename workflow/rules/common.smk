@@ -1,13 +1,6 @@
 """The grid, the wildcards it allows, and what a run reports when it starts and ends."""
 
-import sys
-from pathlib import Path
-
 from snakemake.logging import logger
-
-BASE = Path(workflow.basedir)
-SCRIPTS = BASE / "workflow" / "scripts"
-sys.path.insert(0, str(BASE / "src"))
 
 from fedssl.configuration import merge, merged, read_layers, validate, with_places
 from fedssl.data.own.entries import with_own_datasets
@@ -28,10 +21,7 @@ from fedssl.rules.trust import TrustRules
 from fedssl.sources import source_digests
 from fedssl.targets import check_targets, command_line_targets, one_of
 
-SHIPPED = [
-    BASE / "config" / name
-    for name in ("config.yaml", "experiments.yaml", "datasets.yaml")
-]
+SCRIPTS = BASE / "workflow" / "scripts"
 LAYERS = read_layers(
     [*SHIPPED, *workflow.config_settings.configfiles], workflow.config_settings.config
 )

@@ -1,0 +1,19 @@
+"""Before the configuration is read: that the working directory is a checkout."""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+BASE = Path(workflow.basedir)
+SHIPPED = [
+    BASE / "config" / name
+    for name in ("config.yaml", "experiments.yaml", "datasets.yaml")
+]
+sys.path.insert(0, str(BASE / "src"))
+
+if not all(Path("config", file.name).is_file() for file in SHIPPED):
+    raise WorkflowError(
+        f"{Path.cwd()} is no checkout of this workflow: run in {BASE.resolve()}, without "
+        "--directory and --snakefile, and put results elsewhere with --config results_dir=<folder>."
+    )
