@@ -92,6 +92,13 @@ def origin(key: Key, layers: Sequence[Layer]) -> str:
     return layers[0].name
 
 
+def setter(keys: Sequence[Key], layers: Sequence[Layer]) -> str:
+    """Return `<layer>: <key>` of the first of `keys` that the layers set together."""
+    content = merged(layers)
+    key = next((key for key in keys if _holds(content, key)), keys[-1])
+    return f"{origin(key, layers)}: {key_text(key)}"
+
+
 def key_text(key: Iterable[str | int]) -> str:
     """Return a key as people write it: studies.fssuavl.cells[0].split."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)

@@ -8,7 +8,7 @@ from typing import Any
 from fedssl.configuration import Layer, merge, origin
 from fedssl.errors import UserError
 from fedssl.splits import parse_split
-from fedssl.study_checks import check_settings, check_study
+from fedssl.study_checks import check_rounds, check_settings, check_study
 
 _AXES = ("method", "arch", "aggregator", "split", "variant")
 CENTRALISED = "centralised"
@@ -217,7 +217,9 @@ class Grid:
                 raise UserError(f"{source}: {key}: {error}") from error
             self._overrides[cell] = entry.get("settings", {})
             self._check_parts(cell, f"{source}: {key}")
-            check_settings(self.settings(cell), f"{source}: {key}", cell=cell.path)
+            settings = self.settings(cell)
+            check_settings(settings, f"{source}: {key}")
+            check_rounds(settings, ("studies", study, "cells", place), self._layers, cell=cell)
 
     def _check_parts(self, cell: Cell, place: str) -> None:
         """Raise UserError where a cell sets what its method, encoder or aggregator has not.

@@ -1,11 +1,14 @@
 """Checking what a study declares, one sentence a mistake."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fedssl.configuration import Layer, closest, origin
+from fedssl.configuration import Key, Layer, closest, origin, setter
 from fedssl.errors import UserError
 from fedssl.splits import MODALITIES, parse_split
+
+if TYPE_CHECKING:
+    from fedssl.experiments import Cell
 
 
 def check_study(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
@@ -15,7 +18,7 @@ def check_study(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) 
     _check_pairs(config, study, layers)
 
 
-def check_settings(settings: Mapping[str, Any], place: str, *, cell: str) -> None:
+def check_settings(settings: Mapping[str, Any], place: str) -> None:
     """Raise UserError where a cell's settings do not fit together; `place` says where they are."""
     modalities = parse_split(settings["split"]).modalities
     if settings["method"]["name"] == "acop" and modalities != ("audio",):
@@ -23,17 +26,30 @@ def check_settings(settings: Mapping[str, Any], place: str, *, cell: str) -> Non
             f"{place}: acop orders audio clips, so its split is a100-i0-b0, not "
             f"{settings['split']}."
         )
-    rounds = settings["federation"].get("rounds", 0)
-    if late := [r for r in settings["federation"].get("kept_rounds", []) if r > rounds]:
-        raise UserError(
-            f"{place}: {cell} keeps round {late[0]} (federation.kept_rounds) of {rounds} rounds; "
-            "name rounds from 0 to that."
-        )
     sizes = settings["image"]["size"], settings["audio"]["size"]
     if settings["encoder"]["arch"] == "vit" and sizes[0] != sizes[1]:
         raise UserError(
             f"{place}: a ViT has one input size, but image.size is {sizes[0]} and audio.size "
             f"{sizes[1]}; make them equal."
+        )
+
+
+def check_rounds(
+    settings: Mapping[str, Any], entry: Key, layers: Sequence[Layer], *, cell: "Cell"
+) -> None:
+    """Raise UserError where a cell keeps a round that it does not have; `entry` declares it."""
+    rounds = settings["federation"].get("rounds", 0)
+    late = [r for r in settings["federation"].get("kept_rounds", []) if r > rounds]
+    if late:
+        study = entry[:2]
+        own = [(*entry, "settings"), (*study, "variants", cell.variant), (*study, "settings")]
+        number, kept = (
+            setter([(*key, "federation", name) for key in (*own, ("settings",))], layers)
+            for name in ("rounds", "kept_rounds")
+        )
+        raise UserError(
+            f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); set kept_rounds to "
+            f"rounds from 0 to {rounds}, or more rounds."
         )
 
 

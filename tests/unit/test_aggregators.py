@@ -1,15 +1,18 @@
 """Aggregators: the numbers worked by hand, and laws every rule obeys."""
 
 import math
+import sys
 from itertools import permutations
+from types import ModuleType
 
 import pytest
 import torch
 
 from fedssl.aggregators import ClientUpdate, get_aggregator, get_rule
-from fedssl.aggregators.accumulator import Accumulator
+from fedssl.aggregators.accumulator import Accumulator, State, Weight
 from fedssl.aggregators.fedu import drift
 from fedssl.federation.heads import build_heads
+from fedssl.federation.rounds import _rule as round_rule
 
 RULES = ("fedavg", "fairavg", "loss", "fedu", "fedavg-bb", "loss-bb")
 GLOBAL = {"backbone.A": torch.tensor([1.0, 0.0]), "head.B": torch.tensor([0.0, 2.0])}
@@ -125,6 +128,25 @@ def test_l_dawa_clamps_negative_cosines_where_it_is_told() -> None:
         found = accumulator.result()
         assert found["backbone.w"].tolist() == expected
         torch.testing.assert_close(found["backbone.v"], torch.tensor([0.5**0.5, 0.0]))
+
+
+def test_a_rule_gets_all_its_settings_and_none_of_the_round_loops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A rule of one's own, with a setting that nobody here knows."""
+
+    def weigh(_global_state: State, update: ClientUpdate, *, power: float) -> Weight:
+        return Weight(mass=update.num_samples**power)
+
+    module = ModuleType("fedssl.aggregators.own_rule")
+    vars(module)["weigh"] = weigh
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    aggregator = {"name": "own-rule-bb", "power": 2.0, "warmup_rounds": 1}
+    masses = [round_rule(aggregator, number)(GLOBAL, SECOND).mass for number in (1, 2)]
+    assert masses == [30, 900]
+    clamped = {"name": "l-dawa", "clamp_low": 0.5, "scale_buffers": False}
+    assert min(round_rule(clamped, 1)(GLOBAL, SECOND).factors.values()) == 0.5
+    assert round_rule({"name": "fedu", "mu": 0.4}, 1)(GLOBAL, SECOND).mass == 30
 
 
 def test_fedu_drift_by_hand_and_its_strict_threshold() -> None:

@@ -66,6 +66,19 @@ def test_a_task_that_does_not_fit_is_named(tasks: list[dict[str, Any]], says: st
     assert f"--config: studies.fssuavl.{says}" in str(error.value)
 
 
+def test_rounds_to_keep_that_a_cell_does_not_have_name_both_layers() -> None:
+    with pytest.raises(UserError) as error:
+        shipped(settings={"federation": {"rounds": 2}})
+    said = str(error.value)
+    assert said.startswith("--config: settings.federation.rounds is 2, but fssuavl/simclr/")
+    assert "(experiments.yaml: studies.fssuavl.cells[" in said and "federation.kept_rounds)" in said
+    own = {"variants": {"e1": {"federation": {"rounds": 3, "kept_rounds": [4]}}}}
+    with pytest.raises(
+        UserError, match=r"^--config: studies\.fssuavl\.variants\.e1\.fed.*rounds is 3"
+    ):
+        shipped(studies={"fssuavl": own})
+
+
 def test_cells_that_share_their_shards_share_what_these_were_dealt_by() -> None:
     cells = {"method": ["simclr"], "arch": ["resnet18"], "aggregator": ["fedavg"], "split": [BOTH]}
     own = {

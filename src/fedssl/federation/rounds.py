@@ -35,6 +35,8 @@ from fedssl.splits import MODALITIES, parse_split
 
 State = dict[str, Tensor]
 _log = logging.getLogger(__name__)
+# Settings of an aggregator that the round loop and the clients' heads read.
+_NOT_THE_RULES = ("name", "warmup_rounds", "mu")
 
 
 @dataclass(frozen=True)
@@ -143,10 +145,10 @@ def run_round(federation: Federation, state: State, round_number: int) -> tuple[
 
 
 def _rule(aggregator: Mapping[str, Any], round_number: int) -> Rule:
-    """Return the rule of a round: L-DAWA averages as FedAvg until its warm-up is over."""
+    """Return the rule of a round: one with a warm-up (L-DAWA) averages as FedAvg until then."""
     if round_number <= aggregator.get("warmup_rounds", 0):
         return get_rule("fedavg")
-    own = {key: aggregator[key] for key in ("clamp_low", "scale_buffers") if key in aggregator}
+    own = {key: value for key, value in aggregator.items() if key not in _NOT_THE_RULES}
     return get_rule(aggregator["name"], **own)
 
 

@@ -94,10 +94,10 @@ _FURTHER_DASHES = ((1, 1), (3, 1.25, 1.5, 1.25), (6, 1, 1, 1, 1, 1))
 def aggregator_style(aggregator: str, variant: int) -> LineStyle:
     """Return the line of an aggregator, the same in every figure.
 
-    Its colour is the rule's; backbone-only is dashed, and so, otherwise, is the `variant`-th
-    variant other than base, which is 0.
+    Its colour is the rule's, black where none is declared; backbone-only is dashed, and so,
+    otherwise, is the `variant`-th variant other than base, which is 0.
     """
-    color = _AGGREGATORS[aggregator.removesuffix("-bb")]
+    color = _AGGREGATORS.get(aggregator.removesuffix("-bb"), "#000000")
     if variant > 0:
         return LineStyle(color, _FURTHER_DASHES[(variant - 1) % len(_FURTHER_DASHES)])
     return LineStyle(color, _BACKBONE_ONLY if aggregator.endswith("-bb") else ())

@@ -34,7 +34,7 @@ def rounds_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
         "title": f"{study}: R@1 of the global model per round; stars: best round of the mean",
         "scale": scale["kind"],
         "scale_note": scale["note"],
-        "methods": {cell.method: _NAMES[cell.method] for cell in cells},
+        "methods": {cell.method: _NAMES.get(cell.method, cell.method) for cell in cells},
         "tasks": {task.task: task.title for task in tasks},
         "variants": sorted({cell.variant for cell in cells}, key=base_first),
         "curves": [
@@ -56,6 +56,7 @@ def rounds_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
 
 
 def _line(cell: Cell) -> str:
-    name = _NAMES[cell.aggregator.removesuffix("-bb")]
+    rule = cell.aggregator.removesuffix("-bb")
+    name = _NAMES.get(rule, rule)
     bare = f"{name}-bb" if cell.aggregator.endswith("-bb") else name
     return bare if cell.variant == "base" else f"{bare} {cell.variant}"
