@@ -48,8 +48,8 @@ def check_rounds(
             for name in ("rounds", "kept_rounds")
         )
         raise UserError(
-            f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); set kept_rounds to "
-            f"rounds from 0 to {rounds}, or more rounds."
+            f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); name rounds to "
+            f"keep from 0 to {rounds}, or set more rounds."
         )
 
 

@@ -110,11 +110,25 @@ def test_a_shard_file_of_another_bank_or_with_a_changed_digit_is_refused(tmp_pat
         read_shards(path, bank(labels))
 
 
-def test_too_few_samples_are_accepted_and_named(tmp_path: Path) -> None:
+def test_clients_that_fall_short_are_accepted_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "seed0.json"
-    write_shards(bank(np.zeros(8, int)), path, sharding=SHARDING | {"clients": 5}, seed=0)
+    sharding = SHARDING | {"clients": 5, "alpha": 0.01}
+    write_shards(bank(np.zeros(20, int)), path, sharding=sharding, seed=0)
     content = json.loads(path.read_text())
     assert content["draw"] == 99 and content["small_clients"]
+    words = f"fake: {len(content['small_clients'])} of 5 clients hold fewer than 2 samples"
+    assert words in caplog.text and "federation.clients" in caplog.text
+
+
+def test_too_few_samples_for_any_draw_are_refused(tmp_path: Path) -> None:
+    sharding = SHARDING | {"clients": 5}
+    words = r"fake has 9 training .* 5 clients of at least 2 .*federation\.clients to at most 4\."
+    with pytest.raises(UserError, match=words):
+        write_shards(bank(np.zeros(18, int)), tmp_path / "a.json", sharding=sharding, seed=0)
+    write_shards(bank(np.zeros(20, int)), tmp_path / "b.json", sharding=sharding, seed=0)
+    assert (tmp_path / "b.json").is_file() and not (tmp_path / "a.json").exists()
 
 
 @pytest.mark.parametrize("text", ["a33-i33-b33", "a100-i100-b0", "a0-i0-b0"])

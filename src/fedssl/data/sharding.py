@@ -1,5 +1,6 @@
 """Shards: which samples each client holds, and which modalities (fssuavl section 3.4, 5.1-5.3)."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from fedssl.randomness import stream
 from fedssl.splits import MODALITIES, Split
 
 _MAX_DRAWS = 100
+_log = logging.getLogger(__name__)
 
 
 def dirichlet_shards(
@@ -43,9 +45,13 @@ def write_shards(bank: Bank, path: str | Path, *, sharding: Mapping[str, Any], s
     """Write the shards of a bank's training split, to be shared by all cells of the seed.
 
     A draw that leaves a client with fewer than `min_samples` is drawn again, up to 100 times;
-    then the last one is kept, and `small_clients` says who fell short.
+    then the last one is kept, and `small_clients` and a warning say who fell short.
+
+    Raises:
+        UserError: No draw could give every client its `min_samples`.
     """
     train = bank.indices("train")
+    _check_enough(bank.dataset, len(train), sharding)
     for draw in range(_MAX_DRAWS):
         positions = dirichlet_shards(
             bank.labels[train], sharding["clients"], sharding["alpha"], _draw_seed(seed, bank, draw)
@@ -53,6 +59,12 @@ def write_shards(bank: Bank, path: str | Path, *, sharding: Mapping[str, Any], s
         small = [i for i, part in enumerate(positions) if len(part) < sharding["min_samples"]]
         if not small:
             break
+    if small:
+        _log.warning(
+            "%s: %d of %d clients hold fewer than %d samples after %d draws, and one "
+            "with fewer than 2 never trains; lower federation.clients or raise sharding.alpha",
+            *(bank.dataset, len(small), len(positions), sharding["min_samples"], _MAX_DRAWS),
+        )
     clients = [train[part].tolist() for part in positions]
     histogram = [
         np.bincount(bank.labels[part], minlength=len(bank.classes)).tolist() for part in clients
@@ -102,6 +114,17 @@ def client_modalities(split: Split, num_clients: int, *, seed: int) -> list[tupl
     for client, modalities in zip(order.tolist(), kinds, strict=True):
         held[client] = modalities
     return held
+
+
+def _check_enough(dataset: str, samples: int, sharding: Mapping[str, Any]) -> None:
+    """Raise UserError where a dataset is too small for so many clients."""
+    clients, least = sharding["clients"], sharding["min_samples"]
+    if samples < clients * least:
+        raise UserError(
+            f"{dataset} has {samples} training samples, too few for {clients} clients of at least "
+            f"{least} (sharding.min_samples): set studies.<name>.settings.federation.clients to at "
+            f"most {samples // max(least, 1)}."
+        )
 
 
 def _draw_seed(seed: int, bank: Bank, draw: int) -> int:
