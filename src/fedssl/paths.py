@@ -21,6 +21,10 @@ class Tree:
         """The final model of a cell, which is also the path that reruns it."""
         return f"{self.results}/pretrain/{cell.path}/model.safetensors"
 
+    def pretrain_log(self, cell: Cell) -> str:
+        """The log of a cell's pretraining, of its last attempt."""
+        return f"{self.results}/logs/pretrain/{cell.path}.log"
+
     def milestones(self, cell: Cell) -> str:
         """The folder of the models after the rounds that a cell keeps."""
         return f"{self.results}/pretrain/{cell.path}/milestones"

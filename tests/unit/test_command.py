@@ -90,10 +90,40 @@ def test_cells_are_listed_with_their_status_and_filtered(folder):
 
 
 @pytest.mark.parametrize(
+    ("done", "silent_s", "status", "progress"),
+    [
+        (11, 12, "running", "round 11 of 60, 0:00:1"),
+        (11, 100, "running", "round 11 of 60, 0:01:4"),
+        (11, 7000, "interrupted", "round 11 of 60, 1:56:4"),
+        (60, 12, "running", "round 60 of 60, 0:00:1"),
+        (60, 7000, "not-run", None),
+    ],
+)
+def test_an_unfinished_cell_says_its_round(folder, done, silent_s, status, progress):
+    """Its pace is 20 s a round: after a minute and three rounds of silence it has been killed."""
+    (folder / "results/demo" / MODEL).unlink()
+    log = folder / f"results/demo/logs/pretrain/{CELL}.log"
+    log.parent.mkdir(parents=True)
+    line = "2026-11-21 18:33:00,695 INFO round {} of 60  loss 3.6  20.0 s a round  0:10:00 left\n"
+    log.write_text(
+        f"{line.format(1)}{line.format(done)}2026-11-21 18:33:09,1 WARNING round 9 of 9\n"
+    )
+    os.utime(log, (time.time() - silent_s,) * 2)
+    (cell,) = data("cells", "--study", "fssuavl")
+    assert cell["status"] == status
+    assert cell["progress"] == progress or cell["progress"].startswith(progress)
+    shown = "".join(fedssl("cells").stdout.split())
+    assert (f"{status}:round{done}of60" in shown) is (progress is not None)
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["cells", "--arch", "resnet"], "--arch is 'resnet' (did you mean resnet18?)"),
-        (["cells", "--status", "finished"], "there are not-run, pretrained, done"),
+        (
+            ["cells", "--status", "finished"],
+            "there are not-run, running, interrupted, pretrained, done",
+        ),
         (["show", "fssuavl/simclr"], "fssuavl/simclr is no cell"),
         (["show", CELL.replace("seed0", "seed7")], "has not run in results/demo"),
         (["show", CELL.replace("resnet18", "*")], "has not run in results/demo"),

@@ -27,7 +27,7 @@ def dry(command: str) -> str:
             return command.replace(program, f"{program} --dry-run", 1)
     if command.startswith("fedssl "):  # subcommand and options have to exist
         return f"PYTHONPATH=src python -m {command} --help"
-    assert command.startswith("export "), f"no dry run of {command!r}"
+    assert command.startswith(("export ", "find ")), f"no dry run of {command!r}"
     return command
 
 
@@ -38,6 +38,7 @@ def test_every_command_of_a_readme_works(unfinished: Project, document: str) -> 
     model = unfinished.root / "results/paper" / MODEL
     model.parent.mkdir(parents=True)
     model.touch()
+    (unfinished.root / "results/paper/logs/pretrain").mkdir(parents=True)
     shell = "set -e\n" + "\n".join(dry(command) for command in found)
     venv = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{venv}:{os.environ['PATH']}"}

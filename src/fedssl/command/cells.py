@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from fedssl.command.project import Project
 
 _AXES = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
-_STATUS = ("not-run", "pretrained", "done")
+_STATUS = ("not-run", "running", "interrupted", "pretrained", "done")
+_SILENT_S = 60.0
 _Filter = Annotated[str | None, typer.Option(help="Only cells with this value.")]
 
 
@@ -30,7 +31,10 @@ def cells(
     status: Annotated[str | None, typer.Option(help=f"One of {', '.join(_STATUS)}.")] = None,
     json: Json = False,
 ) -> None:
-    """List the declared cells with their status."""
+    """List the declared cells with their status, and the round that an unfinished one has done.
+
+    One that has written nothing to its log for a minute and three rounds counts as interrupted.
+    """
     from fedssl.command.project import open_project
 
     given = (study, method, arch, aggregator, split, variant, seed, status)
@@ -43,20 +47,39 @@ def cells(
         print_json(found)
         return
     columns = (*_AXES, "status")
-    print_table(columns, [[record[column] for column in columns] for record in found])
+    shown = [record | {"status": _with_progress(record)} for record in found]
+    print_table(columns, [[record[column] for column in columns] for record in shown])
     print_line()
     results = Path(project.tree.results).absolute()
     print_line(f"{len(found)} of {len(every)} cells, with the status that they have in {results}")
 
 
 def _records(project: "Project") -> Iterable[dict[str, Any]]:
-    """Yield each cell's axes, status and path."""
+    """Yield each cell's axes, status, progress (None unless it is unfinished) and path."""
     from fedssl.outcome import status
 
     grid, tree = project.grid, project.tree
     for cell in grid.cells:
-        state = {"status": status(grid, cell, tree), "path": tree.model(cell)}
+        known, progress = status(grid, cell, tree), None
+        if known == "not-run":
+            known, progress = _unfinished(tree.pretrain_log(cell))
+        state = {"status": known, "progress": progress, "path": tree.model(cell)}
         yield {**asdict(cell), **state}
+
+
+def _unfinished(log: str) -> tuple[str, str | None]:
+    """Return status and progress of a cell without a model, from what its job logged."""
+    from fedssl.progress import clock, last_round
+
+    last = last_round(log)
+    running = last is not None and last.since < _SILENT_S + 3 * last.pace
+    if last is None or (last.done == last.total and not running):
+        return "not-run", None
+    return "running" if running else "interrupted", f"{last}, {clock(last.since)} ago"
+
+
+def _with_progress(record: dict[str, Any]) -> str:
+    return ": ".join(filter(None, (record["status"], record["progress"])))
 
 
 def _check(wanted: dict[str, str | None], records: list[dict[str, Any]]) -> None:
