@@ -189,6 +189,7 @@ class ResultsTree:
         published = sorted(map(str, folder.glob(f"{study}*.csv")))
         stem = f"{self._tree.results}/tables/{name}"
         files = {suffix: f"{stem}.{suffix}" for suffix in ("csv", "md", "tex")}
+        files["seeds"] = f"{stem}.seeds.json"
         write_table(spec, published=published, **files)
         metrics = specs.table_inputs(self._grid, name, self._tree)
         inputs = [*(metric for metric in metrics if Path(metric).is_file()), *published]
@@ -219,7 +220,8 @@ class ResultsTree:
         path, claims = f"{results}/claims.csv", f"{config}/claims.yaml"
         write_claims(claims, published, tables=tables, path=path)
         record = f"{results}/claims.provenance.json"
-        self._record("claims", record, [claims, *published, *tables], [path])
+        seeds = [table.replace(".csv", ".seeds.json") for table in tables]
+        self._record("claims", record, [claims, *published, *tables, *seeds], [path])
 
     def _record(
         self,

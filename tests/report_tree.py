@@ -17,6 +17,7 @@ from fedssl.reporting import gains
 from fedssl.reporting.claims import write_claims
 from fedssl.reporting.figures import write_loss_figure
 from fedssl.reporting.page.write import write_page
+from fedssl.reporting.paired_gain import ONE_SEED
 from fedssl.reporting.tables import write_table
 from fedssl.rules import specs
 from fedssl.rules.page import PageRules
@@ -103,6 +104,7 @@ class ReportTree:
                 self._score(metric)
             base = Path(self._report.file(name))
             outputs = {kind: base.with_suffix(f".{kind}") for kind in ("csv", "md", "tex")}
+            outputs["seeds"] = base.with_suffix(".seeds.json")
             write_table(spec, published=PUBLISHED, **outputs)
             self._record("table", _beside(base), [], list(outputs.values()), spec, {})
 
@@ -225,6 +227,20 @@ def _write_rounds(path: Path, settings: Mapping[str, Any], modalities: list[str]
 def _gains(study: str) -> list[tuple[Any, ...]]:
     tasks = "tiny-imagenet cifar10"
     return [
-        (study, "FSSUAVL", "image", True, tasks, 1, 2000, 3.5, 1.25, 5.75, True, "measured"),
-        (study, "FSSUAVL ViT", "image", True, tasks, 0, "", "", "", "", "", "not-run"),
+        (
+            study,
+            "FSSUAVL",
+            "image",
+            True,
+            tasks,
+            1,
+            2000,
+            3.5,
+            1.25,
+            5.75,
+            ONE_SEED,
+            True,
+            "measured",
+        ),
+        (study, "FSSUAVL ViT", "image", True, tasks, 0, "", "", "", "", "", "", "not-run"),
     ]

@@ -45,6 +45,10 @@ class Tree:
         """The CSV of a table, or of the numbers behind a figure."""
         return f"{self.results}/tables/{name}.csv"
 
+    def table_seeds(self, name: str) -> str:
+        """What each seed measured of a table's numbers."""
+        return f"{self.results}/tables/{name}.seeds.json"
+
     def rounds(self, cell: Cell) -> str:
         """The history of a cell's rounds."""
         return f"{self.results}/pretrain/{cell.path}/rounds.csv"

@@ -21,6 +21,7 @@ _PACKAGES = (
     "pillow",
     "pytorch-lightning",
     "scikit-learn",
+    "scipy",
     "snakemake",
     "soundfile",
     "torch",

@@ -1,6 +1,7 @@
 """Claims on published numbers and measured tables, with made-up claims."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from jsonschema import Draft202012Validator
 from fedssl.errors import UserError
 from fedssl.reporting.claims import COLUMNS, read_claims, write_claims
 from fedssl.reporting.published import PROTOCOL_LABELS
+from fedssl.reporting.seeds import Seeds, write_seeds
 from fedssl.reporting.tables import COLUMNS as TABLE_COLUMNS
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "config" / "claims.yaml"
 SCHEMA = json.loads((ROOT / "config/schemas/claims.schema.json").read_text())
 PUBLISHED = sorted((ROOT / "config" / "published").glob("*.csv"))
+SEEDS_FILE = "table.seeds.json"
 PREDICATE = {
     "compare": "mean",
     "left": {"table": "1", "row": "ours", "column": "A", "protocol": "knn"},
@@ -56,6 +59,7 @@ def row(name: str, **changes: Any) -> dict[str, Any]:
 def result(folder: Path, rows: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     """Return the row of one claim on a measured table."""
     (folder / "numbers.csv").write_text(NUMBERS)
+    write_seeds((seeds for row in rows for seeds in row.pop("seeds", [])), folder / SEEDS_FILE)
     pd.DataFrame(rows, columns=list(TABLE_COLUMNS)).to_csv(folder / "table.csv", index=False)
     write_claims(
         write_yaml(folder, CLAIM | changes),
@@ -124,68 +128,108 @@ def test_a_mistyped_cell_is_named(tmp_path):
         result(tmp_path, [], untabulated=True)
 
 
-SEEDS = {"verdict": "reproduced", "std": 0.5, "n_seeds": 4}
+SPREAD = (-0.5, 0.0, 0.5)  # points, of three seeds
+HALF = 4.30265 * 0.5 / math.sqrt(3)
+
+
+def measured(name: str, value: float, *spread: float, verdict: str = "differs", **key: Any) -> Any:
+    """Return a measured row of a table CSV, and what its seeds measured."""
+    given = row(name, measured=value, verdict=verdict, n_seeds=len(spread), **key)
+    values = {str(seed): value + own for seed, own in enumerate(spread)}
+    return given | {"seeds": [Seeds(name, given["column"], 0.5, values)]}
 
 
 def test_a_measured_claim_has_an_interval_over_seeds(tmp_path):
-    rows = [row("ours", measured=11, **SEEDS), row("theirs", measured=8, **SEEDS)]
+    rows = [measured("ours", 11, *SPREAD), measured("theirs", 8, 0, 0, 0)]
     found = result(tmp_path, rows)
-    half = 1.96 * (2 * 0.25**2) ** 0.5
     assert (found["published"], found["published_margin"]) == ("holds", 2)
     assert (found["measured"], found["measured_margin"], found["scaled"]) == ("holds", 3, False)
-    assert (found["low"], found["high"]) == pytest.approx((3 - half, 3 + half), abs=1e-4)
+    assert (found["low"], found["high"]) == pytest.approx((3 - HALF, 3 + HALF), abs=1e-4)
+
+
+def test_seeds_are_paired(tmp_path):
+    rows = [measured("ours", 8.1, *SPREAD), measured("theirs", 8, *SPREAD)]
+    assert result(tmp_path, rows)["measured"] == "holds"
+    rows = [measured("ours", 8.1, *SPREAD), measured("theirs", 8, *SPREAD[::-1])]
+    assert result(tmp_path, rows)["measured"] == "not decidable"
 
 
 @pytest.mark.parametrize(
-    ("theirs", "verdict"), [(10.5, "holds"), (10.8, "not decidable"), (12.2, "fails")]
+    ("theirs", "verdict"), [(10.0, "holds"), (10.8, "not decidable"), (12.9, "fails")]
 )
 def test_seeds_may_leave_a_measured_claim_open(tmp_path, theirs, verdict):
-    rows = [row("ours", measured=11.3, **SEEDS), row("theirs", measured=theirs, **SEEDS)]
+    rows = [measured("ours", 11.3, *SPREAD), measured("theirs", theirs, 0, 0, 0)]
     assert result(tmp_path, rows)["measured"] == verdict
 
 
-def test_one_seed_gives_a_verdict_without_interval(tmp_path):
-    one = {"verdict": "differs", "n_seeds": 1}
-    found = result(tmp_path, [row("ours", measured=7, **one), row("theirs", measured=8, **one)])
-    assert (found["measured"], found["measured_margin"], found["low"]) == ("fails", -1, "")
+@pytest.mark.parametrize(("ours", "verdict"), [(6, "fails"), (7, "not decidable"), (10, "holds")])
+def test_one_seed_is_held_against_the_noise_of_its_samples(tmp_path, ours, verdict):
+    found = result(tmp_path, [measured("ours", ours, 0), measured("theirs", 8, 0)])
+    assert (found["measured"], found["measured_margin"]) == (verdict, ours - 8)
+    half = 1.96 * math.hypot(0.5, 0.5)
+    assert (found["low"], found["high"]) == pytest.approx((ours - 8 - half, ours - 8 + half), 1e-3)
 
 
 def test_scaled_numbers_are_flagged(tmp_path):
-    scaled = {"verdict": "scaled", "n_seeds": 1}
-    found = result(
-        tmp_path, [row("ours", measured=9, **scaled), row("theirs", measured=8, **SEEDS)]
-    )
-    assert (found["measured"], found["scaled"], found["low"]) == ("holds", True, "")
+    rows = [measured("ours", 11, 0, verdict="scaled"), measured("theirs", 8, *SPREAD)]
+    found = result(tmp_path, rows)
+    assert (found["measured"], found["scaled"]) == ("holds", True)
+
+
+def test_what_is_measured_may_have_a_predicate_of_its_own(tmp_path):
+    held_out = {name: {**PREDICATE[name], "column": "B"} for name in ("left", "right")}
+    own = {"measured": PREDICATE | held_out}
+    rows = [
+        measured(name, value, 0, column=f"{column} kNN")
+        for name, column, value in (
+            ("ours", "A", 12),
+            ("theirs", "A", 8),
+            ("ours", "B", 1),
+            ("theirs", "B", 8),
+        )
+    ]
+    found = result(tmp_path, rows, **own)
+    assert (found["published"], found["measured"]) == ("holds", "fails")
+    broken = {"measured": own["measured"] | {"compare": "each", "except": [{"row": "nobody"}]}}
+    with pytest.raises(UserError, match="claim better: exceptions"):
+        result(tmp_path, [], **broken)
+
+
+def test_a_table_without_its_seeds_is_refused(tmp_path):
+    ours, theirs = measured("ours", 11, *SPREAD), measured("theirs", 8, *SPREAD)
+    with pytest.raises(UserError, match="a number of theirs, A kNN, of which the seeds beside it"):
+        result(tmp_path, [ours, theirs | {"seeds": []}])
+    (tmp_path / SEEDS_FILE).unlink()
+    with pytest.raises(UserError, match=r"table\.seeds\.json is missing"):
+        write_claims(SHIPPED, PUBLISHED, tables=[tmp_path / "table.csv"], path=tmp_path / "c.csv")
 
 
 def test_one_cell_not_run_leaves_the_claim_not_run(tmp_path):
-    found = result(tmp_path, [row("ours", measured=9, **SEEDS), row("theirs", published=10)])
+    found = result(tmp_path, [measured("ours", 9, *SPREAD), row("theirs", published=10)])
     assert (found["measured"], found["measured_margin"], found["scaled"]) == ("not-run", "", "")
     assert found["measured_evidence"] == "1 of 2 cells not run"
 
 
 def test_another_studys_or_tables_number_does_not_count(tmp_path):
-    ours = row("ours", measured=9, **SEEDS)
     for other in ({"study": "fassl"}, {"table": "2"}, {"column": "A L.P"}):
-        rows = [ours, row("theirs", measured=8, **SEEDS, **other)]
+        rows = [measured("ours", 9, *SPREAD), measured("theirs", 8, *SPREAD, **other)]
         assert result(tmp_path, rows)["measured"] == "not-run"
 
 
 def test_what_only_the_paper_has_counts_as_published(tmp_path):
     only = row("theirs", published=10, n_seeds=0, verdict="published-only")
-    found = result(tmp_path, [row("ours", measured=9, **SEEDS), only])
-    assert (found["measured"], found["measured_margin"]) == ("fails", -1)
-    assert found["high"] == pytest.approx(-1 + 1.96 * 0.25)
+    found = result(tmp_path, [measured("ours", 8, *SPREAD), only])
+    assert (found["measured"], found["measured_margin"]) == ("fails", -2)
+    assert found["high"] == pytest.approx(-2 + HALF, abs=1e-4)
 
 
 def test_a_gain_as_printed_is_one_within_a_point_when_measured(tmp_path):
     gain = {"predicate": PREDICATE | {"relation": "=", "by": 2.02}}
-    one = {"verdict": "differs", "n_seeds": 1}
-    rows = [row("ours", measured=9, **one), row("theirs", measured=8, **one)]
+    rows = [measured("ours", 9, *SPREAD), measured("theirs", 8, *SPREAD)]
     found = result(tmp_path, rows, **gain)
     assert (found["published"], found["published_margin"]) == ("fails", -0.01)
     assert (found["measured"], found["measured_margin"]) == ("fails", -0.02)
-    rows[0]["measured"] = 9.02
+    rows = [measured("ours", 9.02, *SPREAD), measured("theirs", 8, *SPREAD)]
     assert result(tmp_path, rows, **gain)["measured"] == "holds"
 
 

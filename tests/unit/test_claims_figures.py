@@ -10,6 +10,7 @@ import pytest
 from fedssl.paths import Tree
 from fedssl.reporting.claims import write_claims
 from fedssl.reporting.predicates import heading
+from fedssl.reporting.seeds import Seeds, write_seeds
 from fedssl.reporting.tables import COLUMNS
 from fedssl.rules.maps import MapRules
 from fedssl.splits import parse_split
@@ -36,13 +37,20 @@ def rows(table: str) -> list[tuple[str, str]]:
     ]
 
 
-def claims(folder: Path, table: str, value: Callable[[str, str], float]) -> pd.Series:
-    """Return the verdicts of the shipped claims on one made-up table."""
+def claims(
+    folder: Path, table: str, value: Callable[[str, str], float], *, seeds: int = 3
+) -> pd.Series:
+    """Return the verdicts of the shipped claims on one made-up table, its seeds all alike."""
     made_up = [
         {"study": "fssuavl", "table": table, "row": row, "column": column, "verdict": "scaled"}
-        | {"measured": value(row, column), "n_seeds": 1}
+        | {"measured": value(row, column), "n_seeds": seeds}
         for row, column in rows(table)
     ]
+    by_seed = (
+        Seeds(row, column, None, dict.fromkeys("0123"[:seeds], value(row, column)))
+        for row, column in rows(table)
+    )
+    write_seeds(by_seed, folder / "table.seeds.json")
     pd.DataFrame(made_up, columns=list(COLUMNS)).to_csv(folder / "table.csv", index=False)
     published = sorted((ROOT / "config/published").glob("*.csv"))
     path = folder / "claims.csv"
@@ -60,6 +68,8 @@ def test_the_silhouettes_decide_which_encoder_clusters_better(tmp_path):
     assert better[CLUSTERS] == "holds"
     one = claims(tmp_path, "figure3", lambda row, _: 0.1 if "FVSSL ViT" in row else 0.2)
     assert one[CLUSTERS] == "fails"
+    alone = claims(tmp_path, "figure3", lambda row, _: 0.1 if "FASSL" in row else 0.2, seeds=1)
+    assert alone[CLUSTERS] == "not decidable"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +89,11 @@ def test_the_sweeps_decide_from_where_on_audio_is_best(tmp_path, table, claim, c
         30: "holds",
         100: "holds",
     }
+
+
+def test_one_seed_does_not_tell_where_it_is_best(tmp_path):
+    found = claims(tmp_path, "figure4a", lambda row, _: float(both(row)), seeds=1)
+    assert found[FROM_30] == "not decidable"
 
 
 def test_one_sweep_alone_leaves_what_is_said_of_both_undecided(tmp_path):

@@ -22,7 +22,7 @@ def task(folder, name, before, after):
         side: [metric(folder / f"{name}-{side}.json", right(count), task=name)]
         for side, count in (("before", before), ("after", after))
     }
-    return {"task": name, **files}
+    return {"task": name, "averaged": True, **files}
 
 
 def test_each_task_and_their_mean_have_a_row(tmp_path):
@@ -54,7 +54,9 @@ def test_retrieval_is_paired_by_hits(tmp_path):
         text = (tmp_path / f"{side}.json").read_text().replace('"knn"', '"retrieval"')
         (tmp_path / f"{side}.json").write_text(text)
         found[side] = [path]
-    (record,) = build_contrasts(spec([{"task": "ks2", **found}], "retrieval")).to_dict("records")
+    (record,) = build_contrasts(
+        spec([{"task": "ks2", "averaged": True, **found}], "retrieval")
+    ).to_dict("records")
     assert record["gain"] == pytest.approx(5.0) and record["low"] > 0
 
 

@@ -68,12 +68,30 @@ def only(given: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_gain_is_the_mean_over_tasks_and_seeds(tmp_path):
     # 100 -> 120 and 130 of 200 gain 10 and 15 points; 40 -> 40 gains nothing.
-    tasks = task(tmp_path, "a", [100, 100], [120, 130]), task(tmp_path, "b", [40], [40])
+    tasks = task(tmp_path, "a", [100, 100], [120, 130]), task(tmp_path, "b", [40] * 2, [40] * 2)
     record = only(spec(*tasks))
     assert record["gain"] == pytest.approx(12.5 / 2)
-    assert (record["tasks"], record["n_seeds"], record["n_eval"]) == ("a b", 1, 400)
-    assert (record["status"], record["excludes_zero"]) == ("measured", True)
-    assert 0 < record["low"] < record["gain"] < record["high"]
+    assert (record["tasks"], record["n_seeds"], record["n_eval"]) == ("a b", 2, 400)
+    assert record["status"] == "measured"
+    assert record["low"] < record["gain"] < record["high"]
+
+
+def test_seeds_that_disagree_do_not_exclude_zero(tmp_path):
+    # Gains of +5, -2 and +1 points: their mean is above zero, and surely so of these samples.
+    after = [110, 96, 102]
+    record = only(spec(task(tmp_path, "a", [100] * 3, after)))
+    assert record["gain"] == pytest.approx(4 / 3)
+    assert record["low"] < 0 < record["high"] and not record["excludes_zero"]
+    assert record["interval_over"] == "samples and seeds"
+    alone = only(spec(task(tmp_path, "b", [100], after[:1])))
+    assert alone["excludes_zero"] and alone["interval_over"] == "samples of one seed"
+
+
+def test_a_table_says_what_its_intervals_are_over(tmp_path):
+    for seeds, words in ((1, "samples of this seed only"), (2, "over samples and seeds")):
+        given = spec(task(tmp_path, "a", [100] * seeds, [120] * seeds))
+        write_gains(given, csv=tmp_path / "gains.csv", md=tmp_path / "gains.md")
+        assert words in (tmp_path / "gains.md").read_text(encoding="utf-8")
 
 
 def test_the_interval_is_paired_and_over_samples(tmp_path):

@@ -186,6 +186,7 @@ def test_parameters_are_counted_in_a_column_for_readers_only(
     scale: str, text: str, tmp_path: Path
 ) -> None:
     outputs = {kind: tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex")}
+    outputs["seeds"] = tmp_path / "table.seeds.json"
     grid = shipped(scale={"kind": scale, "note": "x"})
     spec = measured(table_spec(grid, "fssuavl_table5", Tree("r")), tmp_path, parameters=11_242_176)
     write_table(spec, published=[published("fssuavl_table5")], **outputs)
@@ -199,6 +200,7 @@ def test_parameters_are_counted_in_a_column_for_readers_only(
 
 def test_parameters_of_what_was_not_run_are_not_run(tmp_path: Path) -> None:
     outputs = {kind: tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex")}
+    outputs["seeds"] = tmp_path / "table.seeds.json"
     spec = table_spec(shipped(), "fssuavl_table5", Tree(str(tmp_path / "none")))
     write_table(spec, published=[published("fssuavl_table5")], **outputs)
     assert "| FVSSL ViT | not run (15M) | — | not run (40.83) |" in outputs["md"].read_text()

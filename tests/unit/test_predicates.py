@@ -3,9 +3,11 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
-from fedssl.reporting.predicates import Number, Outcome, cells, evaluate
+from fedssl.reporting.gaps import Number
+from fedssl.reporting.predicates import Outcome, cells, evaluate
 
 VALUES = {
     ("1", "ours", "A kNN"): 10.0,
@@ -52,7 +54,7 @@ BOTH = {"left": group("ours", ["A", "B"]), "right": group("theirs", ["A", "B"])}
 )
 def test_relations_between_one_cell_and_another(relation, by, verdict, margin):
     outcome = check(comparison(relation, by=by))
-    assert (outcome.verdict, outcome.low) == (verdict, None)
+    assert (outcome.verdict, outcome.low) == (verdict, outcome.margin)
     assert outcome.margin == pytest.approx(margin, abs=1e-9)
 
 
@@ -164,42 +166,121 @@ def test_a_missing_cell_is_named(how):
     assert "table 1: nobody, A kNN" in outcome.evidence
 
 
-def seeded(ours: float, theirs: float, error: float | None) -> dict[Any, Number]:
-    return {
-        ("1", "ours", "A kNN"): Number(ours, error),
-        ("1", "theirs", "A kNN"): Number(theirs, 0.5),
-    }
+OURS, THEIRS = ("1", "ours", "A kNN"), ("1", "theirs", "A kNN")
+SPREAD = (-1.0, 1.0, 0.0)  # points, of three seeds: t s / sqrt(3) = 2.484
+HALF = 4.30265 / math.sqrt(3)
+
+
+def seeds(value: float, *spread: float) -> Number:
+    values = {str(seed): value + own for seed, own in enumerate(spread)}
+    return Number(value, 1.5, values)
 
 
 @pytest.mark.parametrize(
     ("ours", "verdict"), [(12.0, "holds"), (9.0, "not decidable"), (5.0, "fails")]
 )
 def test_an_interval_across_the_boundary_decides_nothing(ours, verdict):
-    half = 1.96 * math.hypot(0.5, 0.5)
-    outcome = check(comparison(), seeded(ours, 8.0, 0.5))
+    numbers = {OURS: seeds(ours, *SPREAD), THEIRS: seeds(8.0, 0.0, 0.0, 0.0)}
+    outcome = check(comparison(), numbers)
     assert outcome.verdict == verdict
-    assert outcome.low == pytest.approx(ours - 8 - half)
-    assert outcome.high == pytest.approx(ours - 8 + half)
-    below = check(comparison("<"), seeded(ours, 8.0, 0.5))
+    assert (outcome.low, outcome.high) == pytest.approx(
+        (ours - 8 - HALF, ours - 8 + HALF), abs=1e-4
+    )
+    below = check(comparison("<"), numbers)
     assert (below.low, below.high) == pytest.approx((-outcome.high, -outcome.low))
 
 
 @pytest.mark.parametrize(
     ("ours", "within", "verdict"),
-    [(8.5, 2, "holds"), (8.5, 1, "not decidable"), (12, 2, "fails"), (9.9, 2, "not decidable")],
+    [(8.5, 3, "holds"), (8.5, 1, "not decidable"), (13, 2, "fails"), (9.9, 2, "not decidable")],
 )
 def test_similar_needs_the_whole_interval_within(ours, within, verdict):
-    assert check(comparison("~", within=within), seeded(ours, 8.0, 0.5)).verdict == verdict
+    numbers = {OURS: seeds(ours, *SPREAD), THEIRS: seeds(8.0, 0.0, 0.0, 0.0)}
+    assert check(comparison("~", within=within), numbers).verdict == verdict
 
 
-def test_without_spread_of_every_cell_there_is_no_interval():
-    outcome = check(comparison(), seeded(9.0, 8.0, None))
-    assert (outcome.verdict, outcome.low, outcome.high) == ("holds", None, None)
+def test_cells_are_paired_by_seed():
+    # Ours is 1 point above with each seed, however much these differ.
+    apart = (-5.0, 5.0, 0.0)
+    sure = check(comparison(), {OURS: seeds(9, *apart), THEIRS: seeds(8, *apart)})
+    assert (sure.verdict, sure.low, sure.high) == ("holds", 1, 1)
+    crossed = check(comparison(), {OURS: seeds(9, *apart), THEIRS: seeds(8, *apart[::-1])})
+    assert crossed.verdict == "not decidable"
+    # Only what both have is paired: seeds 0 and 1 here.
+    two = check(comparison(), {OURS: seeds(9, *apart[:2]), THEIRS: seeds(8, *apart)})
+    assert (two.low, two.high) == (1, 1)
+
+
+@pytest.mark.parametrize(("ours", "verdict"), [(13, "holds"), (10, "not decidable"), (3, "fails")])
+def test_one_seed_is_held_against_the_noise_of_its_samples(ours, verdict):
+    outcome = check(comparison(), {OURS: seeds(ours, 0.0), THEIRS: seeds(8.0, 0.0)})
+    assert outcome.verdict == verdict
+    assert outcome.high - outcome.margin == pytest.approx(1.96 * math.hypot(1.5, 1.5), abs=1e-3)
+
+
+def test_one_seed_of_what_is_no_accuracy_decides_nothing():
+    numbers = {OURS: Number(0.5, None, {"0": 0.5}), THEIRS: Number(0.1, None, {"0": 0.1})}
+    outcome = check(comparison(), numbers)
+    assert (outcome.verdict, outcome.low, outcome.high) == ("not decidable", None, None)
+    assert outcome.margin == 0.4 and outcome.evidence.endswith(": one seed has no interval")
+
+
+def test_a_printed_number_has_no_noise_beside_a_measured_one():
+    outcome = check(comparison(), {OURS: seeds(12.0, 0.0), THEIRS: Number(8.0)})
+    assert outcome.low == pytest.approx(4 - 1.96 * 1.5, abs=1e-3)
 
 
 def test_a_mean_is_surer_than_its_cells_and_a_cell_cancels_itself():
-    numbers = {key: Number(value, 1.0) for key, value in VALUES.items()}
+    numbers = {key: Number(value, 1.0, {"0": value}) for key, value in VALUES.items()}
     outcome = check(comparison(**BOTH), numbers)
-    assert outcome.high == pytest.approx(0.5 + 1.96 * math.sqrt(4 * 0.25))
+    assert outcome.high == pytest.approx(0.5 + 1.96 * math.sqrt(4 * 0.25), abs=1e-3)
     same = check(comparison("~", within=1, right=group("ours")), numbers)
     assert (same.verdict, same.low, same.high) == ("holds", 1, 1)
+
+
+def test_the_luck_of_a_picked_cell_counts():
+    numbers = {key: seeds(value, 0.0) for key, value in VALUES.items()}
+    picked = comparison("<", compare="max", right=group(column=["A", "B"]))
+    assert check(picked, numbers).verdict == "not decidable"
+    # Each seed picks anew: 21 of 10 and 21, or of 10 and 9, less 8.
+    numbers = {
+        OURS: seeds(10, 0, 0),
+        ("1", "ours", "B kNN"): seeds(15, 6, -6),
+        THEIRS: seeds(8, 0, 0),
+    }
+    found = check(comparison(compare="max", left=group(column=["A", "B"])), numbers)
+    assert found.margin == 7
+    assert found.high - 7 == pytest.approx(
+        12.7062 * np.std([13, 2], ddof=1) / math.sqrt(2), abs=1e-3
+    )
+
+
+def test_one_of_thirty_true_comparisons_seldom_refutes_them_all():
+    rng = np.random.default_rng(0)
+    columns = [f"c{place}" for place in range(30)]
+    claim = comparison(compare="each", left=group(column=columns), right=group("theirs", columns))
+
+    def fails(parts: dict[str, Any], gap: float) -> bool:
+        numbers = {}
+        for column in columns:
+            for row, value in (("ours", 50 + gap), ("theirs", 50.0)):
+                number = seeds(value, *rng.normal(0, 1, size=3))
+                mean = sum(number.seeds.values()) / 3
+                numbers["1", row, f"{column} kNN"] = Number(mean, 1.0, number.seeds)
+        return check(parts, numbers).verdict == "fails"
+
+    assert sum(fails(claim, 0.01) for _ in range(150)) <= 0.05 * 150
+    halves = [
+        comparison(compare="each", left=group(column=half), right=group("theirs", half))
+        for half in (columns[:20], columns[20:])
+    ]
+    assert sum(fails({"all": halves}, 0.01) for _ in range(150)) <= 0.05 * 150
+    assert fails(claim, -40.0)
+
+
+def test_what_any_suffices_for_needs_more_to_hold_and_no_more_to_fail():
+    numbers = {OURS: seeds(12.0, *SPREAD), THEIRS: seeds(8.0, 0.0, 0.0, 0.0)}
+    once = check(comparison(), numbers)
+    twice = {name: check({name: [comparison()] * 2}, numbers) for name in ("all", "any")}
+    assert twice["all"].low == once.low and twice["all"].high > once.high
+    assert twice["any"].low < once.low and twice["any"].high == once.high

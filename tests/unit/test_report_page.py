@@ -91,7 +91,7 @@ def test_every_measured_number_leads_to_its_jobs(paper_tree: ReportTree) -> None
         assert len(number["runs"]) == number["n_seeds"] == 3
         assert steps and all(step["job"] is not None for step in steps)
         is_round = number["column"].endswith(" best round")
-        assert (number["half_width"] is None) == is_round
+        assert (number["interval"] is None) == is_round
     trained = [job for job in data["jobs"] if job["rule"] == "pretrain"]
     assert trained and all(job["curves"] and job["shards"] and job["bytes_up"] for job in trained)
     assert set().union(*(job["facts"] for job in data["jobs"])) == {"resumed_after_round"}

@@ -45,7 +45,7 @@ def cell(folder: Path, seed: int, n_eval: int = 400, **values: float) -> dict[st
         path.write_text(json.dumps(metric | {"predictions": "knn.parquet"}), encoding="utf-8")
         metrics[task] = str(path)
     model = f"results/pretrain/seed{seed}/model.safetensors"
-    return {"cell": model, "metrics": {"knn": metrics}}
+    return {"seed": seed, "cell": model, "metrics": {"knn": metrics}}
 
 
 def spec(*cells: dict[str, Any], scale: str = "paper") -> dict[str, Any]:
@@ -203,7 +203,7 @@ def test_the_number_of_a_round_has_no_interval_of_an_accuracy(tmp_path):
     metric |= {"rounds": [300], "predictions": "best-round.parquet"}
     path.write_text(json.dumps(metric))
     metrics = {protocol: {"img": str(path)} for protocol in ("best-round", "chosen-round")}
-    cells = [{"cell": "model", "metrics": metrics}]
+    cells = [{"seed": 0, "cell": "model", "metrics": metrics}]
     chosen = measure(cells, "chosen-round", tasks=["img"])
     assert (chosen.value, chosen.half_width) == (300, None)
     assert measure(cells, "best-round", tasks=["img"]).half_width > 0
@@ -257,6 +257,7 @@ def written(tmp_path: Path, published: Path) -> dict[str, str]:
 
 def write(given: dict[str, Any], published: Path, *, folder: Path) -> dict[str, str]:
     outputs = {kind: folder / f"tables/out.{kind}" for kind in ("csv", "md", "tex")}
+    outputs["seeds"] = folder / "tables/out.seeds.json"
     write_table(given, published=[published], **outputs)
     return {kind: path.read_text(encoding="utf-8") for kind, path in outputs.items()}
 

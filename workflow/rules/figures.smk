@@ -40,6 +40,7 @@ rule silhouettes:
         ),
         md="<results>/tables/{figure}.md",
         tex="<results>/tables/{figure}.tex",
+        seeds="<results>/tables/{figure}.seeds.json",
         provenance="<results>/tables/{figure}.provenance.json",
     log:
         "<logs>/silhouettes/{figure}.log",

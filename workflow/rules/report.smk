@@ -11,6 +11,7 @@ rule table:
         ),
         md="<results>/tables/{table}.md",
         tex="<results>/tables/{table}.tex",
+        seeds="<results>/tables/{table}.seeds.json",
         provenance="<results>/tables/{table}.provenance.json",
     log:
         "<logs>/table/{table}.log",
@@ -150,6 +151,7 @@ rule claims:
         schema=f"{BASE}/config/schemas/claims.schema.json",
         published=sorted(map(str, (BASE / "config/published").glob("*.csv"))),
         tables=[*map(TREE.table, REPORT.tables), *MAPS.tables],
+        seeds=[*map(TREE.table_seeds, [*REPORT.tables, *MAPS.figures])],
     output:
         csv=report("<results>/claims.csv", **shown("claims", "claims", "Claims")),
         provenance="<results>/claims.provenance.json",

@@ -9,4 +9,5 @@ with job(snakemake, **snakemake.params.spec):
         csv=snakemake.output.csv,
         md=snakemake.output.md,
         tex=snakemake.output.tex,
+        seeds=snakemake.output.seeds,
     )

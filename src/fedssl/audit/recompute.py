@@ -23,7 +23,7 @@ from fedssl.reporting.tables import write_table
 
 _METRIC_KEYS = {"value", "n_eval", "predictions", "protocol", "metric"}
 # What decides the digits of a table and the bytes of a page.
-_DECISIVE = ("jinja2", "numpy", "pandas", "pillow")
+_DECISIVE = ("jinja2", "numpy", "pandas", "pillow", "scipy")
 
 
 def recomputed(record: Record, chain: Chain) -> Iterator[Finding | Note]:
@@ -154,13 +154,17 @@ def text_of(path: Path) -> str:
 
 def _table(record: Record, folder: Path) -> None:
     published = [path for path in record.files("inputs") if path.parent.name == "published"]
-    names = {path.suffix[1:]: folder / path.name for path in record.files("outputs")}
-    write_table(record.relocated(record.settings), published=published, **names)
+    write_table(record.relocated(record.settings), published=published, **_names(record, folder))
 
 
 def _from_settings(write: Callable[..., None], record: Record, folder: Path) -> None:
-    names = {path.suffix[1:]: folder / path.name for path in record.files("outputs")}
-    write(record.relocated(record.settings), **names)
+    write(record.relocated(record.settings), **_names(record, folder))
+
+
+def _names(record: Record, folder: Path) -> dict[str, Path]:
+    """Return where a table's files go, by the names that its writer has for them."""
+    kinds = {path: path.suffix[1:].replace("json", "seeds") for path in record.files("outputs")}
+    return {kind: folder / path.name for path, kind in kinds.items()}
 
 
 def _claims(record: Record, folder: Path) -> None:
@@ -168,7 +172,7 @@ def _claims(record: Record, folder: Path) -> None:
     write_claims(
         next(path for path in inputs if path.name == "claims.yaml"),
         [path for path in inputs if path.parent.name == "published"],
-        tables=[path for path in inputs if path.parent.name == "tables"],
+        tables=[path for path in inputs if path.match("tables/*.csv")],
         path=folder / "claims.csv",
     )
 

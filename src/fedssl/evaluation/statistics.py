@@ -1,38 +1,65 @@
-"""How sure a measured accuracy is: half-widths over samples and seeds, paired bootstrap."""
+"""How sure a measured accuracy or gain is: intervals over samples and seeds."""
 
 from collections.abc import Sequence
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit  # type: ignore[import-untyped]
 
-_NORMAL_95 = 1.96  # two-sided 95 % quantile of the normal distribution
+ALPHA = 0.05  # of a 95 % interval
 
 
-def half_width(value_percent: float, n_eval: int, *, values_over_seeds: Sequence[float]) -> float:
-    """Return the 95 % half-width of one accuracy, in points.
+def critical(alpha: float = ALPHA, *, degrees: float = inf) -> float:
+    """Return Student's two-sided quantile; with infinite degrees of freedom the normal one."""
+    return float(stdtrit(degrees, 1 - alpha / 2))
 
-    1.96 sqrt(p (1 - p) / n + s^2 / k): p over n binomial samples, s the standard deviation over
-    k seeds (0 for one seed). Seeds share the evaluation samples, so the first term is undivided.
+
+def seed_half_width(values_over_seeds: Sequence[float], *, alpha: float = ALPHA) -> float:
+    """Return the half-width t s / sqrt(k) of a mean over k seeds, t of k - 1 degrees of freedom.
+
+    0 for one seed, which says nothing of others.
     """
-    return average_half_width([value_percent], [n_eval], averages_over_seeds=values_over_seeds)
+    k = len(values_over_seeds)
+    if k < 2:
+        return 0.0
+    spread = float(np.std(np.asarray(values_over_seeds, dtype=np.float64), ddof=1))
+    return critical(alpha, degrees=k - 1) * spread / sqrt(k)
 
 
-def average_half_width(
+def accuracy_interval(
     values_percent: Sequence[float],
     n_evals: Sequence[int],
     *,
     averages_over_seeds: Sequence[float],
-) -> float:
-    """Return the 95 % half-width, in points, of an average of several tasks' accuracies.
+) -> tuple[float, float]:
+    """Return the 95 % interval, in percent, of an average of several tasks' accuracies.
 
-    Tasks have their own samples, so the binomial variances add: sum_t p_t (1 - p_t) / n_t / T^2.
+    Over samples it is Wilson's of each task. Tasks have their own samples, so their distances from
+    the value add in squares (Zou and Donner 2008), as does the half-width over seeds, which share
+    the samples. It never leaves 0 to 100.
     """
-    p = np.asarray(values_percent, dtype=np.float64) / 100
-    sampling = np.sum(p * (1 - p) / np.asarray(n_evals)) / len(p) ** 2
-    seeds = np.asarray(averages_over_seeds, dtype=np.float64) / 100
-    spread = np.var(seeds, ddof=1) / len(seeds) if len(seeds) > 1 else 0.0
-    return float(100 * _NORMAL_95 * np.sqrt(sampling + spread))
+    values = np.asarray(values_percent, dtype=np.float64)
+    low, high = _wilson(values / 100, np.asarray(n_evals))
+    value, seeds = values.mean(), seed_half_width(averages_over_seeds)
+    below, above = (np.hypot(_averaged(end - values), seeds) for end in (low, high))
+    return max(0.0, float(value - below)), min(100.0, float(value + above))
+
+
+def _wilson(
+    p: NDArray[np.float64], n: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Wilson's 95 % interval, in percent, of shares `p` of `n` samples."""
+    z = critical()
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return 100 * (centre - half), 100 * (centre + half)
+
+
+def _averaged(distances: NDArray[np.float64]) -> float:
+    """Return the distance of a mean from independent distances of its parts."""
+    return float(np.sqrt(np.sum(distances**2)) / len(distances))
 
 
 def paired_bootstrap(
@@ -42,45 +69,44 @@ def paired_bootstrap(
     resamples: int,
     seed: int,
 ) -> tuple[float, float, float]:
-    """Return the gain of b over a and its percentile 95 % interval, in points.
+    """Return the gain of b over a and its 95 % interval, in points.
 
-    The gain is the mean over tasks, equally weighted, of the difference in accuracy. Samples are
-    resampled in pairs within each task; seeds of one task are resampled together and averaged.
+    The gain is the mean over tasks, equally weighted, of the difference in accuracy. Over samples
+    the interval is a percentile bootstrap: they are resampled in pairs within each task, seeds
+    averaged. The half-width of the seeds' own gains is added to it in squares.
 
     Args:
         correct_a: Per task, whether each sample was right: (samples,) or (seeds, samples).
-        correct_b: The same samples in the same order; the number of seeds may differ.
+        correct_b: The same samples in the same order, and the same seeds.
         resamples: Number of bootstrap resamples.
         seed: Of the resampling; each task draws its own stream.
 
     Raises:
-        ValueError: a and b have other tasks or samples, or a task has none.
+        ValueError: a and b have other tasks, seeds or samples, or a task has none.
     """
     differences = [_difference(a, b) for a, b in zip(correct_a, correct_b, strict=True)]
     if not differences:
         raise ValueError("A gain needs at least one task; none was given.")
     streams = np.random.SeedSequence(seed).spawn(len(differences))
     means = [
-        _resampled_means(difference, resamples, rng=np.random.default_rng(stream))
+        _resampled_means(difference.mean(axis=0), resamples, rng=np.random.default_rng(stream))
         for difference, stream in zip(differences, streams, strict=True)
     ]
-    gain = np.mean([difference.mean() for difference in differences])
     low, high = np.percentile(np.mean(means, axis=0), [2.5, 97.5])
-    return float(100 * gain), float(100 * low), float(100 * high)
+    gains = np.mean([difference.mean(axis=1) for difference in differences], axis=0)
+    gain, seeds = gains.mean(), seed_half_width(gains)
+    below, above = np.hypot(gain - low, seeds), np.hypot(high - gain, seeds)
+    return float(100 * gain), float(100 * (gain - below)), float(100 * (gain + above))
 
 
 def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
-    """Return each sample's gain, averaged over seeds."""
-    mean_a, mean_b = _mean_over_seeds(a), _mean_over_seeds(b)
-    if mean_a.shape != mean_b.shape or mean_a.size == 0:
-        raise ValueError(f"A task pairs {mean_a.size} with {mean_b.size} samples.")
-    difference: NDArray[np.float64] = mean_b - mean_a
+    """Return each seed's gain on each sample: (seeds, samples)."""
+    after, before = (np.atleast_2d(np.asarray(side, dtype=np.float64)) for side in (b, a))
+    if after.shape != before.shape or after.size == 0:
+        pairs = " with ".join("{} seeds of {}".format(*side.shape) for side in (before, after))
+        raise ValueError(f"A task pairs {pairs} samples.")
+    difference: NDArray[np.float64] = after - before
     return difference
-
-
-def _mean_over_seeds(correct: NDArray[Any]) -> NDArray[np.float64]:
-    mean: NDArray[np.float64] = np.atleast_2d(np.asarray(correct, dtype=np.float64)).mean(axis=0)
-    return mean
 
 
 def _resampled_means(

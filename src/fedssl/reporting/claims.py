@@ -1,7 +1,6 @@
 """What the papers say of their numbers, tested on theirs and on ours."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,10 @@ import pandas as pd
 from fedssl.errors import UserError
 from fedssl.files import atomic_write
 from fedssl.reporting.entries import read_entries
-from fedssl.reporting.predicates import Key, Number, Outcome, cells, evaluate, heading
+from fedssl.reporting.gaps import Key, Number
+from fedssl.reporting.predicates import Outcome, cells, evaluate, heading
 from fedssl.reporting.published import read_published
+from fedssl.reporting.seeds import Seeds, read_seeds
 from fedssl.reporting.tables import COLUMNS as TABLE_COLUMNS
 
 COLUMNS = (
@@ -56,7 +57,8 @@ def write_claims(
     Args:
         claims: The claims, as `read_claims` takes them.
         published: All files of published numbers.
-        tables: Table CSVs; those that do not exist count as not run.
+        tables: Table CSVs, with what each seed measured beside them; those that do not exist count
+            as not run.
         path: Where the CSV goes.
     """
     existing = [table for table in map(Path, tables) if table.is_file()]
@@ -77,20 +79,21 @@ def read_claims(path: str | Path) -> list[dict[str, Any]]:
     claims = read_entries(path)
     for claim in claims:
         try:
-            cells(claim["predicate"])
+            for name in {"predicate", "measured"} & set(claim):
+                cells(claim[name])
         except ValueError as mismatch:
             raise UserError(f"{path}: claim {claim['id']}: {mismatch}.") from mismatch
     return claims
 
 
 def measured_numbers(tables: Iterable[str | Path]) -> dict[str, dict[Key, Number]]:
-    """Return the measured cells of table CSVs by study, with their standard error over seeds.
+    """Return the measured cells of table CSVs by study, with the values of their seeds.
 
     A row that the paper compares with and nobody reruns (verdict published-only) counts with its
     published number.
 
     Raises:
-        UserError: A file lacks a column of a table CSV.
+        UserError: A file lacks a column of a table CSV, or the file of its seeds or one of these.
     """
     studies: dict[str, dict[Key, Number]] = {}
     for path in tables:
@@ -98,12 +101,11 @@ def measured_numbers(tables: Iterable[str | Path]) -> dict[str, dict[Key, Number
         lacking = [column for column in TABLE_COLUMNS if column not in frame]
         if lacking:
             raise UserError(f"{path} lacks the columns {', '.join(lacking)} of a table CSV.")
+        seeds = read_seeds(path)
         for record in frame.to_dict("records"):
-            only = record["verdict"] == "published-only"
-            value = record["published"] if only else record["measured"]
-            if pd.notna(value):
+            number = _number(record, seeds, path)
+            if number is not None:
                 key = (record["table"], record["row"], record["column"])
-                number = Number(value, _error(record, only), record["verdict"] == "scaled")
                 studies.setdefault(record["study"], {})[key] = number
     return studies
 
@@ -125,10 +127,22 @@ def check_claims(
     return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(_DTYPES)
 
 
-def _error(record: Mapping[Any, Any], published_only: bool) -> float | None:
-    if published_only:
-        return 0.0
-    return None if pd.isna(record["std"]) else record["std"] / sqrt(record["n_seeds"])
+def _number(
+    record: Mapping[Any, Any], seeds: Mapping[tuple[str, str], Seeds], path: str | Path
+) -> Number | None:
+    """Return a cell of a table; None for one that was not run."""
+    if record["verdict"] == "published-only":
+        return Number(record["published"])
+    if pd.isna(record["measured"]):
+        return None
+    own = seeds.get((record["row"], record["column"]))
+    if own is None:
+        raise UserError(
+            f"{path} has a number of {record['row']}, {record['column']}, of which the seeds "
+            "beside it say nothing; write the table again."
+        )
+    scaled = record["verdict"] == "scaled"
+    return Number(record["measured"], own.error, own.values, scaled=scaled)
 
 
 def _printed_numbers(published: pd.DataFrame) -> dict[str, dict[Key, Number]]:
@@ -165,12 +179,13 @@ def _check_tabulated(claim: Claim, numbers: Mapping[Key, Number]) -> None:
 
 
 def _measured(claim: Claim, numbers: Mapping[Key, Number]) -> dict[str, Any]:
-    used = cells(claim["predicate"])
+    predicate = claim.get("measured", claim["predicate"])
+    used = cells(predicate)
     missing = [key for key in used if key not in numbers]
     if missing:
         outcome = Outcome(NOT_RUN, None, None, None, f"{len(missing)} of {len(used)} cells not run")
     else:
-        outcome = evaluate(claim["predicate"], numbers, precision=_MEASURED)
+        outcome = evaluate(predicate, numbers, precision=_MEASURED)
     return {
         "measured": outcome.verdict,
         "measured_margin": outcome.margin,

@@ -26,6 +26,9 @@ def write_contrasts(spec: Mapping[str, Any], *, csv: str | Path, md: str | Path)
 def build_contrasts(spec: Mapping[str, Any]) -> pd.DataFrame:
     """Return one row per contrast and task, and one for the mean over tasks, with `COLUMNS`.
 
+    A second split of a dataset has a row of its own and no part in the mean, which would else
+    count its dataset twice.
+
     `gain` is after less before as `paired_gain.measure` gives it; `status` is measured, scaled
     or, where a cell has no score, not-run.
 
@@ -39,8 +42,9 @@ def build_contrasts(spec: Mapping[str, Any]) -> pd.DataFrame:
 def _records(spec: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     done = "measured" if spec["scale"] == "paper" else "scaled"
     groups = {task["task"]: [task] for task in row["tasks"]}
-    if len(groups) > 1:
-        groups[AVERAGE] = row["tasks"]
+    averaged = [task for task in row["tasks"] if task["averaged"]]
+    if len(averaged) > 1:
+        groups[AVERAGE] = averaged
     for name, tasks in groups.items():
         record = {"study": spec["study"], "row": row["row"], "task": name}
         gain = paired_gain.measure(tasks, protocol=spec["protocol"])
@@ -55,11 +59,13 @@ def _grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
         (record["row"], record["task"], *paired_gain.gain_texts(record))
         for record in frame.to_dict("records")
     )
-    legend = f"Gain: points of {PROTOCOL_LABELS[spec['protocol']]}; {paired_gain.INTERVAL}."
+    legend = f"Gain: points of {PROTOCOL_LABELS[spec['protocol']]}."
+    mean = "A second split of a dataset is left out of the mean."
+    interval = paired_gain.interval_note(frame["n_seeds"].max())
     return Grid(
         title=f"{spec['study']}: {spec['title']}{scale_mark(spec)}",
         header=("row", "task", "n_eval", "gain", "95 % interval", "excludes 0"),
         rows=rows,
         footer=(),
-        notes=(legend, *scale_notes(spec)),
+        notes=(legend, mean, interval, *scale_notes(spec)),
     )

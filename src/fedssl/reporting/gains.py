@@ -26,8 +26,8 @@ def build_gains(spec: Mapping[str, Any]) -> pd.DataFrame:
     """Return one row per comparison, with the columns `COLUMNS`.
 
     `gain` is in points of kNN top-1 accuracy: the mean over tasks, equally weighted, of trained
-    less random init, seeds averaged. `low` and `high` bound its 95 % interval by paired bootstrap
-    over samples. `status` is measured, scaled or, where a file is missing, not-run.
+    less random init, and its interval as `paired_gain.measure` gives them. `status` is measured,
+    scaled or, where a file is missing, not-run.
 
     Raises:
         UserError: Trained and random init were not evaluated on the same samples.
@@ -53,16 +53,14 @@ def _record(spec: Mapping[str, Any], comparison: Mapping[str, Any]) -> dict[str,
 def _grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
     header = ("row", "modality", "pretrained on it", "tasks", "n_eval", "gain", "95 % interval")
     rows = tuple(_grid_row(record) for record in frame.to_dict("records"))
-    legend = (
-        "Gain: points of kNN top-1 accuracy over the same encoder at random, mean over tasks; "
-        f"{paired_gain.INTERVAL}."
-    )
+    legend = "Gain: points of kNN top-1 accuracy over the same encoder at random, mean over tasks."
+    interval = paired_gain.interval_note(frame["n_seeds"].max())
     return Grid(
         title=f"{spec['study']}: gain over random init{scale_mark(spec)}",
         header=(*header, "excludes 0"),
         rows=rows,
         footer=(),
-        notes=(legend, *scale_notes(spec)),
+        notes=(legend, interval, *scale_notes(spec)),
     )
 
 

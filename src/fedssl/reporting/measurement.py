@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from fedssl.errors import UserError
-from fedssl.evaluation.statistics import average_half_width
+from fedssl.evaluation.statistics import accuracy_interval, critical
 from fedssl.reporting.metrics import Metric, read_metric
 
 
@@ -15,17 +16,25 @@ from fedssl.reporting.metrics import Metric, read_metric
 class Measurement:
     """A mean over seeds of an average over tasks, in percent and points.
 
-    `half_width` is that of the 95 % interval, None for the number of a round, which is no
-    accuracy; `std` is over seeds, None for one; `n_eval` counts the samples of all tasks; `cells`
-    has one path to rerun per seed.
+    `std` is over seeds, None for one; `n_eval` counts the samples of all tasks; `interval` is the
+    95 % interval over samples and seeds and `error` the standard error over samples alone, both
+    None for the number of a round, which is no accuracy; `seeds` has each seed's value and `cells`
+    a path to rerun per seed.
     """
 
     value: float
     std: float | None
     n_seeds: int
     n_eval: int
-    half_width: float | None
+    interval: tuple[float, float] | None
+    error: float | None
+    seeds: Mapping[str, float]
     cells: tuple[str, ...]
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of the interval's width, in points."""
+        return None if self.interval is None else (self.interval[1] - self.interval[0]) / 2
 
 
 def measure(
@@ -34,7 +43,7 @@ def measure(
     """Return the mean over the seeds that have every task; None where no seed has.
 
     Args:
-        cells: One per seed: its path, and its metric file per protocol and task.
+        cells: One per seed: the seed, its path, and its metric file per protocol and task.
         protocol: Which metric files to read.
         tasks: What to average; no task gives no number.
 
@@ -53,17 +62,24 @@ def measure(
     averages = [mean(metric.value for metric in metrics) for metrics in seeds]
     n_evals = [_common_n_eval(metrics) for metrics in by_task]
     means = [mean(metric.value for metric in metrics) for metrics in by_task]
+    interval = partial(accuracy_interval, means, n_evals)
+    is_round = protocol == "chosen-round"
     return Measurement(
         value=mean(averages),
         std=stdev(averages) if len(averages) > 1 else None,
         n_seeds=len(averages),
         n_eval=sum(n_evals),
-        half_width=None
-        if protocol == "chosen-round"
-        else average_half_width(means, n_evals, averages_over_seeds=averages),
+        interval=None if is_round else interval(averages_over_seeds=averages),
+        error=None if is_round else _error(*interval(averages_over_seeds=[])),
+        seeds={str(cell["seed"]): v for (cell, _), v in zip(complete, averages, strict=True)},
         # Random init has no cell: its metric files are what can be rerun.
         cells=tuple(cell["cell"] or " ".join(map(str, paths)) for cell, paths in complete),
     )
+
+
+def _error(low: float, high: float) -> float:
+    """Return the standard error behind an interval over samples."""
+    return (high - low) / 2 / critical()
 
 
 def _metric_paths(cell: Mapping[str, Any], protocol: str, *, tasks: Sequence[str]) -> list[Path]:

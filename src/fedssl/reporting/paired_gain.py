@@ -12,7 +12,7 @@ from fedssl.errors import UserError
 from fedssl.evaluation.statistics import paired_bootstrap
 from fedssl.reporting.metrics import read_metric, read_samples
 
-COLUMNS = ("n_seeds", "n_eval", "gain", "low", "high", "excludes_zero")
+COLUMNS = ("n_seeds", "n_eval", "gain", "low", "high", "interval_over", "excludes_zero")
 DTYPES = {
     "n_seeds": "Int64",
     "n_eval": "Int64",
@@ -23,20 +23,20 @@ DTYPES = {
 }
 _RESAMPLES = 10_000
 _SEED = 0
-INTERVAL = (
-    f"the interval is a paired bootstrap over samples ({_RESAMPLES} resamples, seeds averaged)"
-)
+ONE_SEED, SEEDS = "samples of one seed", "samples and seeds"
 
 
 def measure(tasks: Sequence[Mapping[str, Any]], *, protocol: str) -> dict[str, Any] | None:
     """Return `COLUMNS` of the gain from before to after; None where a file is missing.
 
     `gain` is in points of the protocol's accuracy: the mean over tasks, equally weighted, seeds
-    averaged. `low` and `high` bound its 95 % interval by paired bootstrap over samples. Seeds are
-    paired by their shards, which all cells of a seed share.
+    averaged. `low` and `high` bound its 95 % interval, by paired bootstrap over samples and by the
+    spread of the seeds' own gains; of one seed over its samples only, as `interval_over` says.
+    Seeds are paired by their shards, which all cells of a seed share.
 
     Args:
-        tasks: Each with its name `task` and metric files `before` and `after`, one a seed.
+        tasks: Each with its name `task` and metric files `before` and `after`, one a seed, in the
+            same order.
         protocol: Which one the files are of.
 
     Raises:
@@ -48,14 +48,30 @@ def measure(tasks: Sequence[Mapping[str, Any]], *, protocol: str) -> dict[str, A
     pairs = [_correct(task, protocol=protocol) for task in tasks]
     before, after = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     gain, low, high = paired_bootstrap(before, after, resamples=_RESAMPLES, seed=_SEED)
+    n_seeds = len(after[0])
     return {
-        "n_seeds": min(len(correct) for correct in after),
+        "n_seeds": n_seeds,
         "n_eval": sum(correct.shape[1] for correct in after),
         "gain": gain,
         "low": low,
         "high": high,
+        "interval_over": SEEDS if n_seeds > 1 else ONE_SEED,
         "excludes_zero": low > 0 or high < 0,
     }
+
+
+def interval_note(n_seeds: int) -> str:
+    """Return what the intervals of a table of so many seeds (0: none ran) cover, as a sentence."""
+    samples = f"paired bootstrap over samples, {_RESAMPLES:,} resamples"
+    if n_seeds < 2:
+        return (
+            f"With one seed the 95 % interval is over the samples of this seed only ({samples}) "
+            "and says nothing of other seeds."
+        )
+    return (
+        f"The 95 % interval is over samples and seeds: {samples}, and Student's t of the seeds' "
+        "own gains, half-widths added in squares."
+    )
 
 
 def gain_texts(record: Mapping[Any, Any]) -> tuple[str, str, str, str]:

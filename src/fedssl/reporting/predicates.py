@@ -6,40 +6,36 @@ list and `over` names a row whose number in the same column is subtracted. `comp
 sides meet: `each` cell with its counterpart (or with the only one), or their `mean`, `max` or
 `min`. The relation is between left and right plus `by` points; `~` allows `within` points, `=`
 the precision of the numbers. Without `right`, left is compared with `by` alone.
+
+Of many comparisons one fails by chance alone, though all are true. So where all of them must hold,
+each of m must fail at level 5 %/m for the whole to fail (Bonferroni), and holds at 5 %; where any
+of them suffices, the other way round.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from math import sqrt
 from typing import Any
 
+from fedssl.evaluation.statistics import ALPHA
+from fedssl.reporting.evidence import cell_name, sentence
+from fedssl.reporting.gaps import Key, Numbers, Sides, Sum, cells_of, gap, half_width
 from fedssl.reporting.published import PROTOCOL_LABELS
 
-Key = tuple[str, str, str]  # table, row, and column as the table CSVs head it
 Predicate = Mapping[str, Any]
-Sum = Mapping[Key, float]  # a number made of cells: how often it counts each
 
 HOLDS, FAILS, NOT_DECIDABLE = "holds", "fails", "not decidable"
 _STRENGTH = {FAILS: 0, NOT_DECIDABLE: 1, HOLDS: 2}
-_NORMAL_95 = 1.96  # two-sided 95 % quantile of the normal distribution
 _DIGITS = 9  # smaller differences are floating-point error
 
 
 @dataclass(frozen=True)
-class Number:
-    """A cell's value, its standard error over seeds (None if unknown) and whether scaled.
+class Levels:
+    """The levels, two-sided, at which a comparison must hold and must fail."""
 
-    Values are percent; of figure 3, which claims only order, silhouettes from -1 to 1.
-    """
-
-    value: float
-    error: float | None = None
-    scaled: bool = False
-
-
-Numbers = Mapping[Key, Number]
+    holds: float = ALPHA
+    fails: float = ALPHA
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,8 @@ class Outcome:
     """A verdict, and the comparison that decided it.
 
     `margin` is by how many points that comparison holds, negative where it fails; None where it
-    lacks a cell. `low` and `high` bound the margin's 95 % interval over seeds; None where a cell
-    has no spread over seeds.
+    lacks a cell. `low` is what decides that it holds, the lower bound of the margin, and `high`
+    that it fails, the upper one, each at its level; None where there is no interval.
     """
 
     verdict: str
@@ -69,32 +65,58 @@ def cells(predicate: Predicate) -> list[Key]:
     Raises:
         ValueError: The sides of an `each` do not match, or nothing is left to compare.
     """
-    sides = [side for part in _comparisons(predicate) for side in _sides(part)]
-    return list(dict.fromkeys(key for side in sides for number in side for key in number))
+    found = [key for part in _comparisons(predicate) for key in cells_of(_sides(part))]
+    return list(dict.fromkeys(found))
 
 
 def evaluate(predicate: Predicate, numbers: Numbers, *, precision: float) -> Outcome:
     """Return whether a predicate holds, fails or is not decidable, and why.
 
-    A comparison that lacks a cell is not decidable. Where all its cells have a spread over seeds,
-    it is not decidable either while its 95 % interval (1.96 standard errors, cells taken as
-    independent) reaches across the boundary between holding and failing.
+    A comparison is not decidable where it lacks a cell or an interval, or while its interval
+    (`fedssl.reporting.gaps.half_width`) reaches across the boundary between holding and failing.
 
     Args:
         predicate: As `claims.schema.json` describes it.
         numbers: The cells that are known.
         precision: How far apart, in points, numbers may be that `=` calls equal.
     """
+    return _evaluate(predicate, numbers, precision=precision, levels=Levels())
+
+
+def _evaluate(
+    predicate: Predicate, numbers: Numbers, *, precision: float, levels: Levels
+) -> Outcome:
     for name, choose in (("all", min), ("any", max)):
         if name in predicate:
-            parts = [evaluate(part, numbers, precision=precision) for part in predicate[name]]
-            return choose(parts, key=_strength)
+            outcomes = []
+            for part in predicate[name]:
+                own = _share(levels, name, _count(part) / _count(predicate))
+                outcomes.append(_evaluate(part, numbers, precision=precision, levels=own))
+            return choose(outcomes, key=_strength)
     rule = {"within": precision, "by": 0.0, **predicate}
-    left, right = _sides(predicate)
-    if predicate["compare"] != "each":
-        left, right = (_reduced(side, predicate["compare"], numbers) for side in (left, right))
-    pairs = zip(left, right, strict=True)
-    return min((_decide(rule, pair, numbers) for pair in pairs), key=_strength)
+    pairs = _pairs(predicate)
+    levels = _share(levels, "all", 1 / len(pairs))
+    return min((_decide(rule, pair, numbers, levels=levels) for pair in pairs), key=_strength)
+
+
+def _share(levels: Levels, name: str, share: float) -> Levels:
+    """Return the levels of a part of `all`, one failure of which suffices, or of `any`."""
+    if name == "all":
+        return Levels(levels.holds, levels.fails * share)
+    return Levels(levels.holds * share, levels.fails)
+
+
+def _count(predicate: Predicate) -> int:
+    """Return how many pairs of sides a predicate compares."""
+    return sum(len(_pairs(part)) for part in _comparisons(predicate))
+
+
+def _pairs(comparison: Predicate) -> list[Sides]:
+    """Return what a comparison holds against what: one pair, or of an `each` several."""
+    left, right = _sides(comparison)
+    if comparison["compare"] != "each":
+        return [(left, right)]
+    return [([one], [other]) for one, other in zip(left, right, strict=True)]
 
 
 def _strength(outcome: Outcome) -> tuple[int, float]:
@@ -152,34 +174,23 @@ def _is(number: Sum, exception: Mapping[str, str]) -> bool:
     return exception.items() <= {"row": row, "column": column}.items()
 
 
-def _reduced(side: Sequence[Sum], how: str, numbers: Numbers) -> list[Sum]:
-    """Return one number for a side; where a cell lacks, the mean, which names them all."""
-    known = all(key in numbers for number in side for key in number)
-    if how != "mean" and known:
-        values = [_value(number, numbers) for number in side]
-        return [side[values.index(max(values) if how == "max" else min(values))]]
-    total: dict[Key, float] = {}
-    for number in side:
-        for key, weight in number.items():
-            total[key] = total.get(key, 0.0) + weight / len(side)
-    return [total]
-
-
-def _decide(rule: Predicate, pair: tuple[Sum, Sum], numbers: Numbers) -> Outcome:
-    left, right = pair
-    missing = [key for key in {**left, **right} if key not in numbers]
+def _decide(rule: Predicate, sides: Sides, numbers: Numbers, *, levels: Levels) -> Outcome:
+    missing = [key for key in cells_of(sides) if key not in numbers]
     if missing:
-        names = "; ".join(_name(key) for key in missing)
+        names = "; ".join(map(cell_name, missing))
         return Outcome(NOT_DECIDABLE, None, None, None, f"missing: {names}")
-    gap = _value(left, numbers) - _value(right, numbers) - rule["by"]
-    half = _half_width(left, right, numbers)
-    margin = _margins(rule, gap, gap)[0]
-    low, high = _margins(rule, gap - (half or 0.0), gap + (half or 0.0))
+    how = "mean" if rule["compare"] == "each" else rule["compare"]
+    middle = gap(sides, how, numbers) - rule["by"]
+    margin = _margins(rule, middle, middle)[0]
+    evidence = sentence({**rule, "compare": how}, sides, numbers)
+    at_holds = half_width(sides, how, numbers, alpha=levels.holds)
+    at_fails = half_width(sides, how, numbers, alpha=levels.fails)
+    if at_holds is None or at_fails is None:
+        return Outcome(NOT_DECIDABLE, margin, None, None, f"{evidence}: one seed has no interval")
+    low = _margins(rule, middle - at_holds, middle + at_holds)[0]
+    high = _margins(rule, middle - at_fails, middle + at_fails)[1]
     verdict = _verdict(low, high, strict=rule["relation"] in (">", "<"))
-    evidence = ("not " if verdict == FAILS else "") + _evidence(rule, pair, numbers)
-    if half is None:
-        return Outcome(verdict, margin, None, None, evidence)
-    return Outcome(verdict, margin, low, high, evidence)
+    return Outcome(verdict, margin, low, high, ("not " if verdict == FAILS else "") + evidence)
 
 
 def _margins(rule: Predicate, low: float, high: float) -> tuple[float, float]:
@@ -196,48 +207,3 @@ def _verdict(low: float, high: float, *, strict: bool) -> str:
     if low > 0 or (low == 0 and not strict):
         return HOLDS
     return FAILS if high < 0 or (high == 0 and strict) else NOT_DECIDABLE
-
-
-def _value(number: Sum, numbers: Numbers) -> float:
-    return sum(weight * numbers[key].value for key, weight in number.items())
-
-
-def _half_width(left: Sum, right: Sum, numbers: Numbers) -> float | None:
-    """Return the gap's 95 % half-width over seeds; None unless every cell has a spread."""
-    weights = {key: left.get(key, 0.0) - right.get(key, 0.0) for key in {**left, **right}}
-    variance = 0.0
-    for key, weight in weights.items():
-        error = numbers[key].error
-        if error is None:
-            return None
-        variance += (weight * error) ** 2
-    return _NORMAL_95 * sqrt(variance)
-
-
-def _evidence(rule: Predicate, pair: tuple[Sum, Sum], numbers: Numbers) -> str:
-    left, right = (
-        f"{_shown(_value(side, numbers))} ({_text(side)})" if side else "" for side in pair
-    )
-    by = f"{rule['by']:+g}" if rule["by"] or not right else ""
-    within = f"within {rule['within']:g}" if rule["relation"] in ("=", "~") else ""
-    return " ".join(part for part in (left, rule["relation"], right, by, within) if part)
-
-
-def _shown(value: float) -> str:
-    """Return a percentage with two decimals, and what may be a silhouette with four."""
-    return f"{value:.2f}" if abs(value) > 1 else f"{value:.4f}"
-
-
-def _text(number: Sum) -> str:
-    names = [_name(key) for key in number]
-    if len(names) == 1:
-        return names[0]
-    if len(names) == 2 and min(number.values()) < 0:
-        return " less ".join(names)
-    return f"from {len(names)} cells, the first {names[0]}"
-
-
-def _name(key: Key) -> str:
-    table, row, column = key
-    place = f"table {table}" if table.isdecimal() else table or "prose"
-    return f"{place}: {row}, {column}"

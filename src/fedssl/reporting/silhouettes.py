@@ -9,6 +9,7 @@ import pandas as pd
 
 from fedssl.errors import UserError
 from fedssl.files import read_json
+from fedssl.reporting.seeds import Seeds, write_seeds
 from fedssl.reporting.tables import COLUMNS, DTYPES, write_frame
 
 _COLUMNS = {
@@ -24,10 +25,16 @@ _NOTE = (
 
 
 def write_silhouettes(
-    spec: Mapping[str, Any], *, csv: str | Path, md: str | Path, tex: str | Path
+    spec: Mapping[str, Any],
+    *,
+    csv: str | Path,
+    md: str | Path,
+    tex: str | Path,
+    seeds: str | Path,
 ) -> None:
-    """Write the table behind a figure of maps as CSV, Markdown and LaTeX."""
+    """Write the table behind a figure of maps as CSV, Markdown and LaTeX, and its seeds."""
     write_frame(build_silhouettes(spec), spec, notes=[_NOTE], csv=csv, md=md, tex=tex)
+    write_seeds(_seeds(spec["panels"]), seeds)
 
 
 def build_silhouettes(spec: Mapping[str, Any]) -> pd.DataFrame:
@@ -41,6 +48,19 @@ def build_silhouettes(spec: Mapping[str, Any]) -> pd.DataFrame:
     """
     records = [record for panel in spec["panels"] for record in _records(spec, panel)]
     return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(DTYPES)
+
+
+def _seeds(panels: Sequence[Mapping[str, Any]]) -> Iterator[Seeds]:
+    for panel in panels:
+        by_seed = {str(cell["seed"]): _silhouettes(cell) for cell in panel["cells"]}
+        for column, (group, space) in _COLUMNS.items() if by_seed else ():
+            values = {seed: found[group][space] for seed, found in by_seed.items()}
+            yield Seeds(panel["row"], column, None, values)
+
+
+def _silhouettes(cell: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
+    found: Mapping[str, Mapping[str, float]] = read_json(cell["summary"])["silhouette"]
+    return found
 
 
 def _records(spec: Mapping[str, Any], panel: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

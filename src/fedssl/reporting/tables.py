@@ -12,6 +12,7 @@ from fedssl.reporting.markup import table_grid, to_latex, to_markdown, with_colu
 from fedssl.reporting.measurement import Measurement, measure
 from fedssl.reporting.parameters import parameter_column
 from fedssl.reporting.published import PROTOCOL_LABELS, read_published
+from fedssl.reporting.seeds import table_seeds, write_seeds
 
 COLUMNS = (
     "study",
@@ -46,8 +47,9 @@ def write_table(
     csv: str | Path,
     md: str | Path,
     tex: str | Path,
+    seeds: str | Path,
 ) -> None:
-    """Write a table as CSV (rounded to four decimals), Markdown and LaTeX.
+    """Write a table as CSV (rounded to four decimals), Markdown and LaTeX, and its seeds.
 
     Args:
         spec: What `build_table` takes.
@@ -56,11 +58,13 @@ def write_table(
         csv: Where the CSV goes.
         md: Where the Markdown goes.
         tex: Where the LaTeX goes.
+        seeds: Where what each seed measured goes, `.seeds.json` in place of the CSV's suffix.
     """
     numbers = _of_table(spec, read_published(published))
     frame = build_table(spec, published=numbers)
     notes, parameters = _notes(numbers), parameter_column(spec)
     write_frame(frame, spec, notes=notes, csv=csv, md=md, tex=tex, parameters=parameters)
+    write_seeds(table_seeds(spec), seeds)
 
 
 def write_frame(
@@ -88,7 +92,8 @@ def build_table(spec: Mapping[str, Any], *, published: pd.DataFrame) -> pd.DataF
     """Return one row per row and column of the table, with the columns `COLUMNS`.
 
     Values are percent at full precision. `n_eval` of an average is the sum over its tasks. A
-    verdict is one of reproduced (within the 95 % half-width or 1 point), differs, scaled,
+    verdict is one of reproduced (|delta| no more than half of the 95 % interval's width over
+    samples and seeds, or 1 point if that is more), differs, scaled,
     not-run, published-only and, at paper scale, no-published-number. Published columns that `spec`
     does not measure follow as not-run.
 

@@ -62,9 +62,11 @@ def _contrast(
         grid.select(study=contrast["study"], **row_axes({**row, **row[side]}))
         for side in ("before", "after")
     )
+    averaged = _first_splits(grid, contrast["study"])
     tasks = [
         {
             "task": task.task,
+            "averaged": task in averaged,
             "before": [tree.metric(cell, task.task, contrast["protocol"]) for cell in before],
             "after": [tree.metric(cell, task.task, contrast["protocol"]) for cell in after],
         }
@@ -78,9 +80,17 @@ def _sides(tasks: list[dict[str, Any]]) -> list[str]:
     return sorted({path for task in tasks for path in (*task["before"], *task["after"])})
 
 
+def _first_splits(grid: Grid, study: str) -> list[Task]:
+    """Return what a mean is over: of several splits of a dataset the first that is declared."""
+    found: dict[str, Task] = {}
+    for task in grid.tasks(study):
+        found.setdefault(task.dataset, task)
+    return list(found.values())
+
+
 def _tasks_by_modality(grid: Grid, study: str) -> dict[str, list[Task]]:
     found: dict[str, list[Task]] = {}
-    for task in grid.tasks(study):
+    for task in _first_splits(grid, study):
         found.setdefault(task.modality, []).append(task)
     return found
 

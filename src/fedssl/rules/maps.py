@@ -116,6 +116,7 @@ class MapRules:
     def _panel(self, panel: Mapping[str, Any]) -> dict[str, Any]:
         cells = [
             {
+                "seed": cell.seed,
                 "cell": self._tree.model(cell),
                 "points": self._tree.map_points(cell, _checkpoint(panel)),
                 "summary": self._tree.map_summary(cell, _checkpoint(panel)),

@@ -160,6 +160,7 @@ def _row(
     columns = [column for column in _columns(grid, table) if column["score"] not in lacks]
     entries = [
         {
+            "seed": cell.seed,
             "cell": None if random_init else " ".join(map(tree.model, cell.checkpoints)),
             "metrics": _metrics(grid, columns, cell, metric),
         }

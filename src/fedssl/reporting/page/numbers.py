@@ -128,11 +128,13 @@ def _n_evals(frame: pd.DataFrame, column: str) -> str:
 def _cell(record: Record, slug: str, spec: Mapping[str, Any]) -> Record:
     kept = ("published", "measured", "delta", "verdict")
     measurement = _measurement(record, spec)
+    interval = measurement.interval if measurement else None
     half_width = measurement.half_width if measurement else None
     return {
         "slug": slug,
         **{name: record[name] for name in kept},
         "half_width": None if half_width is None else round(half_width, 4),
+        "interval": None if interval is None else [round(end, 4) for end in interval],
     }
 
 
@@ -169,7 +171,7 @@ def _detail(record: Record, cell: Record, spec: Mapping[str, Any], *, jobs: Jobs
         "std": record["std"],
         "n_seeds": record["n_seeds"],
         "n_eval": record["n_eval"],
-        "half_width": cell["half_width"],
+        "interval": cell["interval"],
         "runs": list(_runs(*source, jobs=jobs)) if source else [_run(paths, [], jobs=jobs)],
     }
 

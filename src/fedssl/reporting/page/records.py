@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.files import read_json
-from fedssl.reporting import gains, tables
+from fedssl.reporting import gains, paired_gain, tables
 
 Record = dict[str, Any]
 
@@ -27,7 +27,7 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
 def read_gains(path: str | Path) -> Record:
     """Return a comparison with random init, and the axis that its intervals are drawn on.
 
-    `reach` is the largest distance from zero, in points.
+    `reach` is the largest distance from zero, in points, and `note` says what the intervals cover.
     """
     rows = [_gain(row) for row in read_rows(path)]
     ends = [abs(row[end]) for row in rows for end in ("low", "high") if row[end] is not None]
@@ -36,6 +36,7 @@ def read_gains(path: str | Path) -> Record:
         "study": rows[0]["study"] if rows else "",
         "rows": rows,
         "reach": max(ends, default=1.0) or 1.0,
+        "note": paired_gain.interval_note(max((int(row["n_seeds"]) for row in rows), default=0)),
     }
 
 

@@ -153,9 +153,7 @@ function show(cell) {
   const close = make("button", { type: "button" }, "Close");
   close.addEventListener("click", () => dialog.close());
   const measured = Number(cell.dataset.value);
-  const interval = number.half_width === null
-    ? null
-    : `${points(measured - number.half_width)} to ${points(measured + number.half_width)}`;
+  const interval = number.interval?.map(points).join(" to ") ?? null;
   const shown = (name) => cell.querySelector(name)?.textContent.trim();
   dialog.replaceChildren(
     make("header", {}, make("div", {},
