@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from fedssl.reporting.claims import read_claims, write_claims
+from tests.unit.figures import shipped as shipped_grid
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "config" / "claims.yaml"
@@ -66,6 +67,18 @@ def test_without_tables_nothing_was_run(shipped):
 def test_the_exception_of_table_5_is_the_papers_and_not_enough(shipped):
     evidence = shipped.published_evidence["paired-beats-two-experts"]
     assert evidence.startswith("not 66.41 (table 5: FSSUAVL R-18, MNIST+FSDD A+V kNN) > 67.58 (")
+
+
+def test_the_chosen_round_is_measured_on_samples_that_did_not_choose_it():
+    claims = {claim["id"]: claim for claim in read_claims(SHIPPED)}
+    left = claims["selected-round-beats-last"]["measured"]["left"]
+    assert left["protocol"] == "held-out-round"
+    table = shipped_grid()[0].config["tables"]["fassl_prose"]
+    held_out = {"column": left["column"], "protocol": "held-out-round"}
+    (column,) = [entry for entry in table["columns"] if held_out.items() <= entry.items()]
+    assert "held-out-round" in table["protocols"] and column["tasks"] == [
+        *("speech-commands", "dov", "epic-sounds", "nsynth")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from fedssl.paths import Tree
 from fedssl.reporting.contrasts import COLUMNS, build_contrasts, write_contrasts
+from fedssl.reporting.published import read_published
+from fedssl.rules.comparisons import contrasts_spec, gains_spec
+from tests.unit.figures import ROOT, shipped
 from tests.unit.test_gains import LABELS, metric, right
 
 
@@ -33,6 +39,36 @@ def test_each_task_and_their_mean_have_a_row(tmp_path):
     assert frame["excludes_zero"].tolist()[:2] == [True, True]
     assert frame["n_eval"].tolist() == [200, 200, 400]
     assert set(frame["status"]) == {"measured"}
+
+
+def test_a_second_split_has_a_row_and_no_part_in_the_mean(tmp_path):
+    tasks = [task(tmp_path, "ks2", 100, 120), task(tmp_path, "dov", 40, 30)]
+    second = task(tmp_path, "ks2-test", 100, 160) | {"averaged": False}
+    frame = build_contrasts(spec([*tasks, second])).set_index("task")
+    assert frame["gain"].to_dict() == pytest.approx(
+        {"ks2": 10.0, "dov": -5.0, "ks2-test": 30.0, "mean": 2.5}
+    )
+    lone = build_contrasts(spec([tasks[0], second]))
+    assert lone["task"].tolist() == ["ks2", "ks2-test"]
+
+
+@pytest.mark.parametrize(("row", "gain"), [("R-18 on audio", 2.25), ("ViT on audio", 1.80)])
+def test_the_papers_own_numbers_give_the_papers_gain(tmp_path, row, gain):
+    grid, _ = shipped(seeds=[0])
+    given = contrasts_spec(grid, "fssuavl_unified", Tree(str(tmp_path)))
+    given["rows"] = [entry for entry in given["rows"] if entry["row"] == row]
+    printed = read_published([ROOT / "config/published/fssuavl_table3.csv"])
+    printed = printed.loc[printed["protocol"] == "knn"].set_index(["row", "column"])["value"]
+    columns = {"epic-sounds": "Epic.K", "vggsound": "VGG.A"}
+    arch = row.split()[0]
+    for entry in given["rows"][0]["tasks"]:
+        column = columns.get(entry["task"], "KS2")
+        for side, name in (("before", "FASSL"), ("after", "FSSUAVL")):
+            count = round(100 * printed[f"{name} {arch}", column])  # of 10,000 samples
+            metric(Path(entry[side][0]), np.arange(10_000) < count, task=entry["task"])
+    found = build_contrasts(given).set_index("task")["gain"]
+    assert found["mean"] == pytest.approx(gain, abs=0.02)
+    assert "speech-commands-test" in found
 
 
 def test_one_task_has_no_mean_and_a_missing_file_is_no_number(tmp_path):
@@ -66,3 +102,26 @@ def test_a_scaled_table_says_so_and_escapes_its_title(tmp_path):
     text = (tmp_path / "t.md").read_text()
     assert "scaled" in text and "+10.00†" in text and "<only>" not in text
     assert pd.read_csv(tmp_path / "t.csv")["status"].tolist() == ["scaled"]
+
+
+def test_gains_count_a_dataset_once():
+    grid, _ = shipped(seeds=[0])
+    tasks = {
+        task["task"]
+        for study in ("fssuavl", "fassl")
+        for part in gains_spec(grid, study, Tree("r"))["comparisons"]
+        for task in part["tasks"]
+    }
+    assert "speech-commands" in tasks and "speech-commands-test" not in tasks
+
+
+def test_less_data_is_held_against_all_of_it_on_audio():
+    grid, _ = shipped(seeds=[0])
+    rows = contrasts_spec(grid, "fssuavl_less_data", Tree("r"))["rows"]
+    for row, arch in zip(rows, ("resnet18", "vit"), strict=True):
+        for task in row["tasks"]:
+            assert f"/{arch}/fedavg/a0-i0-b100/base/seed0/" in task["before"][0]
+            assert f"/{arch}/fedavg/a33-i33-b34/base/seed0/" in task["after"][0]
+        assert [t["task"] for t in row["tasks"] if t["averaged"]] == [
+            *("epic-sounds", "vggsound", "speech-commands")
+        ]

@@ -9,7 +9,7 @@ import pytest
 from fedssl.errors import UserError
 from fedssl.reporting.gains import COLUMNS, build_gains, write_gains
 
-LABELS = np.arange(200) % 4
+LABELS = np.arange(10_000) % 4
 
 
 def metric(path: Path, correct: np.ndarray, *, task: str, first: int = 1000) -> str:

@@ -28,6 +28,15 @@ def test_a_second_split_of_a_dataset_is_a_task_of_its_own() -> None:
     assert "speech-commands-test" not in grid.used_datasets()
 
 
+def test_both_studies_score_both_lists_of_speech_commands() -> None:
+    grid, _ = shipped()
+    for study in ("fssuavl", "fassl"):
+        lists = [t.split for t in grid.tasks(study) if t.dataset == "speech-commands"]
+        assert lists == ["validation", "test"]
+    columns = table_spec(grid, "fassl_table3", Tree("r"))["columns"]
+    assert ["speech-commands-test"] in [column["tasks"] for column in columns]
+
+
 def test_a_second_split_is_a_column_of_its_own_and_nobody_fine_tunes_for_it() -> None:
     grid, _ = shipped()
     columns = table_spec(grid, "fssuavl_table3", Tree("r"))["columns"]

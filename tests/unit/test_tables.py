@@ -115,6 +115,22 @@ def test_the_spread_over_seeds_widens_the_verdict(tmp_path, published):
     assert rows(spec(alone), published)["Ours", "IMG kNN"]["verdict"] == "differs"
 
 
+def test_three_seeds_are_held_to_students_t(tmp_path, published):
+    # s = 1, k = 3: 4.303 / sqrt(3) = 2.48 points, where 1.96 would make 1.13.
+    seeds = [cell(tmp_path, s, 10**6, img=52.4 + d, c10=0.0) for s, d in enumerate((-1, 0, 1))]
+    assert rows(spec(*seeds), published)["Ours", "IMG kNN"]["verdict"] == "reproduced"
+    seeds = [cell(tmp_path, s, 10**6, img=52.6 + d, c10=0.0) for s, d in enumerate((-1, 0, 1))]
+    assert rows(spec(*seeds), published)["Ours", "IMG kNN"]["verdict"] == "differs"
+
+
+def test_the_seeds_file_has_what_each_seed_measured(written, tmp_path):
+    entries = {(n["row"], n["column"]): n for n in json.loads(written["seeds"])["numbers"]}
+    assert set(entries) == {("Ours", f"{column} kNN") for column in TASKS}
+    assert entries["Ours", "IMG kNN"]["values"] == {"0": 49.0, "1": 50.00004}
+    # sqrt(.495 x .505 / 400) = 2.5 points
+    assert entries["Ours", "IMG kNN"]["error"] == pytest.approx(2.5, abs=0.02)
+
+
 def test_a_single_seed_has_no_std(tmp_path, published):
     found = rows(spec(cell(tmp_path, 0, img=50.0, c10=60.0)), published)
     assert math.isnan(found["Ours", "IMG kNN"]["std"])
