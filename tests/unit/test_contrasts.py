@@ -79,6 +79,11 @@ def test_one_task_has_no_mean_and_a_missing_file_is_no_number(tmp_path):
     assert pd.isna(record["gain"])
 
 
+def test_a_contrast_whose_tasks_nobody_declares_has_no_rows(tmp_path):
+    write_contrasts(spec([]), csv=tmp_path / "t.csv", md=tmp_path / "t.md")
+    assert pd.read_csv(tmp_path / "t.csv").empty
+
+
 def test_retrieval_is_paired_by_hits(tmp_path):
     found = {}
     for side, count in (("before", 50), ("after", 60)):

@@ -61,7 +61,7 @@ def _grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
     )
     legend = f"Gain: points of {PROTOCOL_LABELS[spec['protocol']]}."
     mean = "A second split of a dataset is left out of the mean."
-    interval = paired_gain.interval_note(frame["n_seeds"].max())
+    interval = paired_gain.interval_note(max(frame["n_seeds"], default=0))
     return Grid(
         title=f"{spec['study']}: {spec['title']}{scale_mark(spec)}",
         header=("row", "task", "n_eval", "gain", "95 % interval", "excludes 0"),
