@@ -207,7 +207,7 @@ def test_a_table_without_its_seeds_is_refused(tmp_path):
 def test_one_cell_not_run_leaves_the_claim_not_run(tmp_path):
     found = result(tmp_path, [measured("ours", 9, *SPREAD), row("theirs", published=10)])
     assert (found["measured"], found["measured_margin"], found["scaled"]) == ("not-run", "", "")
-    assert found["measured_evidence"] == "1 of 2 cells not run"
+    assert found["measured_evidence"] == "1 of 2 numbers not run"
 
 
 def test_another_studys_or_tables_number_does_not_count(tmp_path):

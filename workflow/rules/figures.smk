@@ -87,6 +87,8 @@ rule map_figure:
 rule sweep_figure:
     input:
         tables=SWEEPS.tables,
+        records=SWEEPS.records,
+        metrics=SWEEPS.metrics,
     output:
         pdf="<results>/figures/{figure}.pdf",
         png="<results>/figures/{figure}.png",

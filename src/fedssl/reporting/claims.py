@@ -183,7 +183,9 @@ def _measured(claim: Claim, numbers: Mapping[Key, Number]) -> dict[str, Any]:
     used = cells(predicate)
     missing = [key for key in used if key not in numbers]
     if missing:
-        outcome = Outcome(NOT_RUN, None, None, None, f"{len(missing)} of {len(used)} cells not run")
+        outcome = Outcome(
+            NOT_RUN, None, None, None, f"{len(missing)} of {len(used)} numbers not run"
+        )
     else:
         outcome = evaluate(predicate, numbers, precision=_MEASURED)
     return {

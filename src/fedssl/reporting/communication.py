@@ -41,7 +41,7 @@ def write_communication(spec: Mapping[str, Any], *, csv: str | Path, md: str | P
     frame = communication(spec)
     with atomic_write(csv) as path:
         frame.round(4).to_csv(path, index=False, lineterminator="\n")
-    write_text(md, to_markdown(_grid(frame, spec)))
+    write_text(md, to_markdown(ledger_grid(frame, spec)))
 
 
 def communication(spec: Mapping[str, Any]) -> pd.DataFrame:
@@ -121,9 +121,10 @@ def _savings(frame: pd.DataFrame) -> list[float | None]:
     ]
 
 
-def _grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
+def ledger_grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
+    """Return the ledger in MB and GB, a row a cell."""
     header = (
-        *("cell", "sent", "rounds", "clients a round", "up a client and round, MB"),
+        *("pretraining", "sent", "rounds", "clients a round", "up a client and round, MB"),
         *("down a client and round, MB", "up a round, MB", "down a round, MB"),
         *("total up, GB", "total down, GB", "saving, %"),
     )

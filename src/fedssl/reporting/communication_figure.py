@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PANEL_WIDTH, _BAR_HEIGHT, _FRAME_HEIGHT = 3.2, 0.24, 1.9  # inches
+_MARGIN = 0.2  # inches: browsers set long labels wider than they were laid out
 _DOWN_HATCH = "////"
 _TITLE_CHARACTERS = 84
 
@@ -29,11 +30,12 @@ def write_communication_figure(
 def communication_figure(spec: Mapping[str, Any]) -> "Figure":
     """Return bars of MB a client and round, and of GB in all; call it inside `figure_style`."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     frame = communication(spec)
     labels = [cell["label"] for cell in spec["cells"]]
     size = (2 * _PANEL_WIDTH + 1.6, _BAR_HEIGHT * len(frame) + _FRAME_HEIGHT)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN))
     each, total = figure.subplots(1, 2, sharey=True)
     _draw(each, frame, suffix="_per_client_round", unit=1e6)
     each.set(xlabel="MB a client and round", yticks=range(len(frame)), yticklabels=labels)

@@ -20,7 +20,7 @@ def write_contrasts(spec: Mapping[str, Any], *, csv: str | Path, md: str | Path)
     frame = build_contrasts(spec)
     with atomic_write(csv) as path:
         frame.round(4).to_csv(path, index=False, lineterminator="\n")
-    write_text(md, to_markdown(_grid(frame, spec)))
+    write_text(md, to_markdown(contrasts_grid(frame, spec)))
 
 
 def build_contrasts(spec: Mapping[str, Any]) -> pd.DataFrame:
@@ -54,7 +54,8 @@ def _records(spec: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[dict[s
             yield record | gain | {"status": done}
 
 
-def _grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
+def contrasts_grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
+    """Return the contrasts as a table prints them, a row each."""
     rows = tuple(
         (record["row"], record["task"], *paired_gain.gain_texts(record))
         for record in frame.to_dict("records")
@@ -64,7 +65,7 @@ def _grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
     interval = paired_gain.interval_note(max(frame["n_seeds"], default=0))
     return Grid(
         title=f"{spec['study']}: {spec['title']}{scale_mark(spec)}",
-        header=("row", "task", "n_eval", "gain", "95 % interval", "excludes 0"),
+        header=("row", "task", *paired_gain.HEADER),
         rows=rows,
         footer=(),
         notes=(legend, mean, interval, *scale_notes(spec)),

@@ -27,7 +27,7 @@ COLUMNS = (
 )
 _NUMBERS = ("published", "counted", "difference", "absent", "unreadable")
 _SPLITS = ("train", "validation", "test")
-_HEADER = ("", "classes counted", *(f"{split} counted" for split in _SPLITS))
+_HEADER = ("dataset", "classes counted", *(f"{split} counted" for split in _SPLITS))
 
 
 def write_datasets(
@@ -35,7 +35,7 @@ def write_datasets(
 ) -> None:
     """Write the table as CSV, Markdown and LaTeX; `spec` is what `build_datasets` takes."""
     frame = build_datasets(spec)
-    grid = _grid(frame, spec)
+    grid = datasets_grid(frame, spec)
     with atomic_write(csv) as path:
         frame.to_csv(path, index=False, lineterminator="\n")
     write_text(md, to_markdown(grid))
@@ -108,7 +108,8 @@ def _verdict(scale: str, difference: int | None) -> str:
     return "differs" if difference else "equal"
 
 
-def _grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
+def datasets_grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
+    """Return a row a dataset: what was counted, what is published, and notes on both."""
     rows = [_grid_row(rows) for _, rows in frame.groupby("dataset", sort=False)]
     legend = "Samples that the run's banks hold (published)."
     return Grid(
@@ -141,7 +142,7 @@ def _notes(frame: pd.DataFrame) -> Iterator[str]:
     for _, rows in frame.groupby("dataset", sort=False):
         name, note = rows["row"].iloc[0], rows["note"].iloc[0]
         unexplained = rows.loc[rows["verdict"] == "differs", "column"]
-        if note:
+        if pd.notna(note) and note:
             yield f"{name}: {note}"
         elif len(unexplained):
             yield f"{name}: {', '.join(unexplained)} not explained."

@@ -51,13 +51,13 @@ def _record(spec: Mapping[str, Any], comparison: Mapping[str, Any]) -> dict[str,
 
 
 def _grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
-    header = ("row", "modality", "pretrained on it", "tasks", "n_eval", "gain", "95 % interval")
+    header = ("row", "modality", "pretrained on it", "tasks", *paired_gain.HEADER)
     rows = tuple(_grid_row(record) for record in frame.to_dict("records"))
     legend = "Gain: points of kNN top-1 accuracy over the same encoder at random, mean over tasks."
     interval = paired_gain.interval_note(max(frame["n_seeds"], default=0))
     return Grid(
         title=f"{spec['study']}: gain over random init{scale_mark(spec)}",
-        header=(*header, "excludes 0"),
+        header=header,
         rows=rows,
         footer=(),
         notes=(legend, interval, *scale_notes(spec)),

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from fedssl.reporting.published import PROTOCOL_LABELS
+
 SCALED = "scaled: not comparable with the paper"
 _EMPTY = "—"
 _LATEX_COLUMNS = 4  # beside the row names, across a page
@@ -78,6 +80,13 @@ def column_order(frame: pd.DataFrame) -> list[str]:
     rows = [list(part["column"]) for _, part in frame.groupby("row", sort=False)]
     longest = max(rows, key=len, default=[])
     return [*longest, *(name for name in frame["column"].unique() if name not in longest)]
+
+
+def number_text(value: float, column: str) -> str:
+    """Return percent with two decimals; a round, which is counted, whole unless it is a mean."""
+    if column.endswith(f" {PROTOCOL_LABELS['chosen-round']}"):
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{value:.2f}"
 
 
 def table_name(table: str) -> str:
@@ -161,14 +170,18 @@ def _entry(record: Mapping[Any, Any] | None) -> str:
     """Return "measured ± std (published)" of one row of a built table."""
     if record is None:
         return _EMPTY
-    published = "" if pd.isna(record["published"]) else f" ({record['published']:.2f})"
+    published, measured, std = (
+        "" if pd.isna(record[name]) else number_text(record[name], record["column"])
+        for name in ("published", "measured", "std")
+    )
+    printed = f" ({published})" if published else ""
     if record["verdict"] == "not-run":
-        return f"not run{published}"
+        return f"not run{printed}"
     if record["verdict"] == "published-only":
-        return published.strip()
-    spread = "" if pd.isna(record["std"]) else f" ± {record['std']:.2f}"
+        return printed.strip()
+    spread = f" ± {std}" if std else ""
     dagger = "†" if record["verdict"] == "scaled" else ""
-    return f"{record['measured']:.2f}{spread}{dagger}{published}"
+    return f"{measured}{spread}{dagger}{printed}"
 
 
 def _n_eval(records: pd.DataFrame) -> str:

@@ -13,6 +13,7 @@ from fedssl.evaluation.statistics import paired_bootstrap
 from fedssl.reporting.metrics import read_metric, read_samples
 
 COLUMNS = ("n_seeds", "n_eval", "gain", "low", "high", "interval_over", "excludes_zero")
+HEADER = ("samples", "gain, points", "95 % interval, points", "excludes 0")
 DTYPES = {
     "n_seeds": "Int64",
     "n_eval": "Int64",
@@ -75,7 +76,7 @@ def interval_note(n_seeds: int) -> str:
 
 
 def gain_texts(record: Mapping[Any, Any]) -> tuple[str, str, str, str]:
-    """Return n_eval, gain, interval and "excludes 0" as a table prints them."""
+    """Return the texts below `HEADER`."""
     if record["status"] == "not-run":
         return "—", "not run", "—", "—"
     dagger = "†" if record["status"] == "scaled" else ""

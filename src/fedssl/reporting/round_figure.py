@@ -9,13 +9,17 @@ import pandas as pd
 
 from fedssl.files import atomic_write
 from fedssl.reporting.figures import add_legend
+from fedssl.reporting.markup import Grid, scale_mark, scale_notes
+from fedssl.reporting.names import pretraining_name
 from fedssl.reporting.style import aggregator_style, figure_style, figure_title, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_AXES = ["method", "arch", "aggregator", "split", "variant", "seed"]
+_AXES = ["method", "arch", "aggregator", "split", "variant"]
+NAMED = ("method", "aggregator", "variant")  # in the name of a row
+KEYS = (*_AXES, "seed", "round")  # of the matrix; the tasks follow
 _PANEL_INCHES = (2.6, 2.1)
 _TITLE_CHARACTERS = 28
 _METRIC = "R@1"
@@ -50,13 +54,42 @@ def round_scores(spec: Mapping[str, Any]) -> pd.DataFrame:
 
 def round_matrix(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the round x task matrix: a row a cell and round, a column a task."""
-    matrix = scores.pivot(index=[*_AXES, "round"], columns="task", values="value")
+    matrix = scores.pivot(index=list(KEYS), columns="task", values="value")
     return matrix[list(scores["task"].unique())]
+
+
+def rounds_grid(matrix: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
+    """Return the matrix, as its CSV has it, as a table of means over seeds: a row a round."""
+    tasks = [column for column in matrix if column not in KEYS]
+    cells = matrix.drop(columns="seed").groupby([*_AXES, "round"], sort=False)
+    means = cells.mean().reset_index()
+    dagger = "" if spec["scale"] == "paper" else "†"
+    rows = (
+        (
+            pretraining_name(record, shown=NAMED),
+            str(record["round"]),
+            *("—" if pd.isna(record[t]) else f"{record[t]:.2f}{dagger}" for t in tasks),
+        )
+        for record in means.to_dict("records")
+    )
+    seeds = matrix["seed"].nunique()
+    return Grid(
+        title=f"{spec['title'].split(';')[0]}{scale_mark(spec)}",
+        header=(
+            "pretraining",
+            "round",
+            *(f"{spec['tasks'][task]}, {_METRIC}, %" for task in tasks),
+        ),
+        rows=tuple(rows),
+        footer=(),
+        notes=(f"Mean over {seeds} seeds." if seeds > 1 else "One seed.", *scale_notes(spec)),
+    )
 
 
 def round_figure(scores: pd.DataFrame, spec: Mapping[str, Any]) -> "Figure":
     """Return the figure of `write_round_figure`; call it inside `figure_style`."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     methods, tasks = list(scores["method"].unique()), list(scores["task"].unique())
     width, height = _PANEL_INCHES
@@ -72,6 +105,7 @@ def round_figure(scores: pd.DataFrame, spec: Mapping[str, Any]) -> "Figure":
         axes.set_title(fill(spec["tasks"][task], width=_TITLE_CHARACTERS))
     for axes in panels[-1]:
         axes.set_xlabel("round")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     add_legend(figure, columns=max(2, round(size[0] / 1.5)))
     figure.suptitle(figure_title(spec, characters=int(size[0] * 12)), fontsize="medium")
     return figure

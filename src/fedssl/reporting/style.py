@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _RC = {
+    # matplotlib brings it: widths are the same on every machine, and a browser's own font is
+    # narrower, so that what was laid out here is cut off nowhere.
+    "font.family": "DejaVu Sans",
     "axes.spines.right": False,
     "axes.spines.top": False,
     "grid.color": "#dddddd",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.errors import UserError
+from fedssl.reporting.intervals import read_with_intervals
 from fedssl.reporting.style import figure_style, figure_title, modality_style, save_figure
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _PANEL_INCHES = (3.6, 2.8)
 _LABELS = "abcdefghijklmnopqrstuvwxyz"
 _DASHES = {"image": "solid", "audio": (0, (4, 1.5))}
 _REFERENCE_DASHES = (0, (1, 1.5))
+_NOTE = "bars: 95 % intervals; lines join neighbours of which both were run"
 
 
 def write_sweep_figure(
@@ -27,12 +29,13 @@ def write_sweep_figure(
     png: str | Path,
     svg: str | Path,
 ) -> None:
-    """Write a panel a table, a line a column: the mean over seeds, bars of their deviation.
+    """Write a panel a table, a line a column: the mean over seeds, bars of its 95 % interval.
 
-    A row that was not run has no point. Random init is a line of its own across the panel.
+    A row that was not run has no point, and no line crosses it. Random init is a line of its own
+    across the panel.
     """
     with figure_style():
-        figure = sweep_figure(spec, [pd.read_csv(table) for table in tables])
+        figure = sweep_figure(spec, [read_with_intervals(table) for table in tables])
         save_figure(figure, {"pdf": pdf, "png": png, "svg": svg})
 
 
@@ -56,9 +59,7 @@ def sweep_figure(spec: Mapping[str, Any], tables: Sequence[pd.DataFrame]) -> "Fi
     panels[0].set_ylabel("kNN top-1 accuracy, %")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", frameon=False)
-    bars = any(table["std"].notna().any() for table in tables)
-    notes = ["bars: standard deviation over seeds"] if bars else []
-    title = figure_title(spec, characters=44 * len(tables), notes=notes)
+    title = figure_title(spec, characters=44 * len(tables), notes=[_NOTE])
     figure.suptitle(title, fontsize="medium")
     return figure
 
@@ -67,14 +68,14 @@ def _draw_line(
     axes: "Axes", panel: Mapping[str, Any], table: pd.DataFrame, *, line: Mapping[str, Any]
 ) -> None:
     style = modality_style(line["modality"])
-    found = table.set_index("row")[["measured", "std"]]
+    found = table.set_index("row")[["measured", "half_width"]]
     points = found.reindex(list(panel["rows"])).assign(x=list(panel["rows"].values()))
-    points = points.dropna(subset="measured").sort_values("x")
-    if points.empty:
+    points = points.sort_values("x")
+    if points["measured"].isna().all():
         raise UserError(f"{panel['title']}: no row of {line['column']} was run; nothing to draw.")
     axes.plot(
         points["x"],
-        points["measured"],
+        points["measured"],  # NaN where not run: no point, and the line has a gap
         color=style.color,
         marker=style.marker,
         markersize=4,
@@ -82,9 +83,14 @@ def _draw_line(
         linewidth=1.3,
         label=f"{line['modality']} tasks: {line['tasks']}",
     )
-    spread = points.dropna(subset="std")
     axes.errorbar(
-        spread["x"], spread["measured"], spread["std"], fmt="none", ecolor=style.color, capsize=2.5
+        points["x"],
+        points["measured"],
+        points["half_width"],
+        fmt="none",
+        ecolor=style.color,
+        capsize=2.5,
+        elinewidth=1.0,
     )
     for name, value in found["measured"].reindex(panel["references"]).dropna().items():
         axes.axhline(

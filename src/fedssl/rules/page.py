@@ -1,15 +1,18 @@
 """Inputs and parameters of the rule that writes the report page."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fedssl.configuration import Layer
-from fedssl.experiments import Grid
+from fedssl.experiments import Cell, Grid
 from fedssl.paths import Tree
+from fedssl.reporting.names import pretraining_name
+from fedssl.reporting.round_figure import NAMED
 from fedssl.rules.report import ReportRules
-from fedssl.rules.specs import row_axes
+from fedssl.rules.specs import AXES, by_axes, label, row_axes
 
 Wildcards = Any
 _TEMPLATES = Path(__file__).parents[1] / "reporting" / "page" / "templates"
@@ -45,14 +48,38 @@ class PageRules:
             "results": self._tree.results,
             "command": _command(layers[shipped:], paper=config["scale"]["kind"] == "paper"),
             "studies": {name: study["title"] for name, study in config["studies"].items()},
-            "axes": {
-                name: {row["row"]: row_axes(row) for row in table["rows"]}
-                for name, table in config["tables"].items()
-            },
+            "axes": self._axes(),
             "tables": self.tables,
             "figures": self.figures,
             "cells": [self._tree.model(cell) for cell in self._grid.cells],
         }
+
+    def _axes(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return table -> row -> its axes; of a contrast, both values of what it changes."""
+        config, grid = self._grid.config, self._grid
+        found = {
+            name: {row["row"]: row_axes(row) for row in table["rows"]}
+            for name, table in config["tables"].items()
+        }
+        for name, contrast in config["contrasts"].items():
+            found[name] = {row["row"]: _both_sides(row) for row in contrast["rows"]}
+        for study in config["studies"]:
+            cells = [seeds[0] for seeds in by_axes(grid, study)]
+            own = {label(grid, cell): _axes_of(cell) for cell in cells}
+            found |= {f"{study}_{name}": own for name in ("random_init", "communication")}
+            found[f"{study}_rounds"] = {
+                pretraining_name(asdict(cell), shown=NAMED): _axes_of(cell) for cell in cells
+            }
+        return found
+
+
+def _axes_of(cell: Cell) -> dict[str, str]:
+    return {axis: getattr(cell, axis) for axis in AXES}
+
+
+def _both_sides(row: Mapping[str, Any]) -> dict[str, str]:
+    before, after = (row_axes({**row, **row[side]}) for side in ("before", "after"))
+    return {axis: " ".join(dict.fromkeys((before[axis], after[axis]))) for axis in before}
 
 
 def _command(layers: Sequence[Layer], *, paper: bool) -> str:

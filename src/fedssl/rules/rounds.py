@@ -5,18 +5,8 @@ from typing import Any
 
 from fedssl.experiments import Cell, Grid
 from fedssl.paths import Tree
+from fedssl.reporting.names import pretraining_name, word
 from fedssl.rules.specs import base_first
-
-_NAMES = {
-    "acop": "ACOP",
-    "barlow-twins": "Barlow Twins",
-    "simclr": "SimCLR",
-    "fairavg": "FairAvg",
-    "fedavg": "FedAvg",
-    "fedu": "FedU",
-    "l-dawa": "L-DAWA",
-    "loss": "Loss",
-}
 
 
 def scored_cells(grid: Grid, study: str) -> list[Cell]:
@@ -34,7 +24,7 @@ def rounds_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
         "title": f"{study}: R@1 of the global model per round; stars: best round of the mean",
         "scale": scale["kind"],
         "scale_note": scale["note"],
-        "methods": {cell.method: _NAMES.get(cell.method, cell.method) for cell in cells},
+        "methods": {cell.method: word(cell.method) for cell in cells},
         "tasks": {task.task: task.title for task in tasks},
         "variants": sorted({cell.variant for cell in cells}, key=base_first),
         "curves": [
@@ -56,7 +46,4 @@ def rounds_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
 
 
 def _line(cell: Cell) -> str:
-    rule = cell.aggregator.removesuffix("-bb")
-    name = _NAMES.get(rule, rule)
-    bare = f"{name}-bb" if cell.aggregator.endswith("-bb") else name
-    return bare if cell.variant == "base" else f"{bare} {cell.variant}"
+    return pretraining_name(asdict(cell), shown=("aggregator", "variant"))

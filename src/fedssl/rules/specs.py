@@ -1,12 +1,13 @@
 """What each table and figure is made of: the grid turned into plain data for the reporting."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from fedssl.experiments import Cell, Grid
 from fedssl.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
 from fedssl.paths import ROUND_PROTOCOLS, Tree
+from fedssl.reporting.names import pretraining_name, word
 
 _ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
 AXES = ("method", "arch", "aggregator", "split", "variant")
@@ -92,7 +93,7 @@ def table_inputs(grid: Grid, name: str, tree: Tree) -> list[str]:
 
 
 def label(grid: Grid, cell: Cell, *, panel: str = "") -> str:
-    """Return the shortest text that tells a cell from the others of its study, seeds apart.
+    """Return the shortest name that tells a cell from the others of its study, seeds apart.
 
     Those that differ in the axis `panel` need not be told apart.
     """
@@ -101,7 +102,7 @@ def label(grid: Grid, cell: Cell, *, panel: str = "") -> str:
         for axis in AXES
         if axis != panel and len({getattr(c, axis) for c in grid.select(study=cell.study)}) > 1
     ]
-    return " ".join(getattr(cell, axis) for axis in varying) or cell.split
+    return pretraining_name(asdict(cell), shown=varying) or word(cell.split)
 
 
 def row_axes(row: Mapping[str, Any]) -> dict[str, str]:

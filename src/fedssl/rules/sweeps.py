@@ -8,7 +8,7 @@ from fedssl.errors import UserError
 from fedssl.experiments import Grid
 from fedssl.paths import Tree
 from fedssl.reporting.predicates import heading
-from fedssl.rules.specs import row_axes
+from fedssl.rules.specs import row_axes, table_inputs
 from fedssl.splits import parse_split
 
 Wildcards = Any
@@ -43,6 +43,17 @@ class SweepRules:
         """Return the tables that a figure draws."""
         panels = self._grid.config["sweeps"][wildcards.figure]["panels"]
         return [self._tree.table(panel["table"]) for panel in panels]
+
+    def metrics(self, wildcards: Wildcards) -> list[str]:
+        """Return the metric files behind a figure's tables, which its intervals come from."""
+        panels = self._grid.config["sweeps"][wildcards.figure]["panels"]
+        found = (table_inputs(self._grid, panel["table"], self._tree) for panel in panels)
+        return sorted({path for paths in found for path in paths})
+
+    def records(self, wildcards: Wildcards) -> list[str]:
+        """Return the tables' records, which name those metric files."""
+        tables = self.tables(wildcards)
+        return [table.replace(".csv", ".provenance.json") for table in tables]
 
     def _table(self, panel: Mapping[str, Any]) -> Mapping[str, Any]:
         table: Mapping[str, Any] = self._grid.config["tables"][panel["table"]]

@@ -19,6 +19,8 @@ _RECORDED = {
     *("outputs", "packages", "peak_memory_mb", "python", "rule", "seconds", "settings", "sources"),
     *("started", "wildcards"),
 }
+# Never stopped, one client after the other: then there is nothing to say.
+_USUAL = {"resumed_after_round": 0, "earlier_seconds": 0, "clients_side_by_side": 1}
 _DIGITS = 3  # of a loss, in its curve
 
 
@@ -57,7 +59,11 @@ class Jobs:
         return {
             **{name: record[name] for name in kept if name in record},
             "memory": record["peak_memory_mb"],
-            "facts": {name: record[name] for name in record if name not in _RECORDED},
+            "facts": {
+                name: record[name]
+                for name in record
+                if name not in _RECORDED and record[name] != _USUAL.get(name)
+            },
             "seed": record["settings"].get("seed"),
             "settings": self._place("settings", settings),
             "git": self._place("git", record["git"]),

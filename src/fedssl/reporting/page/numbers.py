@@ -1,25 +1,19 @@
 """A paper's table as the page shows it: rows down, columns across, each number with its jobs."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fedssl.files import read_json
-from fedssl.reporting.markup import column_order
-from fedssl.reporting.measurement import Measurement, measure
+from fedssl.reporting.intervals import measured_again, source_of, split_heading
+from fedssl.reporting.markup import column_order, number_text
 from fedssl.reporting.metrics import Metric, read_metric
 from fedssl.reporting.page.jobs import Jobs
-from fedssl.reporting.published import PROTOCOL_LABELS
 
 AXES = ("method", "arch", "aggregator", "split")
-# The longest label first: "best R@1" ends with "R@1".
-_PROTOCOLS = {
-    PROTOCOL_LABELS[protocol]: protocol
-    for protocol in sorted(PROTOCOL_LABELS, key=lambda name: -len(PROTOCOL_LABELS[name]))
-}
 _SEED = re.compile(r"/seed(\d+)[/.]")
 Record = dict[str, Any]
 
@@ -73,14 +67,6 @@ def _kind(table: str) -> str:
     return f"{name.capitalize() or 'Table'} {number}".strip()
 
 
-def split_heading(column: str) -> tuple[str, str]:
-    """Return a table CSV's column as task and protocol: "C-10 L.P" is C-10, linear-probe."""
-    for label, protocol in _PROTOCOLS.items():
-        if column.endswith(f" {label}"):
-            return column.removesuffix(f" {label}"), protocol
-    return column, ""
-
-
 def seed_of(path: str) -> str | None:
     """Return the seed that a path of the results tree names, None where it names none."""
     match = _SEED.search(path)
@@ -127,44 +113,26 @@ def _n_evals(frame: pd.DataFrame, column: str) -> str:
 
 def _cell(record: Record, slug: str, spec: Mapping[str, Any]) -> Record:
     kept = ("published", "measured", "delta", "verdict")
-    measurement = _measurement(record, spec)
+    measurement = None if record["measured"] is None else measured_again(record, spec)
     interval = measurement.interval if measurement else None
     half_width = measurement.half_width if measurement else None
     return {
         "slug": slug,
         **{name: record[name] for name in kept},
+        "text": _text(record, "measured"),
+        "published_text": _text(record, "published"),
         "half_width": None if half_width is None else round(half_width, 4),
         "interval": None if interval is None else [round(end, 4) for end in interval],
     }
 
 
-def _measurement(record: Record, spec: Mapping[str, Any]) -> Measurement | None:
-    """Return the number again, from the files that the table was made of: it has the interval."""
-    source = _source(record, spec)
-    if source is None or record["measured"] is None:
-        return None
-    cells, protocol, tasks = source
-    return measure(cells, protocol, tasks=tasks)
-
-
-def _source(record: Record, spec: Mapping[str, Any]) -> tuple[list[Record], str, list[str]] | None:
-    """Return the cells, protocol and tasks of a number, None where its table names none."""
-    name, protocol = split_heading(record["column"])
-    for row in _mappings(spec["rows"]):
-        for column in _mappings(spec["columns"]):
-            same = (row["row"], column["column"], column["protocol"])
-            if same == (record["row"], name, protocol):
-                return row["cells"], column.get("score", protocol), column["tasks"]
-    return None
-
-
-def _mappings(items: Iterable[Any]) -> Iterator[Record]:
-    return (item for item in items if isinstance(item, dict))
+def _text(record: Record, name: str) -> str | None:
+    return None if record[name] is None else number_text(record[name], record["column"])
 
 
 def _detail(record: Record, cell: Record, spec: Mapping[str, Any], *, jobs: Jobs) -> Record:
     """Return what the page says of a number beyond its cell: the seeds and their jobs."""
-    source = _source(record, spec)
+    source = source_of(record, spec)
     paths = record["cell"].split()
     return {
         "column": record["column"],
@@ -184,15 +152,23 @@ def _runs(cells: list[Record], protocol: str, tasks: list[str], *, jobs: Jobs) -
             continue
         scores = [read_metric(paths[task], task=task, protocol=protocol) for task in tasks]
         models = cell["cell"].split() if cell["cell"] else []
-        yield _run(models, list(zip(tasks, scores, strict=True)), jobs=jobs)
+        scored = list(zip(tasks, scores, strict=True))
+        yield _run(models, scored, jobs=jobs, protocol=protocol)
 
 
-def _run(outputs: list[str], scores: list[tuple[str, Metric]], *, jobs: Jobs) -> Record:
+def _value(metric: Metric, protocol: str) -> Record:
+    rounds = {"round": True} if protocol == "chosen-round" else {}
+    return {"value": round(metric.value, 4), **rounds}
+
+
+def _run(
+    outputs: list[str], scores: list[tuple[str, Metric]], *, jobs: Jobs, protocol: str = ""
+) -> Record:
     """Return a seed's steps: the files made, each with its job, and what they scored."""
     paths = [*outputs, *(str(metric.path) for _, metric in scores)]
     made = [jobs.step(path) for path in outputs]
     scored = [
-        jobs.step(metric.path, scored=task, value=round(metric.value, 4), n_eval=metric.n_eval)
+        jobs.step(metric.path, scored=task, n_eval=metric.n_eval, **_value(metric, protocol))
         for task, metric in scores
     ]
     return {"seed": next(iter(map(seed_of, paths)), None), "steps": [*made, *scored]}

@@ -12,12 +12,17 @@ VERDICTS = ("reproduced", "differs", "no-published-number", "scaled", "not-run",
 Record = dict[str, Any]
 
 
-def verdict_counts(tables: Iterable[Mapping[str, Any]]) -> list[Record]:
-    """Return how many numbers have each verdict, in the order of `VERDICTS`, absent ones left out.
+def coverage(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[Record]]:
+    """Return how many numbers have each verdict: of those the papers print, and of all others."""
+    cells = [cell for table in tables for cell in _cells(table)]
+    printed = [cell for cell in cells if cell["published"] is not None]
+    others = [cell for cell in cells if cell["published"] is None]
+    return {"printed": _verdict_counts(printed), "others": _verdict_counts(others)}
 
-    `share` is percent of all.
-    """
-    found = Counter(cell["verdict"] for table in tables for cell in _cells(table))
+
+def _verdict_counts(cells: Iterable[Record]) -> list[Record]:
+    """Return the counts in the order of `VERDICTS`, absent ones left out; `share` in percent."""
+    found = Counter(cell["verdict"] for cell in cells)
     total = sum(found.values())
     return [
         {"verdict": verdict, "count": found[verdict], "share": 100 * found[verdict] / total}
@@ -48,7 +53,8 @@ def choices(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         )
         for axis in AXES
     }
-    return {**offered, "verdict": [item["verdict"] for item in verdict_counts(tables)]}
+    found = {cell["verdict"] for table in tables for cell in _cells(table)}
+    return {**offered, "verdict": [verdict for verdict in VERDICTS if verdict in found]}
 
 
 def not_run(tables: Iterable[Mapping[str, Any]]) -> list[Record]:

@@ -15,16 +15,17 @@ from fedssl.files import write_text
 from fedssl.reporting.entries import read_entries
 from fedssl.reporting.markup import SCALED
 from fedssl.reporting.page.averages import wrong_averages
+from fedssl.reporting.page.certificate import read_certificate
 from fedssl.reporting.page.figures import figure_content
 from fedssl.reporting.page.jobs import Jobs
 from fedssl.reporting.page.numbers import read_table
 from fedssl.reporting.page.records import kind_of, read_gains, read_other, read_rows
 from fedssl.reporting.page.summary import (
     choices,
+    coverage,
     missing_cells,
     not_run,
     run_summary,
-    verdict_counts,
 )
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,7 +60,10 @@ def write_page(
         "contradictions": read_entries(contradictions),
         "wrong_averages": wrong_averages(published),
         "missing_cells": missing_cells(spec["cells"]),
-        "certificate": Path(certificate).name,
+        "certificate": {
+            "file": Path(certificate).name,
+            "blocks": read_certificate(certificate),
+        },
     }
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
@@ -105,16 +109,18 @@ def _numbers(spec: Mapping[str, Any], tables: Sequence[str], *, jobs: Jobs) -> C
     of_kind: dict[str, list[str]] = {"numbers": [], "gains": [], "rows": []}
     for table in tables:
         of_kind[kind_of(table)].append(table)
-    read = [
-        read_table(table, jobs, axes=spec["axes"].get(Path(table).stem, {}))
-        for table in of_kind["numbers"]
-    ]
+
+    def axes(table: str) -> Mapping[str, Mapping[str, str]]:
+        found: Mapping[str, Mapping[str, str]] = spec["axes"].get(Path(table).stem, {})
+        return found
+
+    read = [read_table(table, jobs, axes=axes(table)) for table in of_kind["numbers"]]
     return {
         "tables": read,
-        "gains": [read_gains(table) for table in of_kind["gains"]],
-        "others": [read_other(table) for table in of_kind["rows"]],
+        "gains": [read_gains(table, axes=axes(table)) for table in of_kind["gains"]],
+        "others": [read_other(table, axes=axes(table)) for table in of_kind["rows"]],
         "numbers": {slug: detail for table in read for slug, detail in table["numbers"].items()},
-        "verdicts": verdict_counts(read),
+        "coverage": coverage(read),
         "choices": choices(read),
         "not_run": not_run(read),
     }

@@ -75,9 +75,10 @@ const tables = [...document.querySelectorAll("table[data-filtered]")];
 
 function matches(row, chosen, words, about) {
   for (const [axis, value] of Object.entries(chosen)) {
-    if (axis !== "verdict" && row.dataset[axis] !== value) return false;
+    if (axis !== "verdict" && !(row.dataset[axis] ?? "").split(" ").includes(value)) return false;
   }
-  if (chosen.verdict && !row.querySelector(`[data-verdict="${CSS.escape(chosen.verdict)}"]`)) return false;
+  if (chosen.verdict && row.dataset.is !== chosen.verdict
+    && !row.querySelector(`[data-verdict="${CSS.escape(chosen.verdict)}"]`)) return false;
   const text = `${about} ${row.textContent}`.toLowerCase();
   return words.every((word) => text.includes(word));
 }
@@ -102,13 +103,26 @@ function filter() {
   const chosen = Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
   const words = document.getElementById("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const shown = tables.reduce((sum, table) => sum + filterTable(table, chosen, words), 0);
+  const gains = document.getElementById("gains");
+  if (gains) gains.hidden = [...gains.querySelectorAll("section")].every((section) => section.hidden);
   const total = document.querySelectorAll("[data-verdict]").length;
   document.getElementById("shown").textContent = `${shown} of ${total} numbers`;
+}
+
+/* Who follows a link to what the filters hide wants to see it more than the filters. */
+function reveal(target) {
+  if (!target?.closest("[hidden]")) return;
+  form.reset();
+  filter();
 }
 
 form.hidden = false;
 form.addEventListener("input", filter);
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", () => setTimeout(filter));
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.('a[href^="#"]');
+  if (link) reveal(document.getElementById(decodeURIComponent(link.hash.slice(1))));
+});
 document.querySelectorAll("table[data-sortable]").forEach(addSortButtons);
 filter();

@@ -131,6 +131,8 @@ function step(place) {
   const rule = one.job === null ? "job" : data.jobs[one.job].rule.replaceAll("_", " ");
   const title = one.scored === undefined
     ? rule.replace(/^./, (letter) => letter.toUpperCase())
+    : one.round
+    ? `Chosen on ${one.scored}: round ${one.value}, by ${plain.format(one.n_eval)} samples`
     : `Scored on ${one.scored}: ${points(one.value)} over ${plain.format(one.n_eval)} samples`;
   return make("section", {}, make("h4", {}, title), command(`${data.command} --force ${pathOf(one)}`),
     one.job === null ? make("p", {}, "No record of this job was found.") : job(one.job));
@@ -157,7 +159,7 @@ function show(cell) {
   const shown = (name) => cell.querySelector(name)?.textContent.trim();
   dialog.replaceChildren(
     make("header", {}, make("div", {},
-      make("h2", { id: "provenance-title" }, `${cell.parentNode.cells[0].textContent}, ${number.column}: ${points(measured)}`),
+      make("h2", { id: "provenance-title" }, `${cell.parentNode.cells[0].textContent}, ${number.column}: ${cell.querySelector(".measured").firstChild.textContent.trim()}`),
       make("p", {}, section.dataset.title)), close),
     make("div", {},
       pairs([
