@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,20 +14,26 @@ from fedssl.configuration import Layer, merge, merged, read_layers
 from fedssl.experiments import Grid
 from fedssl.files import digest, write_json, write_text
 from fedssl.paths import Tree
-from fedssl.reporting import gains
+from fedssl.reporting import contrasts, gains, round_figure
+from fedssl.reporting.certificate import write_certificate
 from fedssl.reporting.claims import write_claims
+from fedssl.reporting.communication import write_communication
+from fedssl.reporting.datasets import write_datasets
 from fedssl.reporting.figures import write_loss_figure
 from fedssl.reporting.page.write import write_page
 from fedssl.reporting.paired_gain import ONE_SEED
 from fedssl.reporting.tables import write_table
-from fedssl.rules import specs
+from fedssl.rules import comparisons, specs
 from fedssl.rules.page import PageRules
 from fedssl.rules.report import ReportRules
+from fedssl.rules.rounds import rounds_spec
+from fedssl.rules.trust import TrustRules
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = [ROOT / "config" / f"{name}.yaml" for name in ("config", "experiments", "datasets")]
 PUBLISHED = sorted((ROOT / "config/published").glob("*.csv"))
 N_EVAL = 1000
+SENT = 44_927_488  # bytes, by a client in a round
 
 
 @dataclass
@@ -51,6 +58,7 @@ class ReportTree:
         self._tree = Tree(self.config["results_dir"])
         published = ROOT / "config" / "published"
         self._report = ReportRules(self._grid, self._tree, published=published, figures=[])
+        self._trust = TrustRules(self._grid, self._tree, self._report, root=ROOT)
         self._write_cells()
         self._write_tables()
         self._write_rest()
@@ -59,6 +67,10 @@ class ReportTree:
     @property
     def page(self) -> Path:
         return self.root / "results/report/index.html"
+
+    @property
+    def certificate(self) -> Path:
+        return self.root / "results/certificate.md"
 
     def _write_cells(self) -> None:
         for cell in self._grid.cells:
@@ -71,7 +83,9 @@ class ReportTree:
             write_text(folder / "model.safetensors", cell.path)
             modalities = list(self._grid.datasets(cell))
             _write_rounds(folder / "rounds.csv", self._grid.settings(cell), modalities)
-            facts = {"bytes_up": 44_927_488, "bytes_down": 44_927_488, "resumed_after_round": 0}
+            visits = len(pd.read_csv(folder / "rounds.csv")[["round", "client"]].drop_duplicates())
+            facts = {name: visits * SENT for name in ("bytes_up", "bytes_down")}
+            facts |= {"clients_side_by_side": 1, "resumed_after_round": 0, "earlier_seconds": 0.0}
             outputs = [folder / "model.safetensors", folder / "rounds.csv"]
             settings = self._grid.settings(cell)
             rule = "pretrain" if cell.federated else "pretrain_centralised"
@@ -127,28 +141,56 @@ class ReportTree:
     def _write_rest(self) -> None:
         for study in self._report.studies:
             csv = Path(self._report.file(f"{study}_random_init"))
-            pd.DataFrame(_gains(study), columns=list(gains.COLUMNS)).to_csv(csv, index=False)
+            pd.DataFrame(self._gains(study), columns=list(gains.COLUMNS)).to_csv(csv, index=False)
             self._record("gains", _beside(csv), [], [csv], {}, {})
             svg = Path(self._report.file(f"{study}_loss")).with_suffix(".svg")
             spec = specs.loss_figure_spec(self._grid, study, self._tree)
             paths = {kind: svg.with_suffix(f".{kind}") for kind in ("pdf", "png", "svg")}
             write_loss_figure(spec, **paths)
             self._record("loss_figure", _beside(svg), [], list(paths.values()), spec, {})
-        for file in map(Path, (self._tree.table("datasets"), *self._report.all_files)):
-            if not _beside(file).is_file():
-                self._write_other(file)
+        self._write_others()
         tables = [self._report.file(name) for name in self._report.tables]
         claims = Path(self._tree.results) / "claims.csv"
         write_claims(ROOT / "config/claims.yaml", PUBLISHED, tables=tables, path=claims)
+        write_certificate(
+            self._trust.certificate(),
+            claims=claims,
+            published=PUBLISHED,
+            lock=ROOT / "requirements.lock",
+            path=f"{self._tree.results}/certificate.md",
+        )
 
-    def _write_other(self, file: Path) -> None:
-        """Write a table or figure that the page shows whatever it holds."""
-        if file.suffix == ".csv":
-            pd.DataFrame({"row": ["ours"], "gain": [1.5]}).to_csv(file, index=False)
-        else:
-            file = file.with_suffix(".svg")
-            write_text(file, '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
-        self._record("other", _beside(file), [], [file], {}, {})
+    def _gains(self, study: str) -> list[tuple[Any, ...]]:
+        """Return a row for each cell, measured but for the last."""
+        tasks, cells = "tiny-imagenet cifar10", specs.by_axes(self._grid, study)
+        rows = dict.fromkeys(specs.label(self._grid, seeds[0]) for seeds in cells)
+        gain = (1, 2000, 3.5, 1.25, 5.75, ONE_SEED, True)
+        measured = [(study, row, "image", True, tasks, *gain, "measured") for row in rows]
+        last = (*measured[-1][:5], 0, "", "", "", "", "", "", "not-run")
+        return [*measured[:-1], last]
+
+    def _write_others(self) -> None:
+        """Write the tables of other shapes and, as empty drawings, the figures."""
+        for study in self._report.studies:
+            spec = self._trust.communication(SimpleNamespace(study=study))
+            csv = Path(self._report.file(f"{study}_communication"))
+            write_communication(spec, csv=csv, md=csv.with_suffix(".md"))
+            self._record("communication", _beside(csv), [], [csv], spec, {})
+        for name in self._report.contrasts:
+            spec = comparisons.contrasts_spec(self._grid, name, self._tree)
+            csv = Path(self._report.file(name))
+            pd.DataFrame(_contrasts(spec), columns=list(contrasts.COLUMNS)).to_csv(csv, index=False)
+            self._record("contrasts", _beside(csv), [], [csv], spec, {})
+        csv, spec = Path(self._tree.table("datasets")), specs.datasets_spec(self._grid, self._tree)
+        write_datasets(spec, csv=csv, md=csv.with_suffix(".md"), tex=csv.with_suffix(".tex"))
+        self._record("datasets_table", _beside(csv), [], [csv], spec, {})
+        for name in self._report.figures:
+            svg = Path(self._report.file(name)).with_suffix(".svg")
+            if not _beside(svg).is_file():
+                write_text(svg, '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
+                spec = rounds_spec(self._grid, name.removesuffix("_rounds"), self._tree)
+                _rounds(spec).to_csv(self._tree.table(name), index=False)
+                self._record("rounds_figure", _beside(svg), [], [svg], spec, {})
 
     def _write_page(self) -> Path:
         rules = PageRules(self._grid, self._tree, self._report)
@@ -224,23 +266,18 @@ def _write_rounds(path: Path, settings: Mapping[str, Any], modalities: list[str]
     pd.DataFrame(rows).to_csv(path, index=False)
 
 
-def _gains(study: str) -> list[tuple[Any, ...]]:
-    tasks = "tiny-imagenet cifar10"
-    return [
-        (
-            study,
-            "FSSUAVL",
-            "image",
-            True,
-            tasks,
-            1,
-            2000,
-            3.5,
-            1.25,
-            5.75,
-            ONE_SEED,
-            True,
-            "measured",
-        ),
-        (study, "FSSUAVL ViT", "image", True, tasks, 0, "", "", "", "", "", "", "not-run"),
-    ]
+def _contrasts(spec: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return a measured row, and the others as not run."""
+    study, (first, *others) = spec["study"], [row["row"] for row in spec["rows"]]
+    missing = [(study, row, "mean", 0, "", "", "", "", "", "", "not-run") for row in others]
+    status = "measured" if spec["scale"] == "paper" else "scaled"
+    gain = (1, 90, -11.1111, -23.3333, 1.1111, ONE_SEED, False)
+    return [(study, first, "mean", *gain, status), *missing]
+
+
+def _rounds(spec: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the matrix of a figure of scores per round, every score the number of its round."""
+    cells = [dict(cell) for cell in {tuple(c["cell"].items()): 0 for c in spec["curves"]}]
+    rows = [{**cell, "round": number} for cell in cells for number in (0, *range(10, 101, 10))]
+    frame = pd.DataFrame(rows)[[*round_figure.KEYS]]
+    return frame.assign(**{task: frame["round"].astype(float) for task in spec["tasks"]})

@@ -15,9 +15,12 @@ from PIL import Image
 
 from fedssl.errors import UserError
 from fedssl.reporting.entries import read_entries
+from fedssl.reporting.markup import number_text
 from fedssl.reporting.page.averages import wrong_averages
+from fedssl.reporting.page.jobs import Jobs
 from fedssl.reporting.page.pool import Pool
 from fedssl.reporting.page.shards import histogram_picture
+from fedssl.reporting.page.summary import coverage
 from tests.report_tree import PUBLISHED, ROOT, ReportTree
 
 HOSTILE = (
@@ -26,14 +29,20 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="module")
-def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+def hostile_tree(tmp_path_factory: pytest.TempPathFactory) -> ReportTree:
     tree = ReportTree.of(tmp_path_factory.mktemp("hostile"), "demo.yaml")
     tree.host = HOSTILE
     tree.config["tables"]["fssuavl_table2"]["title"] = HOSTILE
     tree.config["scale"]["note"] = HOSTILE
     row = {"row": HOSTILE, "arch": "resnet18", "split": "a0-i0-b100"}
     tree.config["tables"]["fssuavl_table2"]["rows"].append(row)
-    return tree.write().read_text()
+    tree.write()
+    return tree
+
+
+@pytest.fixture
+def hostile_page(hostile_tree: ReportTree) -> str:
+    return hostile_tree.page.read_text()
 
 
 def payload(page: str) -> dict:
@@ -77,7 +86,7 @@ def test_the_paper_grid_fits_into_two_megabytes(paper_tree: ReportTree) -> None:
 
 def test_at_paper_scale_verdicts_and_distances_show(paper_tree: ReportTree) -> None:
     page = paper_tree.page.read_text()
-    assert "Nothing here is at paper scale" not in page and ">scaled<" not in page
+    assert "Nothing here is at paper scale" not in page and 'class="verdict scaled"' not in page
     assert 'data-verdict="differs"' in page and 'class="delta"' in page
 
 
@@ -94,7 +103,100 @@ def test_every_measured_number_leads_to_its_jobs(paper_tree: ReportTree) -> None
         assert (number["interval"] is None) == is_round
     trained = [job for job in data["jobs"] if job["rule"] == "pretrain"]
     assert trained and all(job["curves"] and job["shards"] and job["bytes_up"] for job in trained)
-    assert set().union(*(job["facts"] for job in data["jobs"])) == {"resumed_after_round"}
+    assert not set().union(*(job["facts"] for job in data["jobs"])), "nothing was out of order"
+
+
+def table_of(page: str, name: str) -> list[list[str]]:
+    """Return the texts of a table's rows, the header first."""
+    section = page[page.index(f'<section class="table" id="{name}"') :]
+    table = section[: section.index("</table>")]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in table.split("<tr")[1:]]
+    return [[html.unescape(text) for text in row] for row in rows]
+
+
+def test_other_tables_have_words_and_units_not_the_csvs(paper_tree: ReportTree) -> None:
+    page = paper_tree.page.read_text()
+    header, first, *_ = table_of(page, "fssuavl_communication")
+    assert header[0] == "pretraining" and "total up, GB" in header
+    assert first[:4] == ["FVSSL R-18", "full", "100", "10"] and first[4] == "44.927"
+    header, first, second, *_ = table_of(page, "fssuavl_unified")
+    assert "gain, points" in header
+    assert first[2:] == ["90", "-11.11", "-23.33 to +1.11", "no"] and "not run" in second
+    header, first, *_ = table_of(page, "fassl_rounds")
+    assert header[:2] == ["pretraining", "round"] and header[2].endswith(", R@1, %")
+    assert first[:3] == ["ACOP FedAvg", "0", "0.00"]
+    for raw in ("n_seeds", "excludes_zero", ">False<", "False</td>", ".0</td>"):
+        assert raw not in page.split("<script")[0]
+
+
+def test_a_note_on_a_dataset_stands_below_the_table(paper_tree: ReportTree) -> None:
+    page = paper_tree.page.read_text()
+    rows = table_of(page, "datasets")
+    assert max(len(text) for row in rows for text in row) < 60
+    assert re.search(r'<p class="footnote">VGGSound \(VGG.A\): 183,730 and 15,446 are', page)
+
+
+def test_the_rows_of_other_tables_have_the_axes_that_filters_ask_for(
+    paper_tree: ReportTree,
+) -> None:
+    page = paper_tree.page.read_text()
+    for name in ("fssuavl_communication", "fassl_rounds", "fassl_backbone", "fassl_random_init"):
+        section = page[page.index(f'<section class="table" id="{name}"') :]
+        body = section[section.index("<tbody>") : section.index("</tbody>")]
+        assert body.count("<tr") == body.count("data-method=") == body.count("data-split=") > 0
+    assert 'data-aggregator="fedavg fedavg-bb"' in page
+
+
+def test_coverage_counts_what_is_in_print_apart() -> None:
+    def cell(published: float | None, verdict: str) -> dict:
+        return {"published": published, "verdict": verdict}
+
+    cells = [cell(1.0, "scaled"), cell(2.0, "not-run"), cell(None, "scaled"), None]
+    cells += [cell(3.0, "not-run"), cell(4.0, "published-only")]
+    found = coverage([{"rows": [{"cells": cells}]}])
+    counts = {name: {i["verdict"]: i["count"] for i in items} for name, items in found.items()}
+    assert counts["printed"] == {"scaled": 1, "not-run": 2, "published-only": 1}
+    assert counts["others"] == {"scaled": 1}
+    assert sum(item["share"] for item in found["printed"]) == pytest.approx(100)
+
+
+def test_every_number_in_print_is_counted_once(paper_tree: ReportTree) -> None:
+    page = paper_tree.page.read_text()
+    (total,) = re.findall(r"Of the <strong>(\d+)</strong> numbers", page)
+    assert int(total) == page.count('class="paper"')
+
+
+def test_a_round_is_no_percentage(paper_tree: ReportTree) -> None:
+    page = paper_tree.page.read_text()
+    rounds = re.findall(r'id="fassl-selection\.[^"]*best-round" [^>]*>\s*<a [^>]*>([^<]*)<', page)
+    assert rounds and all(re.fullmatch(r"\d+(\.\d)?", text.strip()) for text in rounds)
+    assert (number_text(3.0, "KS2 best round"), number_text(100 / 3, "KS2 best round")) == (
+        "3",
+        "33.3",
+    )
+    assert number_text(3.0, "KS2 best R@1") == "3.00"
+
+
+def test_what_was_stopped_and_run_side_by_side_is_said(tmp_path: Path) -> None:
+    model, record = tmp_path / "model", tmp_path / "provenance.json"
+    tree = ReportTree.of(tmp_path)
+    facts = {"resumed_after_round": 4, "clients_side_by_side": 2, "earlier_seconds": 0.0}
+    tree._record("pretrain", record, [], [model], {}, facts)
+    jobs = Jobs()
+    jobs.step(model)
+    said = {"resumed_after_round": 4, "clients_side_by_side": 2}
+    assert jobs.as_data()["jobs"][0]["facts"] == said
+
+
+def test_the_certificate_is_on_the_page_word_for_word(hostile_tree: ReportTree) -> None:
+    page, markdown = hostile_tree.page.read_text(), hostile_tree.certificate.read_text()
+    section = page[page.index('<section id="certificate"') :]
+    section = section[: section.index("</section>")]
+    shown = html.unescape(re.sub(r"<[^>]*>", " ", section))
+    plain = re.sub(r"\\(.)", r"\1", re.sub(r"\*\*|`|^#+|^- |\| --- |---", "", markdown, flags=re.M))
+    words = [word for word in re.split(r"[\s|]+", plain) if word]
+    assert len(words) > 200
+    assert words == [word for word in re.split(r"[\s|]+", shown) if word]
 
 
 def test_the_command_names_the_configuration(hostile_page: str) -> None:

@@ -1,6 +1,8 @@
 """Figures that draw tables as curves."""
 
+import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pandas as pd
 import pytest
 
 from fedssl.errors import UserError
+from fedssl.reporting.intervals import read_with_intervals
 from fedssl.reporting.style import figure_style, modality_style
 from fedssl.reporting.sweep import sweep_figure, write_sweep_figure
 from fedssl.reporting.tables import COLUMNS
@@ -37,11 +40,27 @@ SPEC: dict[str, Any] = {
 def table(**measured: float) -> pd.DataFrame:
     """Return a table whose image column is ten points above its audio column."""
     records = [
-        {"row": row, "column": column, "measured": value + above, "std": std}
-        for above, column, std in ((0, "Avg. audio kNN", 2.0), (10, "Avg. image kNN", NAN))
+        {"row": row, "column": column, "measured": value + above, "half_width": width}
+        for above, column, width in ((0, "Avg. audio kNN", 2.0), (10, "Avg. image kNN", NAN))
         for row, value in measured.items()
     ]
-    return pd.DataFrame(records, columns=list(COLUMNS))
+    return pd.DataFrame(records, columns=[*COLUMNS, "half_width"])
+
+
+def written(folder: Path) -> Path:
+    """Return a table's CSV, beside it the record that names one row's metric file."""
+    metric = folder / "knn.json"
+    content = {"task": "speech", "protocol": "knn", "value": 20.0, "n_eval": 100}
+    metric.write_text(json.dumps(content | {"predictions": "knn.parquet"}))
+    cell = {"cell": "model", "metrics": {"knn": {"speech": str(metric)}}}
+    settings = {
+        "columns": [{"column": "Avg. audio", "protocol": "knn", "tasks": ["speech"]}],
+        "rows": [{"row": "b0", "cells": [cell]}],
+    }
+    path = folder / "table.csv"
+    path.with_suffix(".provenance.json").write_text(json.dumps({"settings": settings}))
+    table(b0=20.0, b100=40.0).drop(columns="half_width").to_csv(path, index=False)
+    return path
 
 
 def drawn(frame: pd.DataFrame) -> dict[str, Any]:
@@ -54,18 +73,36 @@ def drawn(frame: pd.DataFrame) -> dict[str, Any]:
 def test_points_are_rows_by_their_percentage_and_gaps_are_no_zeros():
     found = drawn(table(b0=20.0, b100=40.0, b50=30.0, b30=NAN))
     audio = found["audio tasks: Speech, Noise"]
-    assert (list(audio.get_xdata()), list(audio.get_ydata())) == ([0, 50, 100], [20, 30, 40])
+    assert list(audio.get_xdata()) == [0, 30, 50, 100]
+    assert list(audio.get_ydata()) == pytest.approx([20, NAN, 30, 40], nan_ok=True)
     image = found["image tasks: Photos"]
-    assert list(image.get_ydata()) == [30, 40, 50]
+    assert list(image.get_ydata()) == pytest.approx([30, NAN, 40, 50], nan_ok=True)
     assert list(found["axes"].get_xticks()) == [0, 30, 50, 100]
     assert audio.get_color() == modality_style("audio").color != image.get_color()
     assert audio.get_marker() != image.get_marker()
 
 
-def test_bars_are_the_deviation_over_seeds_where_there_is_one():
+def test_bars_are_the_intervals_where_there_is_one():
     axes = drawn(table(b0=20.0, b100=40.0))["axes"]
-    bars = [segment[:, 1].tolist() for part in axes.collections for segment in part.get_segments()]
-    assert sorted(bars) == [[18.0, 22.0], [38.0, 42.0]]
+    drawn_bars = (segment for part in axes.collections for segment in part.get_segments())
+    bars = [segment[:, 1].tolist() for segment in drawn_bars if len(segment)]
+    known = [bar for bar in bars if not any(map(math.isnan, bar))]
+    assert sorted(known) == [[18.0, 22.0], [38.0, 42.0]]
+
+
+def test_an_interval_comes_from_the_metric_files_behind_the_table(tmp_path):
+    frame = read_with_intervals(written(tmp_path)).set_index(["row", "column"])["half_width"]
+    assert frame["b0", "Avg. audio kNN"] == pytest.approx(100 * 1.96 * math.sqrt(0.2 * 0.8 / 100))
+    assert frame.notna().sum() == 1
+
+
+def test_no_line_crosses_what_was_not_run():
+    """Two measured ends of a grid of four: two marks and no line."""
+    audio = drawn(table(b0=20.0, b100=40.0))["audio tasks: Speech, Noise"]
+    values = list(audio.get_ydata())
+    joined = [pair for pair in pairwise(values) if not any(map(math.isnan, pair))]
+    assert sum(not math.isnan(value) for value in values) == 2 and not joined
+    assert audio.get_marker() not in ("", "None", None)
 
 
 def test_random_init_is_a_line_across(tmp_path):
@@ -99,16 +136,14 @@ def test_panels_share_their_axis_and_their_legend():
 
 @pytest.mark.parametrize("scale", ["paper", "scaled"])
 def test_scaled_is_printed_in_the_figure(scale, tmp_path):
-    path, files = tmp_path / "table.csv", outputs(tmp_path)
-    table(b0=20.0, b100=40.0).to_csv(path, index=False)
+    path, files = written(tmp_path), outputs(tmp_path)
     write_sweep_figure(SPEC | {"scale": scale}, tables=[path], **files)
     svg = files["svg"].read_text(encoding="utf-8")
-    assert "figure 4: accuracy" in svg and "bars: standard deviation over seeds" in svg
+    assert "figure 4: accuracy" in svg and "bars: 95 % intervals" in svg
     assert ("scaled: not comparable with the paper" in svg) == (scale == "scaled")
 
 
 def test_the_same_numbers_give_the_same_bytes_in_another_process(tmp_path: Path):
-    path = tmp_path / "table.csv"
-    table(b0=20.0, b100=40.0).to_csv(path, index=False)
+    path = written(tmp_path)
     call = "fedssl.reporting.sweep.write_sweep_figure"
     same_bytes_in_another_process(call, [SPEC], {"tables": [str(path)]}, tmp_path)

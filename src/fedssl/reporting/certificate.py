@@ -94,7 +94,7 @@ def _facts(
         "machines": _lines(run_facts.hardware(jobs)),
         "GPU hours, CPU hours": f"{run_facts.hours(jobs, gpu=True):.2f}, "
         f"{run_facts.hours(jobs, gpu=False):.2f} (wall time of jobs with and without a GPU)",
-        "cells": f"{len(cells & declared)} of {len(declared)} declared were pretrained"
+        "pretrainings": f"{len(cells & declared)} of {len(declared)} declared were run"
         + (f"; {len(cells - declared)} more lie here undeclared" if cells - declared else ""),
         "seeds": ", ".join(map(str, spec["seeds"])),
         "environment": _lines(run_facts.environments(jobs)),
@@ -119,9 +119,15 @@ def _data(spec: Mapping[str, Any], records: Mapping[str, run_facts.Record]) -> l
 
 
 def _verdicts(tables: Tables) -> list[str]:
-    counts = {name: Counter(frame["verdict"]) for name, frame in tables.items()}
-    rows = [(name, *(str(found[v]) for v in _VERDICTS)) for name, found in counts.items()]
-    return _table(("table", *_VERDICTS), rows)
+    """Return the verdicts on numbers in print, and how many more were measured, or not run."""
+    rows = []
+    for name, frame in tables.items():
+        printed = frame["published"].notna()
+        found, others = Counter(frame["verdict"][printed]), frame["verdict"][~printed]
+        lacking = int((others == "not-run").sum())
+        counts = (*(found[verdict] for verdict in _VERDICTS), len(others) - lacking, lacking)
+        rows.append((name, *map(str, counts)))
+    return _table(("table", *_VERDICTS, "not in print: measured", "not in print: not run"), rows)
 
 
 def _claims(path: str | Path) -> list[str]:

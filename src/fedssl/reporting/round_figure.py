@@ -60,30 +60,25 @@ def round_matrix(scores: pd.DataFrame) -> pd.DataFrame:
 
 def rounds_grid(matrix: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
     """Return the matrix, as its CSV has it, as a table of means over seeds: a row a round."""
-    tasks = [column for column in matrix if column not in KEYS]
+    tasks = [str(column) for column in matrix if column not in KEYS]
     cells = matrix.drop(columns="seed").groupby([*_AXES, "round"], sort=False)
-    means = cells.mean().reset_index()
-    dagger = "" if spec["scale"] == "paper" else "†"
-    rows = (
-        (
-            pretraining_name(record, shown=NAMED),
-            str(record["round"]),
-            *("—" if pd.isna(record[t]) else f"{record[t]:.2f}{dagger}" for t in tasks),
-        )
-        for record in means.to_dict("records")
-    )
+    means = cells.mean().reset_index().to_dict("records")
     seeds = matrix["seed"].nunique()
+    scores = (f"{spec['tasks'][task]}, {_METRIC}, %" for task in tasks)
     return Grid(
         title=f"{spec['title'].split(';')[0]}{scale_mark(spec)}",
-        header=(
-            "pretraining",
-            "round",
-            *(f"{spec['tasks'][task]}, {_METRIC}, %" for task in tasks),
-        ),
-        rows=tuple(rows),
+        header=("pretraining", "round", *scores),
+        rows=tuple(_grid_row(record, tasks, scale=spec["scale"]) for record in means),
         footer=(),
         notes=(f"Mean over {seeds} seeds." if seeds > 1 else "One seed.", *scale_notes(spec)),
     )
+
+
+def _grid_row(record: Mapping[Any, Any], tasks: list[str], *, scale: str) -> tuple[str, ...]:
+    dagger = "" if scale == "paper" else "†"
+    scores = ("—" if pd.isna(record[task]) else f"{record[task]:.2f}{dagger}" for task in tasks)
+    name = pretraining_name({axis: record[axis] for axis in NAMED}, shown=NAMED)
+    return name, str(record["round"]), *scores
 
 
 def round_figure(scores: pd.DataFrame, spec: Mapping[str, Any]) -> "Figure":
