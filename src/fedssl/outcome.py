@@ -7,16 +7,18 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import indent
+from typing import Any
 
 from rich.console import Console
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from fedssl.changes import changes
 from fedssl.experiments import Cell, Grid
-from fedssl.files import atomic_write
+from fedssl.files import atomic_write, read_json
 from fedssl.paths import Tree
 from fedssl.progress import last_round
 
@@ -133,9 +135,11 @@ def _write_cells(path: Path, grid: Grid, tree: Tree) -> None:
 
 
 def status(grid: Grid, cell: Cell, tree: Tree) -> str:
-    """Return not-run, pretrained (scores are missing) or done."""
+    """Return not-run, other-settings (than declared), pretrained (scores are missing) or done."""
     if not Path(tree.model(cell)).is_file():
         return "not-run"
+    if other_settings(tree.provenance(cell), grid.settings(cell)):
+        return "other-settings"
     metrics = (tree.metric(cell, task.task, "knn") for task in grid.tasks(cell.study))
     return "done" if all(Path(metric).is_file() for metric in metrics) else "pretrained"
 
@@ -149,6 +153,20 @@ def _silent(log: str, ended: str | None) -> str:
         return f"{silence}: the disk of {folder} is full"
     guess = "killed, by the memory limit, the time limit or with its node?"
     return f"{silence}: {guess if ended else 'what it printed stands above'}"
+
+
+def other_settings(record: str | Path, settings: Mapping[str, Any]) -> list[str]:
+    """Return how the settings that a record tells of differ from `settings`, a sentence each.
+
+    Nothing where there is no record.
+    """
+    if not Path(record).is_file():
+        return []
+    try:
+        recorded = read_json(record)["settings"]
+    except (ValueError, KeyError, TypeError):
+        return ["its record is damaged"]
+    return [str(change) for change in changes(recorded, json.loads(json.dumps(settings)))]
 
 
 def _last_error(log: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fedssl.audit.records import Record
-from fedssl.command.changes import ABSENT, changes
+from fedssl.changes import ABSENT, changes
 from fedssl.command.costs import costs, measured_jobs
 from fedssl.command.dry_run import PlannedJob
 from fedssl.command.main import app
@@ -89,6 +89,23 @@ def test_cells_are_listed_with_their_status_and_filtered(folder):
     assert "1 of 2 cells" in fedssl("cells", "--status", "done").stdout
 
 
+def test_a_cell_of_other_settings_than_declared_is_not_done(folder):
+    sign(
+        folder / f"results/demo/pretrain/{CELL}/provenance.json",
+        lambda content: content["settings"]["optimiser"].update(lr=0.9),
+    )
+    assert [c["study"] for c in data("cells", "--status", "other-settings")] == ["fssuavl"]
+    assert [c["study"] for c in data("cells", "--status", "done")] == ["fassl"]
+
+
+def test_what_records_say_of_settings_comes_before_snakemakes_reason(folder, monkeypatch):
+    differs = ("optimiser.lr: 0.06 -> 0.9",)
+    job = PlannedJob("pretrain", {}, (f"results/demo/{MODEL}",), "Forced execution", differs)
+    monkeypatch.setattr("fedssl.command.dry_run.planned_jobs", lambda *_: [job])
+    assert data("explain", CELL)[0]["causes"] == list(differs)
+    assert differs[0] in fedssl("explain", CELL).stdout
+
+
 @pytest.mark.parametrize(
     ("done", "silent_s", "status", "progress"),
     [
@@ -122,7 +139,7 @@ def test_an_unfinished_cell_says_its_round(folder, done, silent_s, status, progr
         (["cells", "--arch", "resnet"], "--arch is 'resnet' (did you mean resnet18?)"),
         (
             ["cells", "--status", "finished"],
-            "there are not-run, running, interrupted, pretrained, done",
+            "there are not-run, running, interrupted, other-settings, pretrained, done",
         ),
         (["show", "fssuavl/simclr"], "fssuavl/simclr is no cell"),
         (["show", CELL.replace("seed0", "seed7")], "has not run in results/demo"),

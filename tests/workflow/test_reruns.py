@@ -113,6 +113,29 @@ def test_a_fresh_clone_over_old_results_has_nothing_to_do(edited: Project) -> No
     assert edited.planned() == {}
 
 
+def test_results_that_snakemake_has_no_notes_of_hide_no_changed_setting(edited: Project) -> None:
+    """Another spelling of the folder stands for every copy: Snakemake goes by the path."""
+    moved = (*CONFIG, "--config", f"results_dir={edited.root}/results/demo")
+    assert edited.planned(config=moved) == {}
+    edited.edit(GRID, lambda text: text.replace("local_epochs: 1", "local_epochs: 3"))
+    assert edited.planned(config=moved) == ONE_CELL
+    said = edited.run("--dry-run", config=moved)
+    assert "federation.local_epochs: 1 -> 3" in said and "/e1/seed0/provenance.json" in said
+    edited.edit(GRID, lambda text: text.replace("rounds: 4", "rounds: 4\n  sharding: {alpha: 9}"))
+    assert edited.planned(config=moved)["pretrain"] == CELLS
+    edited.restore()
+    edited.edit(GRID, "evaluation: {{knn: {{k: 3}}}}\n{}".format)
+    planned = edited.planned(config=moved)
+    assert planned["evaluate"] == CELLS and "pretrain" not in planned
+
+
+def test_old_results_that_were_put_back_are_seen(edited: Project) -> None:
+    """Snakemake's notes are then of another job than the one that wrote them."""
+    record = "results/demo/pretrain/fssuavl/simclr/resnet18/fairavg/a0-i100-b0/base/seed0"
+    edited.edit(f"{record}/provenance.json", lambda text: text.replace('"lr": 0.06', '"lr": 0.9'))
+    assert edited.planned() == ONE_CELL
+
+
 def test_another_mirror_fetches_nothing_again(edited: Project) -> None:
     assert edited.planned(config=(*CONFIG, "--config", "mirror=/elsewhere")) == {}
 

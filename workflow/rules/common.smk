@@ -13,6 +13,7 @@ from fedssl.rules.data import DataRules
 from fedssl.rules.evaluate import EvaluateRules
 from fedssl.rules.maps import MapRules
 from fedssl.rules.page import PageRules
+from fedssl.rules.memory import Memory
 from fedssl.rules.paired import PairedRules
 from fedssl.rules.pretrain import PretrainRules
 from fedssl.rules.report import ReportRules, shown
@@ -37,6 +38,7 @@ try:
     ordered = merge(merged(LAYERS), config)
     GRID = Grid(with_own_datasets(ordered, LAYERS), LAYERS)
     TREE = Tree(config["results_dir"])
+    MEMORY = Memory(workflow, config["results_dir"])
     DATA = DataRules(GRID, SCRIPTS)
     PRETRAIN = PretrainRules(GRID, TREE, SCRIPTS)
     EVALUATE = EvaluateRules(GRID, TREE, SCRIPTS)

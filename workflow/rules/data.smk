@@ -78,7 +78,13 @@ rule synthesise:
 
 rule bank_images:
     input:
-        unpack(DATA.archives),
+        unpack(
+            MEMORY.inputs(
+                DATA.archives,
+                DATA.contents,
+                "<results>/banks/{dataset}/provenance.json",
+            )
+        ),
     output:
         bank="<results>/banks/{dataset}/bank.json",
         images="<results>/banks/{dataset}/images.npy",
@@ -118,7 +124,11 @@ use rule bank_images as bank_waveforms with:
 
 rule normalisation:
     input:
-        bank="<results>/banks/{dataset}/bank.json",
+        bank=MEMORY.inputs(
+            PRETRAIN.bank,
+            DATA.audio,
+            "<results>/normalisation/{study}/{dataset}.provenance.json",
+        ),
     output:
         statistics="<results>/normalisation/{study}/{dataset}.json",
         provenance="<results>/normalisation/{study}/{dataset}.provenance.json",

@@ -6,7 +6,11 @@ RANDOM_SCORES = f"<results>/evaluate/{RANDOM_INIT}/{{task}}"
 
 rule evaluate:
     input:
-        unpack(EVALUATE.inputs),
+        unpack(
+            MEMORY.inputs(
+                EVALUATE.inputs, EVALUATE.settings, f"{SCORES}/provenance.json"
+            )
+        ),
         model=f"<results>/pretrain/{CELL}/model.safetensors",
     output:
         metrics=expand(
@@ -39,7 +43,13 @@ rule evaluate:
 
 use rule evaluate as evaluate_random_init with:
     input:
-        unpack(EVALUATE.inputs),
+        unpack(
+            MEMORY.inputs(
+                EVALUATE.inputs,
+                EVALUATE.random_init_settings,
+                f"{RANDOM_SCORES}/provenance.json",
+            )
+        ),
     output:
         metrics=expand(
             f"{RANDOM_SCORES}/{{protocol}}.json",
@@ -65,7 +75,13 @@ use rule evaluate as evaluate_random_init with:
 
 rule score_rounds:
     input:
-        unpack(EVALUATE.inputs),
+        unpack(
+            MEMORY.inputs(
+                EVALUATE.inputs,
+                EVALUATE.round_settings,
+                f"{SCORES}/rounds.provenance.json",
+            )
+        ),
         milestones=f"<results>/pretrain/{CELL}/milestones",
     output:
         scores=f"{SCORES}/rounds.csv",
@@ -95,7 +111,13 @@ rule score_rounds:
 
 rule fine_tune:
     input:
-        unpack(EVALUATE.inputs),
+        unpack(
+            MEMORY.inputs(
+                EVALUATE.inputs,
+                EVALUATE.fine_tune_settings,
+                f"{SCORES}/fine-tune.provenance.json",
+            )
+        ),
         model=f"<results>/pretrain/{CELL}/model.safetensors",
     output:
         metric=f"{SCORES}/fine-tune.json",

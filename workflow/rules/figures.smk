@@ -5,7 +5,7 @@ MAP = f"<results>/maps/{CELL}/{{checkpoint}}"
 
 rule embedding_map:
     input:
-        unpack(MAPS.inputs),
+        unpack(MEMORY.inputs(MAPS.inputs, MAPS.settings, f"{MAP}.provenance.json")),
     output:
         points=f"{MAP}.parquet",
         summary=f"{MAP}.json",

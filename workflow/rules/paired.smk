@@ -9,7 +9,11 @@ RANDOM_PAIR_SCORES = f"<results>/evaluate/{RANDOM_INIT}/{{task}}"
 
 rule paired:
     input:
-        unpack(PAIRED.inputs),
+        unpack(
+            MEMORY.inputs(
+                PAIRED.inputs, PAIRED.settings, f"{PAIR_SCORES}/provenance.json"
+            )
+        ),
     output:
         metrics=expand(
             f"{PAIR_SCORES}/{{protocol}}.json",
@@ -98,7 +102,13 @@ use rule paired as paired_specialists with:
 
 use rule paired as paired_random_init with:
     input:
-        unpack(PAIRED.random_init_inputs),
+        unpack(
+            MEMORY.inputs(
+                PAIRED.random_init_inputs,
+                PAIRED.random_init_settings,
+                f"{RANDOM_PAIR_SCORES}/provenance.json",
+            )
+        ),
     output:
         metrics=expand(
             f"{RANDOM_PAIR_SCORES}/{{protocol}}.json",

@@ -1,9 +1,13 @@
 """Pretraining of one cell: federated, or on all data in one place."""
 
+DECLARED = MEMORY.inputs(
+    PRETRAIN.inputs, PRETRAIN.settings, f"<results>/pretrain/{CELL}/provenance.json"
+)
+
 
 rule pretrain:
     input:
-        unpack(PRETRAIN.inputs),
+        unpack(DECLARED),
     output:
         model=f"<results>/pretrain/{CELL}/model.safetensors",
         rounds=f"<results>/pretrain/{CELL}/rounds.csv",
@@ -31,7 +35,7 @@ rule pretrain:
 
 rule pretrain_centralised:
     input:
-        unpack(PRETRAIN.inputs),
+        unpack(DECLARED),
     output:
         model=f"<results>/pretrain/{CELL}/model.safetensors",
         rounds=f"<results>/pretrain/{CELL}/rounds.csv",

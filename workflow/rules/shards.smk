@@ -3,7 +3,11 @@
 
 rule shards:
     input:
-        bank="<results>/banks/{dataset}/bank.json",
+        bank=MEMORY.inputs(
+            PRETRAIN.bank,
+            PRETRAIN.sharding,
+            "<results>/shards/{dataset}/{sharding}/seed{seed}.provenance.json",
+        ),
     output:
         shards="<results>/shards/{dataset}/{sharding}/seed{seed}.json",
         provenance="<results>/shards/{dataset}/{sharding}/seed{seed}.provenance.json",

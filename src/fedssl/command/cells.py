@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fedssl.command.project import Project
 
 _AXES = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
-_STATUS = ("not-run", "running", "interrupted", "pretrained", "done")
+_STATUS = ("not-run", "running", "interrupted", "other-settings", "pretrained", "done")
 _SILENT_S = 60.0
 _Filter = Annotated[str | None, typer.Option(help="Only cells with this value.")]
 

@@ -10,7 +10,7 @@ from fedssl.command.output import Configfiles, Json, print_json, print_line
 
 if TYPE_CHECKING:
     from fedssl.audit.records import Record
-    from fedssl.command.changes import Change
+    from fedssl.changes import Change
 
 _Named = Mapping[str, "Record"]
 _DIGITS = 12  # of a hash that a reader compares
@@ -61,7 +61,7 @@ def _merged(
     old: _Named, new: _Named, part: "Callable[[Record], Mapping[str, Any]]"
 ) -> "list[tuple[Change, list[str]]]":
     """Return the changes of all jobs that both have, each once, with the jobs it is in."""
-    from fedssl.command.changes import changes
+    from fedssl.changes import changes
 
     found: dict[str, tuple[Change, list[str]]] = {}
     for name in sorted(old.keys() & new.keys()):

@@ -16,12 +16,16 @@ _CHILD = str(Path(__file__).with_name("listener.py"))
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job that would run: its rule, wildcards, outputs and Snakemake's reason."""
+    """A job that would run: its rule, wildcards, outputs and Snakemake's reason.
+
+    `differs` says how the settings that its record tells of are not those declared.
+    """
 
     rule: str
     wildcards: dict[str, str]
     outputs: tuple[str, ...]
     reason: str
+    differs: tuple[str, ...] = ()
 
 
 def planned_jobs(targets: Sequence[str], configfiles: Sequence[str | Path]) -> list[PlannedJob]:
@@ -44,7 +48,8 @@ def planned_jobs(targets: Sequence[str], configfiles: Sequence[str | Path]) -> l
         if ran.returncode or not answer.is_file():
             raise UserError(f"Snakemake refused: {_complaint(ran.stdout + ran.stderr)}")
         jobs = json.loads(answer.read_text(encoding="utf-8"))
-    return [PlannedJob(**job | {"outputs": tuple(job["outputs"])}) for job in jobs]
+    tuples = ("outputs", "differs")
+    return [PlannedJob(**job | {name: tuple(job[name]) for name in tuples}) for job in jobs]
 
 
 def _complaint(printed: str) -> str:

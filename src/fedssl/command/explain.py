@@ -91,11 +91,9 @@ def _with_followers(
 
 def _print_causes(jobs: "Iterable[PlannedJob]") -> None:
     """Print each distinct cause once, with the jobs that it concerns."""
-    from fedssl.command.reasons import causes
-
     by_cause: dict[tuple[str, ...], list[str]] = {}
     for job in jobs:
-        if why := causes(job.reason):
+        if why := _causes(job):
             by_cause.setdefault((job.rule, *why), []).append(_place(job))
     for (rule, *sentences), places in by_cause.items():
         print_line(f"{rule}, {len(places)} {'job' if len(places) == 1 else 'jobs'}:", style="bold")
@@ -108,12 +106,17 @@ def _print_causes(jobs: "Iterable[PlannedJob]") -> None:
 
 
 def _print_followers(jobs: "Iterable[PlannedJob]") -> None:
-    from fedssl.command.reasons import causes
-
-    counts = Counter(job.rule for job in jobs if not causes(job.reason))
+    counts = Counter(job.rule for job in jobs if not _causes(job))
     if counts:
         listed = ", ".join(f"{count} {rule}" for rule, count in counts.items())
         print_line(f"and because of these: {listed}")
+
+
+def _causes(job: "PlannedJob") -> list[str]:
+    """Return why a job would run by itself: its record's settings, else what Snakemake says."""
+    from fedssl.command.reasons import causes
+
+    return list(job.differs) or causes(job.reason)
 
 
 def _place(job: "PlannedJob") -> str:
@@ -122,12 +125,12 @@ def _place(job: "PlannedJob") -> str:
 
 
 def _as_data(job: "PlannedJob") -> Mapping[str, Any]:
-    from fedssl.command.reasons import causes, follows
+    from fedssl.command.reasons import follows
 
     return {
         "rule": job.rule,
         "wildcards": job.wildcards,
         "outputs": list(job.outputs),
-        "causes": causes(job.reason),
+        "causes": _causes(job),
         "follows": follows(job.reason),
     }

@@ -21,14 +21,19 @@ class Listener(logging.Filter):
         """Start with no job."""
         super().__init__()
         self.jobs: list[dict[str, Any]] = []
+        self._differs: dict[str, list[str]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep the record if it tells of a job; let every record pass."""
         said = vars(record)
+        if "differs" in said:  # by fedssl.rules.memory
+            self._differs[said["record"]] = said["differs"]
         if said.get("event") == LogEvent.JOB_INFO:
             job = {"rule": said["rule_name"], "wildcards": dict(said["wildcards"] or {})}
             outputs = [str(output) for output in said["output"]]
-            self.jobs.append(job | {"outputs": outputs, "reason": said["reason"]})
+            differs = [text for name in outputs for text in self._differs.get(name, ())]
+            job |= {"outputs": outputs, "reason": said["reason"], "differs": differs}
+            self.jobs.append(job)
         return True
 
 

@@ -76,7 +76,7 @@ def _facts(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _print_facts(heading: str, facts: Mapping[str, Any]) -> None:
-    from fedssl.command.changes import flat
+    from fedssl.changes import flat
 
     print_line()
     print_line(heading, style="bold")

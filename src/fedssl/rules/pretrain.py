@@ -38,6 +38,10 @@ class PretrainRules:
         """Return all a cell's result depends on, as one dict: Snakemake compares its text."""
         return self._grid.settings(cell_of(wildcards))
 
+    def bank(self, wildcards: Wildcards) -> str:
+        """Return the bank that the dataset wildcard names."""
+        return self._tree.bank(wildcards.dataset)
+
     def sources(self, wildcards: Wildcards) -> dict[str, str]:
         """Return the code behind a cell: the round loop, its method, encoder and aggregator."""
         return source_digests(
