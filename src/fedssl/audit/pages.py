@@ -4,14 +4,15 @@ import base64
 import contextlib
 import gzip
 import re
+import shlex
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fedssl.audit.chain import Chain, passed_on_seldom
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.recompute import DIFFERS, blame, text_of
-from fedssl.audit.records import Record, at_hand, is_ours, shown
+from fedssl.audit.records import Record, at_hand, is_ours, resembles_ours, shown
 from fedssl.provenance_root import ABOUT, is_sealed
 from fedssl.reporting.certificate import write_certificate
 from fedssl.reporting.page.write import write_page
@@ -19,11 +20,13 @@ from fedssl.reporting.page.write import write_page
 _OPEN = "is not under the seal"
 # Below the results; anything else would be out of the seal's reach only by a forged record.
 _FILES = {
-    "audit": ("audit.json",),
-    "certificate": ("certificate.md",),
-    "crate": ("ro-crate-metadata.json", "code/"),
-    "report_page": ("report/index.html",),
+    "audit": "audit.json",
+    "certificate": "certificate.md",
+    "crate": "ro-crate-metadata.json",
+    "report_page": "report/index.html",
 }
+_RUNS = (["snakemake", "--profile", "slurm"], ["snakemake", "--cores", "all"])
+_OPTIONS = {"--configfile", "--config"}
 _DECLARED = ("scale", "scale_note")
 _PACKED = re.compile(r'(?<=id="data">)[A-Za-z0-9+/=]+')  # by fedssl.reporting.page.write
 
@@ -35,35 +38,52 @@ def page_findings(record: Record, chain: Chain) -> Iterator[Finding | Note]:
     """
     if record.rule not in ABOUT or record.outside:
         return
+    name = _FILES[record.rule]
     for path in record.files("outputs"):
-        if not shown(path, chain.root).startswith(_FILES[record.rule]):
-            what = f"is no file that {record.rule} writes"
-            yield Finding(Verdict.TAMPERED, shown(path, chain.root), what)
-    name = _FILES[record.rule][0]
+        place = shown(path, chain.root)
+        if place != name and not (record.rule == "crate" and place.startswith("code/")):
+            yield Finding(Verdict.TAMPERED, place, f"is no file that {record.rule} writes")
     if record.rule not in _PAGES:
         yield Note(name, f"{_OPEN}, and held against its own record only")
     elif hindrance := _hindrance(record, chain):
-        yield Note(name, f"{_OPEN}, and was not made again: {hindrance}")
+        verdict, what = hindrance
+        yield Finding(verdict, name, f"{_OPEN}, and was not made again: {what}")
     elif at_hand(chain.root / name):
         yield from _made_again(record, chain, chain.root / name)
 
 
-def _hindrance(record: Record, chain: Chain) -> str | None:
-    """Return why a page cannot come out again; all but edited code is a finding of its own."""
-    prefix = Path(record.prefix or "..")
-    if ".." in prefix.parts or (prefix.is_absolute() and prefix.resolve() != chain.root):
-        return f"its job wrote to {prefix}, and the results lie elsewhere"
+def _hindrance(record: Record, chain: Chain) -> tuple[Verdict, str] | None:
+    """Return why a page cannot come out again, and how bad that is: it is never sound.
+
+    The page's own record is under no seal, so that an excuse only it has is a forgery.
+    """
+    prefix = Path(record.prefix or "")
+    here = prefix.is_absolute() and prefix.resolve() == chain.root
+    if not here and all(other.prefix != record.prefix for other in _sealed(chain)):
+        return Verdict.TAMPERED, f"its job wrote to {prefix}, and none under the seal did"
+    if prefix.is_absolute() and not here:
+        what = f"its job wrote to {prefix}; make that a link to these results, and audit again"
+        return Verdict.INCOMPLETE, what
     needed = dict(record.files("inputs"))
-    foreign = (path for path in needed if not (path.is_relative_to(chain.root) or is_ours(path)))
-    if path := next(foreign, None):
-        return f"{path} is not of this checkout"
+    if path := next(_foreign(needed, chain), None):
+        return Verdict.TAMPERED, f"{path} is neither of these results nor of their workflow"
     for other in _sealed(chain):
         needed |= other.files("outputs")
     for path, recorded in needed.items():
         if not (chain.same(path, recorded) or passed_on_seldom(path, chain.root)):
-            return f"{shown(path, chain.root)} is not as it was"
-    damaged = (f"{other.name} is not as it was" for other in chain.records if not other.intact)
-    return next(damaged, None)
+            verdict = Verdict.CHANGED_CODE if is_ours(path) else Verdict.CHANGED_DATA
+            return verdict, f"{shown(path, chain.root)} is not as it was"
+    damaged = (other.name for other in chain.records if not other.intact)
+    return next(((Verdict.TAMPERED, f"{name} is not as it was") for name in damaged), None)
+
+
+def _foreign(paths: Iterable[Path], chain: Chain) -> Iterator[Path]:
+    """Yield what no page is made of: all but files of the results and of a workflow's checkout."""
+    known = {path for other in _sealed(chain) for path in other.files("inputs")}
+    for path in paths:
+        below = path.is_relative_to(chain.root)
+        if not (below or path in known or resembles_ours(path)):
+            yield path
 
 
 def _made_again(record: Record, chain: Chain, path: Path) -> Iterator[Finding | Note]:
@@ -90,9 +110,19 @@ def _misled(record: Record, chain: Chain) -> Iterator[str]:
             yield f"was made for another {key} than the tables"
     if record.settings["results"] != record.prefix:
         yield f"was made of {record.settings['results']}"
+    if not runs_this_workflow(record.settings.get("command", "snakemake --cores all")):
+        yield "tells to run another command than this workflow's"
     for name in _shown_files(record):
         if record.locate(name) not in record.files("inputs"):
             yield f"was made of {name}, which its record does not say it read"
+
+
+def runs_this_workflow(command: str) -> bool:
+    """Return whether a command runs this workflow, with files and values to configure it only."""
+    words = shlex.split(command)
+    options = {word for word in words[3:] if word.startswith("-")}
+    configures = options <= _OPTIONS and set(words[3:4]) <= _OPTIONS and "://" not in command
+    return words[:3] in _RUNS and configures and shlex.join(words) == command
 
 
 def _passed_over(record: Record, chain: Chain) -> Iterator[Path]:
@@ -111,11 +141,14 @@ def _shown_files(record: Record) -> list[str]:
 def _as_then(record: Record, root: Path) -> Iterator[None]:
     """Enter a folder from where the results have the path that the job knew them by."""
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder, str(record.prefix))
+        # As deep as the job's path to the results climbs.
+        here = Path(folder, *("here" for part in Path(str(record.prefix)).parts if part == ".."))
+        here.mkdir(parents=True, exist_ok=True)
+        place = here / str(record.prefix)
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(root)
-        with contextlib.chdir(folder):
+        with contextlib.chdir(here):
             yield
 
 
@@ -129,7 +162,7 @@ def _blame(record: Record, chain: Chain) -> Verdict:
 
 def _sealed(chain: Chain) -> list[Record]:
     records = (record for record in chain.records if not record.outside)
-    return [record for record in records if is_sealed(record.name, record.rule)]
+    return [record for record in records if is_sealed(record.name, record.content)]
 
 
 def _unpacked(page: str) -> str:

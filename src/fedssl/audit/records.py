@@ -177,6 +177,11 @@ def is_ours(path: Path) -> bool:
     return any(path.is_relative_to(CHECKOUT / name) for name in _TOPS)
 
 
+def resembles_ours(path: Path) -> bool:
+    """Return whether a file might be one of the workflow's in another checkout, or was in one."""
+    return next(_tails(str(path)), None) is not None
+
+
 def _tails(name: str) -> Iterator[Path]:
     """Yield the ends of a path that might be that of a file of the workflow in its checkout."""
     parts = Path(name).parts

@@ -44,7 +44,7 @@ def write_certificate(
         UserError: A record of the run was changed.
     """
     found = read_records(spec["results"])
-    records = {name: found[name] for name in found if is_sealed(name, found[name]["rule"])}
+    records = {name: found[name] for name in found if is_sealed(name, found[name])}
     frames = {
         Path(table).stem: pd.read_csv(table, dtype={"table": str}).fillna({"cell": "", "table": ""})
         for table in spec["tables"]
