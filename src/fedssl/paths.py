@@ -1,6 +1,7 @@
 """Where results lie: the one place that knows the results tree's file names."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from fedssl.experiments import Cell
 
@@ -9,6 +10,11 @@ FEATURE_PROTOCOLS = ("knn", "linear-probe", "retrieval")
 # A job that scores kept rounds writes these; `chosen-round` is the number of the best one.
 ROUND_PROTOCOLS = ("best-round", "held-out-round", "chosen-round")
 FINAL = "final"  # the checkpoint after the last round; others are named round{r}
+
+
+def from_here(path: Path) -> Path:
+    """Return a path as the working directory names it, if it lies below: both may move."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 @dataclass(frozen=True)

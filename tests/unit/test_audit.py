@@ -315,6 +315,26 @@ def test_forged_predictions_are_held_against_the_bank(results, forge, words):
     assert words in found(audit(results))[f"{KNN}.json"].what
 
 
+def test_a_task_of_another_name_than_its_bank_is_held_against_it(results):
+    """Such is the second split of a dataset that is a task of its own."""
+    metric, samples = results / f"{KNN}.json", results / f"{KNN}.parquet"
+    frame = pd.read_parquet(samples)
+    frame.assign(label=frame["prediction"]).to_parquet(samples, index=False)
+    write_json(metric, read_json(metric) | {"value": 100.0, "task": "cifar10-test"})
+    record = results / f"{KNN}.provenance.json"
+    sign(record, lambda content: content["wildcards"].update(task="cifar10-test"))
+    for path in (metric, samples):
+        swap(record, "outputs", path)
+    assert "other labels" in found(audit(results))[f"{KNN}.json"].what
+    sign(
+        record,
+        lambda content: content.update(
+            inputs={k: v for k, v in content["inputs"].items() if not k.endswith("bank.json")}
+        ),
+    )
+    assert "on no bank" in found(audit(results))[f"{KNN}.json"].what
+
+
 def test_a_forged_table_does_not_come_out_again(results):
     table = results / "tables/fssuavl_table2.md"
     table.write_text(table.read_text().replace("†", "", 1))

@@ -1,5 +1,8 @@
 """Which jobs run again after which edit: exactly those that the edit can change."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests.workflow.project import CONFIG, Project
@@ -149,3 +152,10 @@ def test_forcing_a_cell_reruns_it_and_what_hangs_on_it(edited: Project) -> None:
     assert edited.planned("--force", model) == {"pretrain": 1}
     planned = edited.planned("--forcerun", model, "--", "fssuavl_random_init")
     assert planned == {"pretrain": 1, "evaluate": 1, "gains": 1, "fssuavl_random_init": 1}
+
+
+def test_a_checkout_that_moved_has_nothing_to_do(finished: Project, tmp_path: Path) -> None:
+    moved = shutil.copytree(finished.root, tmp_path / "moved")
+    for path in (finished.root, *finished.root.rglob("*")):
+        shutil.copystat(path, moved / path.relative_to(finished.root))
+    assert Project(moved).planned() == {}

@@ -8,7 +8,7 @@ from fedssl.environment import prepare_jobs
 from fedssl.errors import UserError
 from fedssl.experiments import Grid
 from fedssl.outcome import FailureCollector, repeatable, report_failures, write_cells
-from fedssl.paths import Tree
+from fedssl.paths import Tree, from_here
 from fedssl.rules.data import DataRules
 from fedssl.rules.evaluate import EvaluateRules
 from fedssl.rules.maps import MapRules
@@ -23,6 +23,8 @@ from fedssl.sources import source_digests
 from fedssl.targets import check_targets, command_line_targets, one_of
 
 SCRIPTS = BASE / "workflow" / "scripts"
+# A checkout that moves keeps the names of its files, and so its results and their seal.
+FILES = from_here(BASE)
 LAYERS = read_layers(
     [*SHIPPED, *workflow.config_settings.configfiles], workflow.config_settings.config
 )
@@ -48,10 +50,10 @@ try:
     REPORT = ReportRules(
         GRID,
         TREE,
-        published=BASE / "config" / "published",
+        published=FILES / "config" / "published",
         figures=[*MAPS.figures, *SWEEPS.figures],
     )
-    TRUST = TrustRules(GRID, TREE, REPORT, root=BASE)
+    TRUST = TrustRules(GRID, TREE, REPORT, root=FILES)
     PAGE = PageRules(GRID, TREE, REPORT)
     TARGETS = command_line_targets(sys.argv)
     check_targets(TARGETS, GRID, TREE, named=REPORT.targets)

@@ -147,9 +147,9 @@ rule loss_figure:
 
 rule claims:
     input:
-        claims=f"{BASE}/config/claims.yaml",
-        schema=f"{BASE}/config/schemas/claims.schema.json",
-        published=sorted(map(str, (BASE / "config/published").glob("*.csv"))),
+        claims=str(FILES / "config/claims.yaml"),
+        schema=str(FILES / "config/schemas/claims.schema.json"),
+        published=sorted(map(str, (FILES / "config/published").glob("*.csv"))),
         tables=[*map(TREE.table, REPORT.tables), *MAPS.tables],
         seeds=[*map(TREE.table_seeds, [*REPORT.tables, *MAPS.figures])],
     output:
@@ -173,9 +173,9 @@ rule report_page:
         figures=PAGE.figures,
         records=PAGE.records,
         claims="<results>/claims.csv",
-        contradictions=f"{BASE}/config/contradictions.yaml",
-        schema=f"{BASE}/config/schemas/contradictions.schema.json",
-        published=sorted(map(str, (BASE / "config/published").glob("*.csv"))),
+        contradictions=str(FILES / "config/contradictions.yaml"),
+        schema=str(FILES / "config/schemas/contradictions.schema.json"),
+        published=sorted(map(str, (FILES / "config/published").glob("*.csv"))),
         templates=PAGE.templates,
         certificate="<results>/certificate.md",
     output:

@@ -34,8 +34,8 @@ rule certificate:
     input:
         tables=[REPORT.file(table) for table in REPORT.tables],
         claims="<results>/claims.csv",
-        published=sorted(map(str, (BASE / "config/published").glob("*.csv"))),
-        lock=f"{BASE}/requirements.lock",
+        published=sorted(map(str, (FILES / "config/published").glob("*.csv"))),
+        lock=str(FILES / "requirements.lock"),
         records=TRUST.records(),
     output:
         certificate=report(
@@ -60,6 +60,7 @@ rule crate:
     input:
         products=[REPORT.files(study) for study in REPORT.studies],
         certificate="<results>/certificate.md",
+        page="<results>/report/index.html",
         code=TRUST.code(),
     output:
         metadata="<results>/ro-crate-metadata.json",

@@ -8,7 +8,7 @@ from typing import Any
 
 from fedssl.configuration import Layer
 from fedssl.experiments import Cell, Grid
-from fedssl.paths import Tree
+from fedssl.paths import Tree, from_here
 from fedssl.reporting.names import pretraining_name
 from fedssl.reporting.round_figure import NAMED
 from fedssl.rules.report import ReportRules
@@ -34,7 +34,7 @@ class PageRules:
             *(str(Path(tree.model(cell)).with_name("provenance.json")) for cell in grid.cells),
         ]
         # Not code that is imported, so no part of `sources`.
-        self.templates = sorted(map(str, _TEMPLATES.iterdir()))
+        self.templates = sorted(map(str, from_here(_TEMPLATES).iterdir()))
 
     def spec(self, layers: Sequence[Layer], *, shipped: int) -> dict[str, Any]:
         """Return the page's scale, what it shows, how to run a cell again, and what was declared.
