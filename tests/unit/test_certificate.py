@@ -96,7 +96,7 @@ def test_the_certificate_says_by_what_and_from_what(results, files):
         f"| code | {'c' * 40}, clean (2 jobs); {'d' * 40}, with uncommitted changes (1 jobs) |",
         "| jobs whose code no commit holds | 1 |",
         "AMD EPYC, 2 cores, H200 (1 jobs, 1.00 h)",
-        "| GPU hours, CPU hours | 1.00, 2.00 (",
+        "| hours of jobs with a GPU, without | 1.00, 2.00 (",
         "| pretrainings | 1 of 2 declared were run; 1 more lie here undeclared |",
         "| seeds | 0, 1 |",
         "2026-11-21T10:00:00+00:00 to 2026-11-21T11:00:00+00:00",

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from fedssl.audit.records import Record
+from fedssl.audit.records import Record, results_folder
 from fedssl.changes import ABSENT, changes
 from fedssl.command.costs import costs, measured_jobs
 from fedssl.command.dry_run import PlannedJob
+from fedssl.command.estimate import duration
 from fedssl.command.main import app
 from fedssl.command.reasons import causes, follows
+from fedssl.errors import UserError
 from fedssl.files import read_json
 from tests.unit.results import CELL, GRID, MODEL, sign
 
@@ -146,7 +148,7 @@ def test_an_unfinished_cell_says_its_round(folder, done, silent_s, status, progr
         (["show", CELL.replace("resnet18", "*")], "has not run in results/demo"),
         (["explain", CELL.replace("fedavg", "fedavgg")], "(did you mean fssuavl/simclr/resnet18"),
         (["explain", "fssuavl_table2"], "has no Snakefile"),
-        (["audit", "nowhere"], "nowhere is no folder"),
+        (["audit", "nowhere"], "nowhere is no folder that you may"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(folder, arguments, words):
@@ -183,6 +185,26 @@ def test_show_has_settings_scores_hashes_and_the_command_that_reruns_it(folder):
 def test_show_names_the_configuration_that_writes_to_the_folder(folder):
     shown = CliRunner().invoke(app, ["show", f"results/demo/pretrain/{CELL}"]).stdout
     assert "--configfile config/demo.yaml --force" in shown
+
+
+def test_show_says_where_its_command_lacks_the_configuration_of_the_run(folder):
+    assert "of the run that wrote to" not in fedssl("show", CELL).stdout
+    record = folder / f"results/demo/pretrain/{CELL}/provenance.json"
+
+    def move(content: dict[str, Any]) -> None:
+        for side in ("inputs", "outputs"):
+            files = content[side].items()
+            content[side] = {n.replace("results/demo", "results/own"): v for n, v in files}
+
+    sign(record, move)
+    shutil.move("results/demo", "results/own")
+    place = f"results/own/pretrain/{CELL}"
+    for command in (["show", place], ["show", place, "--configfile", f"{ROOT}/config/demo.yaml"]):
+        shown = " ".join(CliRunner().invoke(app, command).stdout.split())
+        assert "and the --configfile and --config of the run that wrote to results/own" in shown
+    shown = fedssl("show", place, "--config", "results_dir=results/own").stdout
+    assert "--config results_dir=results/own --force" in shown
+    assert "of the run that wrote to" not in shown
 
 
 def test_show_reruns_a_cell_by_its_model_and_not_by_a_round_that_it_kept(folder):
@@ -242,6 +264,49 @@ def test_audit_holds_records_against_a_published_seal(folder):
     assert fedssl("audit", "results/demo", "--seal", seal).exit_code == 0
     other = fedssl("audit", "results/demo", "--seal", "0" * 64)
     assert other.exit_code == 1 and "not 0000" in " ".join(other.stdout.split())
+
+
+def test_a_seal_may_be_typed_as_it_was_printed_and_is_no_other_text(folder):
+    seal = data("audit", "results/demo")["seal"]
+    assert fedssl("audit", "results/demo", "--seal", f" {seal.upper()}\n").exit_code == 0
+    for text in (seal[:-1], f"{seal}0", "", "x" * 64):
+        result = fedssl("audit", "results/demo", "--seal", text)
+        assert result.exit_code == 2 and "64 hexadecimal digits" in result.stderr
+
+
+def test_the_parent_of_results_names_them(folder):
+    result = fedssl("audit", "results")
+    assert result.exit_code == 2 and "name one of results/demo" in result.stderr
+
+
+@pytest.mark.parametrize("refused", ["stat", "access"])
+def test_a_folder_that_may_not_be_read_is_a_mistake(folder, monkeypatch, refused):
+    """Made up, because whoever runs tests as root may read everything."""
+    look, may = os.stat, os.access
+
+    def stat(path, *arguments, **options):
+        if str(path).endswith("results/demo"):
+            raise PermissionError(path)
+        return look(path, *arguments, **options)
+
+    def access(path, *arguments, **options):
+        return not str(path).endswith("results/demo") and may(path, *arguments, **options)
+
+    monkeypatch.setattr(os, refused, stat if refused == "stat" else access)
+    with pytest.raises(UserError, match="may not be read by you|that you may look into"):
+        results_folder("results/demo")
+
+
+def test_a_value_on_the_command_line_wins_over_files(folder):
+    shutil.move("results/demo", "results/other")
+    assert data("cells", "--status", "done") == []
+    elsewhere = ("--config", "results_dir=results/other")
+    found = data("cells", "--status", "done", *elsewhere)
+    assert {Path(cell["path"]).parts[1] for cell in found} == {"other"}
+    assert f"results/other/{MODEL}" not in fedssl("show", CELL, *elsewhere).stdout
+    for wrong in ("results_dir", "seeds=["):
+        result = fedssl("cells", "--config", wrong)
+        assert result.exit_code == 2 and "it must be key=value" in result.stderr
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "evaluate", "maps"])
@@ -313,6 +378,14 @@ def test_costs_are_those_of_the_most_alike_jobs_and_never_invented(folder):
     size = sum(path.stat().st_size for path in trained.files("outputs"))
     assert one.disk_bytes == 2 * size
     assert (two.measured, two.hours, two.disk_bytes, two.sent_bytes) == (0, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [(3e-5, "0.1 s"), (0.5, "30.0 min"), (1.0, "1.0 h"), (1234.5, "1,234.5 h"), (0.0, "0.0 s")],
+)
+def test_a_time_is_told_in_the_unit_that_suits_it(hours, text):
+    assert duration(hours) == text
 
 
 def test_costs_of_a_large_grid_take_no_longer_than_its_jobs(tmp_path):

@@ -17,6 +17,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 CONFIG = CHECKOUT / "config"
 # The first parts of the paths of a workflow's own files.
 _TOPS = frozenset([*WORKFLOW_FILES, *(folder.split("/")[0] for folder in WORKFLOW_FOLDERS)])
+_STAGES = ("pretrain", "tables")  # folders that only a folder of results has
 _HASHED = ("inputs", "outputs", "sources")
 
 
@@ -129,10 +130,23 @@ def at_hand(path: Path) -> bool:
 
 
 def results_folder(path: str | Path) -> Path:
-    """Return the absolute path of a results folder; UserError where there is none."""
+    """Return the absolute path of a results folder.
+
+    Raises:
+        UserError: There is none, or it may not be read, or it is the parent of several.
+    """
     root = Path(path).absolute()
-    if not root.is_dir():
-        raise UserError(f"{path} is no folder; name a folder of results, such as results/paper.")
+    if not os.path.isdir(root):  # Path.is_dir may raise
+        raise UserError(
+            f"{path} is no folder that you may look into; name a folder of results, such as "
+            "results/paper."
+        )
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise UserError(f"{path} may not be read by you; ask its owner for that.")
+    below = sorted({stage.parent for name in _STAGES for stage in root.glob(f"*/{name}")})
+    if below and not any((root / name).is_dir() for name in _STAGES):
+        names = ", ".join(str(Path(path, folder.name)) for folder in below)
+        raise UserError(f"{path} holds folders of results and is none; name one of {names}.")
     return root.resolve()
 
 

@@ -1,5 +1,6 @@
 """`fedssl audit`: is every number in a results folder what its record says?"""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fedssl.command.output import Json, print_json, print_line, print_table
+from fedssl.errors import UserError
 
 if TYPE_CHECKING:
     from fedssl.audit.audit import Audit
@@ -29,12 +31,20 @@ def audit(
     """
     from fedssl.audit.audit import audit as run
 
-    result = run(results, seal=seal)
+    result = run(results, seal=None if seal is None else _seal(seal))
     if json:
         print_json(result.as_data())
     else:
         _print(result)
     raise typer.Exit(0 if result.passed else 1)
+
+
+def _seal(text: str) -> str:
+    """Return a seal as it was printed; UserError for what can be none."""
+    seal = text.strip().lower()
+    if not re.fullmatch("[0-9a-f]{64}", seal):
+        raise UserError(f"--seal is {text!r}; it must be the 64 hexadecimal digits of a SHA-256.")
+    return seal
 
 
 def _print(result: "Audit") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fedssl.command.output import Configfiles, Json, print_json, print_line, print_table
+from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, print_table
 from fedssl.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ _Filter = Annotated[str | None, typer.Option(help="Only cells with this value.")
 
 def cells(
     configfile: Configfiles = None,
+    config: Config = None,
     study: _Filter = None,
     method: _Filter = None,
     arch: _Filter = None,
@@ -39,7 +40,7 @@ def cells(
 
     given = (study, method, arch, aggregator, split, variant, seed, status)
     wanted = dict(zip((*_AXES, "status"), given, strict=True))
-    project = open_project(configfile or [])
+    project = open_project(configfile or [], config or [])
     every = list(_records(project))
     _check(wanted, every)
     found = [record for record in every if _matches(record, wanted)]

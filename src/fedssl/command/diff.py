@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fedssl.command.output import Configfiles, Json, print_json, print_line
+from fedssl.command.output import Config, Configfiles, Json, print_json, print_line
 
 if TYPE_CHECKING:
     from fedssl.audit.records import Record
@@ -20,12 +20,13 @@ def diff(
     before: Annotated[str, typer.Argument(help="A cell, or a folder of results.")],
     after: Annotated[str, typer.Argument(help="Another.")],
     configfile: Configfiles = None,
+    config: Config = None,
     json: Json = False,
 ) -> None:
     """Say how two cells or two results folders differ: settings, code, data, machine, scores."""
     from fedssl.command.project import open_project
 
-    results = open_project(configfile or []).tree.results
+    results = open_project(configfile or [], config or []).tree.results
     old, new = _records(before, results), _records(after, results)
     found = {name: _merged(old, new, part) for name, part in _PARTS.items()}
     only = {

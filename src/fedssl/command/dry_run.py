@@ -28,7 +28,9 @@ class PlannedJob:
     differs: tuple[str, ...] = ()
 
 
-def planned_jobs(targets: Sequence[str], configfiles: Sequence[str | Path]) -> list[PlannedJob]:
+def planned_jobs(
+    targets: Sequence[str], configfiles: Sequence[str | Path], settings: Sequence[str] = ()
+) -> list[PlannedJob]:
     """Return the jobs that `snakemake` would run for some targets; none for no targets means all.
 
     Runs in the working directory, which must be the project's.
@@ -41,6 +43,7 @@ def planned_jobs(targets: Sequence[str], configfiles: Sequence[str | Path]) -> l
             f"{Path.cwd()} has no Snakefile of this project; change to the project's folder."
         )
     options = ["--configfile", *map(str, configfiles)] if configfiles else []
+    options += ["--config", *settings] if settings else []
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder, "jobs.json")
         command = [sys.executable, "-P", _CHILD, str(answer), *options, "--", *targets]

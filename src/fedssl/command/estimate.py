@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fedssl.command.output import Configfiles, Json, print_json, print_line, print_table
+from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from fedssl.command.costs import Cost
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def estimate(
     target: Annotated[str, typer.Argument(help="A file or named target, such as fssuavl_table2.")],
     configfile: Configfiles = None,
+    config: Config = None,
     json: Json = False,
 ) -> None:
     """Estimate hours, disk and bytes sent of all jobs that a target still needs."""
@@ -22,8 +23,8 @@ def estimate(
     from fedssl.command.dry_run import planned_jobs
     from fedssl.command.project import open_project
 
-    project = open_project(configfile or [])
-    jobs = planned_jobs([target], configfile or [])
+    project = open_project(configfile or [], config or [])
+    jobs = planned_jobs([target], configfile or [], config or [])
     found = costs(jobs, measured_jobs(project.tree.results))
     if json:
         print_json([asdict(cost) for cost in found])
@@ -35,7 +36,7 @@ def estimate(
 
 def print_costs(found: "Sequence[Cost]") -> None:
     """Print a line a rule and what they add up to; a rule never measured stays unknown."""
-    header = ("rule", "jobs", "measured", "hours", "device", "disk", "sent")
+    header = ("rule", "jobs", "measured", "time", "device", "disk", "sent")
     print_table(header, [_row(cost) for cost in found])
     unknown = [f"{cost.jobs} {cost.rule}" for cost in found if cost.hours is None]
     hours = sum(cost.hours or 0.0 for cost in found)
@@ -44,8 +45,8 @@ def print_costs(found: "Sequence[Cost]") -> None:
     bound = "at least " if unknown else ""
     print_line()
     if len(unknown) < len(found):
-        line = f"{bound}{_hours(hours)}, {size(disk)} of disk, {size(sent)} sent by clients"
-        print_line(f"{line}; hours are of jobs one after another.")
+        line = f"{bound}{duration(hours)}, {size(disk)} of disk, {size(sent)} sent by clients"
+        print_line(f"{line}; the time is of jobs one after another.")
     if unknown:
         print_line(f"unknown, for none has run in this results folder: {', '.join(unknown)}.")
 
@@ -54,11 +55,15 @@ def _row(cost: "Cost") -> tuple[object, ...]:
     if cost.hours is None or cost.disk_bytes is None or cost.sent_bytes is None:
         return (cost.rule, cost.jobs, 0, *["unknown"] * 4)
     sizes = (size(cost.disk_bytes), size(cost.sent_bytes))
-    return (cost.rule, cost.jobs, cost.measured, f"{cost.hours:.2g}", cost.device, *sizes)
+    return (cost.rule, cost.jobs, cost.measured, duration(cost.hours), cost.device, *sizes)
 
 
-def _hours(hours: float) -> str:
-    return f"{hours:.1f} hours" if hours >= 0.1 else f"{hours * 60:.1f} minutes"
+def duration(hours: float) -> str:
+    """Return a time in the unit that suits it."""
+    for unit, share in (("h", 1), ("min", 60)):
+        if hours * share >= 1:
+            return f"{hours * share:,.1f} {unit}"
+    return f"{hours * 3600:.1f} s"
 
 
 def size(count: float) -> str:

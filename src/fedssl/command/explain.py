@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fedssl.command.output import Configfiles, Json, print_json, print_line
+from fedssl.command.output import Config, Configfiles, Json, print_json, print_line
 from fedssl.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def explain(
         str, typer.Argument(help="A cell or the beginning of its path, a target, or `all`.")
     ] = "all",
     configfile: Configfiles = None,
+    config: Config = None,
     json: Json = False,
 ) -> None:
     """Say what would run again since the last edit, why, and what that would cost."""
@@ -30,9 +31,9 @@ def explain(
     from fedssl.command.estimate import print_costs
     from fedssl.command.project import open_project
 
-    project = open_project(configfile or [])
+    project = open_project(configfile or [], config or [])
     prefix = _cell_prefix(what, project)
-    jobs = planned_jobs(["all"] if prefix else [what], configfile or [])
+    jobs = planned_jobs(["all"] if prefix else [what], configfile or [], config or [])
     jobs = [job for job in jobs if job.outputs]
     chosen = _with_followers(jobs, _own(jobs, prefix, project)) if prefix else jobs
     if json:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fedssl.command.output import Configfiles, Json, print_json, print_line
+from fedssl.command.output import Config, Configfiles, Json, print_json, print_line
 
 
 def mirror(
@@ -14,9 +14,7 @@ def mirror(
     ],
     folder: Annotated[Path, typer.Argument(help="Where the archives go; made if missing.")],
     configfile: Configfiles = None,
-    config: Annotated[
-        list[str] | None, typer.Option(help="key=value, as for Snakemake; may be repeated.")
-    ] = None,
+    config: Config = None,
     json: Json = False,
 ) -> None:
     """Collect exactly the archives that targets need, verified, with their checksums.

@@ -13,6 +13,10 @@ Configfiles = Annotated[
     list[Path] | None,
     typer.Option("--configfile", help="As for Snakemake; may be repeated, later ones win."),
 ]
+Config = Annotated[
+    list[str] | None,
+    typer.Option("--config", help="key=value, as for Snakemake; may be repeated."),
+]
 _WIDTH = 80
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from fedssl.configuration import merged, read_layers, validate, with_places
 from fedssl.data.own.entries import with_own_datasets
 from fedssl.errors import UserError
@@ -30,17 +32,35 @@ def project_folder() -> Path:
     return Path.cwd() if all(Path(file).is_file() for file in files) else CHECKOUT
 
 
-def open_project(configfiles: Sequence[str | Path]) -> Project:
+def open_project(configfiles: Sequence[str | Path], settings: Sequence[str] = ()) -> Project:
     """Return the project that is here, else the checkout's, with `configfiles` on top.
 
+    `settings` are `key=value` as Snakemake's `--config` takes them, and win over all files.
+
     Raises:
-        UserError: A file is missing, or the configuration breaks its schema.
+        UserError: A file is missing, a setting is no `key=value`, or the configuration breaks its
+            schema.
     """
     if missing := [str(file) for file in configfiles if not Path(file).is_file()]:
         raise UserError(f"there is no configuration file {missing[0]}.")
     folder = project_folder() / "config"
-    layers = read_layers([*(folder / name for name in _SHIPPED), *configfiles], {})
+    layers = read_layers(
+        [*(folder / name for name in _SHIPPED), *configfiles], _command_line(settings)
+    )
     config = merged(layers)
     validate(config, layers, schemas=folder / "schemas")
     config = with_own_datasets(with_places(config, layers), layers)
     return Project(config, Grid(config, layers), Tree(config["results_dir"]))
+
+
+def _command_line(settings: Sequence[str]) -> dict[str, Any]:
+    found = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals:
+            raise UserError(f"--config is {setting!r}; it must be key=value, such as seeds=[0].")
+    return found

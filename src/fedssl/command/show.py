@@ -1,13 +1,13 @@
 """`fedssl show`: everything that is known of one cell."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fedssl.command.output import Configfiles, Json, print_json, print_line, print_table
+from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from fedssl.audit.records import Record
@@ -18,13 +18,15 @@ _DIGITS = 16  # of a hash; --json has all 64
 def show(
     cell: Annotated[str, typer.Argument(help="A cell's path, with or without its results folder.")],
     configfile: Configfiles = None,
+    config: Config = None,
     json: Json = False,
 ) -> None:
     """Show a cell's settings, hashes, hardware, cost, scores, and the command that reruns it."""
     from fedssl.command.project import open_project
     from fedssl.command.selection import read_cell, read_metrics
 
-    found = read_cell(cell, open_project(configfile or []).tree.results)
+    results = open_project(configfile or [], config or []).tree.results
+    found = read_cell(cell, results)
     scores = [m for record in found.records.values() for m in read_metrics(record)]
     if json:
         records = {name: record.content for name, record in found.records.items()}
@@ -34,7 +36,7 @@ def show(
     for name, record in found.records.items():
         if name.startswith("pretrain/"):
             _print_record(record)
-            _print_command(record, configfile or [])
+            _print_command(record, configfile or [], config or [], results=results)
     print_line()
     print_table(
         ("task", "protocol", "value", "n_eval"),
@@ -83,20 +85,33 @@ def _print_facts(heading: str, facts: Mapping[str, Any]) -> None:
     print_table(("", ""), [(key, value) for key, value in flat(facts)])
 
 
-def _print_command(record: "Record", configfiles: Iterable[Path]) -> None:
+def _print_command(
+    record: "Record", configfiles: Iterable[Path], config: Sequence[str], *, results: str
+) -> None:
+    """Print what reruns a cell; `results` is where the configuration that was given writes."""
     model = next(
         (n for n in record.content["outputs"] if Path(n).name == "model.safetensors"), None
     )
-    if model is not None:
-        print_line()
-        print_line("rerun it with", style="bold")
-        typer.echo(f"  {rerun_command(record, model, configfiles)}")
+    if model is None:
+        return
+    files = [str(file) for file in configfiles]
+    if record.prefix != results and not (files or config):
+        files = _configfile(record.prefix)
+        results = (record.prefix or "") if files else results
+    print_line()
+    print_line("rerun it with", style="bold")
+    typer.echo(f"  {rerun_command(record, model, files, config)}")
+    if record.prefix != results:
+        text = f"and the --configfile and --config of the run that wrote to {record.prefix}"
+        print_line(f"{text}: these write to {results}", indent=2)
 
 
-def rerun_command(record: "Record", output: str, configfiles: Iterable[Path]) -> str:
+def rerun_command(
+    record: "Record", output: str, configfiles: Sequence[str], config: Sequence[str]
+) -> str:
     """Return the command that runs a job again, and nothing else."""
-    files = [str(file) for file in configfiles] or _configfile(record.prefix)
-    options = ["--configfile", *files] if files else []
+    options = ["--configfile", *configfiles] if configfiles else []
+    options += ["--config", *config] if config else []
     threads = str(record.settings.get("threads", 1))
     return shlex.join(["snakemake", "--cores", threads, *options, "--force", "--", output])
 

@@ -92,8 +92,8 @@ def _facts(
         "code": _lines(run_facts.commits(jobs)),
         "jobs whose code no commit holds": str(unsure) if unsure else "none",
         "machines": _lines(run_facts.hardware(jobs)),
-        "GPU hours, CPU hours": f"{run_facts.hours(jobs, gpu=True):.2f}, "
-        f"{run_facts.hours(jobs, gpu=False):.2f} (wall time of jobs with and without a GPU)",
+        "hours of jobs with a GPU, without": f"{run_facts.hours(jobs, gpu=True):.2f}, "
+        f"{run_facts.hours(jobs, gpu=False):.2f} (by the clock, one job after another)",
         "pretrainings": f"{len(cells & declared)} of {len(declared)} declared were run"
         + (f"; {len(cells - declared)} more lie here undeclared" if cells - declared else ""),
         "seeds": ", ".join(map(str, spec["seeds"])),
