@@ -293,7 +293,7 @@ def test_a_folder_that_may_not_be_read_is_a_mistake(folder, monkeypatch, refused
         return not str(path).endswith("results/demo") and may(path, *arguments, **options)
 
     monkeypatch.setattr(os, refused, stat if refused == "stat" else access)
-    with pytest.raises(UserError, match="may not be read by you|that you may look into"):
+    with pytest.raises(UserError, match=r"may not be read by you|that you may look into"):
         results_folder("results/demo")
 
 
@@ -303,7 +303,6 @@ def test_a_value_on_the_command_line_wins_over_files(folder):
     elsewhere = ("--config", "results_dir=results/other")
     found = data("cells", "--status", "done", *elsewhere)
     assert {Path(cell["path"]).parts[1] for cell in found} == {"other"}
-    assert f"results/other/{MODEL}" not in fedssl("show", CELL, *elsewhere).stdout
     for wrong in ("results_dir", "seeds=["):
         result = fedssl("cells", "--config", wrong)
         assert result.exit_code == 2 and "it must be key=value" in result.stderr
