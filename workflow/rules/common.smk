@@ -12,8 +12,8 @@ from fedssl.paths import Tree, from_here
 from fedssl.rules.data import DataRules
 from fedssl.rules.evaluate import EvaluateRules
 from fedssl.rules.maps import MapRules
-from fedssl.rules.page import PageRules
 from fedssl.rules.memory import Memory
+from fedssl.rules.page import PageRules
 from fedssl.rules.paired import PairedRules
 from fedssl.rules.pretrain import PretrainRules
 from fedssl.rules.report import ReportRules, shown

@@ -126,7 +126,7 @@ rule normalisation:
     input:
         bank=MEMORY.inputs(
             PRETRAIN.bank,
-            DATA.audio,
+            DATA.recorded_audio,
             "<results>/normalisation/{study}/{dataset}.provenance.json",
         ),
     output:

@@ -5,7 +5,7 @@ rule shards:
     input:
         bank=MEMORY.inputs(
             PRETRAIN.bank,
-            PRETRAIN.sharding,
+            PRETRAIN.recorded_sharding,
             "<results>/shards/{dataset}/{sharding}/seed{seed}.provenance.json",
         ),
     output:

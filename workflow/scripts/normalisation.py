@@ -6,7 +6,7 @@ from fedssl.data.bank import open_bank
 from fedssl.job import job
 from fedssl.views.statistics import write_statistics
 
-with job(snakemake, **snakemake.params.settings):
+with job(snakemake, audio=snakemake.params.settings):
     write_statistics(
         open_bank(Path(snakemake.input.bank).parent),
         snakemake.output.statistics,

@@ -6,7 +6,7 @@ from fedssl.data.bank import open_bank
 from fedssl.data.sharding import write_shards
 from fedssl.job import job
 
-with job(snakemake, **snakemake.params.settings):
+with job(snakemake, **snakemake.params.settings, seed=int(snakemake.wildcards.seed)):
     write_shards(
         open_bank(Path(snakemake.input.bank).parent),
         snakemake.output.shards,

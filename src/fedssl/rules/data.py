@@ -137,6 +137,10 @@ class DataRules:
         """Return how a study turns sound into log-mel images."""
         return dict(self._grid.study_settings(wildcards.study)["audio"])
 
+    def recorded_audio(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return what the record of such statistics says of settings."""
+        return {"audio": self.audio(wildcards)}
+
     def _archives(self, dataset: str) -> dict[str, tuple[str, Mapping[str, Any]]]:
         """Return key -> (owner, archive) of a dataset; some it shares with another that owns it."""
         entries = self._datasets[dataset]["archives"].items()

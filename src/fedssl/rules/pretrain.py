@@ -34,6 +34,10 @@ class PretrainRules:
         """Return the settings behind the sharding wildcard."""
         return self._grid.shardings()[wildcards.sharding]
 
+    def recorded_sharding(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return what the record of shards says of settings."""
+        return {**self.sharding(wildcards), "seed": int(wildcards.seed)}
+
     def settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return all a cell's result depends on, as one dict: Snakemake compares its text."""
         return self._grid.settings(cell_of(wildcards))
