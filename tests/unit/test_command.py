@@ -103,7 +103,7 @@ def test_a_cell_of_other_settings_than_declared_is_not_done(folder):
 def test_what_records_say_of_settings_comes_before_snakemakes_reason(folder, monkeypatch):
     differs = ("optimiser.lr: 0.06 -> 0.9",)
     job = PlannedJob("pretrain", {}, (f"results/demo/{MODEL}",), "Forced execution", differs)
-    monkeypatch.setattr("fedssl.command.dry_run.planned_jobs", lambda *_: [job])
+    monkeypatch.setattr("fedssl.command.dry_run.planned_jobs", lambda *_, **__: [job])
     assert data("explain", CELL)[0]["causes"] == list(differs)
     assert differs[0] in fedssl("explain", CELL).stdout
 
@@ -315,7 +315,7 @@ def test_explain_of_a_cell_has_its_jobs_wherever_they_write(folder, monkeypatch,
         PlannedJob("any", {}, (f"results/demo/{stage}/{cell}/x",), "Missing output files: x")
         for cell in (CELL, other)
     ]
-    monkeypatch.setattr("fedssl.command.dry_run.planned_jobs", lambda *_: jobs)
+    monkeypatch.setattr("fedssl.command.dry_run.planned_jobs", lambda *_, **__: jobs)
     for place in (CELL, f"results/demo/{stage}/{CELL}"):
         assert [job["outputs"] for job in data("explain", place)] == [list(jobs[0].outputs)]
 

@@ -82,7 +82,7 @@ rule bank_images:
             MEMORY.inputs(
                 DATA.archives,
                 DATA.contents,
-                "<results>/banks/{dataset}/provenance.json",
+                record="<results>/banks/{dataset}/provenance.json",
             )
         ),
     output:
@@ -127,7 +127,7 @@ rule normalisation:
         bank=MEMORY.inputs(
             PRETRAIN.bank,
             DATA.recorded_audio,
-            "<results>/normalisation/{study}/{dataset}.provenance.json",
+            record="<results>/normalisation/{study}/{dataset}.provenance.json",
         ),
     output:
         statistics="<results>/normalisation/{study}/{dataset}.json",

@@ -8,7 +8,7 @@ rule evaluate:
     input:
         unpack(
             MEMORY.inputs(
-                EVALUATE.inputs, EVALUATE.settings, f"{SCORES}/provenance.json"
+                EVALUATE.inputs, EVALUATE.settings, record=f"{SCORES}/provenance.json"
             )
         ),
         model=f"<results>/pretrain/{CELL}/model.safetensors",
@@ -47,7 +47,7 @@ use rule evaluate as evaluate_random_init with:
             MEMORY.inputs(
                 EVALUATE.inputs,
                 EVALUATE.random_init_settings,
-                f"{RANDOM_SCORES}/provenance.json",
+                record=f"{RANDOM_SCORES}/provenance.json",
             )
         ),
     output:
@@ -79,7 +79,7 @@ rule score_rounds:
             MEMORY.inputs(
                 EVALUATE.inputs,
                 EVALUATE.round_settings,
-                f"{SCORES}/rounds.provenance.json",
+                record=f"{SCORES}/rounds.provenance.json",
             )
         ),
         milestones=f"<results>/pretrain/{CELL}/milestones",
@@ -115,7 +115,7 @@ rule fine_tune:
             MEMORY.inputs(
                 EVALUATE.inputs,
                 EVALUATE.fine_tune_settings,
-                f"{SCORES}/fine-tune.provenance.json",
+                record=f"{SCORES}/fine-tune.provenance.json",
             )
         ),
         model=f"<results>/pretrain/{CELL}/model.safetensors",

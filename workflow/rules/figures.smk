@@ -5,7 +5,9 @@ MAP = f"<results>/maps/{CELL}/{{checkpoint}}"
 
 rule embedding_map:
     input:
-        unpack(MEMORY.inputs(MAPS.inputs, MAPS.settings, f"{MAP}.provenance.json")),
+        unpack(
+            MEMORY.inputs(MAPS.inputs, MAPS.settings, record=f"{MAP}.provenance.json")
+        ),
     output:
         points=f"{MAP}.parquet",
         summary=f"{MAP}.json",

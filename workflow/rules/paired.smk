@@ -11,7 +11,7 @@ rule paired:
     input:
         unpack(
             MEMORY.inputs(
-                PAIRED.inputs, PAIRED.settings, f"{PAIR_SCORES}/provenance.json"
+                PAIRED.inputs, PAIRED.settings, record=f"{PAIR_SCORES}/provenance.json"
             )
         ),
     output:
@@ -106,7 +106,7 @@ use rule paired as paired_random_init with:
             MEMORY.inputs(
                 PAIRED.random_init_inputs,
                 PAIRED.random_init_settings,
-                f"{RANDOM_PAIR_SCORES}/provenance.json",
+                record=f"{RANDOM_PAIR_SCORES}/provenance.json",
             )
         ),
     output:

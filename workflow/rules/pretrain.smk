@@ -1,7 +1,9 @@
 """Pretraining of one cell: federated, or on all data in one place."""
 
 DECLARED = MEMORY.inputs(
-    PRETRAIN.inputs, PRETRAIN.settings, f"<results>/pretrain/{CELL}/provenance.json"
+    PRETRAIN.inputs,
+    PRETRAIN.settings,
+    record=f"<results>/pretrain/{CELL}/provenance.json",
 )
 
 

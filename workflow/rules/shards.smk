@@ -6,7 +6,7 @@ rule shards:
         bank=MEMORY.inputs(
             PRETRAIN.bank,
             PRETRAIN.recorded_sharding,
-            "<results>/shards/{dataset}/{sharding}/seed{seed}.provenance.json",
+            record="<results>/shards/{dataset}/{sharding}/seed{seed}.provenance.json",
         ),
     output:
         shards="<results>/shards/{dataset}/{sharding}/seed{seed}.json",

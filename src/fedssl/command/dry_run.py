@@ -29,7 +29,7 @@ class PlannedJob:
 
 
 def planned_jobs(
-    targets: Sequence[str], configfiles: Sequence[str | Path], settings: Sequence[str] = ()
+    targets: Sequence[str], configfiles: Sequence[str | Path], *, settings: Sequence[str] = ()
 ) -> list[PlannedJob]:
     """Return the jobs that `snakemake` would run for some targets; none for no targets means all.
 

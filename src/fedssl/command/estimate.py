@@ -24,7 +24,7 @@ def estimate(
     from fedssl.command.project import open_project
 
     project = open_project(configfile or [], config or [])
-    jobs = planned_jobs([target], configfile or [], config or [])
+    jobs = planned_jobs([target], configfile or [], settings=config or [])
     found = costs(jobs, measured_jobs(project.tree.results))
     if json:
         print_json([asdict(cost) for cost in found])

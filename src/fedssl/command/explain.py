@@ -33,7 +33,7 @@ def explain(
 
     project = open_project(configfile or [], config or [])
     prefix = _cell_prefix(what, project)
-    jobs = planned_jobs(["all"] if prefix else [what], configfile or [], config or [])
+    jobs = planned_jobs(["all"] if prefix else [what], configfile or [], settings=config or [])
     jobs = [job for job in jobs if job.outputs]
     chosen = _with_followers(jobs, _own(jobs, prefix, project)) if prefix else jobs
     if json:

@@ -36,7 +36,9 @@ def show(
     for name, record in found.records.items():
         if name.startswith("pretrain/"):
             _print_record(record)
-            _print_command(record, configfile or [], config or [], results=results)
+            _print_command(
+                record, configfiles=configfile or [], config=config or [], results=results
+            )
     print_line()
     print_table(
         ("task", "protocol", "value", "n_eval"),
@@ -86,7 +88,7 @@ def _print_facts(heading: str, facts: Mapping[str, Any]) -> None:
 
 
 def _print_command(
-    record: "Record", configfiles: Iterable[Path], config: Sequence[str], *, results: str
+    record: "Record", *, configfiles: Iterable[Path], config: Sequence[str], results: str
 ) -> None:
     """Print what reruns a cell; `results` is where the configuration that was given writes."""
     model = next(
@@ -100,14 +102,14 @@ def _print_command(
         results = (record.prefix or "") if files else results
     print_line()
     print_line("rerun it with", style="bold")
-    typer.echo(f"  {rerun_command(record, model, files, config)}")
+    typer.echo(f"  {rerun_command(record, model, configfiles=files, config=config)}")
     if record.prefix != results:
         text = f"and the --configfile and --config of the run that wrote to {record.prefix}"
         print_line(f"{text}: these write to {results}", indent=2)
 
 
 def rerun_command(
-    record: "Record", output: str, configfiles: Sequence[str], config: Sequence[str]
+    record: "Record", output: str, *, configfiles: Sequence[str], config: Sequence[str]
 ) -> str:
     """Return the command that runs a job again, and nothing else."""
     options = ["--configfile", *configfiles] if configfiles else []

@@ -26,6 +26,7 @@ class Memory:
         self,
         inputs: Callable[[Wildcards], Any],
         settings: Callable[[Wildcards], Mapping[str, Any]],
+        *,
         record: str,
     ) -> Callable[[Wildcards], Any]:
         """Return a rule's input function, which also reads the `record` that the rule writes."""
