@@ -36,6 +36,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/trust.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/requests.smk"
 
 
 rule all:

@@ -1,8 +1,9 @@
 """A mistyped target, caught before anything else, with the word that was meant."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from snakemake.cli import get_argument_parser
 
@@ -29,10 +30,7 @@ def command_line_targets(arguments: Sequence[str]) -> list[str]:
 
 
 def check_targets(targets: Iterable[str], grid: Grid, tree: Tree, *, named: Sequence[str]) -> None:
-    """Raise UserError for a target that is no name and a path outside the declared grid.
-
-    Paths that lie elsewhere are left to Snakemake.
-    """
+    """Raise UserError for a target that is no name, and for a path outside the declared grid."""
     for target in map(str, targets):
         if "/" in target or "." in target:
             _check_path(target, grid, tree)
@@ -42,6 +40,49 @@ def check_targets(targets: Iterable[str], grid: Grid, tree: Tree, *, named: Sequ
                 f"there is no target {target!r}{hint}; there are {', '.join(named)}, "
                 "and every file of the results tree by its path."
             )
+
+
+def check_products(
+    targets: Iterable[str], products: Sequence[Any], *, places: Mapping[str, str], files: list[str]
+) -> None:
+    """Raise UserError for a path that no rule makes.
+
+    `products` are the rules' outputs, as Snakemake holds them, `places` the folders that they lie
+    below by their settings, and `files` those of tables and figures.
+    """
+    for target in map(str, targets):
+        is_path = "/" in target or "." in target
+        if is_path and not any(product.match(target) for product in products):
+            raise UserError(
+                f"no rule makes {target}{_elsewhere(target, places)}"
+                f"{_nearest(target, [*map(str, products), *files])}."
+            )
+
+
+def _elsewhere(target: str, places: Mapping[str, str]) -> str:
+    """Say where this run writes, if the target is not below it, or is so in another spelling."""
+    if any(Path(target).is_relative_to(place) for place in places.values()):
+        return ""
+    for key, place in places.items():
+        if Path(target).is_relative_to(Path(place).absolute()):
+            inside = Path(target).relative_to(Path(place).absolute())
+            return f", because {key} is {place}: name it {Path(place, inside)}"
+    return "; this run writes to " + ", ".join(f"{v} ({key})" for key, v in places.items())
+
+
+def _nearest(target: str, known: Iterable[str]) -> str:
+    """Say what the target's folder has, of what the rules' patterns spell out."""
+    folder, _, name = target.rpartition("/")
+    split = (path.rpartition("/") for path in known)
+    names = {last for parent, _, last in split if _pattern(parent).fullmatch(folder)}
+    spelled = sorted(last for last in names if "{" not in last)
+    return f"{closest(name, spelled)}; that folder has {', '.join(spelled)}" if spelled else ""
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Return a rule's path as a pattern in which a wildcard is any one segment's text."""
+    parts = re.split(r"(\{[^}]*\})", path)
+    return re.compile("".join("[^/]+" if p.startswith("{") else re.escape(p) for p in parts))
 
 
 def _check_path(target: str, grid: Grid, tree: Tree) -> None:

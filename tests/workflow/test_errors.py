@@ -124,11 +124,29 @@ def test_a_mistake_on_the_command_line_is_named(edited: Project) -> None:
             "results/demo/evaluate/fssuavl/simclr/resnet18/fedavg/a0-i100-b0/base/seed7/cifar10",
             "'seed7' is no declared seed (did you mean seed0?)",
         ),
+        (
+            "results/demo/pretrain/fssuavl/simclr/resnet18/fedavg/a0-i100-b0/base/seed0/model.pt",
+            "/model.pt; that folder has milestones, model.safetensors, ",
+        ),
+        (
+            "results/demo/tables/fssuavl_tabel2.csv",
+            "fssuavl_tabel2.csv (did you mean fssuavl_table2.csv?); that folder has ",
+        ),
+        (
+            "results/g/tables/fssuavl_table2.csv",
+            "; this run writes to results/demo (results_dir), results/demo (data_dir)",
+        ),
     ],
 )
 def test_a_mistyped_target_is_named(edited: Project, target: str, words: str) -> None:
     printed = edited.run("--dry-run", target, ok=False)
     assert words in printed and "Traceback" not in printed
+
+
+def test_an_absolute_path_into_a_relative_folder_is_told_so(edited: Project) -> None:
+    target = "results/demo/figures/fssuavl_loss.pdf"
+    printed = edited.run("--dry-run", str(edited.root / target), ok=False)
+    assert f"because results_dir is results/demo: name it {target}" in printed
 
 
 def test_the_paper_grid_is_planned_without_any_data(edited: Project) -> None:

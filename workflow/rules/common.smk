@@ -20,7 +20,7 @@ from fedssl.rules.report import ReportRules, shown
 from fedssl.rules.sweeps import SweepRules
 from fedssl.rules.trust import TrustRules
 from fedssl.sources import source_digests
-from fedssl.targets import check_targets, command_line_targets, one_of
+from fedssl.targets import check_products, check_targets, command_line_targets, one_of
 
 SCRIPTS = BASE / "workflow" / "scripts"
 # A checkout that moves keeps the names of its files, and so its results and their seal.
