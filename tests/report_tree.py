@@ -7,14 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fedssl.configuration import Layer, merge, merged, read_layers
 from fedssl.experiments import Grid
 from fedssl.files import digest, write_json, write_text
 from fedssl.paths import Tree
-from fedssl.reporting import contrasts, gains, round_figure
+from fedssl.reporting import contrasts, gains
 from fedssl.reporting.certificate import write_certificate
 from fedssl.reporting.claims import write_claims
 from fedssl.reporting.communication import write_communication
@@ -28,6 +27,7 @@ from fedssl.rules.page import PageRules
 from fedssl.rules.report import ReportRules
 from fedssl.rules.rounds import rounds_spec
 from fedssl.rules.trust import TrustRules
+from tests.report_rows import contrast_rows, round_rows, write_rounds
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = [ROOT / "config" / f"{name}.yaml" for name in ("config", "experiments", "datasets")]
@@ -82,7 +82,7 @@ class ReportTree:
             ]
             write_text(folder / "model.safetensors", cell.path)
             modalities = list(self._grid.datasets(cell))
-            _write_rounds(folder / "rounds.csv", self._grid.settings(cell), modalities)
+            write_rounds(folder / "rounds.csv", self._grid.settings(cell), modalities)
             visits = len(pd.read_csv(folder / "rounds.csv")[["round", "client"]].drop_duplicates())
             facts = {name: visits * SENT for name in ("bytes_up", "bytes_down")}
             facts |= {"clients_side_by_side": 1, "resumed_after_round": 0, "earlier_seconds": 0.0}
@@ -179,7 +179,9 @@ class ReportTree:
         for name in self._report.contrasts:
             spec = comparisons.contrasts_spec(self._grid, name, self._tree)
             csv = Path(self._report.file(name))
-            pd.DataFrame(_contrasts(spec), columns=list(contrasts.COLUMNS)).to_csv(csv, index=False)
+            pd.DataFrame(contrast_rows(spec), columns=list(contrasts.COLUMNS)).to_csv(
+                csv, index=False
+            )
             self._record("contrasts", _beside(csv), [], [csv], spec, {})
         csv, spec = Path(self._tree.table("datasets")), specs.datasets_spec(self._grid, self._tree)
         write_datasets(spec, csv=csv, md=csv.with_suffix(".md"), tex=csv.with_suffix(".tex"))
@@ -189,7 +191,7 @@ class ReportTree:
             if not _beside(svg).is_file():
                 write_text(svg, '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
                 spec = rounds_spec(self._grid, name.removesuffix("_rounds"), self._tree)
-                _rounds(spec).to_csv(self._tree.table(name), index=False)
+                round_rows(spec).to_csv(self._tree.table(name), index=False)
                 self._record("rounds_figure", _beside(svg), [], [svg], spec, {})
 
     def _write_page(self) -> Path:
@@ -244,40 +246,3 @@ def _metric_files(spec: Mapping[str, Any]) -> Iterator[Path]:
         for cell in row["cells"]:
             for paths in cell["metrics"].values():
                 yield from map(Path, paths.values())
-
-
-def _write_rounds(path: Path, settings: Mapping[str, Any], modalities: list[str]) -> None:
-    federation = settings["federation"]
-    rng = np.random.default_rng(settings["seed"])
-    rows = [
-        {
-            "round": number,
-            "client": client,
-            "modality": modality,
-            "samples": 100 + client,
-            "steps": 5,
-            "loss": 5 / number**0.2 + rng.normal(0, 0.05),
-            "seconds": 1.0,
-        }
-        for number in range(1, federation.get("rounds", 5) + 1)
-        for client in range(round(federation.get("clients", 1) * federation.get("fraction", 1)))
-        for modality in modalities
-    ]
-    pd.DataFrame(rows).to_csv(path, index=False)
-
-
-def _contrasts(spec: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Return a measured row, and the others as not run."""
-    study, (first, *others) = spec["study"], [row["row"] for row in spec["rows"]]
-    missing = [(study, row, "mean", 0, "", "", "", "", "", "", "not-run") for row in others]
-    status = "measured" if spec["scale"] == "paper" else "scaled"
-    gain = (1, 90, -11.1111, -23.3333, 1.1111, ONE_SEED, False)
-    return [(study, first, "mean", *gain, status), *missing]
-
-
-def _rounds(spec: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the matrix of a figure of scores per round, every score the number of its round."""
-    cells = [dict(cell) for cell in {tuple(c["cell"].items()): 0 for c in spec["curves"]}]
-    rows = [{**cell, "round": number} for cell in cells for number in (0, *range(10, 101, 10))]
-    frame = pd.DataFrame(rows)[[*round_figure.KEYS]]
-    return frame.assign(**{task: frame["round"].astype(float) for task in spec["tasks"]})

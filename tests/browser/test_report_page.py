@@ -76,52 +76,6 @@ def test_a_filter_keeps_the_rows_of_its_axis(opened: Opened, name: str, value: s
     expect(page.locator("table.numbers tbody tr:visible")).to_have_count(before)
 
 
-def test_a_filter_keeps_its_rows_in_tables_of_every_kind(opened: Opened) -> None:
-    page = opened.page
-    page.get_by_role("combobox", name="Method").select_option("acop")
-    rows = page.locator("table[data-filtered] tbody tr:visible").all()
-    assert {row.get_attribute("data-method") for row in rows} == {"acop"}
-    for name in ("fassl_random_init", "fassl_communication", "fassl_rounds", "fassl_backbone"):
-        assert page.locator(f"section#{name} tbody tr:visible").count() > 0, name
-    page.get_by_role("combobox", name="Aggregator").select_option("fedavg-bb")
-    assert page.locator("#fassl_backbone tbody tr:visible").count() == 1  # one of the two compared
-    page.get_by_role("combobox", name="Verdict").select_option("not-run")
-    expect(page.locator("#fassl_communication")).to_be_hidden()
-
-
-def test_a_link_to_what_is_filtered_out_clears_the_filters(opened: Opened) -> None:
-    page, target = opened.page, opened.page.locator("#fssuavl_table2")
-    page.get_by_role("combobox", name="Method").select_option("acop")
-    page.get_by_role("searchbox").fill("acop")
-    expect(target).to_be_hidden()
-    page.get_by_role("navigation").get_by_role("link", name="fssuavl, table 2").click()
-    expect(target).to_be_in_viewport()
-    expect(page.get_by_role("combobox", name="Method")).to_have_value("")
-    expect(page.get_by_role("searchbox")).to_have_value("")
-    count = page.locator("[data-verdict]").count()
-    expect(page.get_by_role("status")).to_have_text(f"{count} of {count} numbers")
-
-
-def test_a_long_table_keeps_its_header_in_view(opened: Opened) -> None:
-    table = opened.page.locator("#fassl_selection table")
-    box = opened.page.locator("#fassl_selection .scroll")
-    box.evaluate("box => { box.scrollIntoView(); box.scrollTop = box.scrollHeight; }")
-    expect(table.locator("thead th").first).to_be_in_viewport()
-    expect(table.locator("tbody tr").last).to_be_in_viewport()
-    expect(table.locator("tbody tr").first).not_to_be_in_viewport()
-
-
-def test_what_is_drawn_and_listed_lies_within_its_frame(opened: Opened) -> None:
-    """The ledger fits beside the contents; no link hangs out of a figure's card."""
-    page = opened.page
-    page.set_viewport_size({"width": 1440, "height": 900})
-    box = page.locator("#fssuavl_communication .scroll")
-    assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
-    for figure in page.locator("main figure").all():
-        card, links = figure.bounding_box(), figure.locator(".files").bounding_box()
-        assert card and links and links["y"] + links["height"] < card["y"] + card["height"]
-
-
 def test_the_verdict_filter_fades_the_others_and_counts(opened: Opened) -> None:
     page = opened.page
     page.get_by_role("combobox", name="Verdict").select_option("differs")
