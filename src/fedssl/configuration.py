@@ -41,6 +41,15 @@ def merged(layers: Sequence[Layer]) -> dict[str, Any]:
     return functools.reduce(merge, (layer.content for layer in layers), empty)
 
 
+def sort_keys(data: Any) -> Any:
+    """Return plain data with the keys of every mapping sorted, as Snakemake compares by repr."""
+    if isinstance(data, Mapping):
+        return {key: sort_keys(data[key]) for key in sorted(data)}
+    if isinstance(data, list | tuple):
+        return [sort_keys(item) for item in data]
+    return data
+
+
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` with `override` on top, mappings merged key by key."""
     merged = dict(base)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fedssl.configuration import Layer, merge, origin
+from fedssl.configuration import Layer, merge, origin, sort_keys
 from fedssl.errors import UserError
 from fedssl.splits import parse_split
 from fedssl.study_checks import check_rounds, check_settings, check_study
@@ -247,12 +247,3 @@ class Grid:
         axes = (entry[axis] for axis in _AXES)
         for values in itertools.product(*axes, self.config["seeds"]):
             yield Cell(study, *values)
-
-
-def sort_keys(data: Any) -> Any:
-    """Return plain data with the keys of every mapping sorted, as Snakemake compares by repr."""
-    if isinstance(data, Mapping):
-        return {key: sort_keys(data[key]) for key in sorted(data)}
-    if isinstance(data, list | tuple):
-        return [sort_keys(item) for item in data]
-    return data

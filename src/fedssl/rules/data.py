@@ -6,11 +6,12 @@ from typing import Any
 
 from snakemake.io import ancient
 
+from fedssl.configuration import sort_keys
 from fedssl.data.own.entries import is_own, source
 from fedssl.data.own.listing import find_items, listing_digest
 from fedssl.data.supplied import fingerprint
 from fedssl.errors import UserError
-from fedssl.experiments import Grid, sort_keys
+from fedssl.experiments import Grid
 from fedssl.files import digest, read_json
 from fedssl.sources import is_module, source_digests
 

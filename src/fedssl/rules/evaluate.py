@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from fedssl import backbones
-from fedssl.experiments import Cell, Grid, sort_keys
+from fedssl.configuration import sort_keys
+from fedssl.experiments import Cell, Grid
 from fedssl.paths import FEATURE_PROTOCOLS, Tree
 from fedssl.rules.pretrain import cell_of
 from fedssl.sources import source_digests

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from fedssl import backbones
-from fedssl.configuration import Layer, origin
+from fedssl.configuration import Layer, origin, sort_keys
 from fedssl.errors import UserError
-from fedssl.experiments import Cell, Grid, Task, sort_keys
+from fedssl.experiments import Cell, Grid, Task
 from fedssl.paths import FINAL, Tree
 from fedssl.rules.pretrain import cell_of
 from fedssl.rules.specs import row_axes

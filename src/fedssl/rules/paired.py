@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from fedssl import backbones
-from fedssl.experiments import Cell, Grid, sort_keys
+from fedssl.configuration import sort_keys
+from fedssl.experiments import Cell, Grid
 from fedssl.paired_protocols import PAIRED_PROTOCOLS, SPECIALISTS, paired_protocols
 from fedssl.paths import Tree
 from fedssl.rules.evaluate import initial_cell
