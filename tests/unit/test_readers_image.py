@@ -170,6 +170,7 @@ def test_mnist_refuses_unequal_images_and_labels(tmp_path: Path) -> None:
             r"holds more values.*2, 2",
         ),
     ],
+    ids=["plain", "cut", "zeros", "header-alone", "too-short", "too-long"],
 )
 def test_mnist_refuses_damaged_files(data: bytes, says: str, tmp_path: Path) -> None:
     archives = mnist_archives(tmp_path)
