@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fedssl.files import write_json
 from fedssl.paths import Tree
 from fedssl.reporting.contrasts import COLUMNS, build_contrasts, write_contrasts
+from fedssl.reporting.page.records import read_other
 from fedssl.reporting.published import read_published
 from fedssl.rules.comparisons import contrasts_spec, gains_spec
 from tests.unit.figures import ROOT, shipped
@@ -82,6 +84,9 @@ def test_one_task_has_no_mean_and_a_missing_file_is_no_number(tmp_path):
 def test_a_contrast_whose_tasks_nobody_declares_has_no_rows(tmp_path):
     write_contrasts(spec([]), csv=tmp_path / "t.csv", md=tmp_path / "t.md")
     assert pd.read_csv(tmp_path / "t.csv").empty
+    write_json(tmp_path / "t.provenance.json", {"settings": spec([])})
+    shown = read_other(tmp_path / "t.csv", axes={})
+    assert shown["rows"] == [] and len(shown["numeric"]) == len(shown["header"])
 
 
 def test_retrieval_is_paired_by_hits(tmp_path):

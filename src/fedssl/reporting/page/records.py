@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def read_other(path: str | Path, *, axes: Mapping[str, Mapping[str, str]]) -> Re
         "name": path.stem,
         "title": grid.title.removesuffix(scale_mark(spec)),
         "header": grid.header,
-        "numeric": [_is_numeric(column) for column in zip(*grid.rows, strict=True)],
+        "numeric": [_is_numeric([row[n] for row in grid.rows]) for n in range(len(grid.header))],
         "rows": [_row(row, spec, axes=axes.get(row[0], {})) for row in grid.rows],
         "notes": grid.notes,
     }
@@ -122,7 +122,7 @@ def _number(text: str) -> float | None:
     return float(found[0].replace(",", "")) if found else None
 
 
-def _is_numeric(texts: tuple[str, ...]) -> bool:
+def _is_numeric(texts: Iterable[str]) -> bool:
     """Return whether a column holds nothing but numbers and words for none."""
     given = (text for text in texts if text != "—" and not text.startswith("not run"))
     return all(_number(text) is not None for text in given)
