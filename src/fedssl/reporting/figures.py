@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.errors import UserError
+from fedssl.reporting.names import word
 from fedssl.reporting.style import (
     LineStyle,
     aggregator_style,
@@ -16,12 +17,12 @@ from fedssl.reporting.style import (
     save_figure,
     split_style,
 )
+from fedssl.splits import MODALITIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MODALITIES = ("image", "audio")
 _ROUND_COLUMNS = {"round", "modality", "samples", "steps", "loss"}
 _PANEL_INCHES = (3.3, 2.6)
 _MARKERS = "os^Dv"
@@ -53,9 +54,9 @@ def round_losses(path: str | Path) -> pd.DataFrame:
     frame = pd.read_csv(path)
     if missing := _ROUND_COLUMNS - set(frame.columns):
         raise UserError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
-    if unknown := set(frame["modality"]) - set(_MODALITIES):
+    if unknown := set(frame["modality"]) - set(MODALITIES):
         raise UserError(
-            f"{path} has modality {min(unknown)}; it must be {' or '.join(_MODALITIES)}."
+            f"{path} has modality {min(unknown)}; it must be {' or '.join(MODALITIES)}."
         )
     # A client that took no step has no loss.
     frame = frame[frame["steps"] > 0]
@@ -77,7 +78,7 @@ def loss_figure(spec: Mapping[str, Any]) -> "Figure":
         for curve in spec["curves"]
     ]
     losses = pd.concat(curves, ignore_index=True)
-    modalities = [name for name in _MODALITIES if name in set(losses["modality"])]
+    modalities = [name for name in MODALITIES if name in set(losses["modality"])]
     methods = list(losses["method"].unique())
     columns = max(1, int(_LEGEND_CHARACTERS * len(modalities) // losses["label"].str.len().max()))
     legend = ceil(losses["label"].nunique() / columns) * _LEGEND_LINE_INCHES
@@ -88,7 +89,7 @@ def loss_figure(spec: Mapping[str, Any]) -> "Figure":
     for row, method in zip(panels, methods, strict=True):
         for axes, modality in zip(row, modalities, strict=True):
             _draw_panel(axes, losses[losses["method"] == method], styles, modality=modality)
-            axes.set_title(modality if len(methods) == 1 else f"{method}, {modality}")
+            axes.set_title(modality if len(methods) == 1 else f"{word(method)}, {modality}")
     add_legend(figure, columns=columns)
     figure.suptitle(figure_title(spec, characters=38 * len(modalities)), fontsize="medium")
     return figure
