@@ -79,7 +79,7 @@ def write_pages(project: Project) -> None:
         certificate="results/demo/certificate.md",
         path="results/demo/report/index.html",
     )
-    read = [*files["tables"], *files["figures"], *there(page.records), claims, contradictions]
+    read = [*files["tables"], *files["figures"], *there(trust.records()), claims, contradictions]
     write_record(
         "results/demo/report/index.provenance.json",
         "report_page",

@@ -171,7 +171,7 @@ rule report_page:
     input:
         tables=PAGE.tables,
         figures=PAGE.figures,
-        records=PAGE.records,
+        records=TRUST.records(),
         claims="<results>/claims.csv",
         contradictions=str(FILES / "config/contradictions.yaml"),
         schema=str(FILES / "config/schemas/contradictions.schema.json"),

@@ -28,11 +28,6 @@ class PageRules:
         files = [Path(tree.table("datasets")), *map(Path, report.all_files)]
         self.tables = [str(file) for file in files if file.suffix == ".csv"]
         self.figures = [str(file.with_suffix(".svg")) for file in files if file.suffix == ".pdf"]
-        # A cell that ran again may give the same numbers in another time on another machine.
-        self.records = [
-            *(str(file.with_suffix(".provenance.json")) for file in files),
-            *(str(Path(tree.model(cell)).with_name("provenance.json")) for cell in grid.cells),
-        ]
         # Not code that is imported, so no part of `sources`.
         self.templates = sorted(map(str, from_here(_TEMPLATES).iterdir()))
 

@@ -59,11 +59,13 @@ class TrustRules:
         }
 
     def records(self) -> list[str]:
-        """Return the records that change when anything ran again: of cells and of products."""
-        files = [file for study in self._report.studies for file in self._report.files(study)]
+        """Return the records that change when anything ran again: of cells and of products.
+
+        A cell that ran again may give the same numbers, in another time on another machine.
+        """
+        files = [*self._report.all_files, self._tree.table("datasets")]
         products = [str(Path(file).with_suffix(".provenance.json")) for file in files]
-        datasets = self._tree.table("datasets").replace(".csv", ".provenance.json")
-        return [*map(self._tree.provenance, self._grid.cells), *products, datasets]
+        return [*map(self._tree.provenance, self._grid.cells), *products]
 
     def crate(self) -> dict[str, Any]:
         """Return what the crate says of the run besides its records."""
