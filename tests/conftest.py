@@ -8,6 +8,7 @@ import pytest
 _FOLDERS = ("workflow", "slurm", "browser", "unit")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _FOLDERS.index(_folder(item)))
     for item in items:
