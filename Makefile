@@ -37,7 +37,7 @@ mirror: $(READY) ## what a target needs, to carry to a cluster: make mirror TARG
 	$(BIN)/fedssl mirror $(TARGET) "$(FOLDER)"
 
 test: $(READY) ## all tests but the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(CORES) --dist loadgroup --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(CORES) --no-loadscope-reorder
 
 test-slow: $(READY) ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow

@@ -1,25 +1,32 @@
 """How `pytest -n` deals tests to processes: those that share a costly fixture stay together."""
 
-from pathlib import Path
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # The longest first, so that no process is left with them in the end.
 _FOLDERS = ("workflow", "slurm", "browser", "unit")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: _FOLDERS.index(_folder(item)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _FOLDERS.index(_place(item.nodeid)[0]))
 
 
-def _group(item: pytest.Item) -> str:
-    if "finished" in getattr(item, "fixturenames", ()):
-        return "finished"
-    return _folder(item) if _folder(item) in ("slurm", "browser") else item.path.stem
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ByFixture(config, log)
 
 
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).parts[0]
+class _ByFixture(LoadScopeScheduling):
+    """Tests of a file run in one process, and so do all that share a cluster or a browser."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder, file = _place(nodeid)
+        return folder if folder in ("slurm", "browser") else file
+
+
+def _place(nodeid: str) -> tuple[str, str]:
+    """Return a test's folder below `tests`, and its file."""
+    path = PurePosixPath(nodeid.partition("::")[0])
+    return path.parent.name, path.name
