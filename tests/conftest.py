@@ -23,7 +23,7 @@ class _ByFixture(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         folder, file = _place(nodeid)
-        return folder if folder in ("slurm", "browser") else file
+        return folder if folder in ("slurm", "browser") else f"{folder}/{file}"
 
 
 def _place(nodeid: str) -> tuple[str, str]:
