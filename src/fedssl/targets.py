@@ -55,7 +55,7 @@ def check_products(
         if is_path and not any(product.match(target) for product in products):
             raise UserError(
                 f"no rule makes {target}{_elsewhere(target, places)}"
-                f"{_nearest(target, [*map(str, products), *files])}."
+                f"{_nearest(target, products, files)}."
             )
 
 
@@ -70,19 +70,12 @@ def _elsewhere(target: str, places: Mapping[str, str]) -> str:
     return "; this run writes to " + ", ".join(f"{v} ({key})" for key, v in places.items())
 
 
-def _nearest(target: str, known: Iterable[str]) -> str:
-    """Say what the target's folder has, of what the rules' patterns spell out."""
+def _nearest(target: str, products: Sequence[Any], files: Iterable[str]) -> str:
+    """Say what the target's folder has, of the names that rules and tables spell out."""
     folder, _, name = target.rpartition("/")
-    split = (path.rpartition("/") for path in known)
-    names = {last for parent, _, last in split if _pattern(parent).fullmatch(folder)}
-    spelled = sorted(last for last in names if "{" not in last)
-    return f"{closest(name, spelled)}; that folder has {', '.join(spelled)}" if spelled else ""
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    """Return a rule's path as a pattern in which a wildcard is any one segment's text."""
-    parts = re.split(r"(\{[^}]*\})", path)
-    return re.compile("".join("[^/]+" if p.startswith("{") else re.escape(p) for p in parts))
+    names = {path.rpartition("/")[2] for path in (*map(str, products), *files)}
+    here = sorted(n for n in names if any(p.match(f"{folder}/{n}") for p in products))
+    return f"{closest(name, here)}; that folder has {', '.join(here)}" if here else ""
 
 
 def _check_path(target: str, grid: Grid, tree: Tree) -> None:

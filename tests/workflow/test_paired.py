@@ -55,4 +55,5 @@ def test_a_score_that_an_encoder_cannot_have_is_no_target(
     split: str, protocol: str, copy: Project
 ) -> None:
     printed = copy.run("--dry-run", score(split, protocol), config=DEMO, ok=False)
-    assert "MissingRuleException" in printed
+    assert f"no rule makes {score(split, protocol)}" in printed
+    assert "that folder has" in printed and f" {protocol}.json" not in printed
