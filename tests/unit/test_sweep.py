@@ -52,7 +52,7 @@ def written(folder: Path) -> Path:
     metric = folder / "knn.json"
     content = {"task": "speech", "protocol": "knn", "value": 20.0, "n_eval": 100}
     metric.write_text(json.dumps(content | {"predictions": "knn.parquet"}))
-    cell = {"cell": "model", "metrics": {"knn": {"speech": str(metric)}}}
+    cell = {"cell": "model", "seed": 0, "metrics": {"knn": {"speech": str(metric)}}}
     settings = {
         "columns": [{"column": "Avg. audio", "protocol": "knn", "tasks": ["speech"]}],
         "rows": [{"row": "b0", "cells": [cell]}],
