@@ -16,6 +16,8 @@ from referencing import Registry, Resource
 
 from fedssl.errors import UserError
 
+# What every run reads first, in the folder `config`.
+SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")
 Key = tuple[str | int, ...]
 _PLACES = ("results_dir", "data_dir", "mirror", "pins")
 
@@ -33,6 +35,20 @@ def read_layers(files: Iterable[str | Path], command_line: Mapping[str, Any]) ->
     names = dict.fromkeys(os.path.relpath(file) for file in files)
     layers = [Layer(name, _read_yaml(Path(name))) for name in names]
     return [*layers, Layer("--config", _typed(dict(command_line)))]
+
+
+def command_line(settings: Iterable[str]) -> dict[str, Any]:
+    """Return `key=value` settings as Snakemake's `--config` takes them; UserError for others."""
+    found = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals:
+            raise UserError(f"--config is {setting!r}; it must be key=value, such as seeds=[0].")
+    return found
 
 
 def merged(layers: Sequence[Layer]) -> dict[str, Any]:

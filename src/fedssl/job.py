@@ -87,7 +87,7 @@ def _no_room(error: Exception, output: str) -> str | None:
     return reason and (
         f"{getattr(error, 'filename', None) or output} cannot be written ({reason}): make room "
         "there, or set results_dir (data_dir for archives) to another disk, and run again; a "
-        "pretraining, a bank or a download goes on where it was."
+        "pretraining, a bank and the fetching of clips go on where they were."
     )
 
 

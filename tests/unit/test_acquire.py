@@ -40,7 +40,7 @@ def archive(*urls: str, **changes: Any) -> dict[str, Any]:
 
 
 def fetch(entry: Mapping[str, Any], folder: Path, **changes: Any) -> Path:
-    settings = {"dataset": "toy", "mirror": None, "access": None, "progress": False}
+    settings = {"dataset": "toy", "mirror": None, "access": None}
     settings["pins"] = folder.parent / f"{folder.name}.pins.yaml"
     acquire(entry, folder / FILE, **{**settings, **changes})
     return folder / FILE
@@ -126,10 +126,10 @@ def test_a_file_already_there_costs_nothing(server: Server, tmp_path: Path) -> N
 def test_progress_is_shown_on_a_terminal_only(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    fetch(archive(server.address("ok")), tmp_path / "a", progress=True)
+    fetch(archive(server.address("ok")), tmp_path / "a")
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    fetch(archive(server.address("ok")), tmp_path / "b", progress=True)
+    fetch(archive(server.address("ok")), tmp_path / "b")
     assert "100%" in capsys.readouterr().err
 
 
@@ -212,7 +212,7 @@ def test_a_file_without_checksum_must_at_least_look_like_one_and_be_whole(
     entry = {"file": file, "urls": ["http://127.0.0.1:9/a"], "size": None, "checksum": None}
     (tmp_path / "mirror/toy").mkdir(parents=True)
     (tmp_path / "mirror/toy" / file).write_bytes(body)
-    settings = {"dataset": "toy", "access": None, "progress": False}
+    settings = {"dataset": "toy", "access": None}
     settings |= {"mirror": str(tmp_path / "mirror"), "pins": tmp_path / "pins.yaml"}
     with pytest.raises(UserError, match=says):
         acquire(entry, tmp_path / "data" / file, **settings)
@@ -269,7 +269,7 @@ def process(entry: Mapping[str, Any], folder: Path) -> subprocess.Popen[bytes]:
     code = (
         "import json, sys; from pathlib import Path; from fedssl.data.acquire import acquire; "
         "acquire(json.loads(sys.argv[1]), Path(sys.argv[2]), dataset='toy', mirror=None, "
-        "pins=Path(sys.argv[2] + '.pins'), access=None, progress=False)"
+        "pins=Path(sys.argv[2] + '.pins'), access=None)"
     )
     command = [sys.executable, "-c", code, json.dumps(entry), str(folder / FILE)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}

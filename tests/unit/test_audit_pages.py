@@ -334,6 +334,8 @@ def test_results_known_by_a_path_that_is_gone_are_linked_there(results, tmp_path
         ("snakemake --cores all --snakefile x", False),
         ("snakemake --cores all --configfile http://evil.example/x", False),
         ("snakemake --cores all x", False),
+        ("snakemake --cores all --config 'x", False),
+        (None, False),
     ],
 )
 def test_a_page_tells_to_run_this_workflow_and_nothing_else(command, sound):

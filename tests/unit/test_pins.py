@@ -24,7 +24,6 @@ def fetch(root: Path, data: str = "data", mirror: str = "mirror", **changes: Any
         mirror=str(root / mirror),
         pins=root / "pins.yaml",
         access=None,
-        progress=False,
     )
     return root / data / "a.tar"
 

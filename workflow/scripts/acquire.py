@@ -13,5 +13,4 @@ with job(snakemake, **snakemake.params.content):
         destination=Path(snakemake.output.archive),
         mirror=os.environ["FEDSSL_MIRROR"] or None,
         pins=Path(os.environ["FEDSSL_PINS"]),
-        progress=True,
     )

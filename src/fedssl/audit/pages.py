@@ -117,11 +117,14 @@ def _misled(record: Record, chain: Chain) -> Iterator[str]:
             yield f"was made of {name}, which its record does not say it read"
 
 
-def runs_this_workflow(command: str) -> bool:
+def runs_this_workflow(command: object) -> bool:
     """Return whether a command runs this workflow, with files and values to configure it only."""
-    words = shlex.split(command)
+    try:
+        words = shlex.split(str(command))
+    except ValueError:  # an open quote
+        return False
     options = {word for word in words[3:] if word.startswith("-")}
-    configures = options <= _OPTIONS and set(words[3:4]) <= _OPTIONS and "://" not in command
+    configures = options <= _OPTIONS and set(words[3:4]) <= _OPTIONS and "://" not in str(command)
     return words[:3] in _RUNS and configures and shlex.join(words) == command
 
 

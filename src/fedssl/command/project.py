@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fedssl.configuration import merged, read_layers, validate, with_places
+from fedssl.configuration import (
+    SHIPPED,
+    command_line,
+    merged,
+    read_layers,
+    validate,
+    with_places,
+)
 from fedssl.data.own.entries import with_own_datasets
 from fedssl.errors import UserError
 from fedssl.experiments import Grid
 from fedssl.paths import Tree
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-_SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Project:
 
 def project_folder() -> Path:
     """Return the working directory if it holds this project, else the checkout."""
-    files = ("Snakefile", *(f"config/{name}" for name in _SHIPPED))
+    files = ("Snakefile", *(f"config/{name}" for name in SHIPPED))
     return Path.cwd() if all(Path(file).is_file() for file in files) else CHECKOUT
 
 
@@ -44,23 +48,9 @@ def open_project(configfiles: Sequence[str | Path], settings: Sequence[str] = ()
     if missing := [str(file) for file in configfiles if not Path(file).is_file()]:
         raise UserError(f"there is no configuration file {missing[0]}.")
     folder = project_folder() / "config"
-    layers = read_layers(
-        [*(folder / name for name in _SHIPPED), *configfiles], _command_line(settings)
-    )
+    files = [*(folder / name for name in SHIPPED), *configfiles]
+    layers = read_layers(files, command_line(settings))
     config = merged(layers)
     validate(config, layers, schemas=folder / "schemas")
     config = with_own_datasets(with_places(config, layers), layers)
     return Project(config, Grid(config, layers), Tree(config["results_dir"]))
-
-
-def _command_line(settings: Sequence[str]) -> dict[str, Any]:
-    found = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            equals = ""
-        if not equals:
-            raise UserError(f"--config is {setting!r}; it must be key=value, such as seeds=[0].")
-    return found

@@ -48,7 +48,6 @@ def acquire(
     mirror: str | None,
     pins: Path,
     access: str | None,
-    progress: bool,
 ) -> None:
     """Put a verified archive at `destination`, from the mirror or else from its addresses.
 
@@ -64,7 +63,6 @@ def acquire(
         mirror: folder or http(s)/file address that holds `<dataset>/<file>`, or None.
         pins: file of the pinned checksums.
         access: how to get a restricted archive by hand, or None.
-        progress: show a progress bar where standard error is a terminal.
 
     Raises:
         UserError: no source gave the declared file; says what each one gave and what to do. Or
@@ -74,9 +72,7 @@ def acquire(
         pinned = with_pin(archive, pins, dataset=dataset)
     with told(destination):
         if not _is_present(pinned, destination, dataset=dataset):
-            _obtain(
-                pinned, destination, dataset=dataset, mirror=mirror, access=access, bar=progress
-            )
+            _obtain(pinned, destination, dataset=dataset, mirror=mirror, access=access)
     with told(pins):
         pin(pinned, pins, dataset=dataset, path=destination)
 
@@ -88,14 +84,13 @@ def _obtain(
     dataset: str,
     mirror: str | None,
     access: str | None,
-    bar: bool,
 ) -> None:
     with _locked(destination):
         if _is_present(archive, destination, dataset=dataset):
             return
         tried = []
         for source in _sources(archive, dataset=dataset, mirror=mirror):
-            if not (failure := _fetch(source, archive, destination, progress=bar)):
+            if not (failure := _fetch(source, archive, destination)):
                 return
             tried.append(f"{source}: {failure}")
             _LOG.warning("%s is not to be had from %s: %s", archive["file"], source, failure)
@@ -127,12 +122,12 @@ def _sources(archive: Mapping[str, Any], *, dataset: str, mirror: str | None) ->
     return [str(Path(mirror).expanduser() / dataset / archive["file"]), *urls]
 
 
-def _fetch(source: str, archive: Mapping[str, Any], destination: Path, *, progress: bool) -> str:
+def _fetch(source: str, archive: Mapping[str, Any], destination: Path) -> str:
     """Put what `source` gives at `destination` if it is right, else return what is wrong."""
     try:
         with atomic_write(destination) as temporary:
             if urlsplit(source).scheme in ("http", "https"):
-                _download(source, temporary, progress=progress)
+                _download(source, temporary)
             else:
                 _copy(source, temporary)
             if wrong := problem(archive, temporary):
@@ -153,10 +148,10 @@ def _copy(source: str, temporary: Path) -> None:
         raise _SourceError(f"it cannot be read ({error.strerror})") from error
 
 
-def _download(url: str, temporary: Path, *, progress: bool) -> None:
+def _download(url: str, temporary: Path) -> None:
     # Some servers label a .gz as encoded content, which requests would then unpack.
     download = pooch.HTTPDownloader(
-        progressbar=progress and sys.stderr.isatty(),
+        progressbar=sys.stderr.isatty(),
         chunk_size=_CHUNK_BYTES,
         timeout=_TIMEOUT_S,
         headers={"Accept-Encoding": "identity"},

@@ -4,13 +4,11 @@ import csv
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fedssl.configuration import Layer, merged, read_layers, with_places
+from fedssl.configuration import SHIPPED, command_line, merged, read_layers, with_places
 from fedssl.data.acquire import acquire, declared
 from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
@@ -18,7 +16,7 @@ from fedssl.files import sha256, write_text
 SUMS = "SHA256SUMS"
 _SUM = re.compile(r"(?P<checksum>[0-9a-f]{64}) [ *](?P<name>.+)")  # * says: read as binary
 _ROOT = Path(__file__).parents[3]
-_SHIPPED = [_ROOT / "config" / f"{name}.yaml" for name in ("config", "experiments", "datasets")]
+_CONFIG = _ROOT / "config"
 
 
 def mirror(
@@ -44,7 +42,8 @@ def mirror(
     Raises:
         UserError: there is no such target, or an archive cannot be had; the others are collected.
     """
-    layers = _layers(configfiles, settings)
+    shipped = (_CONFIG / name for name in SHIPPED)
+    layers = read_layers([*shipped, *configfiles], command_line(settings))
     known = _read_sums(folder / SUMS)
     needed = needed_archives(targets, configfiles=configfiles, settings=settings)
     config = with_places(merged(layers), layers)
@@ -84,13 +83,6 @@ def needed_archives(
     return sorted((path.parent.name, path.name) for path in archives)
 
 
-def _layers(configfiles: Iterable[str], settings: Iterable[str]) -> list[Layer]:
-    """Return the configuration's sources as Snakemake merges them."""
-    pairs = (setting.partition("=") for setting in settings)
-    command_line = {key: yaml.safe_load(value) for key, _, value in pairs}
-    return read_layers([*_SHIPPED, *configfiles], command_line)
-
-
 def _collect(config: Mapping[str, Any], dataset: str, path: Path) -> None:
     data = Path(config["data_dir"]) / "archives"
     here = (data / dataset / path.name).is_file()
@@ -99,7 +91,6 @@ def _collect(config: Mapping[str, Any], dataset: str, path: Path) -> None:
         destination=path,
         mirror=str(data) if here else config["mirror"],
         pins=Path(config["pins"]),
-        progress=True,
     )
 
 
