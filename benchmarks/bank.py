@@ -23,7 +23,7 @@ import soundfile
 import soxr
 from PIL import Image
 
-from fedssl.data.build import build_bank, get_reader
+from fedssl.data.banks.build import build_bank, get_reader
 
 Entry = Mapping[str, Any]
 Run = tuple[int, float, float, float]

@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fedssl.audit.records import CHECKOUT
 from fedssl.command.project import Project
-from fedssl.data.bank import open_bank
-from fedssl.data.bank_writer import HEADER_BYTES, write_bank
-from fedssl.data.journal import open_journal
-from fedssl.data.samples import Sample
+from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.journal import open_journal
+from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.writer import HEADER_BYTES, write_bank
 from fedssl.data.sharding import write_shards
-from fedssl.experiments import Cell
 from fedssl.files import write_json
-from fedssl.paths import FEATURE_PROTOCOLS
-from fedssl.provenance import code_facts, write_provenance
-from fedssl.reporting.claims import write_claims
-from fedssl.reporting.gains import write_gains
-from fedssl.reporting.tables import write_table
-from fedssl.rules import comparisons, specs
+from fedssl.grid.cells import Cell
+from fedssl.grid.paths import FEATURE_PROTOCOLS
+from fedssl.paper import comparisons, specs
+from fedssl.paper.claims.claims import write_claims
+from fedssl.paper.products.gains import write_gains
+from fedssl.paper.products.table import write_table
+from fedssl.record.read import CHECKOUT
+from fedssl.record.write import code_facts, write_provenance
 
 _CLASSES = 4
 _CODE = CHECKOUT / "src/fedssl/aggregators"

@@ -29,10 +29,10 @@ from torchvision.transforms import v2
 from fedssl import methods
 from fedssl.aggregators import ClientUpdate, get_aggregator
 from fedssl.backbones.encoder import initialise
-from fedssl.data.bank import Bank, open_bank
-from fedssl.data.build import build_bank
+from fedssl.data.banks.bank import Bank, open_bank
+from fedssl.data.banks.build import build_bank
+from fedssl.data.made_up.archives import write_archives
 from fedssl.data.sharding import write_shards
-from fedssl.data.synthetic import write_archives
 from fedssl.federation import rounds
 from fedssl.federation.batches import epoch_batches
 from fedssl.randomness import stream

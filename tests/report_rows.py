@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fedssl.reporting import round_figure
-from fedssl.reporting.paired_gain import ONE_SEED
+from fedssl.paper.paired_gain import ONE_SEED
+from fedssl.paper.products import rounds as round_figure
 
 
 def contrast_rows(spec: Mapping[str, Any]) -> list[tuple[Any, ...]]:

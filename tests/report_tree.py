@@ -10,24 +10,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fedssl.configuration import Layer, merge, merged, read_layers
-from fedssl.experiments import Grid
 from fedssl.files import digest, write_json, write_text
-from fedssl.paths import Tree
-from fedssl.reporting import contrasts, gains
-from fedssl.reporting.certificate import write_certificate
-from fedssl.reporting.claims import write_claims
-from fedssl.reporting.communication import write_communication
-from fedssl.reporting.datasets import write_datasets
-from fedssl.reporting.figures import write_loss_figure
-from fedssl.reporting.page.write import write_page
-from fedssl.reporting.paired_gain import ONE_SEED
-from fedssl.reporting.tables import write_table
-from fedssl.rules import comparisons, specs
-from fedssl.rules.page import PageRules
-from fedssl.rules.report import ReportRules
-from fedssl.rules.rounds import rounds_spec
-from fedssl.rules.trust import TrustRules
+from fedssl.grid.cells import Grid
+from fedssl.grid.configuration import Layer, merge, merged, read_layers
+from fedssl.grid.paths import Tree
+from fedssl.paper import comparisons, specs
+from fedssl.paper.certificate import write_certificate
+from fedssl.paper.claims.claims import write_claims
+from fedssl.paper.page.write import write_page
+from fedssl.paper.paired_gain import ONE_SEED
+from fedssl.paper.plan_page import PageRules
+from fedssl.paper.plan_report import ReportRules
+from fedssl.paper.plan_rounds import rounds_spec
+from fedssl.paper.plan_trust import TrustRules
+from fedssl.paper.products import contrasts, gains
+from fedssl.paper.products.communication import write_communication
+from fedssl.paper.products.datasets import write_datasets
+from fedssl.paper.products.loss import write_loss_figure
+from fedssl.paper.products.table import write_table
 from tests.report_rows import contrast_rows, round_rows, write_rounds
 
 ROOT = Path(__file__).parents[1]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fedssl.data.synthetic import write_archives
-from fedssl.data.synthetic_containers import write_tar_gz, write_zip
+from fedssl.data.made_up.archives import write_archives
+from fedssl.data.made_up.containers import write_tar_gz, write_zip
 
 ROOT = Path(__file__).parents[2]
 MIRROR = ROOT.parent / "shared" / "data"

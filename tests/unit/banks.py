@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fedssl.data.bank_writer import write_bank
-from fedssl.data.journal import Journal, open_journal
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.banks.journal import Journal, open_journal
+from fedssl.data.banks.samples import BadMember, Sample
+from fedssl.data.banks.writer import write_bank
 
 Samples = Sequence[Sample | BadMember]
 BAD = BadMember("broken.png", "cat", "train", "it is cut short")

@@ -4,10 +4,10 @@ import copy
 import csv
 from pathlib import Path
 
-from fedssl.data.bank import open_bank
-from fedssl.data.build import build_bank
+from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.build import build_bank
+from fedssl.data.made_up.archives import write_archives
 from fedssl.data.sharding import write_shards
-from fedssl.data.synthetic import write_archives
 from fedssl.federation import rounds
 from fedssl.views.statistics import write_statistics
 

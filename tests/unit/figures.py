@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fedssl.configuration import Layer, merged
-from fedssl.experiments import Grid
+from fedssl.grid.cells import Grid
+from fedssl.grid.configuration import Layer, merged
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")

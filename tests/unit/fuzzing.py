@@ -17,8 +17,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from fedssl.data.build import build_bank, get_reader
-from fedssl.data.synthetic import write_archives
+from fedssl.data.banks.build import build_bank, get_reader
+from fedssl.data.made_up.archives import write_archives
 from fedssl.errors import UserError
 from tests.unit.archives import archive_paths
 from tests.unit.sounds import CLIP, CLIPS, annotated, encoded, tone

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from fedssl.data.synthetic_containers import python2_pickle
+from fedssl.data.made_up.containers import python2_pickle
 from tests.unit.sounds import encoded, tone
 
 

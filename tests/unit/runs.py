@@ -19,7 +19,7 @@ def record(
     script: str = "workflow/scripts/table.py",
     **facts: Any,
 ) -> Path:
-    """Write a job's record as `fedssl.provenance` does."""
+    """Write a job's record as `fedssl.record.write` does."""
     content: dict[str, Any] = {
         "rule": rule,
         "wildcards": wildcards or {},

@@ -10,8 +10,8 @@ from torch import nn
 
 from fedssl import methods
 from fedssl.backbones.encoder import initialise
-from fedssl.data.bank import open_bank
-from fedssl.data.samples import Sample
+from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.samples import Sample
 from fedssl.errors import UserError
 from fedssl.methods.acop import ACOP
 from fedssl.randomness import stream

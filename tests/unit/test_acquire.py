@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fedssl.data.acquire import acquire
+from fedssl.data.fetch.acquire import acquire
 from fedssl.errors import UserError
 from tests.unit.archives import ROOT
 from tests.unit.servers import BODY, FILE, PACKED, Server
@@ -267,7 +267,8 @@ def test_pins_that_cannot_be_written_are_named(server: Server, tmp_path: Path) -
 
 def process(entry: Mapping[str, Any], folder: Path) -> subprocess.Popen[bytes]:
     code = (
-        "import json, sys; from pathlib import Path; from fedssl.data.acquire import acquire; "
+        "import json, sys; from pathlib import Path; "
+        "from fedssl.data.fetch.acquire import acquire; "
         "acquire(json.loads(sys.argv[1]), Path(sys.argv[2]), dataset='toy', mirror=None, "
         "pins=Path(sys.argv[2] + '.pins'), access=None)"
     )

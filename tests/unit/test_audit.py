@@ -11,10 +11,10 @@ import pytest
 
 from fedssl.audit.audit import Audit, audit
 from fedssl.audit.findings import Finding, Verdict
-from fedssl.audit.records import Record, read_record
 from fedssl.errors import UserError
 from fedssl.files import digest, read_json, sha256, write_json
-from fedssl.provenance import code_facts, write_provenance
+from fedssl.record.read import Record, read_record
+from fedssl.record.write import code_facts, write_provenance
 from tests.unit.results import CELL, MODEL, sign, write_results
 
 KNN = f"evaluate/{CELL}/cifar10/knn"

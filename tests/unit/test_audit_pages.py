@@ -16,14 +16,14 @@ from fedssl.audit.audit import Audit, audit
 from fedssl.audit.findings import Verdict
 from fedssl.audit.pages import runs_this_workflow
 from fedssl.command.project import Project, open_project
-from fedssl.configuration import Layer
 from fedssl.files import sha256
-from fedssl.provenance import code_facts, write_provenance
-from fedssl.reporting.certificate import write_certificate
-from fedssl.reporting.page.write import write_page
-from fedssl.rules.page import PageRules
-from fedssl.rules.report import ReportRules
-from fedssl.rules.trust import TrustRules
+from fedssl.grid.configuration import Layer
+from fedssl.paper.certificate import write_certificate
+from fedssl.paper.page.write import write_page
+from fedssl.paper.plan_page import PageRules
+from fedssl.paper.plan_report import ReportRules
+from fedssl.paper.plan_trust import TrustRules
+from fedssl.record.write import code_facts, write_provenance
 from tests.unit.results import CELL, GRID, ROOT, sign
 
 CODE = ["Snakefile", "config/claims.yaml", "profiles/default/config.yaml"]

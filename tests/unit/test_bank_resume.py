@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedssl.data import journal as journals
-from fedssl.data.bank_writer import write_bank
-from fedssl.data.build import build_bank
-from fedssl.data.journal import open_journal
-from fedssl.data.samples import AbsentMember, Encoded, Member, Sample, UnreadableError
+from fedssl.data.banks import journal as journals
+from fedssl.data.banks.build import build_bank
+from fedssl.data.banks.journal import open_journal
+from fedssl.data.banks.samples import AbsentMember, Encoded, Member, Sample, UnreadableError
+from fedssl.data.banks.writer import write_bank
 from fedssl.errors import UserError
 from fedssl.progress import Pace
 from tests.unit.archives import ROOT, synthetic_archives
@@ -171,7 +171,7 @@ SLOW = """
 import sys, time
 from pathlib import Path
 from fedssl.data import journal, pipeline
-from fedssl.data.build import build_bank
+from fedssl.data.banks.build import build_bank
 journal.STRETCH_BYTES = 4_000
 decode = pipeline._decode
 def slowly(*given):

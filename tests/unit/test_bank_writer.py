@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fedssl.data import bank_writer
-from fedssl.data.bank import open_bank
-from fedssl.data.bank_writer import write_bank
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.banks import writer as bank_writer
+from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.samples import BadMember, Sample
+from fedssl.data.banks.writer import write_bank
 from fedssl.errors import UserError
 from tests.unit.banks import BAD, Samples, clips, contents, images, toy_journal, write
 

@@ -13,12 +13,12 @@ import h5py
 import numpy as np
 import pytest
 
-from fedssl.data.members import MOST_BYTES, open_zip, read_zip_member, tar_members
-from fedssl.data.pipeline import decoded
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import BadMember, UnreadableError
+from fedssl.data.fetch.supplied import supplied_files
 from fedssl.data.readers import mnist, vggsound
-from fedssl.data.recordings import open_library
-from fedssl.data.samples import BadMember, UnreadableError
-from fedssl.data.supplied import supplied_files
+from fedssl.data.readers.members import MOST_BYTES, open_zip, read_zip_member, tar_members
+from fedssl.data.readers.recordings import open_library
 from fedssl.errors import UserError
 from tests.unit.fuzzing import limited
 from tests.unit.nasties import silent_flac

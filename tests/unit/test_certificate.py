@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from fedssl.files import sha256
-from fedssl.provenance_root import provenance_root, read_records
-from fedssl.reporting.certificate import NOTHING_REPRODUCED, write_certificate
-from fedssl.reporting.claims import COLUMNS as CLAIM_COLUMNS
-from fedssl.reporting.tables import COLUMNS
+from fedssl.paper.certificate import NOTHING_REPRODUCED, write_certificate
+from fedssl.paper.claims.claims import COLUMNS as CLAIM_COLUMNS
+from fedssl.paper.products.table import COLUMNS
+from fedssl.record.seal import provenance_root, read_records
 from tests.unit.runs import HARDWARE, record
 
 ROWS = [  # row, column, published, verdict

@@ -11,10 +11,10 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from fedssl.errors import UserError
-from fedssl.reporting.claims import COLUMNS, read_claims, write_claims
-from fedssl.reporting.published import PROTOCOL_LABELS
-from fedssl.reporting.seeds import Seeds, write_seeds
-from fedssl.reporting.tables import COLUMNS as TABLE_COLUMNS
+from fedssl.paper.claims.claims import COLUMNS, read_claims, write_claims
+from fedssl.paper.products.table import COLUMNS as TABLE_COLUMNS
+from fedssl.paper.published import PROTOCOL_LABELS
+from fedssl.paper.seeds import Seeds, write_seeds
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "config" / "claims.yaml"

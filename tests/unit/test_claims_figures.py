@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from fedssl.paths import Tree
-from fedssl.reporting.claims import write_claims
-from fedssl.reporting.predicates import heading
-from fedssl.reporting.seeds import Seeds, write_seeds
-from fedssl.reporting.tables import COLUMNS
-from fedssl.rules.maps import MapRules
-from fedssl.splits import parse_split
+from fedssl.grid.paths import Tree
+from fedssl.grid.splits import parse_split
+from fedssl.paper.claims.claims import write_claims
+from fedssl.paper.claims.predicates import heading
+from fedssl.paper.plan_maps import MapRules
+from fedssl.paper.products.table import COLUMNS
+from fedssl.paper.seeds import Seeds, write_seeds
 from tests.unit.figures import ROOT, shipped
 
 CLUSTERS = "clusters-better-than-audio-only"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fedssl.reporting.claims import read_claims, write_claims
+from fedssl.paper.claims.claims import read_claims, write_claims
 from tests.unit.figures import shipped as shipped_grid
 
 ROOT = Path(__file__).parents[2]

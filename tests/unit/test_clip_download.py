@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from fedssl.data import clip_download
-from fedssl.data.clip_download import download_clips
-from fedssl.data.clip_manifest import Manifest, Outcome
-from fedssl.data.pipeline import decoded
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import Sample
+from fedssl.data.fetch import clip_download
+from fedssl.data.fetch.clip_download import download_clips
+from fedssl.data.fetch.clip_manifest import Manifest, Outcome
 from fedssl.data.readers import vggsound
-from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 from tests.unit.archives import ROOT
 from tests.unit.clip_server import Answer, Clips, serving
@@ -206,7 +206,7 @@ def test_two_processes_do_not_fetch_into_one_folder(tmp_path: Path) -> None:
 COMMAND = """
 import json, resource, sys
 from pathlib import Path
-from fedssl.data.clip_download import download_clips
+from fedssl.data.fetch.clip_download import download_clips
 folder, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
 if limit := settings.pop("limit", 0):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from fedssl.audit.records import Record, results_folder
-from fedssl.changes import ABSENT, changes
 from fedssl.command.costs import costs, measured_jobs
 from fedssl.command.dry_run import PlannedJob
 from fedssl.command.estimate import duration
@@ -21,6 +19,8 @@ from fedssl.command.main import app
 from fedssl.command.reasons import causes, follows
 from fedssl.errors import UserError
 from fedssl.files import read_json
+from fedssl.grid.settings_diff import ABSENT, changes
+from fedssl.record.read import Record, results_folder
 from tests.unit.results import CELL, GRID, MODEL, sign
 
 ROOT = Path(__file__).parents[2]

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from fedssl.errors import UserError
 from fedssl.federation import rounds
-from fedssl.reporting.communication import COLUMNS, communication, write_communication
-from fedssl.reporting.communication_figure import write_communication_figure
-from fedssl.reporting.style import TRANSMISSION_COLORS
+from fedssl.paper.products.communication import COLUMNS, communication, write_communication
+from fedssl.paper.products.communication_figure import write_communication_figure
+from fedssl.paper.style import TRANSMISSION_COLORS
 from tests.unit.federations import SETTINGS, history, lay_out
 
 ROUNDS, CLIENTS = 5, 4

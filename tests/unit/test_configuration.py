@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fedssl.configuration import Layer, merged, read_layers, with_places
 from fedssl.errors import UserError
+from fedssl.grid.configuration import Layer, merged, read_layers, with_places
 
 PLACES = {"results_dir": "out", "data_dir": "data", "mirror": None, "pins": "pins.yaml"}
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from fedssl.files import write_json
-from fedssl.paths import Tree
-from fedssl.reporting.contrasts import COLUMNS, build_contrasts, write_contrasts
-from fedssl.reporting.page.records import read_other
-from fedssl.reporting.published import read_published
-from fedssl.rules.comparisons import contrasts_spec, gains_spec
+from fedssl.grid.paths import Tree
+from fedssl.paper.comparisons import contrasts_spec, gains_spec
+from fedssl.paper.page.records import read_other
+from fedssl.paper.products.contrasts import COLUMNS, build_contrasts, write_contrasts
+from fedssl.paper.published import read_published
 from tests.unit.figures import ROOT, shipped
 from tests.unit.test_gains import LABELS, metric, right
 

@@ -12,7 +12,7 @@ from fedssl.crate.crate import build_crate, write_crate
 from fedssl.crate.jobs import read_jobs, rule_order
 from fedssl.errors import UserError
 from fedssl.files import sha256
-from fedssl.sources import PACKAGE
+from fedssl.record.sources import PACKAGE
 from tests.unit.runs import HARDWARE, record
 
 ROOT = PACKAGE.parents[1]

@@ -10,8 +10,8 @@ import pytest
 from snakemake.io import is_flagged
 
 from fedssl.data.own.entries import with_own_datasets
-from fedssl.experiments import Grid
-from fedssl.rules.data import DataRules
+from fedssl.data.plan import DataRules
+from fedssl.grid.cells import Grid
 from tests.unit.figures import ROOT, shipped
 
 CIFAR10 = SimpleNamespace(dataset="cifar10")

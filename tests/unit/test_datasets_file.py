@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from fedssl.data.build import get_reader
+from fedssl.data.banks.build import get_reader
 from tests.unit.archives import DATASETS, ROOT
 
 

@@ -4,8 +4,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from fedssl.data.samples import AbsentMember, BadMember
-from fedssl.reporting.datasets import build_datasets, write_datasets
+from fedssl.data.banks.samples import AbsentMember, BadMember
+from fedssl.paper.products.datasets import build_datasets, write_datasets
 from tests.unit.archives import DATASETS
 from tests.unit.banks import clips, write
 

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import silhouette_samples
 
 from fedssl.backbones.encoder import initialise
-from fedssl.data.bank import open_bank
+from fedssl.data.banks.bank import open_bank
 from fedssl.errors import UserError
 from fedssl.evaluation.embedding_map import draw, embedding_map, lay_out, reduce, silhouette
 from fedssl.federation.checkpoint import save_state

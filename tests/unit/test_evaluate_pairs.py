@@ -11,18 +11,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fedssl.backbones.encoder import initialise
-from fedssl.data.bank import open_bank
-from fedssl.data.build import build_bank
+from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.build import build_bank
+from fedssl.data.made_up.archives import write_archives
 from fedssl.data.pairing import pair_split
-from fedssl.data.synthetic import write_archives
 from fedssl.evaluation.evaluate_pairs import evaluate_pairs
 from fedssl.evaluation.features import extract_features
 from fedssl.evaluation.knn import knn_predict
 from fedssl.evaluation.paired import joined_features
 from fedssl.evaluation.probe import fit_probe
 from fedssl.files import read_json
-from fedssl.paired_protocols import PAIRED_PROTOCOLS
-from fedssl.reporting.metrics import read_metric
+from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS
+from fedssl.paper.metrics import read_metric
 from fedssl.views.samples import Views
 from fedssl.views.statistics import write_statistics
 from tests.unit.archives import archive_paths

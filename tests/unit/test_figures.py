@@ -8,8 +8,8 @@ import pytest
 from matplotlib.image import imread
 
 from fedssl.errors import UserError
-from fedssl.reporting.figures import loss_figure, round_losses, write_loss_figure
-from fedssl.reporting.style import aggregator_style, dataset_styles, figure_style, split_style
+from fedssl.paper.products.loss import loss_figure, round_losses, write_loss_figure
+from fedssl.paper.style import aggregator_style, dataset_styles, figure_style, split_style
 
 HEADER = "round,client,modality,samples,steps,loss,seconds\n"
 SPLITS = ["a0-i100-b0", "a100-i0-b0", "a0-i0-b100", "a50-i50-b0", "a33-i33-b34"]
@@ -160,7 +160,7 @@ def test_the_same_numbers_give_the_same_bytes_in_another_process(spec, tmp_path,
     files, again = outputs(tmp_path / "one"), outputs(tmp_path / "two")
     write_loss_figure(spec, **files)
     program = (
-        "from fedssl.reporting.figures import write_loss_figure\n"
+        "from fedssl.paper.products.loss import write_loss_figure\n"
         f"write_loss_figure({spec!r}, **{ {k: str(p) for k, p in again.items()}!r})"
     )
     # Neither the clock nor the user's matplotlib settings may show.

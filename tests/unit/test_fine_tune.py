@@ -11,8 +11,8 @@ from torch import nn
 from torchvision.transforms.v2 import functional as tv
 
 from fedssl.backbones.encoder import Encoder, initialise
-from fedssl.data.bank import open_bank
-from fedssl.data.samples import Sample
+from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.samples import Sample
 from fedssl.errors import UserError
 from fedssl.evaluation.fine_tune import fine_tune, predict
 from fedssl.randomness import stream

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fedssl.errors import UserError
-from fedssl.reporting.gains import COLUMNS, build_gains, write_gains
+from fedssl.paper.products.gains import COLUMNS, build_gains, write_gains
 
 LABELS = np.arange(10_000) % 4
 

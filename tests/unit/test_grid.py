@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from fedssl.errors import UserError
-from fedssl.paths import Tree
-from fedssl.rules.specs import table_spec
+from fedssl.grid.paths import Tree
+from fedssl.paper.specs import table_spec
 from tests.unit.figures import ROOT, shipped
 
 BOTH = "a0-i0-b100"

@@ -15,7 +15,7 @@ import torch
 
 from fedssl.errors import UserError
 from fedssl.files import read_json, sha256
-from fedssl.job import job
+from fedssl.record.job import job
 
 
 class Outputs(list[str]):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fedssl.data import mirror as module
-from fedssl.data.mirror import SUMS, mirror
+from fedssl.data.fetch import mirror as module
+from fedssl.data.fetch.mirror import SUMS, mirror
 from fedssl.errors import UserError
 from fedssl.files import sha256
 from tests.unit.archives import ROOT

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from fedssl.outcome import (
+from fedssl.grid.paths import Tree
+from fedssl.record.outcome import (
     Failure,
     FailureCollector,
     repeatable,
@@ -16,7 +17,6 @@ from fedssl.outcome import (
     retry_command,
     write_cells,
 )
-from fedssl.paths import Tree
 from tests.unit.figures import shipped
 
 TIME = "2026-11-21 15:09:00,123"

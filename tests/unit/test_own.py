@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from PIL import ExifTags, Image
 
-from fedssl.configuration import Layer, validate
-from fedssl.data.bank import Bank, open_bank, read_facts
-from fedssl.data.build import build_bank
+from fedssl.data.banks.bank import Bank, open_bank, read_facts
+from fedssl.data.banks.build import build_bank
+from fedssl.data.made_up.media import jpeg
 from fedssl.data.own.entries import with_own_datasets
 from fedssl.data.own.listing import find_items, listing_digest, own_files
-from fedssl.data.synthetic_media import jpeg
 from fedssl.errors import UserError
+from fedssl.grid.configuration import Layer, validate
 from tests.unit.archives import DATASETS, ROOT
 from tests.unit.sounds import encoded, tone
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import yaml
 
-from fedssl.configuration import Layer, merge
 from fedssl.errors import UserError
-from fedssl.experiments import Grid
-from fedssl.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
-from fedssl.paths import Tree
-from fedssl.reporting.published import read_published
-from fedssl.reporting.tables import COLUMNS, build_table, write_table
-from fedssl.rules.paired import PairedRules
-from fedssl.rules.specs import table_inputs, table_spec
+from fedssl.evaluation.plan_pairs import PairedRules
+from fedssl.grid.cells import Grid
+from fedssl.grid.configuration import Layer, merge
+from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
+from fedssl.grid.paths import Tree
+from fedssl.paper.products.table import COLUMNS, build_table, write_table
+from fedssl.paper.published import read_published
+from fedssl.paper.specs import table_inputs, table_spec
 
 ROOT = Path(__file__).parents[2]
 IMAGE, AUDIO, BOTH = "a0-i100-b0", "a100-i0-b0", "a0-i0-b100"

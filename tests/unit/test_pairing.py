@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedssl.data.bank import open_bank
+from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.samples import Sample
 from fedssl.data.pairing import pair_split
-from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 from tests.unit import banks
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fedssl.data.acquire import acquire
-from fedssl.data.pins import pin, read_pins
+from fedssl.data.fetch.acquire import acquire
+from fedssl.data.fetch.pins import pin, read_pins
 from fedssl.errors import UserError
 from fedssl.files import sha256
 

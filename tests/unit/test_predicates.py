@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedssl.reporting.gaps import Number
-from fedssl.reporting.predicates import Outcome, cells, evaluate
+from fedssl.paper.claims.gaps import Number
+from fedssl.paper.claims.predicates import Outcome, cells, evaluate
 
 VALUES = {
     ("1", "ours", "A kNN"): 10.0,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fedssl.errors import UserError
-from fedssl.provenance_root import provenance_root, read_records
+from fedssl.record.seal import provenance_root, read_records
 from tests.unit.runs import record
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from fedssl.errors import UserError
-from fedssl.reporting.published import COLUMNS, printed_averages, read_published
+from fedssl.paper.published import COLUMNS, printed_averages, read_published
 
 SHIPPED = sorted((Path(__file__).parents[2] / "config" / "published").glob("fssuavl_table[23].csv"))
 HEADER = ",".join(COLUMNS)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from fedssl.errors import UserError
-from fedssl.reporting.published import COLUMNS, printed_averages, read_published
+from fedssl.paper.published import COLUMNS, printed_averages, read_published
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "config" / "published"

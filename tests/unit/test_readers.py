@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedssl.data.bank import open_bank
-from fedssl.data.build import build_bank, get_reader
-from fedssl.data.pipeline import decoded
+from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.build import build_bank, get_reader
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import Sample
+from fedssl.data.made_up.media import wav
 from fedssl.data.readers import fsdd, speech_commands
-from fedssl.data.samples import Sample
-from fedssl.data.synthetic_media import wav
 from fedssl.errors import UserError
 from tests.unit.archives import DATASETS, SMALL, synthetic_archives, tarred, zipped
 

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedssl.data.advance import splits
-from fedssl.data.bank import open_bank
-from fedssl.data.build import build_bank, get_reader
+from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.build import build_bank, get_reader
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import Sample
+from fedssl.data.made_up.containers import write_zip
+from fedssl.data.made_up.media import jpeg, picture
 from fedssl.data.pairing import pair_by_name
-from fedssl.data.pipeline import decoded
 from fedssl.data.readers import advance_sound, advance_vision
-from fedssl.data.samples import Sample
-from fedssl.data.synthetic_containers import write_zip
-from fedssl.data.synthetic_media import jpeg, picture
+from fedssl.data.readers.advance import splits
 from fedssl.errors import UserError
 from tests.unit.banks import write
 from tests.unit.sounds import encoded, outcome, tone

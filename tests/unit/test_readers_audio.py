@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedssl.data.pipeline import decoded
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import Sample
+from fedssl.data.made_up.media import wav
 from fedssl.data.readers import esc10, fsdd, speech_commands
-from fedssl.data.samples import Sample
-from fedssl.data.synthetic_media import wav
 from fedssl.errors import UserError
 from tests.unit.archives import tarred, zipped
 

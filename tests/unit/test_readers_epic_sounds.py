@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fedssl.data.bank import open_bank
-from fedssl.data.build import build_bank
-from fedssl.data.pipeline import decoded
+from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.build import build_bank
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import AbsentMember, BadMember, Member, Sample
 from fedssl.data.readers import epic_sounds
 from fedssl.data.readers.epic_sounds import read_segments
-from fedssl.data.samples import AbsentMember, BadMember, Member, Sample
 from fedssl.errors import UserError
 from tests.unit.archives import MIRROR
 from tests.unit.sounds import encoded, pitch, three_tones

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedssl.data.pipeline import decoded
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import BadMember, Sample
+from fedssl.data.made_up.containers import python2_pickle, write_idx
+from fedssl.data.made_up.media import jpeg
 from fedssl.data.readers import cifar10, mnist, tiny_imagenet
-from fedssl.data.samples import BadMember, Sample
-from fedssl.data.synthetic_containers import python2_pickle, write_idx
-from fedssl.data.synthetic_media import jpeg
 from fedssl.errors import UserError
 from tests.unit.archives import tarred, zipped
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fedssl.data.bank import Bank, open_bank
-from fedssl.data.build import build_bank
+from fedssl.data.banks.bank import Bank, open_bank
+from fedssl.data.banks.build import build_bank
 from fedssl.files import checksum, sha256
 from tests.unit.archives import DATASETS, MIRROR, REAL, real_archives
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fedssl.data.build import build_bank
-from fedssl.data.pipeline import decoded
+from fedssl.data.banks.build import build_bank
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import BadMember, Sample
 from fedssl.data.readers import vggsound
-from fedssl.data.samples import BadMember, Sample
 from fedssl.errors import UserError
 from tests.unit.archives import MIRROR
 from tests.unit.sounds import (

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from torchaudio.datasets import SPEECHCOMMANDS
 
-from fedssl.data.bank import open_bank
-from fedssl.data.build import build_bank
+from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.build import build_bank
 from fedssl.data.readers.speech_commands_12 import COMMANDS, SILENCE, UNKNOWN
 from tests.unit.archives import DATASETS, SMALL, synthetic_archives, tarred
 from tests.unit.sounds import encoded, tone

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedssl.data.build import build_bank
-from fedssl.data.pipeline import decoded
+from fedssl.data.banks.build import build_bank
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import BadMember, Sample
+from fedssl.data.made_up.containers import write_tar_gz, write_zip
 from fedssl.data.readers import dov, nsynth
-from fedssl.data.samples import BadMember, Sample
-from fedssl.data.synthetic_containers import write_tar_gz, write_zip
 from fedssl.errors import UserError
 from tests.unit.sounds import encoded, pitch, tone
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from fedssl.data.recordings import open_library
-from fedssl.data.samples import UnreadableError
+from fedssl.data.banks.samples import UnreadableError
+from fedssl.data.readers.recordings import open_library
 from fedssl.errors import UserError
 from tests.unit.sounds import encoded, filled, pitch, three_tones, tone
 

@@ -14,13 +14,13 @@ import yaml
 from PIL import Image
 
 from fedssl.errors import UserError
-from fedssl.reporting.entries import read_entries
-from fedssl.reporting.markup import number_text
-from fedssl.reporting.page.averages import wrong_averages
-from fedssl.reporting.page.jobs import Jobs
-from fedssl.reporting.page.pool import Pool
-from fedssl.reporting.page.shards import histogram_picture
-from fedssl.reporting.page.summary import coverage
+from fedssl.paper.claims.entries import read_entries
+from fedssl.paper.markup import number_text
+from fedssl.paper.page.averages import wrong_averages
+from fedssl.paper.page.jobs import Jobs
+from fedssl.paper.page.pool import Pool
+from fedssl.paper.page.shards import histogram_picture
+from fedssl.paper.page.summary import coverage
 from tests.report_tree import PUBLISHED, ROOT, ReportTree
 
 HOSTILE = (

@@ -3,13 +3,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fedssl.reporting.round_figure import (
+from fedssl.paper.products.rounds import (
     round_figure,
     round_matrix,
     round_scores,
     write_round_figure,
 )
-from fedssl.reporting.style import aggregator_style, figure_style, split_style
+from fedssl.paper.style import aggregator_style, figure_style, split_style
 
 
 def curve(folder: Path, values: dict[int, float], *, seed: int = 0, task: str = "ks2", **axes: str):

@@ -10,7 +10,7 @@ from flwr_datasets.partitioner import DirichletPartitioner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedssl.data.bank import Bank
+from fedssl.data.banks.bank import Bank
 from fedssl.data.sharding import (
     client_modalities,
     dirichlet_shards,
@@ -19,7 +19,7 @@ from fedssl.data.sharding import (
     write_shards,
 )
 from fedssl.errors import UserError
-from fedssl.splits import parse_split
+from fedssl.grid.splits import parse_split
 
 SHARDING = {"alpha": 0.5, "clients": 4, "min_samples": 2}
 

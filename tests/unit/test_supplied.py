@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedssl.data.members import tar_members
-from fedssl.data.pipeline import decoded
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import Sample
+from fedssl.data.fetch.supplied import supplied_members
+from fedssl.data.made_up.containers import write_tar_gz, write_zip
 from fedssl.data.readers import vggsound
-from fedssl.data.samples import Sample
-from fedssl.data.supplied import supplied_members
-from fedssl.data.synthetic_containers import write_tar_gz, write_zip
+from fedssl.data.readers.members import tar_members
 from fedssl.errors import UserError
 from tests.unit.archives import tarred, zipped
 from tests.unit.sounds import CLIP, CLIPS, annotated, encoded, filled, outcome, pitch, tone

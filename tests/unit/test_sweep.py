@@ -11,10 +11,10 @@ import pytest
 from scipy.stats import binomtest
 
 from fedssl.errors import UserError
-from fedssl.reporting.intervals import read_with_intervals
-from fedssl.reporting.style import figure_style, modality_style
-from fedssl.reporting.sweep import sweep_figure, write_sweep_figure
-from fedssl.reporting.tables import COLUMNS
+from fedssl.paper.intervals import read_with_intervals
+from fedssl.paper.products.sweep import sweep_figure, write_sweep_figure
+from fedssl.paper.products.table import COLUMNS
+from fedssl.paper.style import figure_style, modality_style
 from tests.unit.figures import outputs, same_bytes_in_another_process
 
 NAN = math.nan
@@ -147,5 +147,5 @@ def test_scaled_is_printed_in_the_figure(scale, tmp_path):
 
 def test_the_same_numbers_give_the_same_bytes_in_another_process(tmp_path: Path):
     path = written(tmp_path)
-    call = "fedssl.reporting.sweep.write_sweep_figure"
+    call = "fedssl.paper.products.sweep.write_sweep_figure"
     same_bytes_in_another_process(call, [SPEC], {"tables": [str(path)]}, tmp_path)

@@ -13,12 +13,12 @@ from PIL import Image
 from scipy.signal import stft
 from sklearn.neighbors import KNeighborsClassifier
 
-from fedssl.data.build import get_reader
-from fedssl.data.decode import decode_audio
-from fedssl.data.pipeline import decoded
-from fedssl.data.samples import Sample
-from fedssl.data.synthetic import README, write_archives
-from fedssl.data.synthetic_media import ogg, picture, sound
+from fedssl.data.banks.build import get_reader
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import Sample
+from fedssl.data.made_up.archives import README, write_archives
+from fedssl.data.made_up.media import ogg, picture, sound
+from fedssl.data.readers.decode import decode_audio
 from fedssl.errors import UserError
 from tests.unit.archives import SMALL, archive_paths, real_archives, synthetic_archives
 

@@ -11,10 +11,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 from fedssl.errors import UserError
-from fedssl.reporting.markup import Grid, to_latex, to_markdown
-from fedssl.reporting.measurement import measure
-from fedssl.reporting.published import read_published
-from fedssl.reporting.tables import COLUMNS, build_table, write_table
+from fedssl.paper.markup import Grid, to_latex, to_markdown
+from fedssl.paper.measurement import measure
+from fedssl.paper.products.table import COLUMNS, build_table, write_table
+from fedssl.paper.published import read_published
 
 NUMBERS = """study,table,row,column,protocol,value,page,note
 demo,2,Ours,IMG,knn,50.00,3,

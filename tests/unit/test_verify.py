@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fedssl.data.pins import read_pins
-from fedssl.data.verify import verify_archives
+from fedssl.data.fetch.pins import read_pins
+from fedssl.data.fetch.verify import verify_archives
 from fedssl.errors import UserError
 from fedssl.files import sha256
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fedssl.data.synthetic import write_archives
+from fedssl.data.made_up.archives import write_archives
 from tests.unit.archives import real_archives
 from tests.workflow.project import ROOT, Project
 

@@ -20,7 +20,7 @@ def test_a_finished_run_has_nothing_to_do(finished: Project) -> None:
     assert finished.planned() == {}
 
 
-@pytest.mark.parametrize("name", ["workflow/scripts/pretrain.py", "src/fedssl/data/bank.py"])
+@pytest.mark.parametrize("name", ["workflow/scripts/pretrain.py", "src/fedssl/data/banks/bank.py"])
 def test_a_touched_file_reruns_nothing(edited: Project, name: str) -> None:
     edited.touch(name)
     assert edited.planned() == {}
@@ -62,7 +62,7 @@ def test_an_edited_reader_reruns_what_reads_its_dataset(edited: Project) -> None
 
 def test_archives_made_anew_are_followed_to_the_end(edited: Project) -> None:
     """Snakemake plans nothing behind an `ancient` file that the same run updates."""
-    edited.edit("src/fedssl/data/synthetic_media.py", "{}\nX = 1\n".format)
+    edited.edit("src/fedssl/data/made_up/media.py", "{}\nX = 1\n".format)
     planned = edited.planned()
     assert planned["synthesise"] >= 1
     assert planned["bank_images"] >= 1 and planned["pretrain"] == CELLS and planned["claims"] == 1
@@ -70,8 +70,8 @@ def test_archives_made_anew_are_followed_to_the_end(edited: Project) -> None:
 
 def test_an_edit_of_what_only_watches_reruns_nothing(edited: Project) -> None:
     edited.edit("src/fedssl/progress.py", "{}\nX = 1\n".format)
-    edited.edit("src/fedssl/data/verify.py", "{}\nX = 1\n".format)
-    edited.edit("src/fedssl/rules/report.py", "{}\nX = 1\n".format)
+    edited.edit("src/fedssl/data/fetch/verify.py", "{}\nX = 1\n".format)
+    edited.edit("src/fedssl/paper/plan_report.py", "{}\nX = 1\n".format)
     assert edited.planned() == {}
 
 

@@ -2,25 +2,35 @@
 
 from snakemake.logging import logger
 
-from fedssl.configuration import merge, merged, read_layers, validate, with_places
+from fedssl.grid.configuration import merge, merged, read_layers, validate, with_places
 from fedssl.data.own.entries import with_own_datasets
-from fedssl.environment import prepare_jobs
+from fedssl.record.environment import prepare_jobs
 from fedssl.errors import UserError
-from fedssl.experiments import Grid
-from fedssl.outcome import FailureCollector, repeatable, report_failures, write_cells
-from fedssl.paths import Tree, from_here
-from fedssl.rules.data import DataRules
-from fedssl.rules.evaluate import EvaluateRules
-from fedssl.rules.maps import MapRules
-from fedssl.rules.memory import Memory
-from fedssl.rules.page import PageRules
-from fedssl.rules.paired import PairedRules
-from fedssl.rules.pretrain import PretrainRules
-from fedssl.rules.report import ReportRules, shown
-from fedssl.rules.sweeps import SweepRules
-from fedssl.rules.trust import TrustRules
-from fedssl.sources import source_digests
-from fedssl.targets import check_products, check_targets, command_line_targets, one_of
+from fedssl.grid.cells import Grid
+from fedssl.record.outcome import (
+    FailureCollector,
+    repeatable,
+    report_failures,
+    write_cells,
+)
+from fedssl.grid.paths import Tree, from_here
+from fedssl.data.plan import DataRules
+from fedssl.evaluation.plan import EvaluateRules
+from fedssl.paper.plan_maps import MapRules
+from fedssl.record.stale import Memory
+from fedssl.paper.plan_page import PageRules
+from fedssl.evaluation.plan_pairs import PairedRules
+from fedssl.federation.plan import PretrainRules
+from fedssl.paper.plan_report import ReportRules, shown
+from fedssl.paper.plan_sweeps import SweepRules
+from fedssl.paper.plan_trust import TrustRules
+from fedssl.record.sources import source_digests
+from fedssl.grid.targets import (
+    check_products,
+    check_targets,
+    command_line_targets,
+    one_of,
+)
 
 SCRIPTS = BASE / "workflow" / "scripts"
 # A checkout that moves keeps the names of its files, and so its results and their seal.

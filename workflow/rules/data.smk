@@ -25,7 +25,7 @@ rule acquire:
     params:
         content=DATA.content,
         # Names only: an edit of the code does not fetch a verified archive again.
-        sources=["acquire.py", "fedssl.data.acquire"],
+        sources=["acquire.py", "fedssl.data.fetch.acquire"],
     message:
         "fetching {wildcards.file} of {wildcards.dataset}"
     script:
@@ -48,7 +48,7 @@ rule download:
     params:
         settings=DATA.download_settings,
         # Names only: an edit of the code does not ask again for what was had.
-        sources=["download.py", "fedssl.data.clip_download"],
+        sources=["download.py", "fedssl.data.fetch.clip_download"],
     message:
         "fetching the clips of {wildcards.dataset}, one by one"
     script:

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from fedssl.data.acquire import acquire, declared
-from fedssl.job import job
+from fedssl.data.fetch.acquire import acquire, declared
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.content):
     acquire(

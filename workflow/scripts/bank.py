@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from fedssl.data.build import build_bank
+from fedssl.data.banks.build import build_bank
+from fedssl.data.fetch.verify import verify_archives
 from fedssl.data.own.listing import own_files
-from fedssl.data.verify import verify_archives
-from fedssl.job import job
 from fedssl.progress import Pace
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.contents) as facts:
     dataset, paths = snakemake.wildcards.dataset, dict(snakemake.input.items())

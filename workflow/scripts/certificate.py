@@ -1,7 +1,7 @@
 """Write the certificate of a run."""
 
-from fedssl.job import job
-from fedssl.reporting.certificate import write_certificate
+from fedssl.paper.certificate import write_certificate
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.spec):
     write_certificate(

@@ -1,7 +1,7 @@
 """Hold the papers' sentences against their own tables and against what was measured."""
 
-from fedssl.job import job
-from fedssl.reporting.claims import write_claims
+from fedssl.paper.claims.claims import write_claims
+from fedssl.record.job import job
 
 with job(snakemake):
     write_claims(

@@ -1,8 +1,8 @@
 """Write the communication ledger of a study's cells, as a table and a figure."""
 
-from fedssl.job import job
-from fedssl.reporting.communication import write_communication
-from fedssl.reporting.communication_figure import write_communication_figure
+from fedssl.paper.products.communication import write_communication
+from fedssl.paper.products.communication_figure import write_communication_figure
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.spec):
     out = snakemake.output

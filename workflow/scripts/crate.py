@@ -1,7 +1,7 @@
 """Write a finished run's Workflow Run RO-Crate."""
 
 from fedssl.crate.crate import write_crate
-from fedssl.job import job
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.spec):
     write_crate(

@@ -1,7 +1,7 @@
 """Write table 1: the datasets, published and counted."""
 
-from fedssl.job import job
-from fedssl.reporting.datasets import write_datasets
+from fedssl.paper.products.datasets import write_datasets
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.spec):
     write_datasets(

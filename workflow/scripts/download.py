@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fedssl.data.clip_download import download_clips
-from fedssl.job import job
+from fedssl.data.fetch.clip_download import download_clips
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.settings) as facts:
     listing = Path(snakemake.output.listing)

@@ -1,7 +1,7 @@
 """Map samples of several datasets by one checkpoint's features."""
 
 from fedssl.evaluation.embedding_map import embedding_map
-from fedssl.job import job
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.settings):
     embedding_map(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fedssl.evaluation.evaluate import evaluate
-from fedssl.job import job
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.settings):
     evaluate(

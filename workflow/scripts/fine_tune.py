@@ -1,7 +1,7 @@
 """Fine-tune one checkpoint on one task, end to end."""
 
 from fedssl.evaluation.evaluate import fine_tune
-from fedssl.job import job
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.settings):
     fine_tune(

@@ -1,7 +1,7 @@
 """Draw the training loss of a study's cells, round by round."""
 
-from fedssl.job import job
-from fedssl.reporting.figures import write_loss_figure
+from fedssl.paper.products.loss import write_loss_figure
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.spec):
     write_loss_figure(

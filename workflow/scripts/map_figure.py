@@ -1,7 +1,7 @@
 """Draw a figure of maps."""
 
-from fedssl.job import job
-from fedssl.reporting.maps import write_map_figure
+from fedssl.paper.products.maps import write_map_figure
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.spec):
     write_map_figure(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fedssl.data.bank import open_bank
-from fedssl.job import job
+from fedssl.data.banks.bank import open_bank
+from fedssl.record.job import job
 from fedssl.views.statistics import write_statistics
 
 with job(snakemake, audio=snakemake.params.settings):

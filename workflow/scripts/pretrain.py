@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fedssl.federation.checkpoint import remove_checkpoints
 from fedssl.federation.rounds import pretrain
-from fedssl.job import job
+from fedssl.record.job import job
 
 if __name__ == "__main__":  # and not in the processes that train clients side by side
     with job(snakemake, **snakemake.params.settings) as facts:

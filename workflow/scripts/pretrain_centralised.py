@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fedssl.federation.centralised import pretrain
 from fedssl.federation.checkpoint import remove_checkpoints
-from fedssl.job import job
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.settings) as facts:
     facts |= pretrain(

@@ -1,7 +1,7 @@
 """Write the report page: all numbers, and what each rests on, in one file."""
 
-from fedssl.job import job
-from fedssl.reporting.page.write import write_page
+from fedssl.paper.page.write import write_page
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.spec):
     write_page(

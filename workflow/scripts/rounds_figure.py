@@ -1,7 +1,7 @@
 """Draw each task's score round by round, and write the matrix behind it."""
 
-from fedssl.job import job
-from fedssl.reporting.round_figure import write_round_figure
+from fedssl.paper.products.rounds import write_round_figure
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.spec):
     write_round_figure(

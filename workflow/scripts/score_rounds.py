@@ -1,7 +1,7 @@
 """Score the kept rounds of one cell on one task, and choose a round."""
 
 from fedssl.evaluation.round_scores import score_rounds
-from fedssl.job import job
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.settings):
     score_rounds(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from fedssl.data.bank import open_bank
+from fedssl.data.banks.bank import open_bank
 from fedssl.data.sharding import write_shards
-from fedssl.job import job
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.settings, seed=int(snakemake.wildcards.seed)):
     write_shards(

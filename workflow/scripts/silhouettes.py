@@ -1,7 +1,7 @@
 """Write the silhouettes behind a figure of maps."""
 
-from fedssl.job import job
-from fedssl.reporting.silhouettes import write_silhouettes
+from fedssl.paper.products.silhouettes import write_silhouettes
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.spec):
     write_silhouettes(

@@ -1,7 +1,7 @@
 """Draw tables as curves over modality splits."""
 
-from fedssl.job import job
-from fedssl.reporting.sweep import write_sweep_figure
+from fedssl.paper.products.sweep import write_sweep_figure
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.spec):
     write_sweep_figure(

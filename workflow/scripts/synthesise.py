@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from fedssl.data.synthetic import write_archives
-from fedssl.job import job
+from fedssl.data.made_up.archives import write_archives
+from fedssl.record.job import job
 
 with job(snakemake, contents=snakemake.params.contents):
     write_archives(

@@ -1,7 +1,7 @@
 """Write one table: published beside measured."""
 
-from fedssl.job import job
-from fedssl.reporting.tables import write_table
+from fedssl.paper.products.table import write_table
+from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.spec):
     write_table(

@@ -13,11 +13,11 @@ from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.pages import page_findings
 from fedssl.audit.recompute import recomputed
-from fedssl.audit.records import SUFFIX, Record, at_hand, read_records, results_folder
 from fedssl.audit.seal import FILE, record_digests, seal_findings, seal_of
 from fedssl.audit.units import Unit, loose, units
 from fedssl.errors import UserError
 from fedssl.files import write_json
+from fedssl.record.read import SUFFIX, Record, at_hand, read_records, results_folder
 
 _log = logging.getLogger("fedssl")
 # Written by no job, or by every job while it runs.

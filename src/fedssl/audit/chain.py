@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 
 from fedssl.audit.findings import Finding, Note, Verdict
-from fedssl.audit.records import CHECKOUT, SUFFIX, Record, at_hand, is_ours, read_record, shown
 from fedssl.files import digest, sha256
-from fedssl.sources import code_digest
+from fedssl.record.read import CHECKOUT, SUFFIX, Record, at_hand, is_ours, read_record, shown
+from fedssl.record.sources import code_digest
 
 _THREADS = 8  # hashing waits for the disk and leaves Python's lock alone
 _ABSENT = "is not at hand, so only its recorded hash was followed"

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from fedssl.audit.chain import Chain
-from fedssl.audit.records import Record
-from fedssl.paths import FEATURE_PROTOCOLS
+from fedssl.grid.paths import FEATURE_PROTOCOLS
+from fedssl.record.read import Record
 
 _FILES = ("labels.npy", "index.parquet")
 _OF_WHOLE_SPLITS = (*FEATURE_PROTOCOLS, "fine-tune")

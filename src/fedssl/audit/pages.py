@@ -12,10 +12,10 @@ from pathlib import Path
 from fedssl.audit.chain import Chain, passed_on_seldom
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.recompute import DIFFERS, blame, text_of
-from fedssl.audit.records import Record, at_hand, is_ours, resembles_ours, shown
-from fedssl.provenance_root import ABOUT, is_sealed
-from fedssl.reporting.certificate import write_certificate
-from fedssl.reporting.page.write import write_page
+from fedssl.paper.certificate import write_certificate
+from fedssl.paper.page.write import write_page
+from fedssl.record.read import Record, at_hand, is_ours, resembles_ours, shown
+from fedssl.record.seal import ABOUT, is_sealed
 
 _OPEN = "is not under the seal"
 # Below the results; anything else would be out of the seal's reach only by a forged record.
@@ -28,7 +28,7 @@ _FILES = {
 _RUNS = (["snakemake", "--profile", "slurm"], ["snakemake", "--cores", "all"])
 _OPTIONS = {"--configfile", "--config"}
 _DECLARED = ("scale", "scale_note")
-_PACKED = re.compile(r'(?<=id="data">)[A-Za-z0-9+/=]+')  # by fedssl.reporting.page.write
+_PACKED = re.compile(r'(?<=id="data">)[A-Za-z0-9+/=]+')  # by fedssl.paper.page.write
 
 
 def page_findings(record: Record, chain: Chain) -> Iterator[Finding | Note]:

@@ -13,13 +13,13 @@ import pandas as pd
 from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.labels import check_samples
-from fedssl.audit.records import Record, at_hand, shown
 from fedssl.files import read_json
-from fedssl.reporting.claims import write_claims
-from fedssl.reporting.contrasts import write_contrasts
-from fedssl.reporting.gains import write_gains
-from fedssl.reporting.silhouettes import write_silhouettes
-from fedssl.reporting.tables import write_table
+from fedssl.paper.claims.claims import write_claims
+from fedssl.paper.products.contrasts import write_contrasts
+from fedssl.paper.products.gains import write_gains
+from fedssl.paper.products.silhouettes import write_silhouettes
+from fedssl.paper.products.table import write_table
+from fedssl.record.read import Record, at_hand, shown
 
 _METRIC_KEYS = {"value", "n_eval", "predictions", "protocol", "metric"}
 # What decides the digits of a table and the bytes of a page.

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fedssl.audit.findings import Finding, Verdict
-from fedssl.audit.records import Record, at_hand
 from fedssl.files import read_json
-from fedssl.provenance_root import is_sealed, provenance_root
+from fedssl.record.read import Record, at_hand
+from fedssl.record.seal import is_sealed, provenance_root
 
 FILE = "audit.json"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict, worst
-from fedssl.audit.records import SUFFIX, Record
+from fedssl.record.read import SUFFIX, Record
 
 # Jobs of one cell lie in several folders: pretrain/<cell>/, evaluate/<cell>/<task>/.
 _CELL = re.compile(r"[^/]+/(?P<cell>.+/seed\d+)/")

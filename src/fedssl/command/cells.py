@@ -57,7 +57,7 @@ def cells(
 
 def _records(project: "Project") -> Iterable[dict[str, Any]]:
     """Yield each cell's axes, status, progress (None unless it is unfinished) and path."""
-    from fedssl.outcome import status
+    from fedssl.record.outcome import status
 
     grid, tree = project.grid, project.tree
     for cell in grid.cells:
@@ -85,7 +85,7 @@ def _with_progress(record: dict[str, Any]) -> str:
 
 def _check(wanted: dict[str, str | None], records: list[dict[str, Any]]) -> None:
     """Raise UserError for a value that no cell could have."""
-    from fedssl.configuration import closest
+    from fedssl.grid.configuration import closest
 
     for axis, value in wanted.items():
         found = {str(record[axis]) for record in records}

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedssl.audit.records import Record, read_records
 from fedssl.command.dry_run import PlannedJob
+from fedssl.record.read import Record, read_records
 
 # What makes jobs of one rule take as long as each other, the most telling first.
 _ALIKE = ("variant", "arch", "method", "split", "task", "dataset", "aggregator")

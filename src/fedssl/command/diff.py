@@ -9,8 +9,8 @@ import typer
 from fedssl.command.output import Config, Configfiles, Json, print_json, print_line
 
 if TYPE_CHECKING:
-    from fedssl.audit.records import Record
-    from fedssl.changes import Change
+    from fedssl.grid.settings_diff import Change
+    from fedssl.record.read import Record
 
 _Named = Mapping[str, "Record"]
 _DIGITS = 12  # of a hash that a reader compares
@@ -50,8 +50,8 @@ def diff(
 
 def _records(text: str, results: str) -> _Named:
     """Return the records of a cell or of a results folder, by names that both have."""
-    from fedssl.audit.records import read_records, results_folder
     from fedssl.command.selection import read_cell, split_cell, whole
+    from fedssl.record.read import read_records, results_folder
 
     if not Path(text, "pretrain").is_dir() and split_cell(text, results):
         return read_cell(text, results).records
@@ -62,7 +62,7 @@ def _merged(
     old: _Named, new: _Named, part: "Callable[[Record], Mapping[str, Any]]"
 ) -> "list[tuple[Change, list[str]]]":
     """Return the changes of all jobs that both have, each once, with the jobs it is in."""
-    from fedssl.changes import changes
+    from fedssl.grid.settings_diff import changes
 
     found: dict[str, tuple[Change, list[str]]] = {}
     for name in sorted(old.keys() & new.keys()):
@@ -84,8 +84,8 @@ def _code(record: "Record") -> Mapping[str, Any]:
 
 def _data(record: "Record") -> Mapping[str, Any]:
     """Return the hashes of what a job read, by names without the cell."""
-    from fedssl.audit.records import shown
     from fedssl.command.selection import without_cell
+    from fedssl.record.read import shown
 
     inputs = record.files("inputs").items()
     return {without_cell(shown(path, record.root)): hash_[:_DIGITS] for path, hash_ in inputs}

@@ -54,7 +54,7 @@ def _cell_prefix(what: str, project: "Project") -> str:
     Raises:
         UserError: It begins like a cell's path, and no cell goes on like that.
     """
-    from fedssl.configuration import closest
+    from fedssl.grid.configuration import closest
 
     results = project.tree.results
     place = re.sub(rf"^({re.escape(results)}/)?((pretrain|evaluate|maps)/)?", "", what.rstrip("/"))

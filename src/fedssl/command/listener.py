@@ -26,7 +26,7 @@ class Listener(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep the record if it tells of a job; let every record pass."""
         said = vars(record)
-        if "differs" in said:  # by fedssl.rules.memory
+        if "differs" in said:  # by fedssl.record.stale
             self._differs[said["record"]] = said["differs"]
         if said.get("event") == LogEvent.JOB_INFO:
             job = {"rule": said["rule_name"], "wildcards": dict(said["wildcards"] or {})}

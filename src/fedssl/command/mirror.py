@@ -21,7 +21,7 @@ def mirror(
 
     There: snakemake --config mirror=<folder>. The only subcommand that writes anything.
     """
-    from fedssl.data.mirror import mirror as collect
+    from fedssl.data.fetch.mirror import mirror as collect
 
     configfiles = [str(file) for file in configfile or []]
     paths = collect(targets, folder, configfiles=configfiles, settings=config or [])

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedssl.configuration import (
+from fedssl.data.own.entries import with_own_datasets
+from fedssl.errors import UserError
+from fedssl.grid.cells import Grid
+from fedssl.grid.configuration import (
     SHIPPED,
     command_line,
     merged,
@@ -13,10 +16,7 @@ from fedssl.configuration import (
     validate,
     with_places,
 )
-from fedssl.data.own.entries import with_own_datasets
-from fedssl.errors import UserError
-from fedssl.experiments import Grid
-from fedssl.paths import Tree
+from fedssl.grid.paths import Tree
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 

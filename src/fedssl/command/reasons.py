@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fedssl.changes import changes
+from fedssl.grid.settings_diff import changes
 
 _PARAMS = re.compile(r"Union of exclusive params .*?before: (.*) now: (.*?) (?:$|; )", re.DOTALL)
 _PLAIN = {

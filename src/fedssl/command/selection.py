@@ -7,9 +7,9 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from fedssl.audit.records import SUFFIX, Record, read_record, results_folder
 from fedssl.errors import UserError
 from fedssl.files import read_json
+from fedssl.record.read import SUFFIX, Record, read_record, results_folder
 
 _CELL = re.compile(r"(?:(?P<results>.*)/)?(?:pretrain|evaluate|maps)/(?P<cell>.+?/seed\d+)(?:/.*)?")
 _BARE = re.compile(r"[^/]+(?:/[^/]+)+/seed\d+")

@@ -10,7 +10,7 @@ import typer
 from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, print_table
 
 if TYPE_CHECKING:
-    from fedssl.audit.records import Record
+    from fedssl.record.read import Record
 
 _DIGITS = 16  # of a hash; --json has all 64
 
@@ -47,7 +47,7 @@ def show(
 
 
 def _print_record(record: "Record") -> None:
-    from fedssl.audit.records import shown
+    from fedssl.record.read import shown
 
     content = record.content
     _print_facts("job", _facts(content))
@@ -80,7 +80,7 @@ def _facts(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _print_facts(heading: str, facts: Mapping[str, Any]) -> None:
-    from fedssl.changes import flat
+    from fedssl.grid.settings_diff import flat
 
     print_line()
     print_line(heading, style="bold")

@@ -12,7 +12,7 @@ from fedssl.crate.files import CODE, Files
 from fedssl.crate.jobs import read_jobs
 from fedssl.crate.run import RunEntities
 from fedssl.files import write_json
-from fedssl.sources import PACKAGE
+from fedssl.record.sources import PACKAGE
 
 METADATA = "ro-crate-metadata.json"
 _ROOT = PACKAGE.parents[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.errors import UserError
-from fedssl.provenance_root import read_records
+from fedssl.record.seal import read_records
 
 _SCRIPTS = "workflow/scripts/"
 

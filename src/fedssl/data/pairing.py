@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from fedssl.data.bank import open_bank, read_facts
+from fedssl.data.banks.bank import open_bank, read_facts
 from fedssl.errors import UserError
 from fedssl.randomness import stream
 

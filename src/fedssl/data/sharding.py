@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fedssl.data.bank import Bank
+from fedssl.data.banks.bank import Bank
 from fedssl.errors import UserError
 from fedssl.files import digest, read_json, write_json
+from fedssl.grid.splits import MODALITIES, Split
 from fedssl.randomness import stream
-from fedssl.splits import MODALITIES, Split
 
 _MAX_DRAWS = 100
 _log = logging.getLogger(__name__)

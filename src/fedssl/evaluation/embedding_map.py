@@ -9,7 +9,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from fedssl.backbones.encoder import initialise
-from fedssl.data.bank import Bank, open_bank
+from fedssl.data.banks.bank import Bank, open_bank
 from fedssl.device import prepare_device
 from fedssl.errors import UserError
 from fedssl.evaluation.features import extract_features, load_backbone

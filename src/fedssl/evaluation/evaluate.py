@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from fedssl.data.bank import open_bank
+from fedssl.data.banks.bank import open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation import fine_tune as tuning
 from fedssl.evaluation.features import task_features

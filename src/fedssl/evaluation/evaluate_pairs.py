@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from fedssl.backbones.encoder import Encoder
-from fedssl.data.bank import open_bank
+from fedssl.data.banks.bank import open_bank
 from fedssl.data.pairing import pair_split
 from fedssl.device import prepare_device
 from fedssl.evaluation.features import memory_and_queries
 from fedssl.evaluation.job_files import read_encoder, read_statistics, write_score
 from fedssl.evaluation.paired import num_parameters, pair_features
 from fedssl.evaluation.protocols import Features, score
-from fedssl.paired_protocols import KNN_SHOWS
+from fedssl.grid.paired_protocols import KNN_SHOWS
 from fedssl.views.samples import Views
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fedssl.backbones.encoder import Encoder, initialise
-from fedssl.data.bank import Bank
+from fedssl.data.banks.bank import Bank
 from fedssl.evaluation.features import load_backbone
 from fedssl.evaluation.protocols import Score
 from fedssl.federation.checkpoint import load_state

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fedssl.backbones.encoder import initialise
-from fedssl.data.bank import open_bank
+from fedssl.data.banks.bank import open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation.features import load_backbone, task_features
 from fedssl.evaluation.job_files import read_statistics, write_metric

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fedssl.aggregators import get_rule
 from fedssl.aggregators.accumulator import Accumulator, Rule
-from fedssl.data.bank import open_bank
+from fedssl.data.banks.bank import open_bank
 from fedssl.data.sharding import client_modalities, read_shards
 from fedssl.device import prepare_device
 from fedssl.errors import UserError
@@ -29,9 +29,9 @@ from fedssl.federation.heads import Heads, build_heads
 from fedssl.federation.history import Row, mean_loss, seconds_until, write_rows
 from fedssl.federation.milestones import Milestones
 from fedssl.files import digest, sha256
+from fedssl.grid.splits import MODALITIES, parse_split
 from fedssl.progress import Progress
 from fedssl.randomness import stream
-from fedssl.splits import MODALITIES, parse_split
 
 State = dict[str, Tensor]
 _log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ import torch
 
 from fedssl import methods
 from fedssl.backbones.encoder import initialise
-from fedssl.data.bank import open_bank
+from fedssl.data.banks.bank import open_bank
 from fedssl.files import read_json
+from fedssl.grid.splits import MODALITIES
 from fedssl.methods.base import Method
-from fedssl.splits import MODALITIES
 from fedssl.views.samples import Views
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fedssl.backbones.encoder import Encoder
-from fedssl.data.bank import SAMPLE_RATE
+from fedssl.data.banks.bank import SAMPLE_RATE
 from fedssl.errors import UserError
 from fedssl.methods.base import Method
 from fedssl.randomness import torch_seed

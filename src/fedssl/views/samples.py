@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedssl.data.bank import Bank
+from fedssl.data.banks.bank import Bank
 from fedssl.views import audio as audio_views
 from fedssl.views import image as image_views
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from fedssl.data.bank import Bank
+from fedssl.data.banks.bank import Bank
 from fedssl.files import write_json
 from fedssl.randomness import stream
 from fedssl.views.audio import log_mel

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedssl.configuration import Layer, key_text, origin
 from fedssl.data.own import folder, table
 from fedssl.errors import UserError
+from fedssl.grid.configuration import Layer, key_text, origin
 
 _KINDS = {"folder": folder.find_splits, "table": table.find_splits}
 # Keys that mean something for one kind or modality only.

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from fedssl.data.decode import decode_audio, decode_image
+from fedssl.data.banks.samples import BadMember, Encoded, Member, UnreadableError
+from fedssl.data.fetch.supplied import SOUNDS
 from fedssl.data.own.items import Item, check_classes
 from fedssl.data.own.listing import find_items
-from fedssl.data.samples import BadMember, Encoded, Member, UnreadableError
-from fedssl.data.supplied import SOUNDS
+from fedssl.data.readers.decode import decode_audio, decode_image
 from fedssl.errors import UserError
 
 SUFFIXES = {"audio": SOUNDS, "image": frozenset({".jpg", ".jpeg", ".png"})}

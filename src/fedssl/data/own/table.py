@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from fedssl.data.annotations import rows
 from fedssl.data.own.items import TRAIN, Item, check_classes
+from fedssl.data.readers.annotations import rows
 from fedssl.errors import UserError
 
 _COLUMNS = ("path", "label", "split")

@@ -1,15 +1,16 @@
 """ADVANCE, heard: one zip of 10 s sounds, a folder per class, 13 classes.
 
-See `fedssl.data.advance` for the split and for how its rows pair with those of `advance-vision`.
+See `fedssl.data.readers.advance` for the split, and for how its rows pair with those of
+`advance-vision`.
 """
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fedssl.data.advance import read_zip
-from fedssl.data.bank import Modality
-from fedssl.data.decode import decode_audio
-from fedssl.data.samples import BadMember, Encoded
+from fedssl.data.banks.bank import Modality
+from fedssl.data.banks.samples import BadMember, Encoded
+from fedssl.data.readers.advance import read_zip
+from fedssl.data.readers.decode import decode_audio
 
 MODALITY: Modality = "audio"
 

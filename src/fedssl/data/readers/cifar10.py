@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fedssl.data.bank import Modality
-from fedssl.data.members import read_needed, tar_members
-from fedssl.data.samples import Sample
-from fedssl.data.unpickle import unpickle
+from fedssl.data.banks.bank import Modality
+from fedssl.data.banks.samples import Sample
+from fedssl.data.readers.members import read_needed, tar_members
+from fedssl.data.readers.unpickle import unpickle
 from fedssl.errors import UserError
 
 MODALITY: Modality = "image"

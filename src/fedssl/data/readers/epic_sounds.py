@@ -1,8 +1,9 @@
 """EPIC-SOUNDS: two csv files that time the sounds in long videos, and those videos' sound.
 
 `start_sample` and `stop_sample` count at 24 kHz from the start of the untrimmed video, whose sound
-is an array of an HDF5 file or a file `<video_id>.wav`; see `fedssl.data.recordings`. The official
-test set has no labels, so papers test on `validation`. The csv files are read, not the pickles.
+is an array of an HDF5 file or a file `<video_id>.wav`; see `fedssl.data.readers.recordings`. The
+official test set has no labels, so papers test on `validation`. The csv files are read, not the
+pickles.
 """
 
 import functools
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fedssl.data.annotations import rows, whole_number
-from fedssl.data.bank import Modality
-from fedssl.data.recordings import Library, open_library
-from fedssl.data.samples import AbsentMember, BadMember, Encoded, Member
+from fedssl.data.banks.bank import Modality
+from fedssl.data.banks.samples import AbsentMember, BadMember, Encoded, Member
+from fedssl.data.readers.annotations import rows, whole_number
+from fedssl.data.readers.recordings import Library, open_library
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"

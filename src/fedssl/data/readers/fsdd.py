@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fedssl.data.bank import Modality
-from fedssl.data.decode import decode_audio
-from fedssl.data.members import open_zip, read_zip_member
-from fedssl.data.samples import BadMember, Encoded
+from fedssl.data.banks.bank import Modality
+from fedssl.data.banks.samples import BadMember, Encoded
+from fedssl.data.readers.decode import decode_audio
+from fedssl.data.readers.members import open_zip, read_zip_member
 
 MODALITY: Modality = "audio"
 

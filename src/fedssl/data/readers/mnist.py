@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fedssl.data.bank import Modality
-from fedssl.data.members import MOST_BYTES
-from fedssl.data.samples import BadMember, Sample
+from fedssl.data.banks.bank import Modality
+from fedssl.data.banks.samples import BadMember, Sample
+from fedssl.data.readers.members import MOST_BYTES
 from fedssl.errors import UserError
 
 MODALITY: Modality = "image"

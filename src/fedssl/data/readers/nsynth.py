@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from fedssl.data.bank import Modality
-from fedssl.data.decode import decode_audio
-from fedssl.data.members import read_needed, tar_members
-from fedssl.data.samples import BadMember, Encoded, UnreadableError
+from fedssl.data.banks.bank import Modality
+from fedssl.data.banks.samples import BadMember, Encoded, UnreadableError
+from fedssl.data.readers.decode import decode_audio
+from fedssl.data.readers.members import read_needed, tar_members
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fedssl.data.bank import SAMPLE_RATE, Modality
-from fedssl.data.decode import decode_audio
-from fedssl.data.members import tar_members
-from fedssl.data.pipeline import decoded
+from fedssl.data.banks.bank import SAMPLE_RATE, Modality
+from fedssl.data.banks.pipeline import decoded
+from fedssl.data.banks.samples import Encoded, Member, Sample
+from fedssl.data.readers.decode import decode_audio
+from fedssl.data.readers.members import tar_members
 from fedssl.data.readers.speech_commands import CLIP, read_lists
-from fedssl.data.samples import Encoded, Member, Sample
 
 MODALITY: Modality = "audio"
 

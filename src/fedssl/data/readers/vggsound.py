@@ -3,8 +3,8 @@
 Rows are `id,start,label,split` without a header (the official vggsound.csv) or
 `<id>_<start>.mp4,label` (the official test.csv). Labels have commas, ids may begin with - or _. A
 clip is known by its file name alone, `<id>_<start: six digits>` and an audio suffix, in whatever
-folder or archive it lies; see `fedssl.data.supplied`. Videos have left YouTube since 2020, so a
-labelled clip that nobody supplied is absent, which is counted and no failure.
+folder or archive it lies; see `fedssl.data.fetch.supplied`. Videos have left YouTube since 2020, so
+a labelled clip that nobody supplied is absent, which is counted and no failure.
 """
 
 import logging
@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from fedssl.data.annotations import rows, whole_number
-from fedssl.data.bank import Modality
-from fedssl.data.decode import decode_audio
-from fedssl.data.samples import AbsentMember, BadMember, Encoded, Member
-from fedssl.data.supplied import SOUNDS, VIDEOS, supplied_members
+from fedssl.data.banks.bank import Modality
+from fedssl.data.banks.samples import AbsentMember, BadMember, Encoded, Member
+from fedssl.data.fetch.supplied import SOUNDS, VIDEOS, supplied_members
+from fedssl.data.readers.annotations import rows, whole_number
+from fedssl.data.readers.decode import decode_audio
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"

@@ -1,0 +1,159 @@
+"""What is remembered of a bank's members once their data is on disk."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fedssl.data.banks.bank import SAMPLE_RATE, Modality
+from fedssl.data.banks.samples import AbsentMember, BadMember, Decoded, Sample
+from fedssl.errors import UserError
+
+Row = list[Any]
+
+_BAD_SHOWN = 5
+
+
+@dataclass
+class Ledger:
+    """Names, classes, splits and sizes of the samples, and the members that are none.
+
+    `unverified` are `classes` and the splits whose declared number nobody has counted yet.
+    """
+
+    dataset: str
+    unverified: Collection[str] = ()
+    names: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    splits: list[str] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    bad: list[BadMember] = field(default_factory=list)
+    absent: list[AbsentMember] = field(default_factory=list)
+    image_shape: tuple[int, ...] = ()
+    _seen: set[str] = field(default_factory=set)
+
+    @property
+    def classes(self) -> list[str]:
+        """Sorted class names; a label is a rank in them.
+
+        Those of absent members count, so that no rank depends on which clips a user has.
+        """
+        return sorted({*self.labels, *(member.label for member in self.absent)})
+
+    @property
+    def members(self) -> int:
+        """How many members were entered, bad and absent ones included."""
+        return len(self.names) + len(self.bad) + len(self.absent)
+
+    def judged(self, member: Decoded) -> Decoded:
+        """Return the member, or a bad one in its place where it cannot stand in the bank."""
+        if isinstance(member, Sample) and (reason := self._misfit(member)):
+            return BadMember(member.name, member.label, member.split, reason)
+        return member
+
+    def _misfit(self, sample: Sample) -> str:
+        shape = sample.data.shape
+        if not sample.data.size:
+            return "it holds no samples"
+        if len(shape) > 1 and shape != (self.image_shape or shape):
+            return f"its shape is {shape} where the first image's is {self.image_shape}"
+        if sample.name in self._seen:
+            return "the archives have it twice"
+        return "" if _is_text(sample.name + sample.label) else "its name or class is no UTF-8 text"
+
+    def enter(self, row: Row) -> None:
+        """Enter a member by its row, as `row` makes it or a journal kept it."""
+        kind, name, label, split, detail = row
+        if kind == "bad":
+            self.bad.append(BadMember(name, label, split, detail))
+        elif kind == "absent":
+            self.absent.append(AbsentMember(name, label, split))
+        else:
+            self._seen.add(name)
+            self.names.append(name)
+            self.labels.append(label)
+            self.splits.append(split)
+            self.lengths.append(detail[0] if len(detail) == 1 else 1)
+            self.image_shape = tuple(detail) if len(detail) > 1 else ()
+
+    def facts(self, modality: Modality) -> dict[str, Any]:
+        """Return what bank.json says of the members."""
+        layout = (
+            {"image_shape_hwc": list(self.image_shape)}
+            if modality == "image"
+            else {"sample_rate_hz": SAMPLE_RATE, "duration_s": sum(self.lengths) / SAMPLE_RATE}
+        )
+        return {
+            "dataset": self.dataset,
+            "classes": self.classes,
+            "counts": dict(sorted(Counter(self.splits).items())),
+            "bad": [{"name": bad.name, "reason": bad.reason} for bad in self.bad],
+            **self._absent_facts(),
+            **layout,
+        }
+
+    def _absent_facts(self) -> dict[str, Any]:
+        """Return how many members of each split are absent, and which; nothing where none is."""
+        if not self.absent:
+            return {}
+        counts = Counter(member.split for member in self.absent)
+        names = sorted(member.name for member in self.absent)
+        return {"absent": {"counts": dict(sorted(counts.items())), "names": names}}
+
+    def check_bad(self, max_bad_share: float) -> None:
+        """Raise UserError where too many of the members that are there cannot be read."""
+        total = len(self.names) + len(self.bad)
+        if len(self.bad) > max_bad_share * total:
+            shown = "; ".join(f"{bad.name}: {bad.reason}" for bad in self.bad[:_BAD_SHOWN])
+            raise UserError(
+                f"{len(self.bad)} of {total} members of {self.dataset} cannot be read, more than "
+                f"the share of {max_bad_share} that max_bad_share allows: {shown}"
+            )
+
+    def check_counts(self, counts: Mapping[str, int | None], *, num_classes: int | None) -> None:
+        """Raise UserError where splits or classes are not the declared ones."""
+        found = Counter(self.splits)
+        found.update(bad.split for bad in self.bad if bad.split)
+        found.update(member.split for member in self.absent)
+        declared = {split: found[split] if n is None else n for split, n in counts.items()}
+        if found != Counter(declared):
+            raise UserError(
+                f"the archives of {self.dataset} hold {_listed(found)} members and its entry in "
+                f"the datasets file declares {_listed(declared)}{self._doubt(*declared)}"
+            )
+        if empty := sorted(set(counts) - set(self.splits)):
+            raise UserError(f"{self.dataset} has no readable member in {' and '.join(empty)}")
+        if num_classes not in (None, len(self.classes)):
+            raise UserError(
+                f"the archives of {self.dataset} hold {len(self.classes)} classes and its entry "
+                f"in the datasets file declares {num_classes}{self._doubt('classes')}"
+            )
+
+    def _doubt(self, *counts: str) -> str:
+        """Return what a user should know of declared numbers that nobody has counted."""
+        doubted = ", ".join(name for name in counts if name in self.unverified)
+        if not doubted:
+            return ""
+        return f" (unverified: {doubted}); if the archives are whole, correct the entry"
+
+
+def row(member: Decoded) -> Row:
+    """Return a member as JSON can hold it: kind, name, class, split, then shape or reason."""
+    entry = [member.name, member.label, member.split]
+    if isinstance(member, Sample):
+        return ["sample", *entry, list(member.data.shape)]
+    if isinstance(member, BadMember):
+        return ["bad", *entry, member.reason]
+    return ["absent", *entry, None]
+
+
+def _listed(counts: Mapping[Any, int]) -> str:
+    return ", ".join(f"{split} {count}" for split, count in sorted(counts.items())) or "no"
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""The archives that a target needs, in one folder to carry to a machine without a network."""
+
+import csv
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fedssl.data.fetch.acquire import acquire, declared
+from fedssl.errors import UserError
+from fedssl.files import sha256, write_text
+from fedssl.grid.configuration import SHIPPED, command_line, merged, read_layers, with_places
+
+SUMS = "SHA256SUMS"
+_SUM = re.compile(r"(?P<checksum>[0-9a-f]{64}) [ *](?P<name>.+)")  # * says: read as binary
+_ROOT = Path(__file__).parents[4]
+_CONFIG = _ROOT / "config"
+
+
+def mirror(
+    targets: Sequence[str],
+    folder: Path,
+    *,
+    configfiles: Sequence[str] = (),
+    settings: Sequence[str] = (),
+) -> list[Path]:
+    """Collect what `targets` need as `<folder>/<dataset>/<file>`, and return those paths.
+
+    Archives come from the data folder if they are there, else as a run gets them: from the
+    configured mirror, then from their official addresses, verified. What is in `folder` already
+    and right is kept, so an interrupted call goes on where it was. `SHA256SUMS` in `folder` lists
+    every archive, for `sha256sum --check`.
+
+    Args:
+        targets: as on Snakemake's command line: a table, a study, a path of the results tree.
+        folder: made if missing; further targets may be collected into the same one.
+        configfiles: as `--configfile` takes them.
+        settings: `key=value` as `--config` takes them.
+
+    Raises:
+        UserError: there is no such target, or an archive cannot be had; the others are collected.
+    """
+    shipped = (_CONFIG / name for name in SHIPPED)
+    layers = read_layers([*shipped, *configfiles], command_line(settings))
+    known = _read_sums(folder / SUMS)
+    needed = needed_archives(targets, configfiles=configfiles, settings=settings)
+    config = with_places(merged(layers), layers)
+    found, failures = {}, []
+    for dataset, file in needed:
+        path = folder / dataset / file
+        try:
+            _collect(config, dataset, path)
+        except UserError as error:
+            failures.append(str(error))
+        else:
+            found[f"{dataset}/{file}"] = path
+    _write_sums(folder, known, found)
+    if failures:
+        raise UserError("\n".join(failures))
+    return list(found.values())
+
+
+def needed_archives(
+    targets: Sequence[str], *, configfiles: Sequence[str] = (), settings: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """Return sorted (dataset, file) of the archives that jobs of the targets would acquire.
+
+    Read off Snakemake's own plan, in which finished jobs stand as well. The user's own folders and
+    archives that the workflow makes up are no such jobs.
+    """
+    program = str(Path(sys.executable).with_name("snakemake"))
+    command = [program, "--snakefile", str(_ROOT / "Snakefile"), "--summary", *targets]
+    command += ["--configfile", *configfiles] if configfiles else []
+    command += ["--config", *settings] if settings else []
+    planned = subprocess.run(command, capture_output=True, text=True, check=False)
+    if planned.returncode:
+        raise UserError(f"Snakemake cannot plan {' '.join(targets)}: {planned.stderr.strip()}")
+    rows = csv.DictReader(planned.stdout.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    paths = [Path(row["output_file"]) for row in rows if row["rule"] == "acquire"]
+    archives = (path for path in paths if not path.name.endswith(".provenance.json"))
+    return sorted((path.parent.name, path.name) for path in archives)
+
+
+def _collect(config: Mapping[str, Any], dataset: str, path: Path) -> None:
+    data = Path(config["data_dir"]) / "archives"
+    here = (data / dataset / path.name).is_file()
+    acquire(
+        **declared(config, dataset, file=path.name),
+        destination=path,
+        mirror=str(data) if here else config["mirror"],
+        pins=Path(config["pins"]),
+    )
+
+
+def _read_sums(path: Path) -> dict[str, str]:
+    """Return {name: checksum} of what `sha256sum` wrote; nothing without a file."""
+    known = {}
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        if not (match := _SUM.fullmatch(line)):
+            raise UserError(
+                f"{path}, line {number} is {line!r}; it must be <SHA-256>, two spaces and the "
+                "path of a file: correct or remove it."
+            )
+        known[match["name"].removeprefix("./")] = match["checksum"]
+    return known
+
+
+def _write_sums(folder: Path, known: Mapping[str, str], found: Mapping[str, Path]) -> None:
+    """List the archives just verified, and those listed before that are still there."""
+    kept = {name: known[name] for name in known if (folder / name).is_file()}
+    sums = kept | {name: sha256(archive) for name, archive in found.items()}
+    write_text(folder / SUMS, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))

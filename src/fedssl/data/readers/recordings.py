@@ -1,0 +1,137 @@
+"""Stretches of long recordings, read without the rest of them.
+
+A library is what the user supplies (see `fedssl.data.fetch.supplied`): sound files called
+`<recording>.wav` (or another suffix that is known), HDF5 files with a one-dimensional array per
+recording, or both.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import soundfile
+
+from fedssl.data.banks.samples import UnreadableError
+from fedssl.data.fetch.supplied import SOUNDS, supplied_files
+from fedssl.data.readers.decode import bank_waveform, check_rate, check_size
+from fedssl.errors import UserError
+
+_HDF5 = (".hdf5", ".h5")
+_HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+# Annotations are timed by the video, whose sound track may end a little earlier.
+_TOLERANCE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Library:
+    """Recordings by name; an HDF5 file stays open and its arrays are read by the slice."""
+
+    sounds: Mapping[str, Path]
+    arrays: Mapping[Path, Any]
+    rate: int
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether the recording is there; UserError where an HDF5 file is damaged."""
+        return name in self.sounds or self._file(name) is not None
+
+    def _file(self, name: str) -> Any:
+        """Return the HDF5 file that has the recording, or None."""
+        for path, file in self.arrays.items():
+            try:
+                if name in file:
+                    return file
+            except _HDF5_ERRORS as error:
+                raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
+        return None
+
+    def names(self) -> list[str]:
+        """Return what the recordings are called, those of an HDF5 file by its uppermost keys.
+
+        Raises:
+            UserError: an HDF5 file is damaged.
+        """
+        found = set(self.sounds)
+        for path, file in self.arrays.items():
+            try:
+                found.update(file)
+            except _HDF5_ERRORS as error:
+                raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
+        return sorted(found)
+
+    def stretch(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return samples `start` to `stop`, counted at `rate`, as mono int16 at 16 kHz.
+
+        Raises:
+            UnreadableError: the recording is damaged, or ends too early.
+        """
+        try:
+            if name in self.sounds:
+                return self._from_sound(self.sounds[name], start, stop)
+            file = self._file(name)
+            return self._from_array(file[name], start, stop, file=file)
+        except (soundfile.SoundFileError, *_HDF5_ERRORS) as error:
+            raise UnreadableError(f"its recording {name} is damaged ({error})") from error
+
+    def _from_sound(self, path: Path, start: int, stop: int) -> np.ndarray:
+        with soundfile.SoundFile(path) as file:
+            scale = check_rate(file.samplerate) / self.rate
+            first, last = round(start * scale), round(stop * scale)
+            _check_span(first, last, length=file.frames, rate=file.samplerate)
+            check_size((last - first) * file.channels)
+            file.seek(first)
+            waveform = file.read(last - first, dtype="float32", always_2d=True)
+            return bank_waveform(waveform, rate=file.samplerate)
+
+    def _from_array(self, array: Any, start: int, stop: int, *, file: Any) -> np.ndarray:
+        elsewhere = getattr(array, "external", None) or getattr(array, "is_virtual", False)
+        if elsewhere or getattr(array, "file", file) != file:
+            raise UnreadableError("its HDF5 entry points to another file")
+        if getattr(array, "ndim", None) != 1 or array.dtype.kind not in "if":
+            raise UnreadableError(f"its HDF5 entry is no 1-d array of samples but {array!r}")
+        _check_span(start, stop, length=len(array), rate=self.rate)
+        check_size(stop - start)
+        with np.errstate(over="ignore"):  # infinite samples are refused below
+            waveform = np.asarray(array[start:stop], dtype=np.float32)
+        if array.dtype.kind == "i":  # PCM: full scale is that of its width
+            waveform /= -np.float32(np.iinfo(array.dtype).min)
+        return bank_waveform(waveform[:, None], rate=self.rate)
+
+
+@contextlib.contextmanager
+def open_library(path: Path, *, rate: int) -> Iterator[Library]:
+    """Open the recordings that `path` stands for; their annotations count samples at `rate`.
+
+    Raises:
+        UserError: there is none, or an HDF5 file is damaged.
+    """
+    sounds: dict[str, Path] = {}
+    with contextlib.ExitStack() as stack:
+        arrays: dict[Path, Any] = {}
+        for file in supplied_files(path):
+            if file.suffix.lower() in _HDF5:
+                arrays[file] = stack.enter_context(_open_hdf5(file))
+            elif file.suffix.lower() in SOUNDS:
+                sounds.setdefault(file.name.split(".")[0], file)
+        if not sounds and not arrays:
+            raise UserError(f"{path} holds no .wav and no .hdf5 file")
+        yield Library(sounds, arrays, rate)
+
+
+def _open_hdf5(path: Path) -> Any:
+    try:
+        return h5py.File(path, "r")
+    except _HDF5_ERRORS as error:
+        raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
+
+
+def _check_span(start: int, stop: int, *, length: int, rate: int) -> None:
+    if start >= stop:
+        raise UnreadableError(f"it spans no sample, from {start} to {stop}")
+    if start >= length or stop > length + _TOLERANCE_S * rate:
+        raise UnreadableError(
+            f"it spans samples {start} to {stop} of a recording of {length} at {rate} Hz"
+        )

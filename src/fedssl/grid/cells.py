@@ -1,0 +1,249 @@
+"""The grid as data: configuration in, validated cells and their settings out."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fedssl.errors import UserError
+from fedssl.grid.checks import check_rounds, check_settings, check_study
+from fedssl.grid.configuration import Layer, merge, origin, sort_keys
+from fedssl.grid.splits import parse_split
+
+_AXES = ("method", "arch", "aggregator", "split", "variant")
+CENTRALISED = "centralised"
+# What a random encoder and its scores depend on.
+_INITIAL = frozenset({"audio", "encoder"})
+# What of a federation a training on all data in one place has, too.
+_BATCHES = ("batch_order", "batch_size")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One pretraining run: a point of the grid."""
+
+    study: str
+    method: str
+    arch: str
+    aggregator: str
+    split: str
+    variant: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """The cell's folder below `pretrain/` and `evaluate/`."""
+        axes = (self.study, *(getattr(self, axis) for axis in _AXES))
+        return "/".join((*axes, f"seed{self.seed}"))
+
+    @property
+    def federated(self) -> bool:
+        """Whether clients train it; else all data lies in one place."""
+        return self.aggregator != CENTRALISED
+
+    @property
+    def checkpoints(self) -> list["Cell"]:
+        """The cell itself, or the two specialists that its split joins with a plus."""
+        return [replace(self, split=split) for split in self.split.split("+")]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A downstream task: the split of a dataset that is scored, named as the dataset or not."""
+
+    task: str
+    dataset: str
+    split: str
+    modality: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A task of images and sounds that belong together by name or label; `split` is scored."""
+
+    pair: str
+    image: str
+    audio: str
+    split: str
+    by: str
+
+
+class Grid:
+    """All cells of the merged configuration; `layers` say which file a value came from."""
+
+    def __init__(self, config: Mapping[str, Any], layers: Sequence[Layer]) -> None:
+        """Expand every study once; raise UserError for a duplicate cell or an impossible split."""
+        self.config = config
+        self._layers = layers
+        self._overrides: dict[Cell, Mapping[str, Any]] = {}
+        for study in config["studies"]:
+            check_study(config, study, layers)
+            for place, entry in enumerate(config["studies"][study]["cells"]):
+                self._expand(study, place, entry)
+        self.cells = tuple(self._overrides)
+
+    def settings(self, cell: Cell) -> dict[str, Any]:
+        """Return everything pretraining a cell depends on, keys sorted at every level.
+
+        Later ones win: the defaults, the study's, the variant's, the entry's own.
+        """
+        config, study = self.config, self.config["studies"][cell.study]
+        base = {
+            **config["settings"],
+            "method": {"name": cell.method, **config["methods"][cell.method]},
+            "encoder": {"arch": cell.arch, **config["encoders"][cell.arch]},
+            "aggregator": {"name": cell.aggregator, **config["aggregators"][cell.aggregator]},
+            "precision": config["precision"],
+            "seed": cell.seed,
+            "split": cell.split,
+        }
+        for override in (
+            study.get("settings", {}),
+            study["variants"][cell.variant],
+            self._overrides[cell],
+        ):
+            base = merge(base, override)
+        if not cell.federated:
+            base["federation"] = {key: base["federation"][key] for key in _BATCHES}
+            del base["sharding"]
+        if cell.arch == "vit":  # its position embedding is as large as its input
+            base["encoder"]["image_size"] = base["image"]["size"]
+        return dict(sort_keys(base))
+
+    def study_settings(self, study: str) -> dict[str, Any]:
+        """Return the settings that all cells of a study share, before variants."""
+        override = self.config["studies"][study].get("settings", {})
+        return dict(sort_keys(merge(self.config["settings"], override)))
+
+    def sharding(self, cell: Cell) -> str:
+        """Return the wildcard of a cell's sharding, `dirichlet-{alpha}-{clients}`."""
+        settings = self.settings(cell)
+        return f"dirichlet-{settings['sharding']['alpha']}-{settings['federation']['clients']}"
+
+    def shardings(self) -> dict[str, dict[str, Any]]:
+        """Return the settings behind each declared sharding wildcard."""
+        found: dict[str, dict[str, Any]] = {}
+        for cell in self.cells:
+            if not cell.federated:
+                continue
+            settings = self.settings(cell)
+            name, clients = self.sharding(cell), settings["federation"]["clients"]
+            own = sort_keys({**settings["sharding"], "clients": clients})
+            if found.setdefault(name, own) != own:
+                raise UserError(
+                    f"{cell.path} has sharding.min_samples {own['min_samples']}, and another cell "
+                    f"of {name} has {found[name]['min_samples']}; cells of one alpha and number "
+                    "of clients share their shards, so make them equal."
+                )
+        return found
+
+    def datasets(self, cell: Cell) -> dict[str, str]:
+        """Return the pretraining dataset of each modality that the cell's split uses."""
+        declared = self.config["studies"][cell.study]["datasets"]
+        return {modality: declared[modality] for modality in parse_split(cell.split).modalities}
+
+    def used_datasets(self) -> set[str]:
+        """Return the datasets that some cell is pretrained on or scored on."""
+        pretrained = {name for cell in self.cells for name in self.datasets(cell).values()}
+        studies = {cell.study for cell in self.cells}
+        scored = {task.dataset for study in studies for task in self.tasks(study)}
+        pairs = [pair for study in studies for pair in self.pairs(study)]
+        return pretrained | scored | {name for pair in pairs for name in (pair.image, pair.audio)}
+
+    def tasks(self, study: str) -> list[Task]:
+        """Return a study's downstream tasks in the order declared."""
+        return [self._task(**entry) for entry in self.config["studies"][study]["tasks"]]
+
+    def task_names(self) -> set[str]:
+        """Return every name a task can have: of all datasets, and those that studies declare."""
+        declared = (entry for study in self.config["studies"].values() for entry in study["tasks"])
+        return {*self.config["datasets"], *(entry["task"] for entry in declared)}
+
+    def task(self, study: str, name: str) -> Task:
+        """Return one task of a study."""
+        return next(task for task in self.tasks(study) if task.task == name)
+
+    def pairs(self, study: str) -> list[Pair]:
+        """Return a study's paired tasks in the order declared."""
+        return [Pair(**entry) for entry in self.config["studies"][study].get("pairs", [])]
+
+    def pair(self, study: str, name: str) -> Pair:
+        """Return one paired task of a study."""
+        return next(pair for pair in self.pairs(study) if pair.pair == name)
+
+    def select(self, **axes: Any) -> list[Cell]:
+        """Return the cells whose axes have the given values, for example arch="vit"."""
+        return [
+            cell for cell in self.cells if all(getattr(cell, axis) == axes[axis] for axis in axes)
+        ]
+
+    def keeps_rounds(self, cell: Cell) -> bool:
+        """Return whether a cell keeps models of its rounds that can be scored."""
+        return bool(self.settings(cell)["federation"].get("kept_rounds"))
+
+    def initial_variant(self, cell: Cell) -> str:
+        """Return the variant that names a cell's random encoder: base unless it scores otherwise.
+
+        It does where the encoder is another one, or is shown other views.
+        """
+        variant = self.config["studies"][cell.study]["variants"][cell.variant]
+        return cell.variant if variant.keys() & _INITIAL else "base"
+
+    def values(self, axis: str) -> list[str]:
+        """Return the declared values of a cell's axis, sorted."""
+        return sorted({str(getattr(cell, axis)) for cell in self.cells})
+
+    def _task(self, task: str, split: str, dataset: str | None = None, **_: Any) -> Task:
+        name = dataset or task
+        entry = self.config["datasets"][name]
+        title = f"{entry['title']}, {split}" if dataset else entry["title"]
+        return Task(task, name, split, entry["modality"], title)
+
+    def _expand(self, study: str, place: int, entry: Mapping[str, Any]) -> None:
+        for cell in self._product(study, entry):
+            key = f"studies.{study}.cells[{place}]"
+            source = origin(("studies", study, "cells", place), self._layers)
+            if cell in self._overrides:
+                raise UserError(f"{source}: {key} declares {cell.path} a second time; remove one.")
+            if cell.variant not in self.config["studies"][study]["variants"]:
+                known = ", ".join(self.config["studies"][study]["variants"])
+                raise UserError(
+                    f"{source}: {key}.variant names {cell.variant!r}; declared are {known}."
+                )
+            try:
+                parse_split(cell.split)
+            except UserError as error:
+                raise UserError(f"{source}: {key}: {error}") from error
+            self._overrides[cell] = entry.get("settings", {})
+            self._check_parts(cell, f"{source}: {key}")
+            settings = self.settings(cell)
+            check_settings(settings, f"{source}: {key}")
+            check_rounds(settings, ("studies", study, "cells", place), self._layers, cell=cell)
+
+    def _check_parts(self, cell: Cell, place: str) -> None:
+        """Raise UserError where a cell sets what its method, encoder or aggregator has not.
+
+        An encoder of its own needs a variant, which names the random encoder that it starts from.
+        """
+        if unnamed := sorted(self._overrides[cell].keys() & _INITIAL):
+            raise UserError(
+                f"{place}.settings.{unnamed[0]} changes the encoder that a gain over random init "
+                f"is measured from: declare it as one of studies.{cell.study}.variants."
+            )
+        variant = self.config["studies"][cell.study]["variants"][cell.variant]
+        parts = {"method": "methods", "arch": "encoders", "aggregator": "aggregators"}
+        for axis, group in parts.items():
+            name, part = getattr(cell, axis), "encoder" if axis == "arch" else axis
+            known = self.config[group][name]
+            given = {**variant.get(part, {}), **self._overrides[cell].get(part, {})}
+            if unknown := sorted(set(given) - set(known)):
+                has = ", ".join(known) or "no settings"
+                raise UserError(
+                    f"{place}: {cell.path} sets {part}.{unknown[0]}, but {name} has {has}."
+                )
+
+    def _product(self, study: str, entry: Mapping[str, Any]) -> Iterator[Cell]:
+        axes = (entry[axis] for axis in _AXES)
+        for values in itertools.product(*axes, self.config["seeds"]):
+            yield Cell(study, *values)

@@ -1,0 +1,128 @@
+"""Checking what a study declares, one sentence a mistake."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fedssl.errors import UserError
+from fedssl.grid.configuration import Key, Layer, closest, origin, setter
+from fedssl.grid.splits import MODALITIES, parse_split
+
+if TYPE_CHECKING:
+    from fedssl.grid.cells import Cell
+
+
+def check_study(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
+    """Raise UserError unless a study's datasets, tasks and pairs are there and fit."""
+    _check_datasets(config, study, layers)
+    _check_tasks(config, study, layers)
+    _check_pairs(config, study, layers)
+
+
+def check_settings(settings: Mapping[str, Any], place: str) -> None:
+    """Raise UserError where a cell's settings do not fit together; `place` says where they are."""
+    modalities = parse_split(settings["split"]).modalities
+    if settings["method"]["name"] == "acop" and modalities != ("audio",):
+        raise UserError(
+            f"{place}: acop orders audio clips, so its split is a100-i0-b0, not "
+            f"{settings['split']}."
+        )
+    sizes = settings["image"]["size"], settings["audio"]["size"]
+    if settings["encoder"]["arch"] == "vit" and sizes[0] != sizes[1]:
+        raise UserError(
+            f"{place}: a ViT has one input size, but image.size is {sizes[0]} and audio.size "
+            f"{sizes[1]}; make them equal."
+        )
+
+
+def check_rounds(
+    settings: Mapping[str, Any], entry: Key, layers: Sequence[Layer], *, cell: "Cell"
+) -> None:
+    """Raise UserError where a cell keeps a round that it does not have; `entry` declares it."""
+    rounds = settings["federation"].get("rounds", 0)
+    late = [r for r in settings["federation"].get("kept_rounds", []) if r > rounds]
+    if late:
+        study = entry[:2]
+        own = [(*entry, "settings"), (*study, "variants", cell.variant), (*study, "settings")]
+        number, kept = (
+            setter([(*key, "federation", name) for key in (*own, ("settings",))], layers)
+            for name in ("rounds", "kept_rounds")
+        )
+        raise UserError(
+            f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); name rounds to "
+            f"keep from 0 to {rounds}, or set more rounds."
+        )
+
+
+def _check_datasets(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
+    for modality, name in config["studies"][study]["datasets"].items():
+        datasets = config["datasets"].items()
+        known = [n for n, entry in datasets if entry["modality"] == modality]
+        if name not in known:
+            source = origin(("studies", study, "datasets", modality), layers)
+            raise UserError(
+                f"{source}: studies.{study}.datasets.{modality} names {name!r}, which is no "
+                f"{modality} dataset{closest(name, known)}; there are {', '.join(known)}."
+            )
+
+
+def _check_tasks(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
+    datasets = config["datasets"]
+    names: set[str] = set()
+    for place, task in enumerate(config["studies"][study]["tasks"]):
+        source = origin(("studies", study, "tasks", place), layers)
+        key = f"{source}: studies.{study}.tasks[{place}]"
+        if task["task"] in names:
+            raise UserError(
+                f"{key}.task is {task['task']!r} a second time; give another split of it a name of "
+                f"its own, and dataset: {task.get('dataset', task['task'])}."
+            )
+        names.add(task["task"])
+        _check_task(datasets, task, key)
+
+
+def _check_task(datasets: Mapping[str, Any], task: Mapping[str, Any], key: str) -> None:
+    """Raise UserError unless a task is a dataset, or has one and another name."""
+    field = "dataset" if "dataset" in task else "task"
+    if (name := task[field]) not in datasets:
+        raise UserError(
+            f"{key}.{field} names {name!r}, which is no dataset{closest(name, datasets)}."
+        )
+    if field == "dataset" and task["task"] in datasets:
+        raise UserError(
+            f"{key}.task is {task['task']!r}, the name of a dataset; a split of {name} needs a "
+            "name of its own."
+        )
+    if task["split"] not in (splits := datasets[name]["splits"]):
+        raise UserError(f"{key}.split is {task['split']!r}; {name} has {', '.join(splits)}.")
+
+
+def _check_pairs(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
+    """Raise UserError unless each pair of a study has its own name and fits its datasets."""
+    tasks = (task["task"] for task in config["studies"][study]["tasks"])
+    names = [*config["datasets"], *tasks]
+    for place, pair in enumerate(config["studies"][study].get("pairs", [])):
+        source = origin(("studies", study, "pairs", place), layers)
+        key = f"{source}: studies.{study}.pairs[{place}]"
+        if pair["pair"] in names:
+            raise UserError(
+                f"{key}.pair is {pair['pair']!r}, the name of a dataset, a task or another pair; a "
+                "pair needs its own."
+            )
+        names.append(pair["pair"])
+        for modality in MODALITIES:
+            _check_dataset(config["datasets"], pair, modality, key)
+
+
+def _check_dataset(
+    datasets: Mapping[str, Any], pair: Mapping[str, str], modality: str, key: str
+) -> None:
+    name = pair[modality]
+    if name not in datasets:
+        hint = closest(name, datasets)
+        raise UserError(f"{key}.{modality} names {name!r}, which is no dataset{hint}.")
+    if (found := datasets[name]["modality"]) != modality:
+        raise UserError(f"{key}.{modality} names {name!r}, a dataset of modality {found}.")
+    for split in ("train", pair["split"]):
+        if split not in datasets[name]["splits"]:
+            known = ", ".join(datasets[name]["splits"])
+            raise UserError(f"{key} needs the split {split!r} of {name}, which has {known}.")

@@ -1,0 +1,95 @@
+"""Where results lie: the one place that knows the results tree's file names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedssl.grid.cells import Cell
+
+# One evaluation job writes these; they need nothing but features.
+FEATURE_PROTOCOLS = ("knn", "linear-probe", "retrieval")
+# A job that scores kept rounds writes these; `chosen-round` is the number of the best one.
+ROUND_PROTOCOLS = ("best-round", "held-out-round", "chosen-round")
+FINAL = "final"  # the checkpoint after the last round; others are named round{r}
+
+
+def from_here(path: Path) -> Path:
+    """Return a path as the working directory names it, if it lies below: both may move."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Paths below one results folder."""
+
+    results: str
+
+    def model(self, cell: Cell) -> str:
+        """The final model of a cell, which is also the path that reruns it."""
+        return f"{self.results}/pretrain/{cell.path}/model.safetensors"
+
+    def pretrain_log(self, cell: Cell) -> str:
+        """The log of a cell's pretraining, of its last attempt."""
+        return f"{self.results}/logs/pretrain/{cell.path}.log"
+
+    def milestones(self, cell: Cell) -> str:
+        """The folder of the models after the rounds that a cell keeps."""
+        return f"{self.results}/pretrain/{cell.path}/milestones"
+
+    def checkpoint(self, cell: Cell, name: str) -> str:
+        """The final model, or the milestone `round{r}`."""
+        return self.model(cell) if name == FINAL else f"{self.milestones(cell)}/{name}.safetensors"
+
+    def map_points(self, cell: Cell, checkpoint: str) -> str:
+        """The map of a checkpoint, a row a sample."""
+        return f"{self.results}/maps/{cell.path}/{checkpoint}.parquet"
+
+    def map_summary(self, cell: Cell, checkpoint: str) -> str:
+        """The silhouettes of a checkpoint's map."""
+        return f"{self.results}/maps/{cell.path}/{checkpoint}.json"
+
+    def table(self, name: str) -> str:
+        """The CSV of a table, or of the numbers behind a figure."""
+        return f"{self.results}/tables/{name}.csv"
+
+    def table_seeds(self, name: str) -> str:
+        """What each seed measured of a table's numbers."""
+        return f"{self.results}/tables/{name}.seeds.json"
+
+    def rounds(self, cell: Cell) -> str:
+        """The history of a cell's rounds."""
+        return f"{self.results}/pretrain/{cell.path}/rounds.csv"
+
+    def round_scores(self, cell: Cell, task: str) -> str:
+        """The scores of a cell's kept rounds on a task."""
+        return f"{self.results}/evaluate/{cell.path}/{task}/rounds.csv"
+
+    def provenance(self, cell: Cell) -> str:
+        """The record of a cell's pretraining."""
+        return f"{self.results}/pretrain/{cell.path}/provenance.json"
+
+    def metric(self, cell: Cell, task: str, protocol: str) -> str:
+        """The metric of a cell on a task."""
+        if protocol == "chosen-round":
+            protocol = "best-round"
+        return f"{self.results}/evaluate/{cell.path}/{task}/{protocol}.json"
+
+    def random_init_metric(self, cell: Cell, task: str, protocol: str) -> str:
+        """The metric of the random encoder of a cell's arch, variant and seed."""
+        folder = f"{cell.study}/random-init/{cell.arch}/{cell.variant}/seed{cell.seed}"
+        return f"{self.results}/evaluate/{folder}/{task}/{protocol}.json"
+
+    def state(self, key: str) -> str:
+        """The folder of an unfinished job's checkpoints."""
+        return f"{self.results}/state/pretrain/{key}"
+
+    def shards(self, dataset: str, sharding: str, seed: int) -> str:
+        """The shards of a dataset, shared by all cells of a seed."""
+        return f"{self.results}/shards/{dataset}/{sharding}/seed{seed}.json"
+
+    def bank(self, dataset: str) -> str:
+        """The description of a dataset's bank; the arrays lie beside it."""
+        return f"{self.results}/banks/{dataset}/bank.json"
+
+    def normalisation(self, study: str, dataset: str) -> str:
+        """The spectrogram statistics of a study's audio pretraining set."""
+        return f"{self.results}/normalisation/{study}/{dataset}.json"

@@ -1,0 +1,106 @@
+"""A mistyped target, caught before anything else, with the word that was meant."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from snakemake.cli import get_argument_parser
+
+from fedssl.errors import UserError
+from fedssl.grid.cells import Grid
+from fedssl.grid.configuration import closest
+from fedssl.grid.paired_protocols import SPECIALISTS
+from fedssl.grid.paths import Tree
+
+_SEGMENTS = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
+
+
+def one_of(values: Iterable[str]) -> str:
+    """Return a wildcard's pattern: exactly the given values, or nothing at all."""
+    return "|".join(map(re.escape, values)) or "(?!)"
+
+
+def command_line_targets(arguments: Sequence[str]) -> list[str]:
+    """Return the targets in a `snakemake` command line; none for the jobs it starts itself."""
+    if Path(arguments[0]).name != "snakemake":
+        return []
+    parsed, _ = get_argument_parser().parse_known_args(arguments[1:])
+    return sorted(parsed.targets)
+
+
+def check_targets(targets: Iterable[str], grid: Grid, tree: Tree, *, named: Sequence[str]) -> None:
+    """Raise UserError for a target that is no name, and for a path outside the declared grid."""
+    for target in map(str, targets):
+        if "/" in target or "." in target:
+            _check_path(target, grid, tree)
+        elif target not in named:
+            hint = closest(target, named)
+            raise UserError(
+                f"there is no target {target!r}{hint}; there are {', '.join(named)}, "
+                "and every file of the results tree by its path."
+            )
+
+
+def check_products(
+    targets: Iterable[str], products: Sequence[Any], *, places: Mapping[str, str], files: list[str]
+) -> None:
+    """Raise UserError for a path that no rule makes.
+
+    `products` are the rules' outputs, as Snakemake holds them, `places` the folders that they lie
+    below by their settings, and `files` those of tables and figures.
+    """
+    for target in map(str, targets):
+        is_path = "/" in target or "." in target
+        if is_path and not any(product.match(target) for product in products):
+            raise UserError(
+                f"no rule makes {target}{_elsewhere(target, places)}"
+                f"{_nearest(target, products, files)}."
+            )
+
+
+def _elsewhere(target: str, places: Mapping[str, str]) -> str:
+    """Say where this run writes, if the target is not below it, or is so in another spelling."""
+    if any(Path(target).is_relative_to(place) for place in places.values()):
+        return ""
+    for key, place in places.items():
+        if Path(target).is_relative_to(Path(place).absolute()):
+            inside = Path(target).relative_to(Path(place).absolute())
+            return f", because {key} is {place}: name it {Path(place, inside)}"
+    return "; this run writes to " + ", ".join(f"{v} ({key})" for key, v in places.items())
+
+
+def _nearest(target: str, products: Sequence[Any], files: Iterable[str]) -> str:
+    """Say what the target's folder has, of the names that rules and tables spell out."""
+    folder, _, name = target.rpartition("/")
+    names = {path.rpartition("/")[2] for path in (*map(str, products), *files)}
+    here = sorted(n for n in names if any(p.match(f"{folder}/{n}") for p in products))
+    return f"{closest(name, here)}; that folder has {', '.join(here)}" if here else ""
+
+
+def _check_path(target: str, grid: Grid, tree: Tree) -> None:
+    for stage in ("pretrain", "evaluate", "maps"):
+        prefix = f"{tree.results}/{stage}/"
+        if target.startswith(prefix):
+            _check_segments(target, target.removeprefix(prefix).split("/"), grid)
+
+
+def _check_segments(target: str, segments: Sequence[str], grid: Grid) -> None:
+    if segments[1:2] == ["random-init"]:
+        return
+    chosen: dict[str, str | int] = {}
+    for axis, value in zip(_SEGMENTS, segments, strict=False):
+        declared = sorted({_text(axis, getattr(cell, axis)) for cell in grid.select(**chosen)})
+        if value == SPECIALISTS and set(value.split("+")) <= set(declared):
+            value, _ = value.split("+")  # the rest of the path is that of either
+        if value not in declared:
+            raise UserError(
+                f"target {target}: {value!r} is no declared {axis}{closest(value, declared)}; "
+                f"below {'/'.join(map(str, chosen.values())) or 'the grid'} there are "
+                f"{', '.join(declared)}."
+            )
+        chosen[axis] = int(value.removeprefix("seed")) if axis == "seed" else value
+
+
+def _text(axis: str, value: str | int) -> str:
+    return f"seed{value}" if axis == "seed" else str(value)

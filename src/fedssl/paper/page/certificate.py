@@ -1,0 +1,63 @@
+"""The certificate inside the page: the Markdown that its job wrote, as blocks for a template."""
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+# What `fedssl.paper.certificate` writes, and no more of Markdown.
+_SPAN = re.compile(r"\\(?P<escaped>.)|\*\*(?P<strong>.+?)\*\*|`(?P<code>.+?)`")
+_KINDS = {"#": "heading", "|": "table", "-": "list", " ": "code", "": "gap"}
+Block = dict[str, Any]
+Spans = list[tuple[str, str]]  # (style, text)
+
+
+def read_certificate(path: str | Path) -> list[Block]:
+    """Return the blocks below the certificate's title: heading, table, list, code and text.
+
+    A text is a list of (style, text), the style being strong, code or nothing.
+    """
+    lines = Path(path).read_text(encoding="utf-8").splitlines()[1:]
+    groups = groupby(lines, key=_kind)
+    return [_block(kind, list(group)) for kind, group in groups if kind != "gap"]
+
+
+def _kind(line: str) -> str:
+    return _KINDS.get(line[:1], "text")
+
+
+def _block(kind: str, lines: list[str]) -> Block:
+    if kind == "code":
+        return {"kind": kind, "text": "\n".join(line.strip() for line in lines)}
+    if kind == "table":
+        header, _, *rows = ([_spans(cell) for cell in _cells(line)] for line in lines)
+        return {"kind": kind, "header": header if any(header) else None, "rows": rows}
+    return {"kind": kind, "items": [_spans(line.removeprefix("- ").lstrip("# ")) for line in lines]}
+
+
+def _cells(line: str) -> list[str]:
+    """Return the cells of a table's line; a bar inside a text is escaped."""
+    return [cell.strip() for cell in line[1:-1].split(" | ")]
+
+
+def _spans(text: str) -> Spans:
+    spans: Spans = []
+    for style, piece in _pieces(text):
+        if spans and spans[-1][0] == style:
+            spans[-1] = (style, spans[-1][1] + piece)
+        else:
+            spans.append((style, piece))
+    return spans
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    end = 0
+    for found in _SPAN.finditer(text):
+        if found.start() > end:
+            yield "", text[end : found.start()]
+        style = str(found.lastgroup)
+        yield ("" if style == "escaped" else style), found[style]
+        end = found.end()
+    if end < len(text):
+        yield "", text[end:]

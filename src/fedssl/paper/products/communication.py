@@ -1,0 +1,162 @@
+"""The communication ledger: what each cell's clients would send and receive, in bytes."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fedssl.errors import UserError
+from fedssl.files import atomic_write, read_json, write_text
+from fedssl.paper.markup import Grid, scale_mark, scale_notes, to_markdown
+
+AXES = ("method", "arch", "aggregator", "split", "variant")
+COLUMNS = (
+    "study",
+    *AXES,
+    "transmission",
+    "n_seeds",
+    "rounds",
+    "clients_per_round",
+    "bytes_up_per_client_round",
+    "bytes_down_per_client_round",
+    "bytes_up_per_round",
+    "bytes_down_per_round",
+    "bytes_up",
+    "bytes_down",
+    "saving_percent",
+    "status",
+)
+FULL, BACKBONE_ONLY, NOT_FEDERATED = "full", "backbone-only", "not federated"
+COUNTED = (
+    "Counted: the model state with its buffers that each visit of a client sends (up) and receives "
+    "(down), float32 (BatchNorm's counters int64), uncompressed, without protocol overhead; seeds "
+    "averaged. Backbone-only leaves the head out; the saving is of the same cell with all sent."
+)
+_NO_SAVING = "—"
+
+
+def write_communication(spec: Mapping[str, Any], *, csv: str | Path, md: str | Path) -> None:
+    """Write a study's ledger as CSV (exact bytes) and Markdown (MB and GB)."""
+    frame = communication(spec)
+    with atomic_write(csv) as path:
+        frame.round(4).to_csv(path, index=False, lineterminator="\n")
+    write_text(md, to_markdown(ledger_grid(frame, spec)))
+
+
+def communication(spec: Mapping[str, Any]) -> pd.DataFrame:
+    """Return one row per cell, seeds averaged, with the columns `COLUMNS`.
+
+    `saving_percent` is what a backbone-only cell sends less than the same cell with all sent, NaN
+    where there is no such cell. `status` is counted or scaled: the counts are exact, but those of
+    a smaller model or fewer rounds are not the paper's.
+
+    Args:
+        spec: study, title, scale, scale_note, and cells with axes, label and, for each seed, the
+            paths `provenance` and `rounds` of its pretraining job.
+
+    Raises:
+        UserError: A job's bytes do not add up with the visits in its history.
+    """
+    status = "counted" if spec["scale"] == "paper" else "scaled"
+    records = [
+        {"study": spec["study"], "status": status, **{axis: cell[axis] for axis in AXES}}
+        | _counts(cell)
+        for cell in spec["cells"]
+    ]
+    frame = pd.DataFrame.from_records(records)
+    frame["saving_percent"] = _savings(frame)
+    return frame[list(COLUMNS)]
+
+
+def transmission(aggregator: str) -> str:
+    """Return what an aggregator's clients send: full, backbone-only or not federated."""
+    if aggregator == "centralised":
+        return NOT_FEDERATED
+    return BACKBONE_ONLY if aggregator.endswith("-bb") else FULL
+
+
+def _counts(cell: Mapping[str, Any]) -> dict[str, Any]:
+    kind = transmission(cell["aggregator"])
+    seeds = pd.DataFrame([_seed(**seed, federated=kind != NOT_FEDERATED) for seed in cell["seeds"]])
+    means = {str(name): mean for name, mean in seeds.mean().items()}
+    return {"transmission": kind, "n_seeds": len(seeds), **means}
+
+
+def _seed(*, provenance: str, rounds: str, federated: bool) -> dict[str, float]:
+    """Return the counts of one job; all bytes are 0 where nothing is federated."""
+    history = pd.read_csv(rounds, usecols=["round", "client"]).drop_duplicates()
+    n_rounds, visits = history["round"].nunique(), len(history)
+    counts: dict[str, float] = {
+        "rounds": n_rounds,
+        "clients_per_round": visits / n_rounds if federated else 0,
+    }
+    record = read_json(provenance)
+    for way in ("bytes_up", "bytes_down"):
+        total = record[way] if federated else 0
+        if total % visits:
+            raise UserError(
+                f"{provenance}: {way} is {total}, which {visits} visits of clients in {rounds} "
+                "cannot have sent evenly; pretrain the cell again."
+            )
+        counts |= {
+            way: total,
+            f"{way}_per_round": total / n_rounds,
+            f"{way}_per_client_round": total // visits,
+        }
+    return counts
+
+
+def _savings(frame: pd.DataFrame) -> list[float | None]:
+    """Return the saving of each backbone-only row against the row that it is a variant of."""
+    sent = {
+        tuple(record[axis] for axis in AXES): record["bytes_up_per_client_round"]
+        + record["bytes_down_per_client_round"]
+        for record in frame.to_dict("records")
+    }
+    full = [(*cell[:2], cell[2].removesuffix("-bb"), *cell[3:]) for cell in sent]
+    return [
+        100 * (1 - sent[cell] / sent[other]) if other != cell and other in sent else None
+        for cell, other in zip(sent, full, strict=True)
+    ]
+
+
+def ledger_grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
+    """Return the ledger in MB and GB, a row a cell."""
+    header = (
+        *("pretraining", "sent", "rounds", "clients a round", "up a client and round, MB"),
+        *("down a client and round, MB", "up a round, MB", "down a round, MB"),
+        *("total up, GB", "total down, GB", "saving, %"),
+    )
+    labels = [cell["label"] for cell in spec["cells"]]
+    rows = zip(labels, frame.to_dict("records"), strict=True)
+    return Grid(
+        title=f"{spec['title']}{scale_mark(spec)}",
+        header=header,
+        rows=tuple(_grid_row(label, record) for label, record in rows),
+        footer=(),
+        notes=(COUNTED, *scale_notes(spec)),
+    )
+
+
+def _grid_row(label: str, record: Mapping[Any, Any]) -> tuple[str, ...]:
+    scaled = record["status"] == "scaled" and record["transmission"] != NOT_FEDERATED
+    dagger = "†" if scaled else ""
+    ways = ("bytes_up", "bytes_down")
+    each = [record[f"{way}_per_client_round"] / 1e6 for way in ways]
+    by_round = [record[f"{way}_per_round"] / 1e6 for way in ways]
+    total = [record[way] / 1e9 for way in ways]
+    saving = record["saving_percent"]
+    numbers = (*_texts((*each, *by_round), ".3f"), *_texts(total, ".4f"))
+    return (
+        label,
+        record["transmission"],
+        f"{record['rounds']:g}",
+        f"{record['clients_per_round']:g}",
+        *(f"{number}{dagger}" for number in numbers),
+        _NO_SAVING if pd.isna(saving) else f"{saving:.1f}{dagger}",
+    )
+
+
+def _texts(values: Iterable[float], form: str) -> list[str]:
+    return [format(value, form) if value else "0" for value in values]

@@ -1,0 +1,95 @@
+"""The communication ledger drawn: a bar per cell, full transmission against backbone-only."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from fedssl.paper.products.communication import NOT_FEDERATED, communication
+from fedssl.paper.style import TRANSMISSION_COLORS, figure_style, figure_title, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_PANEL_WIDTH, _BAR_HEIGHT, _FRAME_HEIGHT = 3.2, 0.24, 1.9  # inches
+_MARGIN = 0.2  # inches: browsers set long labels wider than they were laid out
+_DOWN_HATCH = "////"
+_TITLE_CHARACTERS = 84
+
+
+def write_communication_figure(
+    spec: Mapping[str, Any], *, pdf: str | Path, png: str | Path, svg: str | Path
+) -> None:
+    """Write the figure of a study's ledger."""
+    with figure_style():
+        save_figure(communication_figure(spec), {"pdf": pdf, "png": png, "svg": svg})
+
+
+def communication_figure(spec: Mapping[str, Any]) -> "Figure":
+    """Return bars of MB a client and round, and of GB in all; call it inside `figure_style`."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    frame = communication(spec)
+    labels = [cell["label"] for cell in spec["cells"]]
+    size = (2 * _PANEL_WIDTH + 1.6, _BAR_HEIGHT * len(frame) + _FRAME_HEIGHT)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN))
+    each, total = figure.subplots(1, 2, sharey=True)
+    _draw(each, frame, suffix="_per_client_round", unit=1e6)
+    each.set(xlabel="MB a client and round", yticks=range(len(frame)), yticklabels=labels)
+    each.set_ylim(len(frame) - 0.4, -0.6)
+    _draw(total, frame, suffix="", unit=1e9)
+    total.set(xlabel="GB over all rounds and clients")
+    _note_savings(each, frame)
+    _add_legend(figure, frame)
+    figure.suptitle(figure_title(spec, characters=_TITLE_CHARACTERS), fontsize="medium")
+    return figure
+
+
+def _draw(axes: "Axes", frame: pd.DataFrame, *, suffix: str, unit: float) -> None:
+    """Draw what goes up, and after it, hatched, what comes down."""
+    up, down = (frame[f"bytes_{way}{suffix}"] / unit for way in ("up", "down"))
+    colors = [TRANSMISSION_COLORS.get(kind, "none") for kind in frame["transmission"]]
+    axes.barh(range(len(frame)), up, color=colors, height=0.7)
+    axes.barh(
+        *(range(len(frame)), down),
+        left=up,
+        color=colors,
+        height=0.7,
+        hatch=_DOWN_HATCH,
+        edgecolor="white",
+        linewidth=0,
+    )
+    axes.grid(visible=False, axis="y")
+    axes.set_xlim(0, 1.25 * float((up + down).max()) or 1)
+
+
+def _note_savings(axes: "Axes", frame: pd.DataFrame) -> None:
+    """Write beside a bar what backbone-only saves, or that nothing is sent."""
+    for place, record in enumerate(frame.to_dict("records")):
+        text = "" if pd.isna(record["saving_percent"]) else f"-{record['saving_percent']:.1f} %"
+        if record["transmission"] == NOT_FEDERATED:
+            text = f"0, {NOT_FEDERATED}"
+        sent = record["bytes_up_per_client_round"] + record["bytes_down_per_client_round"]
+        axes.annotate(
+            text,
+            (sent / 1e6, place),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="x-small",
+        )
+
+
+def _add_legend(figure: "Figure", frame: pd.DataFrame) -> None:
+    from matplotlib.patches import Patch
+
+    kinds = [kind for kind in TRANSMISSION_COLORS if kind in set(frame["transmission"])]
+    handles = [Patch(color=TRANSMISSION_COLORS[kind], label=kind) for kind in kinds]
+    handles += [
+        Patch(facecolor="#888888", label="up"),
+        Patch(facecolor="#888888", edgecolor="white", hatch=_DOWN_HATCH, label="down"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)

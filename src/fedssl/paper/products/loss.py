@@ -1,0 +1,144 @@
+"""Figures drawn from what pretraining logged."""
+
+from collections.abc import Mapping
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from fedssl.errors import UserError
+from fedssl.grid.splits import MODALITIES
+from fedssl.paper.names import word
+from fedssl.paper.style import (
+    LineStyle,
+    aggregator_style,
+    figure_style,
+    figure_title,
+    save_figure,
+    split_style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ROUND_COLUMNS = {"round", "modality", "samples", "steps", "loss"}
+_PANEL_INCHES = (3.3, 2.6)
+_MARKERS = "os^Dv"
+_MARKED_ROUNDS = 10
+_LEGEND_CHARACTERS = 34  # below one panel
+_LEGEND_LINE_INCHES = 0.2
+
+
+def write_loss_figure(
+    spec: Mapping[str, Any], *, pdf: str | Path, png: str | Path, svg: str | Path
+) -> None:
+    """Write the loss per round: a panel per method and modality, a line per cell.
+
+    Methods have a row each, because the values of different losses do not compare. A curve has
+    the colour of its `split` or, in a study of one split, of its `aggregator` and `variant`.
+
+    Curves of one label are seeds: the line is their mean, the band their range.
+    """
+    with figure_style():
+        save_figure(loss_figure(spec), {"pdf": pdf, "png": png, "svg": svg})
+
+
+def round_losses(path: str | Path) -> pd.DataFrame:
+    """Return columns round, modality and loss: the mean over clients, weighted by samples.
+
+    Raises:
+        UserError: `path` lacks a column, or no client took a step.
+    """
+    frame = pd.read_csv(path)
+    if missing := _ROUND_COLUMNS - set(frame.columns):
+        raise UserError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
+    if unknown := set(frame["modality"]) - set(MODALITIES):
+        raise UserError(
+            f"{path} has modality {min(unknown)}; it must be {' or '.join(MODALITIES)}."
+        )
+    # A client that took no step has no loss.
+    frame = frame[frame["steps"] > 0]
+    if frame.empty:
+        raise UserError(f"{path} has no round in which a client took a step; nothing to draw.")
+    rounds = frame.assign(loss=frame["loss"] * frame["samples"]).groupby(["round", "modality"])
+    sums, complete = rounds[["loss", "samples"]].sum(), rounds["loss"].count() == rounds.size()
+    # A round in which a client diverged has no mean, and so no point in the figure.
+    return (sums["loss"] / sums["samples"]).where(complete).rename("loss").reset_index()
+
+
+def loss_figure(spec: Mapping[str, Any]) -> "Figure":
+    """Return the figure of `write_loss_figure`; call it inside `figure_style`."""
+    from matplotlib.figure import Figure
+
+    styles = {curve["label"]: _style(curve) for curve in spec["curves"]}
+    curves = [
+        round_losses(curve["path"]).assign(label=curve["label"], method=curve["method"])
+        for curve in spec["curves"]
+    ]
+    losses = pd.concat(curves, ignore_index=True)
+    modalities = [name for name in MODALITIES if name in set(losses["modality"])]
+    methods = list(losses["method"].unique())
+    columns = max(1, int(_LEGEND_CHARACTERS * len(modalities) // losses["label"].str.len().max()))
+    legend = ceil(losses["label"].nunique() / columns) * _LEGEND_LINE_INCHES
+    width, height = _PANEL_INCHES
+    size = (width * len(modalities), height * len(methods) + 0.7 + legend)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(methods), len(modalities), sharey="row", squeeze=False)
+    for row, method in zip(panels, methods, strict=True):
+        for axes, modality in zip(row, modalities, strict=True):
+            _draw_panel(axes, losses[losses["method"] == method], styles, modality=modality)
+            axes.set_title(modality if len(methods) == 1 else f"{word(method)}, {modality}")
+    add_legend(figure, columns=columns)
+    figure.suptitle(figure_title(spec, characters=38 * len(modalities)), fontsize="medium")
+    return figure
+
+
+def _style(curve: Mapping[str, Any]) -> LineStyle:
+    if "split" in curve:
+        return split_style(curve["split"])
+    return aggregator_style(curve["aggregator"], curve["variant"])
+
+
+def _draw_panel(
+    axes: "Axes", losses: pd.DataFrame, styles: Mapping[str, LineStyle], *, modality: str
+) -> None:
+    import seaborn as sns
+    from matplotlib.ticker import MaxNLocator
+
+    for name, lines in losses.groupby("label", sort=False):
+        label, style = str(name), styles[str(name)]
+        sns.lineplot(
+            data=lines[lines["modality"] == modality],
+            x="round",
+            y="loss",
+            errorbar=("pi", 100),
+            color=style.color,
+            linestyle=style.linestyle,
+            marker=_marker(label, styles),
+            markevery=max(1, losses["round"].nunique() // _MARKED_ROUNDS),
+            label=label,
+            legend=False,
+            ax=axes,
+        )
+    axes.set(xlabel="round", ylabel="loss (mean over clients)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+
+
+def _marker(label: str, styles: Mapping[str, LineStyle]) -> str:
+    """Return the mark that tells lines of one colour apart."""
+    alike = [name for name in styles if styles[name].color == styles[label].color]
+    return _MARKERS[alike.index(label) % len(_MARKERS)]
+
+
+def add_legend(figure: "Figure", *, columns: int) -> None:
+    """Put one legend of all panels' lines below them."""
+    handles = {
+        label: handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside lower center", ncols=columns, frameon=False
+    )

@@ -1,0 +1,105 @@
+"""The frame of every script: a log, one clear error, and provenance when it succeeds."""
+
+import contextlib
+import errno
+import logging
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fedssl.errors import UserError
+from fedssl.record.sources import module_path
+from fedssl.record.write import code_facts, gpu_name, write_provenance
+
+_log = logging.getLogger("fedssl")
+# How libraries say it, with an error code or without (NumPy's is the last).
+_NO_ROOM = (
+    *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)),
+    "Not enough free space to write",
+)
+
+
+@contextlib.contextmanager
+def job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
+    """Run a script's one call; yields the facts that go into the job's provenance.
+
+    `snakemake.log[0]` receives the log and, if the call fails, the error: one sentence for a
+    user's mistake or a full disk, a traceback for a mistake of ours. Writes
+    `snakemake.output.provenance` on success. What is said there of the code was read before the
+    call: hours later the checkout may be another. Two facts are no entries of their own:
+    `further_inputs`, files that a job finds by itself, and `earlier_seconds`, the time of attempts
+    that it took up.
+    """
+    started = datetime.now(UTC)
+    _log_to(Path(snakemake.log[0]))
+    _say_where(snakemake)
+    facts: dict[str, Any] = {}
+    try:
+        code = code_facts([_source(name, snakemake.scriptdir) for name in snakemake.params.sources])
+        yield facts
+        write_provenance(
+            snakemake.output.provenance,
+            rule=snakemake.rule,
+            wildcards=dict(snakemake.wildcards.items()),
+            settings=settings,
+            inputs=[*snakemake.input, *facts.pop("further_inputs", ())],
+            outputs=[name for name in snakemake.output if name != snakemake.output.provenance],
+            code=code,
+            started=started,
+            earlier_seconds=facts.pop("earlier_seconds", 0.0),
+            facts=facts,
+        )
+    except UserError as error:
+        _log.error("%s", error)
+        sys.exit(f"fedssl: {error}")
+    except Exception as error:
+        if (said := _no_room(error, snakemake.output[0])) is None:
+            _log.exception("rule %s failed", snakemake.rule)
+            raise
+        _log.error("%s", said)
+        sys.exit(f"fedssl: {said}")
+
+
+def _say_where(snakemake: Any) -> None:
+    """Log what runs where; the device is that of jobs that have torch."""
+    wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
+    gpu, threads = gpu_name(), snakemake.threads
+    _log.info(
+        "%s %s on %s, %s, %d thread%s",
+        *(snakemake.rule, wildcards, platform.node(), gpu or "CPU", threads, "s"[: threads != 1]),
+    )
+    if snakemake.resources.get("gpu") and "torch" in sys.modules and gpu is None:
+        _log.warning(
+            "the job was given a GPU, but torch %s sees none: it runs on the CPU; look for a "
+            "driver that is too old, or a torch without CUDA",
+            sys.modules["torch"].__version__,
+        )
+
+
+def _no_room(error: Exception, output: str) -> str | None:
+    """Return what to do about a full disk, quota or size limit; None for another error."""
+    reason = next((words for words in _NO_ROOM if words in str(error)), None)
+    return reason and (
+        f"{getattr(error, 'filename', None) or output} cannot be written ({reason}): make room "
+        "there, or set results_dir (data_dir for archives) to another disk, and run again; a "
+        "pretraining, a bank and the fetching of clips go on where they were."
+    )
+
+
+def _log_to(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+
+
+def _source(name: str, scripts: str) -> Path:
+    """Return the file behind a key of `sources`: the rule's script or a package module."""
+    return Path(scripts) / name if name.endswith(".py") else module_path(name)

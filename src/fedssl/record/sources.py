@@ -1,0 +1,109 @@
+"""Digests of the code a job runs, so that an edit reruns exactly the jobs it can change.
+
+The digest of a module is taken of its syntax tree without docstrings, so a comment, a docstring
+or a reformat changes nothing. The modules of a job are its script, what that imports, directly
+or not, and the modules its wildcards name (an aggregator, a reader).
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+# What a checkout's root holds of the workflow.
+WORKFLOW_FOLDERS = ("config", "envs", "profiles", "slurm", "src/fedssl", "workflow")
+WORKFLOW_FILES = ("CITATION.cff", "LICENSE", "Snakefile", "pyproject.toml", "requirements.lock")
+# These watch a job or refuse what it is given, and cannot change what it computes.
+_OBSERVERS = frozenset({"fedssl.progress", "fedssl.data.fetch.verify"})
+_OBSERVERS |= {f"fedssl.record.{name}" for name in ("job", "write", "sources")}
+
+
+def source_digests(script: str | Path, *modules: str) -> dict[str, str]:
+    """Return {name: digest} of a script, the named modules and all package code they reach."""
+    script = Path(script)
+    names = reachable(script, *modules)
+    digests = {name: code_digest(module_path(name)) for name in names}
+    return {script.name: code_digest(script), **digests}
+
+
+def reachable(script: Path, *modules: str) -> list[str]:
+    """Return the sorted names of the package modules reached from a script and named modules."""
+    waiting = [*_imports(script, script.stat().st_mtime_ns), *modules]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in found or name in _OBSERVERS:
+            continue
+        found.add(name)
+        path = module_path(name)
+        waiting += _imports(path, path.stat().st_mtime_ns)
+    return sorted(found)
+
+
+@cache
+def module_path(name: str) -> Path:
+    """Return the file of a package module; FileNotFoundError if there is none."""
+    base = PACKAGE.joinpath(*name.split(".")[1:])
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"the package has no module {name}: {base}.py does not exist")
+
+
+@cache
+def _imports(path: Path, _mtime: int) -> tuple[str, ...]:
+    """Return the package modules a file imports, inside functions too, with their parents."""
+    named = set(_named(ast.parse(path.read_bytes())))
+    parents = {name.rsplit(".", depth)[0] for name in named for depth in range(name.count(".") + 1)}
+    return tuple(sorted(parents))
+
+
+def _named(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if _is_ours(alias.name))
+        elif isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
+            yield node.module
+            submodules = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from filter(is_module, submodules)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
+            literal = node.args[0]
+            if isinstance(literal, ast.Constant) and _is_ours(str(literal.value)):
+                yield str(literal.value)
+
+
+def _is_ours(name: str) -> bool:
+    return name == PACKAGE.name or name.startswith(f"{PACKAGE.name}.")
+
+
+def is_module(name: str) -> bool:
+    """Return whether the package has a module of this name."""
+    try:
+        module_path(name)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def code_digest(path: Path) -> str:
+    """Return the digest of a source file's syntax tree; SyntaxError if it has none."""
+    return _tree_digest(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _tree_digest(path: Path, _mtime: int) -> str:
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [part for part in node.body if not _is_docstring(part)] or [ast.Pass()]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

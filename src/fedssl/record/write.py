@@ -1,0 +1,159 @@
+"""What a job was made of: written beside every output, carrying its own digest."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from fedssl.files import digest, sha256, write_json
+from fedssl.record.sources import code_digest
+
+_PACKAGES = (
+    "jinja2",
+    "numpy",
+    "pandas",
+    "pillow",
+    "pytorch-lightning",
+    "scikit-learn",
+    "scipy",
+    "snakemake",
+    "soundfile",
+    "torch",
+    "torchaudio",
+    "torchvision",
+)
+
+
+def code_facts(sources: Sequence[Path]) -> dict[str, Any]:
+    """Return what a record says of code: the commit, and two digests of each file.
+
+    `sources` has the SHA-256 of the file and `code` the digest of its syntax tree, which a comment
+    does not change.
+    """
+    root = Path(__file__).parents[3]
+    return {
+        "sources": {_relative(file, root): sha256(file) for file in sources},
+        "code": {_relative(file, root): code_digest(file) for file in sources},
+        "git": _git(root),
+    }
+
+
+def write_provenance(
+    path: str | Path,
+    *,
+    rule: str,
+    wildcards: Mapping[str, str],
+    settings: Mapping[str, Any],
+    inputs: Iterable[str],
+    outputs: Iterable[str],
+    code: Mapping[str, Any],
+    started: datetime,
+    earlier_seconds: float = 0.0,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write the record of one finished job; `digest` is the SHA-256 of all the rest.
+
+    Of a folder among the inputs or outputs every file is recorded. `code` is what `code_facts`
+    said when the job began. `seconds` covers the attempts before `started` that took
+    `earlier_seconds`.
+    """
+    ended = datetime.now(UTC)
+    record = {
+        "rule": rule,
+        "wildcards": dict(wildcards),
+        "settings": dict(settings),
+        "inputs": _digests(inputs),
+        "outputs": _digests(outputs),
+        **code,
+        "packages": _versions(),
+        "python": platform.python_version(),
+        "hardware": _hardware(),
+        "started": started.isoformat(timespec="seconds"),
+        "ended": ended.isoformat(timespec="seconds"),
+        "seconds": round(earlier_seconds + (ended - started).total_seconds(), 3),
+        "peak_memory_mb": _peak_memory_mb(),
+        **facts,
+    }
+    write_json(path, record | {"digest": digest(record)})
+
+
+def _digests(names: Iterable[str]) -> dict[str, str]:
+    files = dict.fromkeys(file for name in names for file in _files(name))
+    return {file: sha256(file) for file in files}
+
+
+def _files(name: str) -> list[str]:
+    """Return a file, or the files of a folder but for the marker that Snakemake leaves there."""
+    if not Path(name).is_dir():
+        return [name]
+    return sorted(str(path) for path in Path(name).rglob("[!.]*") if path.is_file())
+
+
+def _relative(file: Path, root: Path) -> str:
+    resolved, root = file.resolve(), root.resolve()
+    return str(resolved.relative_to(root) if resolved.is_relative_to(root) else resolved)
+
+
+def _git(root: Path) -> dict[str, Any]:
+    """Return commit and dirty flag; both None outside a checkout or without git."""
+    try:
+        commit = _run_git(root, "rev-parse", "HEAD")
+        dirty = bool(_run_git(root, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": commit, "dirty": dirty}
+
+
+def _run_git(root: Path, *arguments: str) -> str:
+    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def _hardware() -> dict[str, Any]:
+    cpu = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in _lines("/proc/cpuinfo")
+            if line.startswith("model name")
+        ),
+        platform.processor() or "unknown",
+    )
+    return {"host": platform.node(), "cpu": cpu, "cores": os.cpu_count(), "gpu": gpu_name()}
+
+
+def _lines(path: str) -> list[str]:
+    file = Path(path)
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+
+
+def gpu_name() -> str | None:
+    """Return the GPU's name if this job used torch and torch sees one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None
+    name: str = torch.cuda.get_device_name()
+    return name
+
+
+def _peak_memory_mb() -> dict[str, float]:
+    peak = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        peak["gpu"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return peak

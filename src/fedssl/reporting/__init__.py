@@ -1,1 +1,0 @@
-"""From metric files to tables, figures and gains; nothing here computes a prediction."""
