@@ -1,0 +1,29 @@
+"""Types that settings are declared with: a range, and a unit where there is one.
+
+A part (an aggregator, a method, an encoder, a protocol) declares its settings as the fields of a
+frozen dataclass, with a docstring below each field. Validation, the JSON schema and the settings
+reference are made from these declarations. This module imports neither torch nor pydantic, so
+that planning a run stays fast.
+"""
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, Lt
+
+Share = Annotated[float, Ge(0.0), Le(1.0)]
+"""A number from 0 to 1."""
+
+Momentum = Annotated[float, Ge(0.0), Lt(1.0)]
+"""The factor of a moving average, from 0 to below 1."""
+
+Positive = Annotated[float, Gt(0.0)]
+"""A number above 0."""
+
+NonNegative = Annotated[float, Ge(0.0)]
+"""A number that is 0 or more."""
+
+Count = Annotated[int, Ge(1)]
+"""A whole number that is 1 or more."""
+
+Rounds = Annotated[int, Ge(0)]
+"""A number of rounds, 0 or more."""
