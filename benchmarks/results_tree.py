@@ -17,7 +17,7 @@ from fedssl.data.banks.samples import Sample
 from fedssl.data.banks.writer import HEADER_BYTES, write_bank
 from fedssl.data.sharding import write_shards
 from fedssl.files import write_json
-from fedssl.grid.cells import Cell
+from fedssl.grid.cell import Cell
 from fedssl.grid.paths import FEATURE_PROTOCOLS
 from fedssl.paper import comparisons, specs
 from fedssl.paper.claims.claims import write_claims

@@ -13,7 +13,7 @@ import pandas as pd
 from fedssl.files import digest, write_json, write_text
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import Layer, merge, merged, read_layers
-from fedssl.grid.paths import Tree
+from fedssl.grid.paths import ResultPaths
 from fedssl.paper import comparisons, specs
 from fedssl.paper.certificate import write_certificate
 from fedssl.paper.claims.claims import write_claims
@@ -56,7 +56,7 @@ class ReportTree:
     def write(self) -> Path:
         """Write everything up to the page, and return the page."""
         self._grid = Grid(self.config, self.layers)
-        self._tree = Tree(self.config["results_dir"])
+        self._tree = ResultPaths(self.config["results_dir"])
         published = ROOT / "config" / "published"
         self._report = ReportRules(self._grid, self._tree, published=published, figures=[])
         self._trust = TrustRules(self._grid, self._tree, self._report, root=ROOT)

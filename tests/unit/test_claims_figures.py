@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from fedssl.grid.paths import Tree
+from fedssl.grid.paths import ResultPaths
 from fedssl.grid.splits import parse_split
 from fedssl.paper.claims.claims import write_claims
 from fedssl.paper.claims.predicates import heading
@@ -26,7 +26,9 @@ def rows(table: str) -> list[tuple[str, str]]:
     """Return the rows and columns that the shipped configuration gives a figure's table."""
     grid, layers = shipped()
     if table == "figure3":
-        rules = MapRules(grid, layers, tree=Tree("results"), scripts=ROOT / "workflow/scripts")
+        rules = MapRules(
+            grid, layers, tree=ResultPaths("results"), scripts=ROOT / "workflow/scripts"
+        )
         panels = rules.figure(SimpleNamespace(figure="fssuavl_figure3"))["panels"]
         return [(panel["row"], "silhouette by dataset") for panel in panels]
     declared = grid.config["tables"][f"fssuavl_{table}"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fedssl.files import write_json
-from fedssl.grid.paths import Tree
+from fedssl.grid.paths import ResultPaths
 from fedssl.paper.comparisons import contrasts_spec, gains_spec
 from fedssl.paper.page.records import read_other
 from fedssl.paper.products.contrasts import COLUMNS, build_contrasts, write_contrasts
@@ -57,7 +57,7 @@ def test_a_second_split_has_a_row_and_no_part_in_the_mean(tmp_path):
 @pytest.mark.parametrize(("row", "gain"), [("R-18 on audio", 2.25), ("ViT on audio", 1.80)])
 def test_the_papers_own_numbers_give_the_papers_gain(tmp_path, row, gain):
     grid, _ = shipped(seeds=[0])
-    given = contrasts_spec(grid, "fssuavl_unified", Tree(str(tmp_path)))
+    given = contrasts_spec(grid, "fssuavl_unified", ResultPaths(str(tmp_path)))
     given["rows"] = [entry for entry in given["rows"] if entry["row"] == row]
     printed = read_published([ROOT / "config/published/fssuavl_table3.csv"])
     printed = printed.loc[printed["protocol"] == "knn"].set_index(["row", "column"])["value"]
@@ -119,7 +119,7 @@ def test_gains_count_a_dataset_once():
     tasks = {
         task["task"]
         for study in ("fssuavl", "fassl")
-        for part in gains_spec(grid, study, Tree("r"))["comparisons"]
+        for part in gains_spec(grid, study, ResultPaths("r"))["comparisons"]
         for task in part["tasks"]
     }
     assert "speech-commands" in tasks and "speech-commands-test" not in tasks
@@ -127,7 +127,7 @@ def test_gains_count_a_dataset_once():
 
 def test_less_data_is_held_against_all_of_it_on_audio():
     grid, _ = shipped(seeds=[0])
-    rows = contrasts_spec(grid, "fssuavl_less_data", Tree("r"))["rows"]
+    rows = contrasts_spec(grid, "fssuavl_less_data", ResultPaths("r"))["rows"]
     for row, arch in zip(rows, ("resnet18", "vit"), strict=True):
         for task in row["tasks"]:
             assert f"/{arch}/fedavg/a0-i0-b100/base/seed0/" in task["before"][0]

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from fedssl.errors import UserError
-from fedssl.grid.paths import Tree
+from fedssl.grid.paths import ResultPaths
 from fedssl.paper.plan_maps import MapRules
 from fedssl.paper.plan_sweeps import SweepRules
 from fedssl.paper.specs import row_axes
 from tests.unit.figures import ROOT, shipped
 
 FIGURE2, FIGURE3, FIGURE4 = (f"fssuavl_figure{number}" for number in (2, 3, 4))
-TREE = Tree("results")
+TREE = ResultPaths("results")
 
 
 def maps(*names: str, **changes: Any) -> MapRules:

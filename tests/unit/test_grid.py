@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from fedssl.errors import UserError
-from fedssl.grid.paths import Tree
+from fedssl.grid.paths import ResultPaths
 from fedssl.paper.specs import table_spec
 from tests.unit.figures import ROOT, shipped
 
@@ -33,13 +33,13 @@ def test_both_studies_score_both_lists_of_speech_commands() -> None:
     for study in ("fssuavl", "fassl"):
         lists = [t.split for t in grid.tasks(study) if t.dataset == "speech-commands"]
         assert lists == ["validation", "test"]
-    columns = table_spec(grid, "fassl_table3", Tree("r"))["columns"]
+    columns = table_spec(grid, "fassl_table3", ResultPaths("r"))["columns"]
     assert ["speech-commands-test"] in [column["tasks"] for column in columns]
 
 
 def test_a_second_split_is_a_column_of_its_own_and_nobody_fine_tunes_for_it() -> None:
     grid, _ = shipped()
-    columns = table_spec(grid, "fssuavl_table3", Tree("r"))["columns"]
+    columns = table_spec(grid, "fssuavl_table3", ResultPaths("r"))["columns"]
     found = [c["protocol"] for c in columns if c["tasks"] == ["speech-commands-test"]]
     assert found == ["knn", "linear-probe"]
     tuned = [c["column"] for c in columns if c["protocol"] == "fine-tune"]

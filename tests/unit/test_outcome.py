@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from fedssl.grid.paths import Tree
+from fedssl.grid.paths import ResultPaths
 from fedssl.record.outcome import (
     Failure,
     FailureCollector,
@@ -116,7 +116,7 @@ def test_cells_that_cannot_be_written_do_not_hide_the_failure(
 ) -> None:
     (tmp_path / "results").write_text("no folder")
     grid, _ = shipped()
-    write_cells(grid, Tree(f"{tmp_path}/results"))
+    write_cells(grid, ResultPaths(f"{tmp_path}/results"))
     assert "results/cells.csv is not up to date: " in capsys.readouterr().err
 
 

@@ -13,7 +13,7 @@ from fedssl.evaluation.plan_pairs import PairedRules
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import Layer, merge
 from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
-from fedssl.grid.paths import Tree
+from fedssl.grid.paths import ResultPaths
 from fedssl.paper.products.table import COLUMNS, build_table, write_table
 from fedssl.paper.published import read_published
 from fedssl.paper.specs import table_inputs, table_spec
@@ -43,7 +43,7 @@ def test_a_specialist_has_no_score_of_what_it_was_not_trained_on() -> None:
 
 @pytest.mark.parametrize(("table", "numbers"), [("fssuavl_table4", 12), ("fssuavl_table5", 24)])
 def test_every_published_number_is_measured_by_a_metric_file(table: str, numbers: int) -> None:
-    spec = table_spec(shipped(), table, Tree("results"))
+    spec = table_spec(shipped(), table, ResultPaths("results"))
     columns = {(c["column"], c["protocol"]): (c["score"], *c["tasks"]) for c in spec["columns"]}
     cells = {row["row"]: row["cells"][0]["metrics"] for row in spec["rows"]}
     records = read_published([published(table)]).to_dict("records")
@@ -52,13 +52,13 @@ def test_every_published_number_is_measured_by_a_metric_file(table: str, numbers
         score, task = columns[record["column"], record["protocol"]]
         files.add(cells[record["row"]][score][task])
     assert len(records) == len(files) == numbers
-    inputs = table_inputs(shipped(), table, Tree("results"))
+    inputs = table_inputs(shipped(), table, ResultPaths("results"))
     assert files <= set(inputs)
     assert all("random-init" in path for path in set(inputs) - files)
 
 
 def test_files_are_those_of_the_rows_encoder_and_the_columns_input() -> None:
-    spec = table_spec(shipped(), "fssuavl_table5", Tree("r"))
+    spec = table_spec(shipped(), "fssuavl_table5", ResultPaths("r"))
     rows = {row["row"]: row["cells"][0] for row in spec["rows"]}
     folder = "fssuavl/simclr/vit/fedavg"
     image, audio = (f"r/pretrain/{folder}/{s}/base/seed0/model.safetensors" for s in (IMAGE, AUDIO))
@@ -78,7 +78,7 @@ def test_files_are_those_of_the_rows_encoder_and_the_columns_input() -> None:
 def test_two_specialists_are_declared_only_where_both_are() -> None:
     cells = {"method": ["simclr"], "aggregator": ["fedavg"], "variant": ["base"]}
     study = {"cells": [cells | {"arch": ["vit"], "split": [IMAGE, BOTH]}]}
-    spec = table_spec(shipped(studies={"fssuavl": study}), "fssuavl_table5", Tree("r"))
+    spec = table_spec(shipped(studies={"fssuavl": study}), "fssuavl_table5", ResultPaths("r"))
     declared = {row["row"] for row in spec["rows"] if row["declared"]}
     assert declared == {"FVSSL ViT", "FSSUAVL ViT", "random init ViT"}
 
@@ -91,7 +91,7 @@ def job(split: str, **changes: str) -> SimpleNamespace:
 
 
 def test_a_job_has_the_image_specialist_see_and_the_audio_specialist_hear() -> None:
-    rules = PairedRules(shipped(), Tree("r"), ROOT / "workflow/scripts")
+    rules = PairedRules(shipped(), ResultPaths("r"), ROOT / "workflow/scripts")
     models = {
         split: f"r/pretrain/fssuavl/simclr/vit/fedavg/{split}/base/seed0/model.safetensors"
         for split in (IMAGE, AUDIO, BOTH)
@@ -107,7 +107,7 @@ def test_a_job_has_the_image_specialist_see_and_the_audio_specialist_hear() -> N
 
 
 def test_a_jobs_settings_say_what_its_encoder_knows_and_how_pairs_are_found() -> None:
-    rules = PairedRules(shipped(), Tree("r"), ROOT / "workflow/scripts")
+    rules = PairedRules(shipped(), ResultPaths("r"), ROOT / "workflow/scripts")
     found = {s: rules.settings(job(s)) for s in (IMAGE, AUDIO, BOTH, f"{IMAGE}+{AUDIO}")}
     known = [settings["modalities"] for settings in found.values()]
     assert known == [["image"], ["audio"], ["image", "audio"], ["image", "audio"]]
@@ -119,7 +119,7 @@ def test_a_jobs_settings_say_what_its_encoder_knows_and_how_pairs_are_found() ->
 
 def test_a_specialist_is_shown_both_where_the_configuration_says_so() -> None:
     rules = PairedRules(
-        shipped(evaluation={"specialists_see": "both"}), Tree("r"), ROOT / "workflow/scripts"
+        shipped(evaluation={"specialists_see": "both"}), ResultPaths("r"), ROOT / "workflow/scripts"
     )
     for split in (IMAGE, AUDIO):
         assert rules.settings(job(split))["modalities"] == ["image", "audio"]
@@ -132,7 +132,7 @@ def test_a_variant_of_other_views_has_a_random_encoder_of_its_own() -> None:
     grid = shipped(studies={"fssuavl": {"cells": [cells | {"variant": variants}]}})
     names = {cell.variant: grid.initial_variant(cell) for cell in grid.select(study="fssuavl")}
     assert names == {variants[0]: "base", variants[1]: "base", variants[2]: variants[2]}
-    rules = PairedRules(grid, Tree("r"), ROOT / "workflow/scripts")
+    rules = PairedRules(grid, ResultPaths("r"), ROOT / "workflow/scripts")
     settings = rules.random_init_settings(job("", arch="resnet18", variant=variants[2]))
     assert settings["audio"]["normalisation"] == "sample"
 
@@ -152,7 +152,9 @@ def measured(spec: dict[str, Any], folder: Path, *, parameters: int) -> dict[str
 
 
 def test_what_an_encoder_cannot_score_is_no_row_of_the_table(tmp_path: Path) -> None:
-    spec = measured(table_spec(shipped(), "fssuavl_table5", Tree("r")), tmp_path, parameters=1)
+    spec = measured(
+        table_spec(shipped(), "fssuavl_table5", ResultPaths("r")), tmp_path, parameters=1
+    )
     frame = build_table(spec, published=read_published([published("fssuavl_table5")]))
     inputs = {
         row: {column.split()[1] for column in part["column"]}
@@ -171,7 +173,7 @@ def test_a_number_that_is_published_is_never_left_out(tmp_path: Path) -> None:
     line = "fssuavl,5,FVSSL R-18,ADVANCE A,knn,12.5,,"
     path.write_text(f"{published('fssuavl_table5').read_text().splitlines()[0]}\n{line}\n")
     frame = build_table(
-        table_spec(shipped(), "fssuavl_table5", Tree("r")), published=read_published([path])
+        table_spec(shipped(), "fssuavl_table5", ResultPaths("r")), published=read_published([path])
     )
     (record,) = frame[frame["published"].notna()].to_dict("records")
     assert (record["row"], record["column"], record["verdict"]) == (
@@ -188,7 +190,9 @@ def test_parameters_are_counted_in_a_column_for_readers_only(
     outputs = {kind: tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex")}
     outputs["seeds"] = tmp_path / "table.seeds.json"
     grid = shipped(scale={"kind": scale, "note": "x"})
-    spec = measured(table_spec(grid, "fssuavl_table5", Tree("r")), tmp_path, parameters=11_242_176)
+    spec = measured(
+        table_spec(grid, "fssuavl_table5", ResultPaths("r")), tmp_path, parameters=11_242_176
+    )
     write_table(spec, published=[published("fssuavl_table5")], **outputs)
     lines = outputs["md"].read_text().splitlines()
     assert lines[2].startswith("|  | parameters | ADVANCE A+V kNN |")
@@ -201,7 +205,7 @@ def test_parameters_are_counted_in_a_column_for_readers_only(
 def test_parameters_of_what_was_not_run_are_not_run(tmp_path: Path) -> None:
     outputs = {kind: tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex")}
     outputs["seeds"] = tmp_path / "table.seeds.json"
-    spec = table_spec(shipped(), "fssuavl_table5", Tree(str(tmp_path / "none")))
+    spec = table_spec(shipped(), "fssuavl_table5", ResultPaths(str(tmp_path / "none")))
     write_table(spec, published=[published("fssuavl_table5")], **outputs)
     assert "| FVSSL ViT | not run (15M) | — | not run (40.83) |" in outputs["md"].read_text()
 

@@ -13,7 +13,7 @@ from fedssl.record.outcome import (
     report_failures,
     write_cells,
 )
-from fedssl.grid.paths import Tree, from_here
+from fedssl.grid.paths import ResultPaths, from_here
 from fedssl.data.plan import DataRules
 from fedssl.evaluation.plan import EvaluateRules
 from fedssl.paper.plan_maps import MapRules
@@ -49,7 +49,7 @@ try:
     # Snakemake's values, in the order of the files: it puts what a --configfile names first.
     ordered = merge(merged(LAYERS), config)
     GRID = Grid(with_own_datasets(ordered, LAYERS), LAYERS)
-    TREE = Tree(config["results_dir"])
+    TREE = ResultPaths(config["results_dir"])
     MEMORY = Memory(workflow, config["results_dir"])
     DATA = DataRules(GRID, SCRIPTS)
     PRETRAIN = PretrainRules(GRID, TREE, SCRIPTS)

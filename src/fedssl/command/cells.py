@@ -1,7 +1,6 @@
 """`fedssl cells`: the grid, and how far each cell has come."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,11 +8,11 @@ import typer
 
 from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, print_table
 from fedssl.errors import UserError
+from fedssl.grid.cell import ALL_AXES
 
 if TYPE_CHECKING:
     from fedssl.command.project import Project
 
-_AXES = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
 _STATUS = ("not-run", "running", "interrupted", "other-settings", "pretrained", "done")
 _SILENT_S = 60.0
 _Filter = Annotated[str | None, typer.Option(help="Only cells with this value.")]
@@ -39,7 +38,7 @@ def cells(
     from fedssl.command.project import open_project
 
     given = (study, method, arch, aggregator, split, variant, seed, status)
-    wanted = dict(zip((*_AXES, "status"), given, strict=True))
+    wanted = dict(zip((*ALL_AXES, "status"), given, strict=True))
     project = open_project(configfile or [], config or [])
     every = list(_records(project))
     _check(wanted, every)
@@ -47,7 +46,7 @@ def cells(
     if json:
         print_json(found)
         return
-    columns = (*_AXES, "status")
+    columns = (*ALL_AXES, "status")
     shown = [record | {"status": _with_progress(record)} for record in found]
     print_table(columns, [[record[column] for column in columns] for record in shown])
     print_line()
@@ -65,7 +64,7 @@ def _records(project: "Project") -> Iterable[dict[str, Any]]:
         if known == "not-run":
             known, progress = _unfinished(tree.pretrain_log(cell))
         state = {"status": known, "progress": progress, "path": tree.model(cell)}
-        yield {**asdict(cell), **state}
+        yield {**cell.all_axes, **state}
 
 
 def _unfinished(log: str) -> tuple[str, str | None]:

@@ -16,7 +16,7 @@ from fedssl.grid.configuration import (
     validate,
     with_places,
 )
-from fedssl.grid.paths import Tree
+from fedssl.grid.paths import ResultPaths
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -27,7 +27,7 @@ class Project:
 
     config: dict[str, Any]
     grid: Grid
-    tree: Tree
+    tree: ResultPaths
 
 
 def project_folder() -> Path:
@@ -53,4 +53,4 @@ def open_project(configfiles: Sequence[str | Path], settings: Sequence[str] = ()
     config = merged(layers)
     validate(config, layers, schemas=folder / "schemas")
     config = with_own_datasets(with_places(config, layers), layers)
-    return Project(config, Grid(config, layers), Tree(config["results_dir"]))
+    return Project(config, Grid(config, layers), ResultPaths(config["results_dir"]))

@@ -5,9 +5,10 @@ from typing import Any
 
 from fedssl import backbones
 from fedssl.federation.plan import cell_of
-from fedssl.grid.cells import Cell, Grid
+from fedssl.grid.cell import Cell
+from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import sort_keys
-from fedssl.grid.paths import FEATURE_PROTOCOLS, Tree
+from fedssl.grid.paths import FEATURE_PROTOCOLS, ResultPaths
 from fedssl.record.sources import source_digests
 
 Wildcards = Any
@@ -22,7 +23,7 @@ def initial_cell(grid: Grid, wildcards: Wildcards) -> Cell:
 class EvaluateRules:
     """Scores of cells and of the random encoders they start from."""
 
-    def __init__(self, grid: Grid, tree: Tree, scripts: Path) -> None:
+    def __init__(self, grid: Grid, tree: ResultPaths, scripts: Path) -> None:
         """Keep where things are."""
         self._grid = grid
         self._tree = tree

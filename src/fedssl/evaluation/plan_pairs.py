@@ -7,10 +7,11 @@ from typing import Any
 from fedssl import backbones
 from fedssl.evaluation.plan import initial_cell
 from fedssl.federation.plan import cell_of
-from fedssl.grid.cells import Cell, Grid
+from fedssl.grid.cell import Cell
+from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import sort_keys
 from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS, SPECIALISTS, paired_protocols
-from fedssl.grid.paths import Tree
+from fedssl.grid.paths import ResultPaths
 from fedssl.grid.splits import MODALITIES, parse_split
 from fedssl.record.sources import source_digests
 
@@ -24,7 +25,7 @@ class PairedRules:
     modalities. So each kind of split has a rule of its own, with `splits` and `protocols`.
     """
 
-    def __init__(self, grid: Grid, tree: Tree, scripts: Path) -> None:
+    def __init__(self, grid: Grid, tree: ResultPaths, scripts: Path) -> None:
         """Name every pair, and what each kind of split is scored by."""
         self._grid = grid
         self._tree = tree

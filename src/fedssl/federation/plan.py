@@ -1,13 +1,13 @@
 """Inputs and parameters of the rules that deal shards and pretrain cells."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from fedssl import aggregators, backbones, methods
 from fedssl.files import digest
-from fedssl.grid.cells import CENTRALISED, Cell, Grid
-from fedssl.grid.paths import Tree
+from fedssl.grid.cell import ALL_AXES, CENTRALISED, Cell
+from fedssl.grid.cells import Grid
+from fedssl.grid.paths import ResultPaths
 from fedssl.record.sources import source_digests
 
 Wildcards = Any
@@ -15,14 +15,13 @@ Wildcards = Any
 
 def cell_of(wildcards: Wildcards) -> Cell:
     """Return the cell that a job's wildcards name."""
-    axes = {field.name: getattr(wildcards, field.name) for field in fields(Cell)}
-    return Cell(**axes | {"seed": int(wildcards.seed)})
+    return Cell.of({axis: getattr(wildcards, axis) for axis in ALL_AXES})
 
 
 class PretrainRules:
     """Shards and cells, as the grid declares them."""
 
-    def __init__(self, grid: Grid, tree: Tree, scripts: Path) -> None:
+    def __init__(self, grid: Grid, tree: ResultPaths, scripts: Path) -> None:
         """Keep where things are."""
         self._grid = grid
         self._tree = tree

@@ -2,49 +2,19 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from fedssl.errors import UserError
+from fedssl.grid.cell import AXES, Cell
 from fedssl.grid.checks import check_rounds, check_settings, check_study
 from fedssl.grid.configuration import Layer, merge, origin, sort_keys
 from fedssl.grid.splits import parse_split
 
-_AXES = ("method", "arch", "aggregator", "split", "variant")
-CENTRALISED = "centralised"
 # What a random encoder and its scores depend on.
 _INITIAL = frozenset({"audio", "encoder"})
 # What of a federation a training on all data in one place has, too.
 _BATCHES = ("batch_order", "batch_size")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One pretraining run: a point of the grid."""
-
-    study: str
-    method: str
-    arch: str
-    aggregator: str
-    split: str
-    variant: str
-    seed: int
-
-    @property
-    def path(self) -> str:
-        """The cell's folder below `pretrain/` and `evaluate/`."""
-        axes = (self.study, *(getattr(self, axis) for axis in _AXES))
-        return "/".join((*axes, f"seed{self.seed}"))
-
-    @property
-    def federated(self) -> bool:
-        """Whether clients train it; else all data lies in one place."""
-        return self.aggregator != CENTRALISED
-
-    @property
-    def checkpoints(self) -> list["Cell"]:
-        """The cell itself, or the two specialists that its split joins with a plus."""
-        return [replace(self, split=split) for split in self.split.split("+")]
 
 
 @dataclass(frozen=True)
@@ -244,6 +214,6 @@ class Grid:
                 )
 
     def _product(self, study: str, entry: Mapping[str, Any]) -> Iterator[Cell]:
-        axes = (entry[axis] for axis in _AXES)
+        axes = (entry[axis] for axis in AXES)
         for values in itertools.product(*axes, self.config["seeds"]):
             yield Cell(study, *values)

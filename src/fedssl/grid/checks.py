@@ -8,7 +8,7 @@ from fedssl.grid.configuration import Key, Layer, closest, origin, setter
 from fedssl.grid.splits import MODALITIES, parse_split
 
 if TYPE_CHECKING:
-    from fedssl.grid.cells import Cell
+    from fedssl.grid.cell import Cell
 
 
 def check_study(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:

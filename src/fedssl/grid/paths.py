@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedssl.grid.cells import Cell
+from fedssl.grid.cell import Cell
 
 # One evaluation job writes these; they need nothing but features.
 FEATURE_PROTOCOLS = ("knn", "linear-probe", "retrieval")
 # A job that scores kept rounds writes these; `chosen-round` is the number of the best one.
 ROUND_PROTOCOLS = ("best-round", "held-out-round", "chosen-round")
+# The provenance record of a job that has its output folder to itself.
+RECORD = "provenance.json"
 FINAL = "final"  # the checkpoint after the last round; others are named round{r}
 
 
@@ -17,8 +19,13 @@ def from_here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
+def record_of(output: str | Path) -> str:
+    """Return the record of an output whose folder others share: x.csv -> x.provenance.json."""
+    return str(Path(output).with_suffix(f".{RECORD}"))
+
+
 @dataclass(frozen=True)
-class Tree:
+class ResultPaths:
     """Paths below one results folder."""
 
     results: str

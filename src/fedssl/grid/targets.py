@@ -8,12 +8,11 @@ from typing import Any
 from snakemake.cli import get_argument_parser
 
 from fedssl.errors import UserError
+from fedssl.grid.cell import ALL_AXES
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import closest
 from fedssl.grid.paired_protocols import SPECIALISTS
-from fedssl.grid.paths import Tree
-
-_SEGMENTS = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
+from fedssl.grid.paths import ResultPaths
 
 
 def one_of(values: Iterable[str]) -> str:
@@ -29,7 +28,9 @@ def command_line_targets(arguments: Sequence[str]) -> list[str]:
     return sorted(parsed.targets)
 
 
-def check_targets(targets: Iterable[str], grid: Grid, tree: Tree, *, named: Sequence[str]) -> None:
+def check_targets(
+    targets: Iterable[str], grid: Grid, tree: ResultPaths, *, named: Sequence[str]
+) -> None:
     """Raise UserError for a target that is no name, and for a path outside the declared grid."""
     for target in map(str, targets):
         if "/" in target or "." in target:
@@ -78,7 +79,7 @@ def _nearest(target: str, products: Sequence[Any], files: Iterable[str]) -> str:
     return f"{closest(name, here)}; that folder has {', '.join(here)}" if here else ""
 
 
-def _check_path(target: str, grid: Grid, tree: Tree) -> None:
+def _check_path(target: str, grid: Grid, tree: ResultPaths) -> None:
     for stage in ("pretrain", "evaluate", "maps"):
         prefix = f"{tree.results}/{stage}/"
         if target.startswith(prefix):
@@ -89,7 +90,7 @@ def _check_segments(target: str, segments: Sequence[str], grid: Grid) -> None:
     if segments[1:2] == ["random-init"]:
         return
     chosen: dict[str, str | int] = {}
-    for axis, value in zip(_SEGMENTS, segments, strict=False):
+    for axis, value in zip(ALL_AXES, segments, strict=False):
         declared = sorted({_text(axis, getattr(cell, axis)) for cell in grid.select(**chosen)})
         if value == SPECIALISTS and set(value.split("+")) <= set(declared):
             value, _ = value.split("+")  # the rest of the path is that of either

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from fedssl.grid.cells import Cell, Grid, Task
-from fedssl.grid.paths import Tree
+from fedssl.grid.cell import Cell
+from fedssl.grid.cells import Grid, Task
+from fedssl.grid.paths import ResultPaths
 from fedssl.grid.splits import parse_split
 from fedssl.paper.specs import by_axes, label, row_axes, scale
 
 
-def gains_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
+def gains_spec(grid: Grid, study: str, tree: ResultPaths) -> dict[str, Any]:
     """Return, for each cell and modality, the metrics of the trained and the random encoder."""
     cells = by_axes(grid, study)
     return {
@@ -29,7 +30,7 @@ def gains_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
     }
 
 
-def gains_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
+def gains_inputs(grid: Grid, study: str, tree: ResultPaths) -> list[str]:
     """Return every metric file that the comparison with random init reads."""
     tasks = [
         task for part in gains_spec(grid, study, tree)["comparisons"] for task in part["tasks"]
@@ -37,7 +38,7 @@ def gains_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
     return _sides(tasks)
 
 
-def contrasts_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
+def contrasts_spec(grid: Grid, name: str, tree: ResultPaths) -> dict[str, Any]:
     """Return, for each row and task, the metrics of the cells before and after a change."""
     contrast = grid.config["contrasts"][name]
     return {
@@ -49,14 +50,14 @@ def contrasts_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
     }
 
 
-def contrasts_inputs(grid: Grid, name: str, tree: Tree) -> list[str]:
+def contrasts_inputs(grid: Grid, name: str, tree: ResultPaths) -> list[str]:
     """Return every metric file that a table of contrasts reads."""
     rows = contrasts_spec(grid, name, tree)["rows"]
     return _sides([task for row in rows for task in row["tasks"]])
 
 
 def _contrast(
-    grid: Grid, contrast: Mapping[str, Any], row: Mapping[str, Any], tree: Tree
+    grid: Grid, contrast: Mapping[str, Any], row: Mapping[str, Any], tree: ResultPaths
 ) -> dict[str, Any]:
     before, after = (
         grid.select(study=contrast["study"], **row_axes({**row, **row[side]}))
@@ -95,7 +96,7 @@ def _tasks_by_modality(grid: Grid, study: str) -> dict[str, list[Task]]:
     return found
 
 
-def _comparison(grid: Grid, seeds: list[Cell], task: Task, tree: Tree) -> dict[str, Any]:
+def _comparison(grid: Grid, seeds: list[Cell], task: Task, tree: ResultPaths) -> dict[str, Any]:
     initial = [replace(cell, variant=grid.initial_variant(cell)) for cell in seeds]
     return {
         "task": task.task,

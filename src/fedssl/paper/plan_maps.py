@@ -7,9 +7,10 @@ from typing import Any
 from fedssl import backbones
 from fedssl.errors import UserError
 from fedssl.federation.plan import cell_of
-from fedssl.grid.cells import Cell, Grid, Task
+from fedssl.grid.cell import Cell
+from fedssl.grid.cells import Grid, Task
 from fedssl.grid.configuration import Layer, origin, sort_keys
-from fedssl.grid.paths import FINAL, Tree
+from fedssl.grid.paths import FINAL, ResultPaths
 from fedssl.grid.splits import MODALITIES
 from fedssl.paper.specs import row_axes
 from fedssl.record.sources import source_digests
@@ -20,7 +21,9 @@ Wildcards = Any
 class MapRules:
     """Maps of checkpoints, the tables of their silhouettes, and the figures that show both."""
 
-    def __init__(self, grid: Grid, layers: Sequence[Layer], *, tree: Tree, scripts: Path) -> None:
+    def __init__(
+        self, grid: Grid, layers: Sequence[Layer], *, tree: ResultPaths, scripts: Path
+    ) -> None:
         """Name every figure; raise UserError for a panel of no split or of a round not kept."""
         self._grid = grid
         self._tree = tree

@@ -2,17 +2,16 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fedssl.grid.cells import Cell, Grid
+from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import Layer
-from fedssl.grid.paths import Tree, from_here
+from fedssl.grid.paths import ResultPaths, from_here
 from fedssl.paper.names import pretraining_name
 from fedssl.paper.plan_report import ReportRules
 from fedssl.paper.products.rounds import NAMED
-from fedssl.paper.specs import AXES, by_axes, label, row_axes
+from fedssl.paper.specs import by_axes, label, row_axes
 
 Wildcards = Any
 _TEMPLATES = Path(__file__).parent / "page" / "templates"
@@ -21,7 +20,7 @@ _TEMPLATES = Path(__file__).parent / "page" / "templates"
 class PageRules:
     """The report page: every table and figure of every study."""
 
-    def __init__(self, grid: Grid, tree: Tree, report: ReportRules) -> None:
+    def __init__(self, grid: Grid, tree: ResultPaths, report: ReportRules) -> None:
         """Keep where things are."""
         self._grid = grid
         self._tree = tree
@@ -60,16 +59,12 @@ class PageRules:
             found[name] = {row["row"]: _both_sides(row) for row in contrast["rows"]}
         for study in config["studies"]:
             cells = [seeds[0] for seeds in by_axes(grid, study)]
-            own = {label(grid, cell): _axes_of(cell) for cell in cells}
+            own = {label(grid, cell): cell.axes for cell in cells}
             found |= {f"{study}_{name}": own for name in ("random_init", "communication")}
             found[f"{study}_rounds"] = {
-                pretraining_name(asdict(cell), shown=NAMED): _axes_of(cell) for cell in cells
+                pretraining_name(cell.axes, shown=NAMED): cell.axes for cell in cells
             }
         return found
-
-
-def _axes_of(cell: Cell) -> dict[str, str]:
-    return {axis: getattr(cell, axis) for axis in AXES}
 
 
 def _both_sides(row: Mapping[str, Any]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.grid.cells import Grid
-from fedssl.grid.paths import Tree
+from fedssl.grid.paths import ResultPaths
 from fedssl.paper import comparisons, plan_rounds, specs
 
 Wildcards = Any
@@ -21,7 +21,9 @@ def shown(caption: str, name: str, category: str) -> dict[str, Any]:
 class ReportRules:
     """Tables and figures, and their names as targets."""
 
-    def __init__(self, grid: Grid, tree: Tree, *, published: Path, figures: Iterable[str]) -> None:
+    def __init__(
+        self, grid: Grid, tree: ResultPaths, *, published: Path, figures: Iterable[str]
+    ) -> None:
         """Name every product.
 
         `published` is the folder of the papers' numbers; `figures` are the papers', beside those

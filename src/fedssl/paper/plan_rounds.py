@@ -1,10 +1,10 @@
 """Inputs and parameters of the figure of scores per round."""
 
-from dataclasses import asdict
 from typing import Any
 
-from fedssl.grid.cells import Cell, Grid
-from fedssl.grid.paths import Tree
+from fedssl.grid.cell import Cell
+from fedssl.grid.cells import Grid
+from fedssl.grid.paths import ResultPaths
 from fedssl.paper.names import pretraining_name, word
 from fedssl.paper.specs import base_first
 
@@ -16,7 +16,7 @@ def scored_cells(grid: Grid, study: str) -> list[Cell]:
     return [cell for cell in cells if grid.keeps_rounds(cell)]
 
 
-def rounds_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
+def rounds_spec(grid: Grid, study: str, tree: ResultPaths) -> dict[str, Any]:
     """Return the scores of each cell's rounds on each task, and what things are called."""
     cells, tasks = scored_cells(grid, study), grid.tasks(study)
     scale = grid.config["scale"]
@@ -29,7 +29,7 @@ def rounds_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
         "variants": sorted({cell.variant for cell in cells}, key=base_first),
         "curves": [
             {
-                "cell": {axis: value for axis, value in asdict(cell).items() if axis != "study"},
+                "cell": {**cell.axes, "seed": cell.seed},
                 "line": _line(cell),
                 "task": task.task,
                 "path": tree.round_scores(cell, task.task),
@@ -40,10 +40,10 @@ def rounds_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
     }
 
 
-def rounds_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
+def rounds_inputs(grid: Grid, study: str, tree: ResultPaths) -> list[str]:
     """Return the scores that the figure is drawn from."""
     return [curve["path"] for curve in rounds_spec(grid, study, tree)["curves"]]
 
 
 def _line(cell: Cell) -> str:
-    return pretraining_name(asdict(cell), shown=("aggregator", "variant"))
+    return pretraining_name(cell.axes, shown=("aggregator", "variant"))

@@ -6,7 +6,7 @@ from typing import Any
 from fedssl.errors import UserError
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import Key, Layer, closest, key_text, origin
-from fedssl.grid.paths import Tree
+from fedssl.grid.paths import ResultPaths
 from fedssl.grid.splits import parse_split
 from fedssl.paper.claims.predicates import heading
 from fedssl.paper.specs import row_axes, table_inputs
@@ -17,7 +17,7 @@ Wildcards = Any
 class SweepRules:
     """Figures whose panels are tables, whose points are rows and whose lines are columns."""
 
-    def __init__(self, grid: Grid, layers: Sequence[Layer], *, tree: Tree) -> None:
+    def __init__(self, grid: Grid, layers: Sequence[Layer], *, tree: ResultPaths) -> None:
         """Name every figure; raise UserError where one draws a table that does not exist."""
         self._grid = grid
         self._tree = tree

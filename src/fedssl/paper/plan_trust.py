@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fedssl.grid.cells import Cell, Grid
-from fedssl.grid.paths import Tree
+from fedssl.grid.cell import Cell
+from fedssl.grid.cells import Grid
+from fedssl.grid.paths import ResultPaths
 from fedssl.paper.plan_report import ReportRules
-from fedssl.paper.specs import AXES, by_axes, label, scale
+from fedssl.paper.specs import by_axes, label, scale
 from fedssl.record.sources import WORKFLOW_FILES, WORKFLOW_FOLDERS
 
 Wildcards = Any
@@ -16,7 +17,7 @@ Wildcards = Any
 class TrustRules:
     """What a run must say of itself."""
 
-    def __init__(self, grid: Grid, tree: Tree, report: ReportRules, *, root: Path) -> None:
+    def __init__(self, grid: Grid, tree: ResultPaths, report: ReportRules, *, root: Path) -> None:
         """Keep where things are; `root` is the checkout."""
         self._grid = grid
         self._tree = tree
@@ -32,7 +33,7 @@ class TrustRules:
             "cells": [
                 {
                     "label": label(self._grid, seeds[0]),
-                    **{axis: getattr(seeds[0], axis) for axis in AXES},
+                    **seeds[0].axes,
                     "seeds": [self._sent(cell) for cell in seeds],
                 }
                 for seeds in by_axes(self._grid, wildcards.study)

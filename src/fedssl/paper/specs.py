@@ -1,19 +1,19 @@
 """What each table and figure is made of: the grid turned into plain data for the reporting."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
-from fedssl.grid.cells import Cell, Grid
+from fedssl.grid.cell import AXES, Cell
+from fedssl.grid.cells import Grid
 from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
-from fedssl.grid.paths import ROUND_PROTOCOLS, Tree
+from fedssl.grid.paths import ROUND_PROTOCOLS, ResultPaths
 from fedssl.paper.names import pretraining_name, word
 
 _ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
-AXES = ("method", "arch", "aggregator", "split", "variant")
 
 
-def table_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
+def table_spec(grid: Grid, name: str, tree: ResultPaths) -> dict[str, Any]:
     """Return a table's columns, and the metric files of each row's cells."""
     table = grid.config["tables"][name]
     return {
@@ -27,13 +27,13 @@ def table_spec(grid: Grid, name: str, tree: Tree) -> dict[str, Any]:
     }
 
 
-def datasets_spec(grid: Grid, tree: Tree) -> dict[str, Any]:
+def datasets_spec(grid: Grid, tree: ResultPaths) -> dict[str, Any]:
     """Return the paper's numbers of every dataset, and the banks that are counted."""
     entries = grid.config["datasets"].items()
     return {**scale(grid), "datasets": [_dataset(name, entry, tree) for name, entry in entries]}
 
 
-def _dataset(name: str, entry: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
+def _dataset(name: str, entry: Mapping[str, Any], tree: ResultPaths) -> dict[str, Any]:
     published = entry.get("published", {})
     symbol = published.get("symbol")
     return {
@@ -46,12 +46,12 @@ def _dataset(name: str, entry: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
     }
 
 
-def loss_figure_inputs(grid: Grid, study: str, tree: Tree) -> list[str]:
+def loss_figure_inputs(grid: Grid, study: str, tree: ResultPaths) -> list[str]:
     """Return the history of each cell of a study."""
     return [tree.rounds(cell) for cell in grid.select(study=study)]
 
 
-def loss_figure_spec(grid: Grid, study: str, tree: Tree) -> dict[str, Any]:
+def loss_figure_spec(grid: Grid, study: str, tree: ResultPaths) -> dict[str, Any]:
     """Return the history files of a study's cells, coloured by split where it has several."""
     cells = grid.select(study=study)
     variants = sorted({cell.variant for cell in cells}, key=base_first)
@@ -80,7 +80,7 @@ def base_first(variant: str) -> tuple[bool, str]:
     return variant != "base", variant
 
 
-def table_inputs(grid: Grid, name: str, tree: Tree) -> list[str]:
+def table_inputs(grid: Grid, name: str, tree: ResultPaths) -> list[str]:
     """Return every metric file that a table reads."""
     rows = table_spec(grid, name, tree)["rows"]
     return sorted(
@@ -102,7 +102,7 @@ def label(grid: Grid, cell: Cell, *, panel: str = "") -> str:
         for axis in AXES
         if axis != panel and len({getattr(c, axis) for c in grid.select(study=cell.study)}) > 1
     ]
-    return pretraining_name(asdict(cell), shown=varying) or word(cell.split)
+    return pretraining_name(cell.axes, shown=varying) or word(cell.split)
 
 
 def row_axes(row: Mapping[str, Any]) -> dict[str, str]:
@@ -144,7 +144,7 @@ def _further_columns(
 
 
 def _row(
-    grid: Grid, table: Mapping[str, Any], row: Mapping[str, Any], tree: Tree
+    grid: Grid, table: Mapping[str, Any], row: Mapping[str, Any], tree: ResultPaths
 ) -> dict[str, Any]:
     study, random_init = table["study"], row.get("random_init", False)
     if row.get("published_only", False):
@@ -203,5 +203,5 @@ def by_axes(grid: Grid, study: str) -> list[list[Cell]]:
     """Return the seeds of each cell of a study."""
     groups: dict[tuple[str, ...], list[Cell]] = {}
     for cell in grid.select(study=study):
-        groups.setdefault(tuple(getattr(cell, axis) for axis in AXES), []).append(cell)
+        groups.setdefault(tuple(cell.axes.values()), []).append(cell)
     return list(groups.values())

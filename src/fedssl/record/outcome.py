@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -17,12 +17,12 @@ from rich.console import Console
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from fedssl.files import atomic_write, read_json
-from fedssl.grid.cells import Cell, Grid
-from fedssl.grid.paths import Tree
+from fedssl.grid.cell import ALL_AXES, Cell
+from fedssl.grid.cells import Grid
+from fedssl.grid.paths import ResultPaths
 from fedssl.grid.settings_diff import changes
 from fedssl.progress import last_round
 
-_AXES = ("study", "method", "arch", "aggregator", "split", "variant", "seed")
 _FORCE = re.compile(r"-[fF]|-R.*|--force|--forceall|--forcerun(=.*)?")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?=[A-Z]+ )", re.MULTILINE)
 _SIGNAL = re.compile(r"died with <Signals\.\w+: \d+>")
@@ -109,7 +109,7 @@ def repeatable(arguments: Iterable[str], targets: Collection[str]) -> list[str]:
     return kept
 
 
-def write_cells(grid: Grid, tree: Tree) -> None:
+def write_cells(grid: Grid, tree: ResultPaths) -> None:
     """Write `<results>/cells.csv`: every declared cell, its settings, path and status.
 
     Where it cannot be written, on a full disk, say so and go on: failures are still to be told.
@@ -121,9 +121,9 @@ def write_cells(grid: Grid, tree: Tree) -> None:
         print(f"{path} is not up to date: {error.strerror}.", file=sys.stderr)
 
 
-def _write_cells(path: Path, grid: Grid, tree: Tree) -> None:
+def _write_cells(path: Path, grid: Grid, tree: ResultPaths) -> None:
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=(*_AXES, "status", "path", "settings"))
+        writer = csv.DictWriter(file, fieldnames=(*ALL_AXES, "status", "path", "settings"))
         writer.writeheader()
         for cell in grid.cells:
             extra = {
@@ -131,10 +131,10 @@ def _write_cells(path: Path, grid: Grid, tree: Tree) -> None:
                 "path": tree.model(cell),
                 "settings": json.dumps(grid.settings(cell)),
             }
-            writer.writerow({**asdict(cell), **extra})
+            writer.writerow({**cell.all_axes, **extra})
 
 
-def status(grid: Grid, cell: Cell, tree: Tree) -> str:
+def status(grid: Grid, cell: Cell, tree: ResultPaths) -> str:
     """Return not-run, other-settings (than declared), pretrained (scores are missing) or done."""
     if not Path(tree.model(cell)).is_file():
         return "not-run"

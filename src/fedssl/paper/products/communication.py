@@ -8,9 +8,9 @@ import pandas as pd
 
 from fedssl.errors import UserError
 from fedssl.files import atomic_write, read_json, write_text
+from fedssl.grid.cell import AXES
 from fedssl.paper.markup import Grid, scale_mark, scale_notes, to_markdown
 
-AXES = ("method", "arch", "aggregator", "split", "variant")
 COLUMNS = (
     "study",
     *AXES,

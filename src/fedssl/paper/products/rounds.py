@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.files import atomic_write
+from fedssl.grid.cell import AXES
 from fedssl.paper.markup import Grid, scale_mark, scale_notes
 from fedssl.paper.names import pretraining_name
 from fedssl.paper.products.loss import add_legend
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_AXES = ["method", "arch", "aggregator", "split", "variant"]
 NAMED = ("method", "aggregator", "variant")  # in the name of a row
-KEYS = (*_AXES, "seed", "round")  # of the matrix; the tasks follow
+KEYS = (*AXES, "seed", "round")  # of the matrix; the tasks follow
 _PANEL_INCHES = (2.6, 2.1)
 _TITLE_CHARACTERS = 28
 _METRIC = "R@1"
@@ -61,7 +61,7 @@ def round_matrix(scores: pd.DataFrame) -> pd.DataFrame:
 def rounds_grid(matrix: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
     """Return the matrix, as its CSV has it, as a table of means over seeds: a row a round."""
     tasks = [str(column) for column in matrix if column not in KEYS]
-    cells = matrix.drop(columns="seed").groupby([*_AXES, "round"], sort=False)
+    cells = matrix.drop(columns="seed").groupby([*AXES, "round"], sort=False)
     means = cells.mean().reset_index().to_dict("records")
     seeds = matrix["seed"].nunique()
     scores = (f"{spec['tasks'][task]}, {_METRIC}, %" for task in tasks)
