@@ -170,7 +170,7 @@ def test_changed_archives_are_read_from_the_start_and_a_failed_check_keeps_what_
 SLOW = """
 import sys, time
 from pathlib import Path
-from fedssl.data import journal, pipeline
+from fedssl.data.banks import journal, pipeline
 from fedssl.data.banks.build import build_bank
 journal.STRETCH_BYTES = 4_000
 decode = pipeline._decode

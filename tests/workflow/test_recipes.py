@@ -1,0 +1,64 @@
+"""The recipes of docs/architecture.md, executed literally in a copy of the project."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.project import ROOT, Project
+
+PAGE = ROOT / "docs/architecture.md"
+_RECIPE = re.compile(r"^### (Add .+?)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r'```\w+ title="([^"]+)"\n(.*?)```', re.DOTALL)
+_COMMANDS = re.compile(r"```bash\n(.*?)```", re.DOTALL)
+_ROW = re.compile(r"The row `([^`]+)` is in `([^`]+\.csv)`")
+RECIPES = dict(_RECIPE.findall(PAGE.read_text(encoding="utf-8")))
+
+
+def test_the_page_has_its_four_recipes() -> None:
+    assert [name.split()[-1] for name in RECIPES] == ["aggregator", "method", "dataset", "table"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_ends_with_its_row(unfinished: Project, name: str) -> None:
+    text = RECIPES[name]
+    for path, content in _FILE.findall(text):
+        write(unfinished.root / path, content)
+    run(unfinished, "\n".join(_COMMANDS.findall(text)))
+    (promised,) = _ROW.findall(text)
+    row, table = promised
+    with (unfinished.root / table).open() as file:
+        rows = list(csv.DictReader(file))
+    found = [record for record in rows if record["row"] == row]
+    assert found, f"{table} has the rows {sorted({record['row'] for record in rows})}"
+    # A row of a table has a number in it; a scaled run never has another verdict.
+    assert all(float(record["measured"]) >= 0.0 for record in found)
+    assert {record["verdict"] for record in found} == {"scaled"}
+
+
+def write(path: Path, content: str) -> None:
+    """Write a new file; a recipe that replaces a shipped one would not be an addition."""
+    assert not path.exists(), f"{path} is there already"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def run(project: Project, commands: str) -> None:
+    binaries = Path(sys.executable).parent
+    environment = os.environ | {
+        "PATH": f"{binaries}:{os.environ['PATH']}",
+        "PYTHONPATH": str(project.root / "src"),
+    }
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=project.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
