@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedssl.files import atomic_write
 from fedssl.grid.splits import parse_split
-from fedssl.paper.markup import SCALED
+from fedssl.paper.text_table import SCALED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
