@@ -32,7 +32,7 @@ def target_files(plan: Plan, study: str | None = None) -> dict[str, str]:
     return {
         name: get_product(kind).target(plan.paths.results, name)
         for (kind, name), of in products(plan).items()
-        if get_product(kind).is_target and of and study in (None, of)
+        if get_product(kind).is_target and study in (None, of)
     }
 
 

@@ -205,4 +205,5 @@ PRODUCT = Product(
     columns=COLUMNS,
     shown="rows",
     text_table=text_table,
+    is_target=False,  # its target is datasets_table, because a rule has the other name
 )
