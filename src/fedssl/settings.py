@@ -27,3 +27,6 @@ Count = Annotated[int, Ge(1)]
 
 Rounds = Annotated[int, Ge(0)]
 """A number of rounds, 0 or more."""
+
+Cosine = Annotated[float, Ge(-1.0), Le(1.0)]
+"""The cosine of an angle, from -1 to 1."""

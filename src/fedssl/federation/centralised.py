@@ -30,7 +30,6 @@ from fedssl.progress import Progress
 from fedssl.randomness import stream
 from fedssl.views.samples import Views
 
-_MOMENTUM = "momentum/"
 State = dict[str, Tensor]
 
 
@@ -110,19 +109,18 @@ class CentralisedTraining(pl.LightningModule):
         self._seconds: dict[str, float] = {}
         self._started = 0.0
 
-    def resume(self, epoch: int, saved: State, rows: list[Row]) -> None:
-        """Go on after an epoch, with the state that `state` gave then."""
-        momentum = {n: t for n, t in saved.items() if n.startswith(_MOMENTUM)}
-        self.method.load_state_dict({n: t for n, t in saved.items() if n not in momentum})
-        self._momentum = {n.removeprefix(_MOMENTUM): t for n, t in momentum.items()}
+    def resume(self, epoch: int, parts: Mapping[str, State], rows: list[Row]) -> None:
+        """Go on after an epoch, with the parts that `parts` gave then."""
+        self.method.load_state_dict(parts["model"])
+        self._momentum = parts.get("momentum", {})
         self.done, self.rows = epoch, rows
 
-    def state(self) -> State:
+    def parts(self) -> dict[str, State]:
         """Return all that the next epoch depends on: the method and the optimiser's momentum."""
         buffers = self.optimizers().state  # type: ignore[union-attr]
         names = {parameter: name for name, parameter in self.method.named_parameters()}
-        momentum = {_MOMENTUM + names[p]: own["momentum_buffer"] for p, own in buffers.items()}
-        return {**self.method.state_dict(), **momentum}
+        momentum = {names[p]: own["momentum_buffer"] for p, own in buffers.items()}
+        return {"model": self.method.state_dict(), "momentum": momentum}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return SGD as clients have it, with its momentum where a training is resumed."""
@@ -225,5 +223,5 @@ class _Commit(pl.Callback):
         training = cast(CentralisedTraining, pl_module)
         rows = training.epoch_rows()
         training.rows += rows
-        save_checkpoint(self._folder, training.epoch, training.state(), training.rows)
+        save_checkpoint(self._folder, training.epoch, training.parts(), training.rows)
         self._progress.advance(training.epoch, mean_loss(rows))

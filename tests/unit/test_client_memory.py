@@ -1,4 +1,4 @@
-"""Which head a client trains with: laws of backbone-only transmission and of FedU."""
+"""What clients keep: heads under backbone-only transmission, FedU's choice, control variates."""
 
 import math
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import torch
 
 from fedssl.aggregators import ClientUpdate
 from fedssl.federation.client import ClientTask, Trained
+from fedssl.federation.memory import build_memory
 from fedssl.federation.rounds import run_round, set_up
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, lay_out, run
@@ -37,10 +38,10 @@ def test_one_round_gives_the_same_backbone_whether_heads_are_sent_or_not(
     states = []
     for name in (rule, f"{rule}-bb"):
         aggregator = {"name": name, **RULES[rule]}
-        federation, state = set_up(
+        federation, server = set_up(
             SETTINGS | {"federation": SHORT, "aggregator": aggregator}, inputs, device=CPU
         )
-        states.append(run_round(federation, state, 1)[0])
+        states.append(run_round(federation, server, 1)[0].model)
     backbone = [name for name in states[0] if name.startswith("backbone.")]
     assert backbone and all(torch.equal(states[0][n], states[1][n]) for n in backbone)
 
@@ -54,8 +55,8 @@ def test_l_dawa_of_clamped_cosines_is_fairavg(inputs: dict[str, str]) -> None:
     states = []
     for aggregator in aggregators:
         settings = SETTINGS | {"federation": SHORT, "aggregator": aggregator}
-        federation, state = set_up(settings, inputs, device=CPU)
-        states.append(run_round(federation, state, 1)[0])
+        federation, server = set_up(settings, inputs, device=CPU)
+        states.append(run_round(federation, server, 1)[0].model)
     for name, tensor in states[0].items():
         torch.testing.assert_close(states[1][name], tensor, rtol=1e-6, atol=1e-7)
 
@@ -74,9 +75,14 @@ def test_after_two_rounds_kept_heads_make_a_difference(
         {"name": "fedavg-bb"},
         {"name": "fedu", "mu": 0.05},
         {"name": "l-dawa", "warmup_rounds": 1, "scale_buffers": True},
+        {"name": "fedavgm"},
+        {"name": "fedadam"},
+        {"name": "scaffold"},
+        {"name": "scaffold-bb"},
     ],
+    ids=lambda aggregator: aggregator["name"],
 )
-def test_what_clients_keep_survives_an_interruption(
+def test_what_clients_and_server_keep_survives_an_interruption(
     inputs: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -96,8 +102,8 @@ def test_l_dawa_averages_as_fedavg_until_its_warm_up_is_over(inputs: dict[str, s
         "cold": {"name": "l-dawa", "warmup_rounds": 0, "scale_buffers": True},
     }.items():
         settings = SETTINGS | {"federation": SHORT, "aggregator": aggregator}
-        federation, state = set_up(settings, inputs, device=CPU)
-        results[name] = run_round(federation, state, 1)[0]["backbone.conv1.weight"]
+        federation, server = set_up(settings, inputs, device=CPU)
+        results[name] = run_round(federation, server, 1)[0].model["backbone.conv1.weight"]
     assert torch.equal(results["warm"], results["fedavg"])
     assert not torch.equal(results["cold"], results["fedavg"])
 
@@ -107,14 +113,66 @@ class Diverged:
 
     def train_each(self, tasks: list[ClientTask]) -> Iterator[Trained]:
         for task in tasks:
-            state = {name: tensor * math.nan for name, tensor in task.received.items()}
-            yield ClientUpdate(state, 5, math.nan), []
+            state = {name: tensor * math.nan for name, tensor in task.visit.received.items()}
+            yield Trained(ClientUpdate(state, 5, math.nan), {"drift": torch.ones(())}, [])
 
 
 def test_nothing_is_kept_of_a_client_that_diverged(inputs: dict[str, str]) -> None:
     settings = SETTINGS | {"federation": SHORT, "aggregator": {"name": "fedavg-bb"}}
-    federation, state = set_up(settings, inputs, device=CPU)
+    federation, server = set_up(settings, inputs, device=CPU)
     broken = replace(federation, trainer=Diverged())  # type: ignore[arg-type]
-    after, _ = run_round(broken, state, 1)
-    assert federation.heads.state() == {}
-    assert all(torch.equal(after[name], state[name]) for name in state)
+    after, _ = run_round(broken, server, 1)
+    assert federation.memory.state() == {}
+    assert all(torch.equal(after.model[name], server.model[name]) for name in server.model)
+
+
+INITIAL = {"backbone.A": torch.zeros(1), "head.B": torch.tensor([5.0]), "queue": torch.zeros(2)}
+TRAINED = {"backbone.A": torch.ones(1), "head.B": torch.tensor([6.0]), "queue": torch.ones(2)}
+SENT = {"sent": ("backbone.", "head."), "kept": ("queue",)}
+
+
+def settings(aggregator: str, heads: str = "persist") -> dict[str, object]:
+    return {"aggregator": {"name": aggregator}, "federation": {"client_heads": heads}}
+
+
+def local(memory: object, client: int) -> dict[str, list[float]]:
+    return {name: t.tolist() for name, t in memory.local(client).items()}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("aggregator", "heads", "first", "later"),
+    [
+        ("fedavg", "persist", {"queue": [0, 0]}, {"queue": [1, 1]}),
+        (
+            "fedavg-bb",
+            "persist",
+            {"head.B": [5], "queue": [0, 0]},
+            {"head.B": [6], "queue": [1, 1]},
+        ),
+        ("fedavg-bb", "reset", {"head.B": [5], "queue": [0, 0]}, {"head.B": [5], "queue": [1, 1]}),
+    ],
+)
+def test_a_client_goes_on_with_what_it_keeps_and_first_starts_from_round_0(
+    aggregator: str, heads: str, first: dict[str, object], later: dict[str, object]
+) -> None:
+    memory = build_memory(settings(aggregator, heads), INITIAL, **SENT)  # type: ignore[arg-type]
+    assert local(memory, 0) == first and memory.notes(0) == {}
+    memory.keep(0, TRAINED, {"drift": torch.tensor(0.5)})
+    again = build_memory(settings(aggregator, heads), INITIAL, **SENT)  # type: ignore[arg-type]
+    again.load(memory.state())
+    for kept in (memory, again):
+        assert local(kept, 0) == later and local(kept, 1) == first
+        assert float(kept.notes(0)["drift"]) == 0.5 and kept.notes(1) == {}
+
+
+def test_what_belongs_to_a_tensor_travels_with_it() -> None:
+    memory = build_memory(settings("scaffold-bb"), INITIAL, **SENT)  # type: ignore[arg-type]
+    names = ("backbone.A", "head.B", "control/backbone.A", "control/head.B", "queue")
+    sent = memory.travelling({name: torch.zeros(1) for name in names})
+    assert list(sent) == ["backbone.A", "control/backbone.A"]
+
+
+def test_nothing_starts_anew_that_a_method_says_stays_nor_the_other_way_round() -> None:
+    memory = build_memory(settings("fedavg"), INITIAL, sent=("backbone.", "head."), kept=())
+    memory.keep(0, TRAINED, {})
+    assert local(memory, 0) == {"queue": [0, 0]} and memory.state() == {}
