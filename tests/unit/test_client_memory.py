@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fedssl.aggregators import ClientUpdate
+from fedssl.aggregators.base import Visit
 from fedssl.federation.client import ClientTask, Trained
 from fedssl.federation.memory import build_memory
 from fedssl.federation.rounds import run_round, set_up
@@ -126,7 +127,6 @@ def test_nothing_is_kept_of_a_client_that_diverged(inputs: dict[str, str]) -> No
     assert all(torch.equal(after.model[name], server.model[name]) for name in server.model)
 
 
-INITIAL = {"backbone.A": torch.zeros(1), "head.B": torch.tensor([5.0]), "queue": torch.zeros(2)}
 TRAINED = {"backbone.A": torch.ones(1), "head.B": torch.tensor([6.0]), "queue": torch.ones(2)}
 SENT = {"sent": ("backbone.", "head."), "kept": ("queue",)}
 
@@ -140,39 +140,47 @@ def local(memory: object, client: int) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize(
-    ("aggregator", "heads", "first", "later"),
+    ("aggregator", "heads", "later"),
     [
-        ("fedavg", "persist", {"queue": [0, 0]}, {"queue": [1, 1]}),
-        (
-            "fedavg-bb",
-            "persist",
-            {"head.B": [5], "queue": [0, 0]},
-            {"head.B": [6], "queue": [1, 1]},
-        ),
-        ("fedavg-bb", "reset", {"head.B": [5], "queue": [0, 0]}, {"head.B": [5], "queue": [1, 1]}),
+        ("fedavg", "persist", {"queue": [1, 1]}),
+        ("fedavg-bb", "persist", {"head.B": [6], "queue": [1, 1]}),
+        ("fedavg-bb", "reset", {"queue": [1, 1]}),
     ],
 )
-def test_a_client_goes_on_with_what_it_keeps_and_first_starts_from_round_0(
-    aggregator: str, heads: str, first: dict[str, object], later: dict[str, object]
+def test_a_client_keeps_what_is_declared_and_remembers_nothing_before_its_first_round(
+    aggregator: str, heads: str, later: dict[str, object]
 ) -> None:
-    memory = build_memory(settings(aggregator, heads), INITIAL, **SENT)  # type: ignore[arg-type]
-    assert local(memory, 0) == first and memory.notes(0) == {}
+    memory = build_memory(settings(aggregator, heads), **SENT)  # type: ignore[arg-type]
+    assert local(memory, 0) == {} and memory.notes(0) == {}
     memory.keep(0, TRAINED, {"drift": torch.tensor(0.5)})
-    again = build_memory(settings(aggregator, heads), INITIAL, **SENT)  # type: ignore[arg-type]
+    again = build_memory(settings(aggregator, heads), **SENT)  # type: ignore[arg-type]
     again.load(memory.state())
     for kept in (memory, again):
-        assert local(kept, 0) == later and local(kept, 1) == first
+        assert local(kept, 0) == later and local(kept, 1) == {}
         assert float(kept.notes(0)["drift"]) == 0.5 and kept.notes(1) == {}
 
 
 def test_what_belongs_to_a_tensor_travels_with_it() -> None:
-    memory = build_memory(settings("scaffold-bb"), INITIAL, **SENT)  # type: ignore[arg-type]
+    memory = build_memory(settings("scaffold-bb"), **SENT)  # type: ignore[arg-type]
     names = ("backbone.A", "head.B", "control/backbone.A", "control/head.B", "queue")
     sent = memory.travelling({name: torch.zeros(1) for name in names})
     assert list(sent) == ["backbone.A", "control/backbone.A"]
 
 
 def test_nothing_starts_anew_that_a_method_says_stays_nor_the_other_way_round() -> None:
-    memory = build_memory(settings("fedavg"), INITIAL, sent=("backbone.", "head."), kept=())
+    memory = build_memory(settings("fedavg"), sent=("backbone.", "head."), kept=())
     memory.keep(0, TRAINED, {})
-    assert local(memory, 0) == {"queue": [0, 0]} and memory.state() == {}
+    assert local(memory, 0) == {} and memory.state() == {}
+
+
+def test_a_head_starts_from_round_0_where_the_client_has_none_of_its_own(
+    inputs: dict[str, str],
+) -> None:
+    settings = SETTINGS | {"federation": SHORT, "aggregator": {"name": "fedavg-bb"}}
+    federation, server = set_up(settings, inputs, device=CPU)
+    first, trainer = server.model["head.weight"].clone(), federation.trainer
+    server, _ = run_round(federation, server, 1)
+    visit = Visit(federation.memory.travelling(server.model), {}, {}, 1.0)
+    for local, head in (({}, first), ({"head.weight": first + 1}, first + 1)):
+        trainer._load(ClientTask(2, 0, {}, visit, local))  # type: ignore[union-attr]
+        assert torch.equal(trainer.method.head.weight, head)  # type: ignore[union-attr]

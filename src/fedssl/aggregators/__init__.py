@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedssl.grid.transmission import backbone_only, parse_name
+from fedssl.lookup import only_subclass
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,13 +55,9 @@ def module_name(aggregator: str) -> str:
 
 def rule_class(aggregator: str) -> "type[Aggregator]":
     """Return the class of a rule, which declares its settings; ImportError if there is none."""
-    module = import_module(module_name(aggregator))
-    base = import_module("fedssl.aggregators.base").Aggregator
-    rules = (value for value in vars(module).values() if isinstance(value, type))
-    own = [r for r in rules if issubclass(r, base) and r.__module__ == module.__name__]
-    if len(own) != 1:
-        raise ImportError(f"{module.__name__} has {len(own)} subclasses of Aggregator; write one.")
-    return own[0]
+    return only_subclass(
+        module_name(aggregator), import_module("fedssl.aggregators.base").Aggregator
+    )
 
 
 def build(name: str, **settings: Any) -> "Aggregator":

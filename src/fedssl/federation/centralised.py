@@ -66,7 +66,7 @@ def pretrain(
             enable_model_summary=False,
         )
         trainer.fit(training)
-    save_state(training.method.state_dict(), model)
+    save_state(training.method.global_state(), model)
     write_rows(training.rows, rounds)
     return {
         "bytes_down": 0,
@@ -81,12 +81,15 @@ def set_up(
 ) -> "CentralisedTraining":
     """Return the training before its first epoch."""
     views = training_views(settings, inputs, device=device)
-    method = initial_method(settings).to(memory_format=torch.channels_last)
+    method = initial_method(settings)
+    method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return CentralisedTraining(method, views, settings)
 
 
 class CentralisedTraining(pl.LightningModule):
-    """What a Trainer needs around a method: batches, optimiser, schedule and a history.
+    """The adapter that makes a LightningModule of any method.
+
+    It adds what a Trainer needs: batches, optimiser, schedule and a history.
 
     Attributes:
         method: the module that is trained, with the state dict keys of a federated one.
@@ -175,7 +178,9 @@ class CentralisedTraining(pl.LightningModule):
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Stop the clock."""
+        """Let the method update what follows its encoder, and stop the clock."""
+        epochs = self.epoch - 1 + (batch_idx + 1) / self.trainer.num_training_batches
+        self.method.after_step(epochs / self._settings["aggregator"]["epochs"])
         self._seconds[batch[0]] += time.perf_counter() - self._started
 
     def epoch_rows(self) -> list[Row]:

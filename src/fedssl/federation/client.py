@@ -31,7 +31,8 @@ class ClientTask:
         client: its number.
         samples: positions in the bank by modality.
         visit: what the server sent, and what the client keeps for the aggregator.
-        local: the part of the client's model that the server does not send.
+        local: what the client kept of its own model; what is neither here nor received starts
+            as in round 0.
     """
 
     round: int
@@ -60,6 +61,7 @@ class _Step(NamedTuple):
     indices: np.ndarray
     draws: np.random.Generator
     lr: float
+    progress: float  # of the whole training, when the step is done
 
 
 class LocalTrainer:
@@ -74,13 +76,15 @@ class LocalTrainer:
         device: torch.device,
     ) -> None:
         """Move the method to the device once; `views` has one entry a modality in use."""
-        self._method = method.to(device, memory_format=torch.channels_last).train()
+        method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._method = method.train()
         self._parameters = dict(self._method.named_parameters())
         self._aggregator = build(**settings["aggregator"])
         self._views = views
         self._settings = settings
         self._device = device
         self._state = method.state_dict()
+        self._round_0 = {name: tensor.clone() for name, tensor in self._state.items()}
 
     @property
     def method(self) -> Method:
@@ -93,8 +97,7 @@ class LocalTrainer:
 
     def train(self, task: ClientTask) -> Trained:
         """Train one client; use what is returned before the next call."""
-        model = {**task.local, **task.visit.received}
-        torch._foreach_copy_(list(self._state.values()), [model[name] for name in self._state])
+        self._load(task)
         rule = self._aggregator.in_round(task.round)
         optimiser, reach = self._optimiser(), _Reach(self._settings["optimiser"]["momentum"])
         losses: dict[str, list[Tensor]] = {modality: [] for modality in task.samples}
@@ -110,23 +113,35 @@ class LocalTrainer:
         update = ClientUpdate(self._state, num_samples, math.nan if loss is None else loss, report)
         return Trained(update, notes, _rows(task, losses, seconds))
 
+    @torch.no_grad()
+    def _load(self, task: ClientTask) -> None:
+        """Set the model up: what was received, what the client kept, and the rest anew."""
+        model = {**self._round_0, **task.local, **task.visit.received}
+        torch._foreach_copy_(list(self._state.values()), [model[name] for name in self._state])
+        self._method.start_round()
+
     def _steps(self, task: ClientTask, optimiser: torch.optim.SGD) -> Iterator[_Step]:
         """Yield every batch of the local epochs, with the learning rate set for its epoch."""
         federation = self._settings["federation"]
-        place = {"round": task.round, "client": task.client}
-        shuffle = stream(self._settings["seed"], "batches", **place)
-        draws = stream(self._settings["seed"], "views", **place)
+        visit = {"round": task.round, "client": task.client}
+        shuffle = stream(self._settings["seed"], "batches", **visit)
+        draws = stream(self._settings["seed"], "views", **visit)
         for epoch in range(federation["local_epochs"]):
             lr = learning_rate(self._settings, round_number=task.round, epoch=epoch)
             for group in optimiser.param_groups:
                 group["lr"] = lr
-            for modality, indices in epoch_batches(
-                task.samples,
-                batch_size=federation["batch_size"],
-                order=federation["batch_order"],
-                rng=shuffle,
-            ):
-                yield _Step(modality, indices, draws, lr)
+            batches = list(
+                epoch_batches(
+                    task.samples,
+                    batch_size=federation["batch_size"],
+                    order=federation["batch_order"],
+                    rng=shuffle,
+                )
+            )
+            for place, (modality, indices) in enumerate(batches, 1):
+                epochs = epoch + place / len(batches)
+                rounds = task.round - 1 + epochs / federation["local_epochs"]
+                yield _Step(modality, indices, draws, lr, rounds / federation["rounds"])
 
     def _step(
         self, step: _Step, rule: Aggregator, visit: Visit, *, optimiser: torch.optim.SGD
@@ -134,11 +149,12 @@ class LocalTrainer:
         batch = self._method.views(self._views[step.modality], step.indices, step.draws)
         low = self._settings["precision"] == "bf16"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=low):
-            loss = self._method.training_step(batch)
+            loss: Tensor = self._method.training_step(batch)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         rule.correct(self._parameters, visit)
         optimiser.step()
+        self._method.after_step(step.progress)
         return loss.detach()
 
     def _optimiser(self) -> torch.optim.SGD:

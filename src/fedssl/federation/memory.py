@@ -16,18 +16,15 @@ class ClientMemory:
 
     A tensor of a client's model does one of three things. It travels: it is part of the global
     model. Or it stays with the client until its next round, such as the own head under a `-bb`
-    aggregator. Or it starts anew in every round, from its value in round 0. Next to the model, an
-    aggregator may keep tensors of its own for each client, such as SCAFFOLD's control variate.
+    aggregator. Or it starts anew in every round, from its value in round 0; so does one that
+    stays, in a client's first round. Next to the model, an aggregator may keep tensors of its own
+    for each client, such as SCAFFOLD's control variate.
     """
 
-    def __init__(self, initial: State, *, sent: tuple[str, ...], kept: tuple[str, ...]) -> None:
-        """Start without a memory; `sent` and `kept` are prefixes of names in the model.
-
-        `initial` is the model of round 0, which a client starts from where it remembers nothing.
-        """
+    def __init__(self, *, sent: tuple[str, ...], kept: tuple[str, ...]) -> None:
+        """Start without a memory; `sent` and `kept` are prefixes of names in the model."""
         self._sent = sent
         self._kept = kept
-        self._initial = {name: t.clone() for name, t in initial.items() if not self.travels(name)}
         self._models: dict[int, State] = {}
         self._notes: dict[int, State] = {}
 
@@ -40,8 +37,8 @@ class ClientMemory:
         return {name: tensor for name, tensor in state.items() if self.travels(name)}
 
     def local(self, client: int) -> State:
-        """Return the part of a client's model that is not sent, as its next round starts."""
-        return {**self._initial, **self._models.get(client, {})}
+        """Return what the client keeps of its model; nothing before its first round."""
+        return self._models.get(client, {})
 
     def notes(self, client: int) -> State:
         """Return what the client keeps for the aggregator; nothing before its first round."""
@@ -76,7 +73,7 @@ class ClientMemory:
 
 
 def build_memory(
-    settings: Mapping[str, Any], initial: State, *, sent: tuple[str, ...], kept: tuple[str, ...]
+    settings: Mapping[str, Any], *, sent: tuple[str, ...], kept: tuple[str, ...]
 ) -> ClientMemory:
     """Return the memory of a cell, whose method declares which prefixes are sent and kept.
 
@@ -85,6 +82,6 @@ def build_memory(
     """
     _, transmit = parse_name(settings["aggregator"]["name"])
     if transmit == "all":
-        return ClientMemory(initial, sent=sent, kept=kept)
+        return ClientMemory(sent=sent, kept=kept)
     held_back = sent if settings["federation"]["client_heads"] == "persist" else ()
-    return ClientMemory(initial, sent=(_BACKBONE,), kept=(*kept, *held_back))
+    return ClientMemory(sent=(_BACKBONE,), kept=(*kept, *held_back))

@@ -206,9 +206,9 @@ def set_up(
         if (bank := inputs.get(f"{modality}_bank"))
     }
     trainer = local_trainer(settings, inputs, device=device)
-    state = {name: tensor.clone() for name, tensor in trainer.method.state_dict().items()}
-    aggregator = build(**settings["aggregator"])
-    memory = build_memory(settings, state, sent=("backbone.", "head."), kept=())
+    method, aggregator = trainer.method, build(**settings["aggregator"])
+    state = {name: tensor.clone() for name, tensor in method.global_state().items()}
+    memory = build_memory(settings, sent=method.sent, kept=method.kept)
     federation = Federation(trainer, aggregator, memory, _holdings(settings, parts), settings)
     return federation, Server(state, aggregator.init(state))
 
