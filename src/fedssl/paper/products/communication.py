@@ -10,7 +10,8 @@ import pandas as pd
 
 from fedssl.errors import UserError
 from fedssl.files import atomic_write, read_json, write_text
-from fedssl.grid.cell import AXES
+from fedssl.grid.cell import AXES, CENTRALISED
+from fedssl.grid.transmission import parse_name
 from fedssl.paper.products.product import Axes, Files, Product, Spec
 from fedssl.paper.rows import by_axes, cell_axes, label
 from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, to_markdown
@@ -126,9 +127,9 @@ def communication(spec: Mapping[str, Any]) -> pd.DataFrame:
 
 def transmission(aggregator: str) -> str:
     """Return what an aggregator's clients send: full, backbone-only or not federated."""
-    if aggregator == "centralised":
+    if aggregator == CENTRALISED:
         return NOT_FEDERATED
-    return BACKBONE_ONLY if aggregator.endswith("-bb") else FULL
+    return {"all": FULL, "backbone": BACKBONE_ONLY}[parse_name(aggregator)[1]]
 
 
 def _sent(plan: Plan, cell: Cell) -> dict[str, str]:
@@ -173,7 +174,8 @@ def _savings(frame: pd.DataFrame) -> list[float | None]:
         + record["bytes_down_per_client_round"]
         for record in frame.to_dict("records")
     }
-    full = [(*cell[:2], cell[2].removesuffix("-bb"), *cell[3:]) for cell in sent]
+    place = AXES.index("aggregator")
+    full = [(*cell[:place], parse_name(cell[place])[0], *cell[place + 1 :]) for cell in sent]
     return [
         100 * (1 - sent[cell] / sent[other]) if other != cell and other in sent else None
         for cell, other in zip(sent, full, strict=True)
