@@ -1,45 +1,44 @@
 """The grid, the wildcards it allows, and what a run reports when it starts and ends."""
 
-from snakemake.logging import logger
+from functools import partial
 
 from fedssl.grid.configuration import merge, merged, read_layers, validate, with_places
 from fedssl.data.own.entries import with_own_datasets
 from fedssl.record.environment import prepare_jobs
 from fedssl.errors import UserError
+from fedssl.grid.cell import Cell
 from fedssl.grid.cells import Grid
-from fedssl.record.outcome import (
-    FailureCollector,
-    repeatable,
-    report_failures,
-    write_cells,
+from fedssl.record.failures import FailureCollector, repeatable, report_failures
+from fedssl.grid.paths import RECORD, ResultPaths, folder_record, from_here, record_of
+from fedssl.grid.plan import Plan
+from fedssl.grid.snakemake_api import (
+    all_products,
+    command_line_targets,
+    given_configuration,
+    logger,
 )
-from fedssl.grid.paths import ResultPaths, from_here
-from fedssl.data.plan import DataRules
-from fedssl.evaluation.plan import EvaluateRules
+from fedssl.data.plan import archive_files
 from fedssl.paper.plan_maps import MapRules
-from fedssl.record.stale import Memory
+from fedssl.record.stale import StaleResults
 from fedssl.paper.plan_page import PageRules
-from fedssl.evaluation.plan_pairs import PairedRules
-from fedssl.federation.plan import PretrainRules
 from fedssl.paper.plan_report import ReportRules, shown
 from fedssl.paper.plan_sweeps import SweepRules
 from fedssl.paper.plan_trust import TrustRules
 from fedssl.record.sources import source_digests
-from fedssl.grid.targets import (
-    check_products,
-    check_targets,
-    command_line_targets,
-    one_of,
-)
+from fedssl.record.status import write_cells
+from fedssl.grid.targets import check_products, check_targets, one_of
 
 SCRIPTS = BASE / "workflow" / "scripts"
 # A checkout that moves keeps the names of its files, and so its results and their seal.
 FILES = from_here(BASE)
-LAYERS = read_layers(
-    [*SHIPPED, *workflow.config_settings.configfiles], workflow.config_settings.config
-)
-CELL = "{study}/{method}/{arch}/{aggregator}/{split}/{variant}/seed{seed}"
-RANDOM_INIT = "{study}/random-init/{arch}/{variant}/seed{seed}"
+configfiles, settings = given_configuration(workflow)
+LAYERS = read_layers([*SHIPPED, *configfiles], settings)
+
+# Patterns of the results tree: what a rule writes of any cell, and where.
+OUT = ResultPaths("<results>")
+ANY_CELL = Cell.pattern()
+CELL = ANY_CELL.path
+RANDOM_INIT = ANY_CELL.random_init_path
 
 try:
     # Snakemake leaves what --config holds as text.
@@ -50,11 +49,8 @@ try:
     ordered = merge(merged(LAYERS), config)
     GRID = Grid(with_own_datasets(ordered, LAYERS), LAYERS)
     TREE = ResultPaths(config["results_dir"])
-    MEMORY = Memory(workflow, config["results_dir"])
-    DATA = DataRules(GRID, SCRIPTS)
-    PRETRAIN = PretrainRules(GRID, TREE, SCRIPTS)
-    EVALUATE = EvaluateRules(GRID, TREE, SCRIPTS)
-    PAIRED = PairedRules(GRID, TREE, SCRIPTS)
+    PLAN = Plan(GRID, TREE, SCRIPTS)
+    ARCHIVES = archive_files(PLAN)
     MAPS = MapRules(GRID, LAYERS, tree=TREE, scripts=SCRIPTS)
     SWEEPS = SweepRules(GRID, LAYERS, tree=TREE)
     REPORT = ReportRules(
@@ -70,9 +66,15 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
+STALE = StaleResults(workflow, config["results_dir"])
 prepare_jobs(BASE / "src", mirror=config["mirror"], pins=config["pins"])
 FAILURES = FailureCollector()
 logger.addHandler(FAILURES)
+
+
+def planned(function, **given):
+    """Return a planning function of the package as one of wildcards alone."""
+    return partial(function, PLAN, **given)
 
 
 wildcard_constraints:

@@ -5,9 +5,8 @@ MAP = f"<results>/maps/{CELL}/{{checkpoint}}"
 
 rule embedding_map:
     input:
-        unpack(
-            MEMORY.inputs(MAPS.inputs, MAPS.settings, record=f"{MAP}.provenance.json")
-        ),
+        STALE.rerun(MAPS.settings, record=f"{MAP}.{RECORD}"),
+        unpack(MAPS.inputs),
     output:
         points=f"{MAP}.parquet",
         summary=f"{MAP}.json",

@@ -1,9 +1,9 @@
 """Write table 1: the datasets, published and counted."""
 
 from fedssl.paper.products.datasets import write_datasets
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.spec):
+with recorded_job(snakemake, **snakemake.params.spec):
     write_datasets(
         snakemake.params.spec,
         csv=snakemake.output.csv,

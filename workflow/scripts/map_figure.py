@@ -1,9 +1,9 @@
 """Draw a figure of maps."""
 
 from fedssl.paper.products.maps import write_map_figure
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.spec):
+with recorded_job(snakemake, **snakemake.params.spec):
     write_map_figure(
         snakemake.params.spec,
         table=snakemake.input.table,

@@ -1,9 +1,9 @@
 """Draw each task's score round by round, and write the matrix behind it."""
 
 from fedssl.paper.products.rounds import write_round_figure
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.spec):
+with recorded_job(snakemake, **snakemake.params.spec):
     write_round_figure(
         snakemake.params.spec,
         matrix=snakemake.output.matrix,

@@ -1,9 +1,9 @@
 """Write the silhouettes behind a figure of maps."""
 
 from fedssl.paper.products.silhouettes import write_silhouettes
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.spec):
+with recorded_job(snakemake, **snakemake.params.spec):
     write_silhouettes(
         snakemake.params.spec,
         csv=snakemake.output.csv,

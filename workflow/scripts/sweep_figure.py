@@ -1,9 +1,9 @@
 """Draw tables as curves over modality splits."""
 
 from fedssl.paper.products.sweep import write_sweep_figure
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.spec):
+with recorded_job(snakemake, **snakemake.params.spec):
     write_sweep_figure(
         snakemake.params.spec,
         tables=list(snakemake.input.tables),

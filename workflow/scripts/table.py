@@ -1,9 +1,9 @@
 """Write one table: published beside measured."""
 
 from fedssl.paper.products.table import write_table
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.spec):
+with recorded_job(snakemake, **snakemake.params.spec):
     write_table(
         snakemake.params.spec,
         published=snakemake.input.published,

@@ -165,7 +165,7 @@ def _blame(record: Record, chain: Chain) -> Verdict:
 
 def _sealed(chain: Chain) -> list[Record]:
     records = (record for record in chain.records if not record.outside)
-    return [record for record in records if is_sealed(record.name, record.content)]
+    return [record for record in records if is_sealed(record)]
 
 
 def _unpacked(page: str) -> str:

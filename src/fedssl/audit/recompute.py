@@ -14,6 +14,7 @@ from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.labels import check_samples
 from fedssl.files import read_json
+from fedssl.grid.paths import RECORD
 from fedssl.paper.claims.claims import write_claims
 from fedssl.paper.products.contrasts import write_contrasts
 from fedssl.paper.products.gains import write_gains
@@ -118,7 +119,7 @@ def _accuracy(metric: Mapping[str, Any], samples: pd.DataFrame) -> float | None:
 def _product(record: Record, chain: Chain) -> Iterator[Finding | Note]:
     """Yield which files of a table do not come out again, byte for byte."""
     inputs = record.files("inputs")
-    name = record.name.removesuffix(".provenance.json")
+    name = record.name.removesuffix(f".{RECORD}")
     unavailable = [path for path, recorded in inputs.items() if not chain.same(path, recorded)]
     if unavailable:
         yield Note(name, f"not recomputed: {shown(unavailable[0], chain.root)} is another file")

@@ -11,7 +11,8 @@ from fedssl.files import sha256, write_text
 from fedssl.paper import run_facts
 from fedssl.paper.markup import markdown
 from fedssl.paper.published import read_published
-from fedssl.record.seal import is_sealed, provenance_root, read_records
+from fedssl.record.read import read_records, whole
+from fedssl.record.seal import is_sealed, provenance_root
 
 NOTHING_REPRODUCED = "scaled-down run: nothing here reproduces a published number"
 _VERDICTS = (
@@ -43,8 +44,8 @@ def write_certificate(
     Raises:
         UserError: A record of the run was changed.
     """
-    found = read_records(spec["results"])
-    records = {name: found[name] for name in found if is_sealed(name, found[name])}
+    found = map(whole, read_records(Path(spec["results"])))
+    records = {record.name: record.content for record in found if is_sealed(record)}
     frames = {
         Path(table).stem: pd.read_csv(table, dtype={"table": str}).fillna({"cell": "", "table": ""})
         for table in spec["tables"]

@@ -6,7 +6,6 @@ from typing import Any
 
 from fedssl import backbones
 from fedssl.errors import UserError
-from fedssl.federation.plan import cell_of
 from fedssl.grid.cell import Cell
 from fedssl.grid.cells import Grid, Task
 from fedssl.grid.configuration import Layer, origin, sort_keys
@@ -48,7 +47,7 @@ class MapRules:
 
     def inputs(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the checkpoint, or the folder it lies in, the banks and the audio statistics."""
-        cell, study = cell_of(wildcards), self._grid.config["studies"][wildcards.study]
+        cell, study = Cell.of(wildcards), self._grid.config["studies"][wildcards.study]
         final = wildcards.checkpoint == FINAL
         return {
             "pretrained": self._tree.model(cell) if final else self._tree.milestones(cell),
@@ -58,11 +57,11 @@ class MapRules:
 
     def checkpoint(self, wildcards: Wildcards) -> str:
         """Return the file of the weights."""
-        return self._tree.checkpoint(cell_of(wildcards), wildcards.checkpoint)
+        return self._tree.checkpoint(Cell.of(wildcards), wildcards.checkpoint)
 
     def settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return what a map depends on besides the checkpoint and the banks."""
-        cell = self._grid.settings(cell_of(wildcards))
+        cell = self._grid.settings(Cell.of(wildcards))
         tasks = self._tasks(wildcards.study)
         settings = {
             **{key: cell[key] for key in ("audio", "encoder", "image")},

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedssl.paper.page.jobs import find_record
 from fedssl.paper.page.numbers import AXES
+from fedssl.record.read import record_behind
 
 VERDICTS = ("reproduced", "differs", "no-published-number", "scaled", "not-run", "published-only")
 Record = dict[str, Any]
@@ -75,7 +75,7 @@ def not_run(tables: Iterable[Mapping[str, Any]]) -> list[Record]:
 
 def missing_cells(models: Iterable[str]) -> list[str]:
     """Return the declared cells, by the path of their model, that no record says were trained."""
-    return [model for model in models if find_record(model) is None or not Path(model).is_file()]
+    return [model for model in models if record_behind(model) is None or not Path(model).is_file()]
 
 
 def _missing(table: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
