@@ -18,7 +18,7 @@ from fedssl.data.banks.writer import HEADER_BYTES, write_bank
 from fedssl.data.sharding import write_shards
 from fedssl.files import write_json
 from fedssl.grid.cell import Cell
-from fedssl.grid.paths import FEATURE_PROTOCOLS
+from fedssl.grid.paths import FEATURE_PROTOCOLS, RECORD, archive_record, folder_record, record_of
 from fedssl.grid.plan import Plan
 from fedssl.paper.claims.claims import write_claims
 from fedssl.paper.products.registry import get_product
@@ -35,7 +35,7 @@ class ResultsTree:
     def __init__(self, project: Project, *, model_bytes: int, samples: int) -> None:
         """Take the grid from a project; `samples` are what each task scores."""
         self._grid, self._tree = project.grid, project.tree
-        self._plan = Plan(self._grid, self._tree, layers=(), shipped=0, checkout=CHECKOUT)
+        self._plan = Plan(self._grid, self._tree, CHECKOUT)
         self._model_bytes, self._samples = model_bytes, samples
         self._random = np.random.default_rng(0)
 
@@ -71,7 +71,7 @@ class ResultsTree:
         for archive in map(Path, archives):
             archive.parent.mkdir(parents=True, exist_ok=True)
             archive.write_bytes(self._random.bytes(1000))
-            self._record("acquire", f"{archive}.provenance.json", [], [str(archive)])
+            self._record("acquire", archive_record(archive), [], [str(archive)])
         modality = entry["modality"]
         state = folder.parent / f"{dataset}.state"
         with open_journal(state / "v1", key=dataset, start=HEADER_BYTES) as journal:
@@ -87,7 +87,7 @@ class ResultsTree:
             )
         shutil.rmtree(state)
         outputs = sorted(map(str, folder.iterdir()))
-        self._record("bank", f"{folder}/provenance.json", archives, outputs, dataset=dataset)
+        self._record("bank", f"{folder}/{RECORD}", archives, outputs, dataset=dataset)
 
     def _members(self, modality: str, splits: list[str]) -> Iterator[Sample]:
         for split in splits:
@@ -112,7 +112,7 @@ class ResultsTree:
         rounds.write_text("round,client,modality,samples,steps,loss,seconds\n1,0,image,9,1,0.5,1\n")
         self._record(
             "pretrain" if cell.federated else "pretrain_centralised",
-            f"{model.parent}/provenance.json",
+            folder_record(model),
             inputs,
             [str(model), str(rounds)],
             settings=self._grid.settings(cell),
@@ -126,7 +126,7 @@ class ResultsTree:
             settings = {**self._grid.settings(cell)["sharding"], "clients": 4, "min_samples": 0}
             bank = self._tree.bank(dataset)
             write_shards(open_bank(Path(bank).parent), path, sharding=settings, seed=cell.seed)
-            record = path.replace(".json", ".provenance.json")
+            record = record_of(path)
             self._record("shards", record, [bank], [path], settings={**settings, "seed": cell.seed})
         return path
 
@@ -134,7 +134,7 @@ class ResultsTree:
         path = self._tree.normalisation(study, dataset)
         if not Path(path).exists():
             write_json(path, {"clips": 9, "mean": -8.5, "std": 6.25})
-            record = path.replace(".json", ".provenance.json")
+            record = record_of(path)
             self._record("normalisation", record, [self._tree.bank(dataset)], [path])
         return path
 
@@ -171,7 +171,7 @@ class ResultsTree:
         write_json(path, identity | value | {"protocol": protocol, "predictions": samples.name})
         inputs = [self._tree.bank(declared.dataset)]
         inputs += [] if "random-init" in path else [self._tree.model(cell)]
-        record = path.replace(".json", ".provenance.json")
+        record = record_of(path)
         self._record(
             "evaluate",
             record,
@@ -203,7 +203,7 @@ class ResultsTree:
         tables = [f"{results}/tables/{name}.csv" for name in self._grid.config["tables"]]
         path, claims = f"{results}/claims.csv", f"{config}/claims.yaml"
         write_claims(claims, published, tables=tables, path=path)
-        record = f"{results}/claims.provenance.json"
+        record = record_of(f"{results}/claims.csv")
         seeds = [table.replace(".csv", ".seeds.json") for table in tables]
         self._record("claims", record, [claims, *published, *tables, *seeds], [path])
 
@@ -242,5 +242,4 @@ def write_results_tree(
 
 
 def _axes(cell: Cell) -> dict[str, str]:
-    axes = ("study", "method", "arch", "aggregator", "split", "variant")
-    return {**{axis: getattr(cell, axis) for axis in axes}, "seed": str(cell.seed)}
+    return {axis: str(value) for axis, value in cell.all_axes.items()}

@@ -54,7 +54,7 @@ class ReportTree:
         self._grid = Grid(self.config, self.layers)
         self._tree = ResultPaths(self.config["results_dir"])
         shipped = len(SHIPPED)
-        self._plan = Plan(self._grid, self._tree, self.layers, shipped=shipped, checkout=ROOT)
+        self._plan = Plan(self._grid, self._tree, ROOT, self.layers, shipped=shipped)
         self._write_cells()
         for kind, name in products(self._plan):
             self._write_product(kind, name)

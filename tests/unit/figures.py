@@ -30,7 +30,7 @@ def shipped(*names: str, **changes: Any) -> tuple[Grid, list[Layer]]:
 def shipped_plan(*names: str, results: str = "results", **changes: Any) -> Plan:
     """Return the plan of the same grid."""
     grid, layers = shipped(*names, **changes)
-    return Plan(grid, ResultPaths(results), layers, shipped=len(SHIPPED), checkout=ROOT)
+    return Plan(grid, ResultPaths(results), ROOT, layers, shipped=len(SHIPPED))
 
 
 def outputs(folder: Path) -> dict[str, Path]:

@@ -1,10 +1,9 @@
 """The records and products of a small run that never happened, for tests."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from fedssl.files import digest, sha256
+from fedssl.files import digest, sha256, write_json
 
 HARDWARE = {"host": "node1", "cpu": "AMD EPYC", "cores": 2, "gpu": None}
 
@@ -37,8 +36,7 @@ def record(
         "peak_memory_mb": {"host": 100.0},
     }
     content |= facts
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content | {"digest": digest(content)}))
+    write_json(path, content | {"digest": digest(content)})
     return path
 
 

@@ -19,7 +19,7 @@ from fedssl.command.main import app
 from fedssl.command.reasons import causes, follows
 from fedssl.errors import UserError
 from fedssl.files import read_json
-from fedssl.grid.settings_diff import ABSENT, changes
+from fedssl.grid.settings_diff import ABSENT, settings_diff
 from fedssl.record.read import Record, results_folder
 from tests.unit.results import CELL, GRID, MODEL, sign
 
@@ -322,12 +322,12 @@ def test_explain_of_a_cell_has_its_jobs_wherever_they_write(folder, monkeypatch,
 
 def test_changes_are_found_at_any_depth():
     before, after = {"a": {"b": 1, "c": [2]}, "d": 0}, {"a": {"b": 1, "c": [3]}, "e": None}
-    assert list(changes(before, after)) == [
+    assert list(settings_diff(before, after)) == [
         ("a.c", [2], [3]),
         ("d", 0, ABSENT),
         ("e", ABSENT, None),
     ]
-    assert list(changes(after, after)) == []
+    assert list(settings_diff(after, after)) == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import torch
 
 from fedssl.errors import UserError
 from fedssl.files import read_json, sha256
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
 
 class Outputs(list[str]):
@@ -55,7 +55,7 @@ def snakemake(folder: Path, **resources: int) -> Any:
 def test_the_record_names_the_code_that_ran_whatever_becomes_of_it(edited, tmp_path) -> None:
     given, source = snakemake(tmp_path), tmp_path / "script.py"
     began = sha256(source)
-    with job(given):
+    with recorded_job(given):
         (tmp_path / "made").write_text("made")
         source.unlink() if edited is None else source.write_text(edited)
     record = read_json(given.output.provenance)
@@ -66,7 +66,7 @@ def test_the_record_names_the_code_that_ran_whatever_becomes_of_it(edited, tmp_p
 def test_files_found_on_the_way_are_inputs_and_earlier_attempts_count(tmp_path) -> None:
     given = snakemake(tmp_path)
     (tmp_path / "elsewhere").write_text("a recording")
-    with job(given, rate=3) as facts:
+    with recorded_job(given, rate=3) as facts:
         (tmp_path / "made").write_text("made")
         facts |= {
             "further_inputs": [f"{tmp_path}/elsewhere"],
@@ -82,7 +82,7 @@ def test_files_found_on_the_way_are_inputs_and_earlier_attempts_count(tmp_path) 
 
 def test_a_failure_is_in_the_log_even_after_the_work(tmp_path) -> None:
     given = snakemake(tmp_path)
-    with pytest.raises(FileNotFoundError), job(given):
+    with pytest.raises(FileNotFoundError), recorded_job(given):
         pass  # and nothing was made
     log = (tmp_path / "log").read_text()
     assert "rule make failed" in log and f"{tmp_path}/made" in log
@@ -91,7 +91,7 @@ def test_a_failure_is_in_the_log_even_after_the_work(tmp_path) -> None:
 
 def test_a_users_mistake_is_one_sentence(tmp_path) -> None:
     given = snakemake(tmp_path)
-    with pytest.raises(SystemExit, match=r"fedssl: k is 3; it must be 2\."), job(given):
+    with pytest.raises(SystemExit, match=r"fedssl: k is 3; it must be 2\."), recorded_job(given):
         raise UserError("k is 3; it must be 2.")
     _, *said = (tmp_path / "log").read_text().splitlines()
     assert len(said) == 1 and said[0].endswith(" ERROR k is 3; it must be 2.")
@@ -112,14 +112,14 @@ def fill_disk(how: str) -> None:
 @pytest.mark.parametrize("how", ["python", "numpy", "safetensors"])
 def test_a_full_disk_is_one_sentence_with_a_remedy(how: str, tmp_path: Path) -> None:
     refused = pytest.raises(SystemExit, match=r"^fedssl: .*make room there.* go on where they were")
-    with refused, job(snakemake(tmp_path)):
+    with refused, recorded_job(snakemake(tmp_path)):
         fill_disk(how)
     log = (tmp_path / "log").read_text()
     assert "cannot be written" in log and "Traceback" not in log
 
 
 def test_the_log_begins_with_what_runs_where(tmp_path: Path) -> None:
-    with job(snakemake(tmp_path)):
+    with recorded_job(snakemake(tmp_path)):
         (tmp_path / "made").write_text("made")
     (line,) = (tmp_path / "log").read_text().splitlines()
     assert f"make seed=0 on {platform.node()}, " in line and line.endswith(", 1 thread")
@@ -128,7 +128,7 @@ def test_the_log_begins_with_what_runs_where(tmp_path: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a GPU here")
 @pytest.mark.parametrize(("gpus", "warned"), [(0, False), (1, True)])
 def test_a_gpu_that_torch_does_not_see_is_a_warning(gpus, warned, tmp_path) -> None:
-    with job(snakemake(tmp_path, gpu=gpus)):
+    with recorded_job(snakemake(tmp_path, gpu=gpus)):
         (tmp_path / "made").write_text("made")
     log = (tmp_path / "log").read_text()
     assert ", CPU, 1 thread" in log

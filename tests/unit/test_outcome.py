@@ -9,14 +9,14 @@ import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from fedssl.grid.paths import ResultPaths
-from fedssl.record.outcome import (
+from fedssl.record.failures import (
     Failure,
     FailureCollector,
     repeatable,
     report_failures,
     retry_command,
-    write_cells,
 )
+from fedssl.record.status import write_cells
 from tests.unit.figures import shipped
 
 TIME = "2026-11-21 15:09:00,123"

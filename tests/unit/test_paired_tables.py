@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 from fedssl.errors import UserError
-from fedssl.evaluation.plan_pairs import PairedRules
+from fedssl.evaluation import plan_pairs
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import Layer, merge
 from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
 from fedssl.grid.paths import ResultPaths
+from fedssl.grid.plan import Plan
 from fedssl.paper.products.table import metric_files, table_spec
 from fedssl.paper.published import read_published
 from fedssl.paper.tables import COLUMNS, build_table, write_table
@@ -83,6 +84,10 @@ def test_two_specialists_are_declared_only_where_both_are() -> None:
     assert declared == {"FVSSL ViT", "FSSUAVL ViT", "random init ViT"}
 
 
+def planned(grid: Grid) -> Plan:
+    return Plan(grid, ResultPaths("r"), ROOT)
+
+
 def job(split: str, **changes: str) -> SimpleNamespace:
     """Return the wildcards of a job on MNIST and FSDD."""
     axes = {"study": "fssuavl", "method": "simclr", "arch": "vit", "aggregator": "fedavg"}
@@ -91,7 +96,7 @@ def job(split: str, **changes: str) -> SimpleNamespace:
 
 
 def test_a_job_has_the_image_specialist_see_and_the_audio_specialist_hear() -> None:
-    rules = PairedRules(shipped(), ResultPaths("r"), ROOT / "workflow/scripts")
+    plan = planned(shipped())
     models = {
         split: f"r/pretrain/fssuavl/simclr/vit/fedavg/{split}/base/seed0/model.safetensors"
         for split in (IMAGE, AUDIO, BOTH)
@@ -99,31 +104,34 @@ def test_a_job_has_the_image_specialist_see_and_the_audio_specialist_hear() -> N
     banks = {"image_bank": "r/banks/mnist/bank.json", "audio_bank": "r/banks/fsdd/bank.json"}
     heard = {"normalisation": "r/normalisation/fssuavl/vggsound.json"}
     two = {"image_model": models[IMAGE], "audio_model": models[AUDIO]}
-    assert rules.inputs(job(f"{IMAGE}+{AUDIO}")) == two | banks | heard
-    assert rules.inputs(job(IMAGE)) == {"model": models[IMAGE]} | banks
-    assert rules.inputs(job(AUDIO)) == {"model": models[AUDIO]} | banks | heard
-    assert rules.inputs(job(BOTH)) == {"model": models[BOTH]} | banks | heard
-    assert rules.random_init_inputs(job(BOTH)) == banks | heard
+    assert plan_pairs.pair_inputs(plan, job(f"{IMAGE}+{AUDIO}")) == two | banks | heard
+    assert plan_pairs.pair_inputs(plan, job(IMAGE)) == {"model": models[IMAGE]} | banks
+    assert plan_pairs.pair_inputs(plan, job(AUDIO)) == {"model": models[AUDIO]} | banks | heard
+    assert plan_pairs.pair_inputs(plan, job(BOTH)) == {"model": models[BOTH]} | banks | heard
+    assert plan_pairs.random_init_pair_inputs(plan, job(BOTH)) == banks | heard
 
 
 def test_a_jobs_settings_say_what_its_encoder_knows_and_how_pairs_are_found() -> None:
-    rules = PairedRules(shipped(), ResultPaths("r"), ROOT / "workflow/scripts")
-    found = {s: rules.settings(job(s)) for s in (IMAGE, AUDIO, BOTH, f"{IMAGE}+{AUDIO}")}
+    plan = planned(shipped())
+    found = {
+        s: plan_pairs.pair_settings(plan, job(s)) for s in (IMAGE, AUDIO, BOTH, f"{IMAGE}+{AUDIO}")
+    }
     known = [settings["modalities"] for settings in found.values()]
     assert known == [["image"], ["audio"], ["image", "audio"], ["image", "audio"]]
-    assert rules.random_init_settings(job(BOTH, seed="2"))["seed"] == 2
-    by = {task: rules.settings(job(BOTH, task=task))["by"] for task in ("advance", "mnist-fsdd")}
+    assert plan_pairs.random_init_pair_settings(plan, job(BOTH, seed="2"))["seed"] == 2
+    by = {
+        task: plan_pairs.pair_settings(plan, job(BOTH, task=task))["by"]
+        for task in ("advance", "mnist-fsdd")
+    }
     assert by == {"advance": "name", "mnist-fsdd": "label"}
     assert found[BOTH]["encoder"]["arch"] == "vit" and found[BOTH]["split"] == "test"
 
 
 def test_a_specialist_is_shown_both_where_the_configuration_says_so() -> None:
-    rules = PairedRules(
-        shipped(evaluation={"specialists_see": "both"}), ResultPaths("r"), ROOT / "workflow/scripts"
-    )
+    plan = planned(shipped(evaluation={"specialists_see": "both"}))
     for split in (IMAGE, AUDIO):
-        assert rules.settings(job(split))["modalities"] == ["image", "audio"]
-        assert "normalisation" in rules.inputs(job(split))
+        assert plan_pairs.pair_settings(plan, job(split))["modalities"] == ["image", "audio"]
+        assert "normalisation" in plan_pairs.pair_inputs(plan, job(split))
 
 
 def test_a_variant_of_other_views_has_a_random_encoder_of_its_own() -> None:
@@ -132,8 +140,10 @@ def test_a_variant_of_other_views_has_a_random_encoder_of_its_own() -> None:
     grid = shipped(studies={"fssuavl": {"cells": [cells | {"variant": variants}]}})
     names = {cell.variant: grid.initial_variant(cell) for cell in grid.select(study="fssuavl")}
     assert names == {variants[0]: "base", variants[1]: "base", variants[2]: variants[2]}
-    rules = PairedRules(grid, ResultPaths("r"), ROOT / "workflow/scripts")
-    settings = rules.random_init_settings(job("", arch="resnet18", variant=variants[2]))
+    plan = planned(grid)
+    settings = plan_pairs.random_init_pair_settings(
+        plan, job("", arch="resnet18", variant=variants[2])
+    )
     assert settings["audio"]["normalisation"] == "sample"
 
 

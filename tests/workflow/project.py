@@ -11,8 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fedssl.grid.cell import AXES
+
 ROOT = Path(__file__).parents[2]
 CONFIG = ("--configfile", "config/demo.yaml", "tests/workflow/grid.yaml")
+_PRETRAINED = re.compile(r"^rule pretrain\w*:\n(?:    .*\n)*?    wildcards: (.*)$", re.MULTILINE)
 _REASONED = re.compile(r"^(\w+)\s+(\d+)$", re.MULTILINE)
 
 
@@ -71,16 +74,16 @@ class Project:
             return {}
         table = printed[printed.index("Job stats:") :].split("\n\n")[0]
         jobs = {rule: int(count) for rule, count in _REASONED.findall(table)}
-        return {rule: count for rule, count in jobs.items() if rule not in ("all", "total")}
+        return {
+            rule: count for rule, count in jobs.items() if rule not in ("all", "default", "total")
+        }
 
     def planned_outputs(self, *arguments: str, config: tuple[str, ...] = CONFIG) -> set[str]:
-        """Return the models that a dry run would train again."""
-        printed = self.run("--dry-run", "--printshellcmds", *arguments, config=config)
-        return {
-            match[1]
-            for match in re.finditer(r"Reason:.*?\n|pretraining (\S+ \S+ \S+ \S+ \S+)", printed)
-            if match[1]
-        }
+        """Return the models that a dry run would train again, by their axes but study and seed."""
+        printed = self.run("--dry-run", *arguments, config=config)
+        wildcards = (match[1].split(", ") for match in _PRETRAINED.finditer(printed))
+        cells = (dict(part.split("=", 1) for part in parts) for parts in wildcards)
+        return {" ".join(cell[axis] for axis in AXES) for cell in cells}
 
     def edit(self, name: str, change: Callable[[str], str]) -> None:
         """Change a file's text; `restore` puts it back."""

@@ -38,7 +38,7 @@ def test_an_edited_script_reruns_its_rule(edited: Project) -> None:
 
 
 def test_an_edited_template_rewrites_the_page_alone(edited: Project) -> None:
-    edited.edit("src/fedssl/reporting/page/templates/page.css", "{}\n/* */\n".format)
+    edited.edit("src/fedssl/paper/page/templates/page.css", "{}\n/* */\n".format)
     assert edited.planned() == {"report_page": 1}
 
 

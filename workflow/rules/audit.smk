@@ -7,7 +7,7 @@ rule audit:
         "<results>/claims.csv",
     output:
         audit="<results>/audit.json",
-        provenance="<results>/audit.provenance.json",
+        provenance=record_of("<results>/audit.json"),
     log:
         "<logs>/audit.log",
     conda:
@@ -28,7 +28,7 @@ rule crate:
     output:
         metadata="<results>/ro-crate-metadata.json",
         code=directory("<results>/code"),
-        provenance="<results>/crate.provenance.json",
+        provenance=record_of("<results>/crate.json"),
     log:
         "<logs>/crate.log",
     conda:

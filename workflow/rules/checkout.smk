@@ -5,7 +5,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-BASE = Path(workflow.basedir)
+# Not workflow.basedir, which is the folder of the Snakefile that was named on the command line.
+BASE = Path(str(workflow.current_basedir)).parents[1]
 SHIPPED = [
     BASE / "config" / name
     for name in ("config.yaml", "experiments.yaml", "datasets.yaml")

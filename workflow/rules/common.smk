@@ -2,27 +2,23 @@
 
 from functools import partial
 
-from snakemake.logging import logger
-
 from fedssl.grid.configuration import merge, merged, read_layers, validate, with_places
 from fedssl.data.own.entries import with_own_datasets
 from fedssl.record.environment import prepare_jobs
 from fedssl.errors import UserError
+from fedssl.grid.cell import Cell
 from fedssl.grid.cells import Grid
-from fedssl.record.outcome import (
-    FailureCollector,
-    repeatable,
-    report_failures,
-    write_cells,
+from fedssl.record.failures import FailureCollector, repeatable, report_failures
+from fedssl.grid.paths import RECORD, ResultPaths, folder_record, from_here, record_of
+from fedssl.grid.plan import Plan
+from fedssl.grid.snakemake_api import (
+    all_products,
+    command_line_targets,
+    given_configuration,
+    logger,
 )
 from fedssl.crate.plan import crate_spec, workflow_files
-from fedssl.grid.paths import ResultPaths, from_here
-from fedssl.data.plan import DataRules
-from fedssl.evaluation.plan import EvaluateRules
-from fedssl.record.stale import Memory
-from fedssl.evaluation.plan_pairs import PairedRules
-from fedssl.federation.plan import PretrainRules
-from fedssl.grid.plan import Plan
+from fedssl.data.plan import archive_files
 from fedssl.paper import map_panels
 from fedssl.paper.page.plan import page_inputs, page_spec
 from fedssl.paper.plan import (
@@ -38,24 +34,24 @@ from fedssl.paper.plan import (
     tables,
     target_files,
 )
-from fedssl.paper.products.registry import KINDS, module_name
+from fedssl.paper.products.registry import KINDS as PRODUCT_KINDS, module_name
 from fedssl.paper.seeds import seeds_of
+from fedssl.record.stale import StaleResults
 from fedssl.record.sources import source_digests
-from fedssl.grid.targets import (
-    check_products,
-    check_targets,
-    command_line_targets,
-    one_of,
-)
+from fedssl.record.status import write_cells
+from fedssl.grid.targets import check_products, check_targets, one_of
 
 SCRIPTS = BASE / "workflow" / "scripts"
 # A checkout that moves keeps the names of its files, and so its results and their seal.
 FILES = from_here(BASE)
-LAYERS = read_layers(
-    [*SHIPPED, *workflow.config_settings.configfiles], workflow.config_settings.config
-)
-CELL = "{study}/{method}/{arch}/{aggregator}/{split}/{variant}/seed{seed}"
-RANDOM_INIT = "{study}/random-init/{arch}/{variant}/seed{seed}"
+configfiles, settings = given_configuration(workflow)
+LAYERS = read_layers([*SHIPPED, *configfiles], settings)
+
+# Patterns of the results tree: what a rule writes of any cell, and where.
+OUT = ResultPaths("<results>")
+ANY_CELL = Cell.pattern()
+CELL = ANY_CELL.path
+RANDOM_INIT = ANY_CELL.random_init_path
 
 try:
     # Snakemake leaves what --config holds as text.
@@ -66,27 +62,23 @@ try:
     ordered = merge(merged(LAYERS), config)
     GRID = Grid(with_own_datasets(ordered, LAYERS), LAYERS)
     TREE = ResultPaths(config["results_dir"])
-    MEMORY = Memory(workflow, config["results_dir"])
-    DATA = DataRules(GRID, SCRIPTS)
-    PRETRAIN = PretrainRules(GRID, TREE, SCRIPTS)
-    EVALUATE = EvaluateRules(GRID, TREE, SCRIPTS)
-    PAIRED = PairedRules(GRID, TREE, SCRIPTS)
-    PLAN = Plan(GRID, TREE, LAYERS, shipped=len(SHIPPED), checkout=FILES)
+    PLAN = Plan(GRID, TREE, FILES, LAYERS, shipped=len(SHIPPED))
+    ARCHIVES = archive_files(PLAN)
     check_figures(PLAN)
     TARGETS = command_line_targets(sys.argv)
     check_targets(TARGETS, GRID, TREE, named=named_targets(PLAN))
 except UserError as error:
     raise WorkflowError(str(error))
 
-
-def ask(function):
-    """Return a planning function as Snakemake calls it: with a job's wildcards alone."""
-    return partial(function, PLAN)
-
-
+STALE = StaleResults(workflow, config["results_dir"])
 prepare_jobs(BASE / "src", mirror=config["mirror"], pins=config["pins"])
 FAILURES = FailureCollector()
 logger.addHandler(FAILURES)
+
+
+def planned(function, **given):
+    """Return a planning function of the package as one of wildcards alone."""
+    return partial(function, PLAN, **given)
 
 
 wildcard_constraints:

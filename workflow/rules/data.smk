@@ -1,5 +1,26 @@
 """Archives to memory-mapped banks."""
 
+from fedssl.data.plan import (
+    archive_content,
+    archive_key,
+    archived_datasets,
+    audio_settings,
+    bank_contents,
+    bank_inputs,
+    bank_sources,
+    bank_state,
+    dataset_counts,
+    datasets_of,
+    download_settings,
+    recorded_audio,
+)
+from fedssl.grid.paths import archive_record
+
+ARCHIVE = "<data>/archives/{dataset}/{file}"
+CLIPS = "<data>/archives/{dataset}/clips.txt"
+BANK = OUT.bank("{dataset}")
+STATISTICS = OUT.normalisation("{study}", "{dataset}")
+
 
 # Where Snakemake itself runs: compute nodes often have no internet.
 localrules:
@@ -12,22 +33,20 @@ ruleorder: download > acquire
 
 rule acquire:
     output:
-        archive=update("<data>/archives/{dataset}/{file}"),
-        provenance="<data>/archives/{dataset}/{file}.provenance.json",
+        archive=update(ARCHIVE),
+        provenance=archive_record(ARCHIVE),
     log:
         "<logs>/acquire/{dataset}/{file}.log",
     wildcard_constraints:
-        dataset=one_of(DATA.made_up(synthetic=False)),
-        file=one_of(DATA.files),
+        dataset=one_of(archived_datasets(PLAN, synthetic=False)),
+        file=one_of(ARCHIVES),
     retries: 2
     conda:
         "../../envs/fedssl.yaml"
     params:
-        content=DATA.content,
+        content=planned(archive_content),
         # Names only: an edit of the code does not fetch a verified archive again.
         sources=["acquire.py", "fedssl.data.fetch.acquire"],
-    message:
-        "fetching {wildcards.file} of {wildcards.dataset}"
     script:
         "../scripts/acquire.py"
 
@@ -36,110 +55,94 @@ rule download:
     input:
         annotations="<data>/archives/{dataset}/vggsound.csv",
     output:
-        listing="<data>/archives/{dataset}/clips.txt",
+        listing=CLIPS,
         manifest="<data>/archives/{dataset}/clips.csv",
-        provenance="<data>/archives/{dataset}/clips.txt.provenance.json",
+        provenance=archive_record(CLIPS),
     log:
         "<logs>/download/{dataset}.log",
     wildcard_constraints:
-        dataset=one_of(DATA.downloaded),
+        dataset=one_of(config["downloads"]["datasets"]),
     conda:
         "../../envs/fedssl.yaml"
     params:
-        settings=DATA.download_settings,
+        settings=planned(download_settings),
         # Names only: an edit of the code does not ask again for what was had.
         sources=["download.py", "fedssl.data.fetch.clip_download"],
-    message:
-        "fetching the clips of {wildcards.dataset}, one by one"
     script:
         "../scripts/download.py"
 
 
 rule synthesise:
     output:
-        archive="<data>/archives/{dataset}/{file}",
-        provenance="<data>/archives/{dataset}/{file}.provenance.json",
+        archive=ARCHIVE,
+        provenance=archive_record(ARCHIVE),
     log:
         "<logs>/synthesise/{dataset}/{file}.log",
     wildcard_constraints:
-        dataset=one_of(DATA.made_up(synthetic=True)),
-        file=one_of(DATA.files),
+        dataset=one_of(archived_datasets(PLAN, synthetic=True)),
+        file=one_of(ARCHIVES),
     conda:
         "../../envs/fedssl.yaml"
     params:
-        key=DATA.key,
-        contents=DATA.plan,
+        key=planned(archive_key),
+        contents=planned(dataset_counts),
         sources=source_digests(SCRIPTS / "synthesise.py"),
-    message:
-        "making up {wildcards.file} of {wildcards.dataset}"
     script:
         "../scripts/synthesise.py"
 
 
 rule bank_images:
     input:
-        unpack(
-            MEMORY.inputs(
-                DATA.archives,
-                DATA.contents,
-                record="<results>/banks/{dataset}/provenance.json",
-            )
-        ),
+        STALE.rerun(planned(bank_contents), record=folder_record(BANK)),
+        unpack(planned(bank_inputs)),
     output:
-        bank="<results>/banks/{dataset}/bank.json",
-        images="<results>/banks/{dataset}/images.npy",
-        labels="<results>/banks/{dataset}/labels.npy",
-        index="<results>/banks/{dataset}/index.parquet",
-        provenance="<results>/banks/{dataset}/provenance.json",
+        bank=BANK,
+        images=OUT.bank_file("{dataset}", "images.npy"),
+        labels=OUT.bank_file("{dataset}", "labels.npy"),
+        index=OUT.bank_file("{dataset}", "index.parquet"),
+        provenance=folder_record(BANK),
     log:
         "<logs>/bank/{dataset}.log",
     benchmark:
         "<benchmarks>/bank/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(DATA.names(modality="image")),
+        dataset=one_of(datasets_of(PLAN, modality="image")),
     conda:
         "../../envs/fedssl.yaml"
-    threads: DATA.threads
+    threads: config["banks"]["threads"]
     params:
-        contents=DATA.contents,
-        sources=DATA.bank_sources,
-        state=DATA.bank_state,
-    message:
-        "reading {wildcards.dataset} into a bank"
+        contents=planned(bank_contents),
+        sources=planned(bank_sources),
+        state=planned(bank_state),
     script:
         "../scripts/bank.py"
 
 
 use rule bank_images as bank_waveforms with:
     output:
-        bank="<results>/banks/{dataset}/bank.json",
-        waveforms="<results>/banks/{dataset}/waveforms.npy",
-        offsets="<results>/banks/{dataset}/offsets.npy",
-        labels="<results>/banks/{dataset}/labels.npy",
-        index="<results>/banks/{dataset}/index.parquet",
-        provenance="<results>/banks/{dataset}/provenance.json",
+        bank=BANK,
+        waveforms=OUT.bank_file("{dataset}", "waveforms.npy"),
+        offsets=OUT.bank_file("{dataset}", "offsets.npy"),
+        labels=OUT.bank_file("{dataset}", "labels.npy"),
+        index=OUT.bank_file("{dataset}", "index.parquet"),
+        provenance=folder_record(BANK),
     wildcard_constraints:
-        dataset=one_of(DATA.names(modality="audio")),
+        dataset=one_of(datasets_of(PLAN, modality="audio")),
 
 
 rule normalisation:
     input:
-        bank=MEMORY.inputs(
-            PRETRAIN.bank,
-            DATA.recorded_audio,
-            record="<results>/normalisation/{study}/{dataset}.provenance.json",
-        ),
+        STALE.rerun(planned(recorded_audio), record=record_of(STATISTICS)),
+        bank=BANK,
     output:
-        statistics="<results>/normalisation/{study}/{dataset}.json",
-        provenance="<results>/normalisation/{study}/{dataset}.provenance.json",
+        statistics=STATISTICS,
+        provenance=record_of(STATISTICS),
     log:
         "<logs>/normalisation/{study}/{dataset}.log",
     conda:
         "../../envs/fedssl.yaml"
     params:
-        settings=DATA.audio,
+        settings=planned(audio_settings),
         sources=source_digests(SCRIPTS / "normalisation.py"),
-    message:
-        "measuring the log-mel mean and deviation of {wildcards.dataset}"
     script:
         "../scripts/normalisation.py"

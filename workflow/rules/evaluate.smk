@@ -1,140 +1,112 @@
 """Downstream evaluation: one job a checkpoint and task, features computed once."""
 
-SCORES = f"<results>/evaluate/{CELL}/{{task}}"
-RANDOM_SCORES = f"<results>/evaluate/{RANDOM_INIT}/{{task}}"
+from fedssl.evaluation.plan import (
+    encoder_sources,
+    fine_tune_settings,
+    random_init_settings,
+    round_settings,
+    score_inputs,
+    score_settings,
+)
+from fedssl.grid.paths import FEATURE_PROTOCOLS
+
+SCORES = OUT.scores(ANY_CELL, "{task}")
+RANDOM_SCORES = OUT.random_init_scores(ANY_CELL, "{task}")
+ROUND_SCORES = OUT.round_scores(ANY_CELL, "{task}")
+FINE_TUNED = OUT.metric(ANY_CELL, "{task}", "fine-tune")
+
+
+def scored(folder, protocols, *, suffix):
+    """Return a file per protocol: metrics end in .json, what each sample got in .parquet."""
+    return [f"{folder}/{protocol}{suffix}" for protocol in protocols]
 
 
 rule evaluate:
     input:
-        unpack(
-            MEMORY.inputs(
-                EVALUATE.inputs, EVALUATE.settings, record=f"{SCORES}/provenance.json"
-            )
-        ),
-        model=f"<results>/pretrain/{CELL}/model.safetensors",
+        STALE.rerun(planned(score_settings), record=f"{SCORES}/{RECORD}"),
+        unpack(planned(score_inputs)),
+        model=OUT.model(ANY_CELL),
     output:
-        metrics=expand(
-            f"{SCORES}/{{protocol}}.json",
-            protocol=EVALUATE.protocols,
-            allow_missing=True,
-        ),
-        samples=expand(
-            f"{SCORES}/{{protocol}}.parquet",
-            protocol=EVALUATE.protocols,
-            allow_missing=True,
-        ),
-        provenance=f"{SCORES}/provenance.json",
+        metrics=scored(SCORES, FEATURE_PROTOCOLS, suffix=".json"),
+        samples=scored(SCORES, FEATURE_PROTOCOLS, suffix=".parquet"),
+        provenance=f"{SCORES}/{RECORD}",
     log:
         f"<logs>/evaluate/{CELL}/{{task}}.log",
     benchmark:
         f"<benchmarks>/evaluate/{CELL}/{{task}}.tsv"
     conda:
         "../../envs/fedssl.yaml"
-    threads: EVALUATE.threads
+    threads: config["evaluation"]["threads"]
     params:
-        settings=EVALUATE.settings,
-        sources=EVALUATE.sources,
-    message:
-        "scoring {wildcards.method} {wildcards.arch} {wildcards.aggregator} "
-        "{wildcards.split} {wildcards.variant} seed {wildcards.seed} on {wildcards.task}"
+        settings=planned(score_settings),
+        sources=planned(encoder_sources, script="evaluate.py"),
     script:
         "../scripts/evaluate.py"
 
 
 use rule evaluate as evaluate_random_init with:
     input:
-        unpack(
-            MEMORY.inputs(
-                EVALUATE.inputs,
-                EVALUATE.random_init_settings,
-                record=f"{RANDOM_SCORES}/provenance.json",
-            )
-        ),
+        STALE.rerun(planned(random_init_settings), record=f"{RANDOM_SCORES}/{RECORD}"),
+        unpack(planned(score_inputs)),
     output:
-        metrics=expand(
-            f"{RANDOM_SCORES}/{{protocol}}.json",
-            protocol=EVALUATE.protocols,
-            allow_missing=True,
-        ),
-        samples=expand(
-            f"{RANDOM_SCORES}/{{protocol}}.parquet",
-            protocol=EVALUATE.protocols,
-            allow_missing=True,
-        ),
-        provenance=f"{RANDOM_SCORES}/provenance.json",
+        metrics=scored(RANDOM_SCORES, FEATURE_PROTOCOLS, suffix=".json"),
+        samples=scored(RANDOM_SCORES, FEATURE_PROTOCOLS, suffix=".parquet"),
+        provenance=f"{RANDOM_SCORES}/{RECORD}",
     log:
         f"<logs>/evaluate/{RANDOM_INIT}/{{task}}.log",
     benchmark:
         f"<benchmarks>/evaluate/{RANDOM_INIT}/{{task}}.tsv"
     params:
-        settings=EVALUATE.random_init_settings,
-        sources=EVALUATE.sources,
-    message:
-        "scoring the random {wildcards.arch} of seed {wildcards.seed} on {wildcards.task}"
+        settings=planned(random_init_settings),
+        sources=planned(encoder_sources, script="evaluate.py"),
 
 
 rule score_rounds:
     input:
-        unpack(
-            MEMORY.inputs(
-                EVALUATE.inputs,
-                EVALUATE.round_settings,
-                record=f"{SCORES}/rounds.provenance.json",
-            )
-        ),
-        milestones=f"<results>/pretrain/{CELL}/milestones",
+        STALE.rerun(planned(round_settings), record=record_of(ROUND_SCORES)),
+        unpack(planned(score_inputs)),
+        milestones=OUT.milestones(ANY_CELL),
     output:
-        scores=f"{SCORES}/rounds.csv",
+        scores=ROUND_SCORES,
         samples=f"{SCORES}/rounds.parquet",
         best_round=f"{SCORES}/best-round.json",
         best_round_samples=f"{SCORES}/best-round.parquet",
         held_out_round=f"{SCORES}/held-out-round.json",
         held_out_round_samples=f"{SCORES}/held-out-round.parquet",
-        best=f"<results>/pretrain/{CELL}/best/{{task}}.safetensors",
-        provenance=f"{SCORES}/rounds.provenance.json",
+        best=OUT.best(ANY_CELL, "{task}"),
+        provenance=record_of(ROUND_SCORES),
     log:
         f"<logs>/score_rounds/{CELL}/{{task}}.log",
     benchmark:
         f"<benchmarks>/score_rounds/{CELL}/{{task}}.tsv"
     conda:
         "../../envs/fedssl.yaml"
-    threads: EVALUATE.threads
+    threads: config["evaluation"]["threads"]
     params:
-        settings=EVALUATE.round_settings,
-        sources=EVALUATE.round_sources,
-    message:
-        "scoring the rounds of {wildcards.method} {wildcards.arch} {wildcards.aggregator} "
-        "{wildcards.split} {wildcards.variant} seed {wildcards.seed} on {wildcards.task}"
+        settings=planned(round_settings),
+        sources=planned(encoder_sources, script="score_rounds.py"),
     script:
         "../scripts/score_rounds.py"
 
 
 rule fine_tune:
     input:
-        unpack(
-            MEMORY.inputs(
-                EVALUATE.inputs,
-                EVALUATE.fine_tune_settings,
-                record=f"{SCORES}/fine-tune.provenance.json",
-            )
-        ),
-        model=f"<results>/pretrain/{CELL}/model.safetensors",
+        STALE.rerun(planned(fine_tune_settings), record=record_of(FINE_TUNED)),
+        unpack(planned(score_inputs)),
+        model=OUT.model(ANY_CELL),
     output:
-        metric=f"{SCORES}/fine-tune.json",
+        metric=FINE_TUNED,
         samples=f"{SCORES}/fine-tune.parquet",
-        provenance=f"{SCORES}/fine-tune.provenance.json",
+        provenance=record_of(FINE_TUNED),
     log:
         f"<logs>/fine_tune/{CELL}/{{task}}.log",
     benchmark:
         f"<benchmarks>/fine_tune/{CELL}/{{task}}.tsv"
     conda:
         "../../envs/fedssl.yaml"
-    threads: EVALUATE.threads
+    threads: config["evaluation"]["threads"]
     params:
-        settings=EVALUATE.fine_tune_settings,
-        sources=EVALUATE.fine_tune_sources,
-    message:
-        "fine-tuning {wildcards.method} {wildcards.arch} {wildcards.aggregator} "
-        "{wildcards.split} {wildcards.variant} seed {wildcards.seed} on {wildcards.task}"
+        settings=planned(fine_tune_settings),
+        sources=planned(encoder_sources, script="fine_tune.py"),
     script:
         "../scripts/fine_tune.py"

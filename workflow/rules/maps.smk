@@ -5,17 +5,12 @@ MAP = f"<results>/maps/{CELL}/{{checkpoint}}"
 
 rule embedding_map:
     input:
-        unpack(
-            MEMORY.inputs(
-                ask(map_panels.map_inputs),
-                ask(map_panels.map_settings),
-                record=f"{MAP}.provenance.json",
-            )
-        ),
+        STALE.rerun(planned(map_panels.map_settings), record=record_of(f"{MAP}.json")),
+        unpack(planned(map_panels.map_inputs)),
     output:
         points=f"{MAP}.parquet",
         summary=f"{MAP}.json",
-        provenance=f"{MAP}.provenance.json",
+        provenance=record_of(f"{MAP}.json"),
     log:
         f"<logs>/embedding_map/{CELL}/{{checkpoint}}.log",
     benchmark:
@@ -26,8 +21,8 @@ rule embedding_map:
         "../../envs/fedssl.yaml"
     threads: config["evaluation"]["threads"]
     params:
-        checkpoint=ask(map_panels.map_checkpoint),
-        settings=ask(map_panels.map_settings),
-        sources=ask(map_panels.map_sources),
+        checkpoint=planned(map_panels.map_checkpoint),
+        settings=planned(map_panels.map_settings),
+        sources=planned(map_panels.map_sources),
     script:
         "../scripts/embedding_map.py"

@@ -3,132 +3,91 @@
 A score that an encoder cannot have is no output of its rule: an image specialist hears nothing.
 """
 
-PAIR_SCORES = f"<results>/evaluate/{CELL}/{{task}}"
-RANDOM_PAIR_SCORES = f"<results>/evaluate/{RANDOM_INIT}/{{task}}"
+from fedssl.evaluation.plan_pairs import (
+    pair_inputs,
+    pair_settings,
+    random_init_pair_inputs,
+    random_init_pair_settings,
+)
+from fedssl.grid.paired_protocols import KINDS, splits_of_kind
+
+
+def splits_of(kind):
+    """Return the pattern of the splits that are scored alike."""
+    return one_of(splits_of_kind(kind, GRID.values("split")))
 
 
 rule paired:
     input:
-        unpack(
-            MEMORY.inputs(
-                PAIRED.inputs, PAIRED.settings, record=f"{PAIR_SCORES}/provenance.json"
-            )
-        ),
+        STALE.rerun(planned(pair_settings), record=f"{SCORES}/{RECORD}"),
+        unpack(planned(pair_inputs)),
     output:
-        metrics=expand(
-            f"{PAIR_SCORES}/{{protocol}}.json",
-            protocol=PAIRED.protocols["both"],
-            allow_missing=True,
-        ),
-        samples=expand(
-            f"{PAIR_SCORES}/{{protocol}}.parquet",
-            protocol=PAIRED.protocols["both"],
-            allow_missing=True,
-        ),
-        provenance=f"{PAIR_SCORES}/provenance.json",
+        metrics=scored(SCORES, KINDS["both"], suffix=".json"),
+        samples=scored(SCORES, KINDS["both"], suffix=".parquet"),
+        provenance=f"{SCORES}/{RECORD}",
     log:
         f"<logs>/paired/{CELL}/{{task}}.log",
     benchmark:
         f"<benchmarks>/paired/{CELL}/{{task}}.tsv"
     wildcard_constraints:
-        task=one_of(PAIRED.names),
-        split=one_of(PAIRED.splits("both")),
+        task=one_of(GRID.pair_names()),
+        split=splits_of("both"),
     conda:
         "../../envs/fedssl.yaml"
-    threads: PAIRED.threads
+    threads: config["evaluation"]["threads"]
     params:
-        settings=PAIRED.settings,
-        sources=PAIRED.sources,
-    message:
-        "scoring {wildcards.method} {wildcards.arch} {wildcards.aggregator} "
-        "{wildcards.split} {wildcards.variant} seed {wildcards.seed} on {wildcards.task}"
+        settings=planned(pair_settings),
+        sources=planned(encoder_sources, script="paired.py"),
     script:
         "../scripts/paired.py"
 
 
 use rule paired as paired_image with:
     output:
-        metrics=expand(
-            f"{PAIR_SCORES}/{{protocol}}.json",
-            protocol=PAIRED.protocols["image"],
-            allow_missing=True,
-        ),
-        samples=expand(
-            f"{PAIR_SCORES}/{{protocol}}.parquet",
-            protocol=PAIRED.protocols["image"],
-            allow_missing=True,
-        ),
-        provenance=f"{PAIR_SCORES}/provenance.json",
+        metrics=scored(SCORES, KINDS["image"], suffix=".json"),
+        samples=scored(SCORES, KINDS["image"], suffix=".parquet"),
+        provenance=f"{SCORES}/{RECORD}",
     wildcard_constraints:
-        task=one_of(PAIRED.names),
-        split=one_of(PAIRED.splits("image")),
+        task=one_of(GRID.pair_names()),
+        split=splits_of("image"),
 
 
 use rule paired as paired_audio with:
     output:
-        metrics=expand(
-            f"{PAIR_SCORES}/{{protocol}}.json",
-            protocol=PAIRED.protocols["audio"],
-            allow_missing=True,
-        ),
-        samples=expand(
-            f"{PAIR_SCORES}/{{protocol}}.parquet",
-            protocol=PAIRED.protocols["audio"],
-            allow_missing=True,
-        ),
-        provenance=f"{PAIR_SCORES}/provenance.json",
+        metrics=scored(SCORES, KINDS["audio"], suffix=".json"),
+        samples=scored(SCORES, KINDS["audio"], suffix=".parquet"),
+        provenance=f"{SCORES}/{RECORD}",
     wildcard_constraints:
-        task=one_of(PAIRED.names),
-        split=one_of(PAIRED.splits("audio")),
+        task=one_of(GRID.pair_names()),
+        split=splits_of("audio"),
 
 
 use rule paired as paired_specialists with:
     output:
-        metrics=expand(
-            f"{PAIR_SCORES}/{{protocol}}.json",
-            protocol=PAIRED.protocols["specialists"],
-            allow_missing=True,
-        ),
-        samples=expand(
-            f"{PAIR_SCORES}/{{protocol}}.parquet",
-            protocol=PAIRED.protocols["specialists"],
-            allow_missing=True,
-        ),
-        provenance=f"{PAIR_SCORES}/provenance.json",
+        metrics=scored(SCORES, KINDS["specialists"], suffix=".json"),
+        samples=scored(SCORES, KINDS["specialists"], suffix=".parquet"),
+        provenance=f"{SCORES}/{RECORD}",
     wildcard_constraints:
-        task=one_of(PAIRED.names),
-        split=one_of(PAIRED.splits("specialists")),
+        task=one_of(GRID.pair_names()),
+        split=splits_of("specialists"),
 
 
 use rule paired as paired_random_init with:
     input:
-        unpack(
-            MEMORY.inputs(
-                PAIRED.random_init_inputs,
-                PAIRED.random_init_settings,
-                record=f"{RANDOM_PAIR_SCORES}/provenance.json",
-            )
+        STALE.rerun(
+            planned(random_init_pair_settings), record=f"{RANDOM_SCORES}/{RECORD}"
         ),
+        unpack(planned(random_init_pair_inputs)),
     output:
-        metrics=expand(
-            f"{RANDOM_PAIR_SCORES}/{{protocol}}.json",
-            protocol=PAIRED.protocols["both"],
-            allow_missing=True,
-        ),
-        samples=expand(
-            f"{RANDOM_PAIR_SCORES}/{{protocol}}.parquet",
-            protocol=PAIRED.protocols["both"],
-            allow_missing=True,
-        ),
-        provenance=f"{RANDOM_PAIR_SCORES}/provenance.json",
+        metrics=scored(RANDOM_SCORES, KINDS["both"], suffix=".json"),
+        samples=scored(RANDOM_SCORES, KINDS["both"], suffix=".parquet"),
+        provenance=f"{RANDOM_SCORES}/{RECORD}",
     log:
         f"<logs>/paired/{RANDOM_INIT}/{{task}}.log",
     benchmark:
         f"<benchmarks>/paired/{RANDOM_INIT}/{{task}}.tsv"
     wildcard_constraints:
-        task=one_of(PAIRED.names),
+        task=one_of(GRID.pair_names()),
     params:
-        settings=PAIRED.random_init_settings,
-        sources=PAIRED.sources,
-    message:
-        "scoring the random {wildcards.arch} of seed {wildcards.seed} on {wildcards.task}"
+        settings=planned(random_init_pair_settings),
+        sources=planned(encoder_sources, script="paired.py"),

@@ -1,7 +1,7 @@
 """Tables, figures, claims, certificate and page: nothing here scores a model."""
 
 # One rule per kind: each has its own names, files and code.
-for kind in KINDS:
+for kind in PRODUCT_KINDS:
     product = product_rule(PLAN, kind)
 
     rule:
@@ -37,7 +37,7 @@ rule claims:
         csv=report(
             "<results>/claims.csv", **report_labels("claims", "Claims", "claims")
         ),
-        provenance="<results>/claims.provenance.json",
+        provenance=record_of("<results>/claims.csv"),
     log:
         "<logs>/claims.log",
     conda:
@@ -60,7 +60,7 @@ rule certificate:
             "<results>/certificate.md",
             **report_labels("certificate", "Certificate", "certificate"),
         ),
-        provenance="<results>/certificate.provenance.json",
+        provenance=record_of("<results>/certificate.md"),
     log:
         "<logs>/certificate.log",
     conda:
@@ -83,7 +83,7 @@ rule report_page:
         certificate="<results>/certificate.md",
     output:
         page="<results>/report/index.html",
-        provenance="<results>/report/index.provenance.json",
+        provenance=record_of("<results>/report/index.html"),
     log:
         "<logs>/report_page.log",
     conda:
@@ -91,7 +91,7 @@ rule report_page:
     params:
         spec=page_spec(PLAN),
         sources=source_digests(
-            SCRIPTS / "report_page.py", *[module_name(kind) for kind in KINDS]
+            SCRIPTS / "report_page.py", *[module_name(kind) for kind in PRODUCT_KINDS]
         ),
     script:
         "../scripts/report_page.py"

@@ -1,62 +1,65 @@
 """Pretraining of one cell: federated, or on all data in one place."""
 
-DECLARED = MEMORY.inputs(
-    PRETRAIN.inputs,
-    PRETRAIN.settings,
-    record=f"<results>/pretrain/{CELL}/provenance.json",
+from fedssl.federation.plan import (
+    pretrain_inputs,
+    pretrain_settings,
+    pretrain_sources,
+    pretrain_state,
+    pretrain_threads,
 )
+from fedssl.grid.cell import CENTRALISED
+
+UNCHANGED = STALE.rerun(planned(pretrain_settings), record=OUT.provenance(ANY_CELL))
 
 
 rule pretrain:
     input:
-        unpack(DECLARED),
+        UNCHANGED,
+        unpack(planned(pretrain_inputs)),
     output:
-        model=f"<results>/pretrain/{CELL}/model.safetensors",
-        rounds=f"<results>/pretrain/{CELL}/rounds.csv",
-        milestones=directory(f"<results>/pretrain/{CELL}/milestones"),
-        provenance=f"<results>/pretrain/{CELL}/provenance.json",
+        model=OUT.model(ANY_CELL),
+        rounds=OUT.rounds(ANY_CELL),
+        milestones=directory(OUT.milestones(ANY_CELL)),
+        provenance=OUT.provenance(ANY_CELL),
     log:
         f"<logs>/pretrain/{CELL}.log",
     benchmark:
         f"<benchmarks>/pretrain/{CELL}.tsv"
     wildcard_constraints:
-        aggregator=one_of(PRETRAIN.federated),
+        aggregator=one_of(
+            name for name in GRID.values("aggregator") if name != CENTRALISED
+        ),
     conda:
         "../../envs/fedssl.yaml"
-    threads: PRETRAIN.threads
+    threads: planned(pretrain_threads)
     params:
-        settings=PRETRAIN.settings,
-        sources=PRETRAIN.sources,
-        state=PRETRAIN.state,
-    message:
-        "pretraining {wildcards.method} {wildcards.arch} {wildcards.aggregator} "
-        "{wildcards.split} {wildcards.variant} seed {wildcards.seed}"
+        settings=planned(pretrain_settings),
+        sources=planned(pretrain_sources),
+        state=planned(pretrain_state),
     script:
         "../scripts/pretrain.py"
 
 
 rule pretrain_centralised:
     input:
-        unpack(DECLARED),
+        UNCHANGED,
+        unpack(planned(pretrain_inputs)),
     output:
-        model=f"<results>/pretrain/{CELL}/model.safetensors",
-        rounds=f"<results>/pretrain/{CELL}/rounds.csv",
-        provenance=f"<results>/pretrain/{CELL}/provenance.json",
+        model=OUT.model(ANY_CELL),
+        rounds=OUT.rounds(ANY_CELL),
+        provenance=OUT.provenance(ANY_CELL),
     log:
         f"<logs>/pretrain/{CELL}.log",
     benchmark:
         f"<benchmarks>/pretrain/{CELL}.tsv"
     wildcard_constraints:
-        aggregator="centralised",
+        aggregator=CENTRALISED,
     conda:
         "../../envs/fedssl.yaml"
-    threads: PRETRAIN.threads
+    threads: planned(pretrain_threads)
     params:
-        settings=PRETRAIN.settings,
-        sources=PRETRAIN.centralised_sources,
-        state=PRETRAIN.state,
-    message:
-        "pretraining {wildcards.method} {wildcards.arch} centralised "
-        "{wildcards.split} {wildcards.variant} seed {wildcards.seed}"
+        settings=planned(pretrain_settings),
+        sources=planned(pretrain_sources),
+        state=planned(pretrain_state),
     script:
         "../scripts/pretrain_centralised.py"

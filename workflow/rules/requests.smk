@@ -3,7 +3,7 @@
 try:
     check_products(
         TARGETS,
-        [output for rule in workflow.rules for output in rule.products()],
+        all_products(workflow),
         places={key: config[key] for key in ("results_dir", "data_dir")},
         files=list(target_files(PLAN).values()),
     )

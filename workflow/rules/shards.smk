@@ -1,24 +1,23 @@
 """Which samples each client holds; shared by all cells of a seed, so comparisons are paired."""
 
+from fedssl.federation.plan import recorded_sharding, sharding_settings
+
+SHARDS = OUT.shards("{dataset}", "{sharding}", "{seed}")
+
 
 rule shards:
     input:
-        bank=MEMORY.inputs(
-            PRETRAIN.bank,
-            PRETRAIN.recorded_sharding,
-            record="<results>/shards/{dataset}/{sharding}/seed{seed}.provenance.json",
-        ),
+        STALE.rerun(planned(recorded_sharding), record=record_of(SHARDS)),
+        bank=OUT.bank("{dataset}"),
     output:
-        shards="<results>/shards/{dataset}/{sharding}/seed{seed}.json",
-        provenance="<results>/shards/{dataset}/{sharding}/seed{seed}.provenance.json",
+        shards=SHARDS,
+        provenance=record_of(SHARDS),
     log:
         "<logs>/shards/{dataset}/{sharding}/seed{seed}.log",
     conda:
         "../../envs/fedssl.yaml"
     params:
-        settings=PRETRAIN.sharding,
+        settings=planned(sharding_settings),
         sources=source_digests(SCRIPTS / "shards.py"),
-    message:
-        "dealing {wildcards.dataset} to the clients, {wildcards.sharding}, seed {wildcards.seed}"
     script:
         "../scripts/shards.py"

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from fedssl.data.fetch.acquire import acquire, declared
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.content):
+with recorded_job(snakemake, **snakemake.params.content):
     acquire(
         # Where it comes from does not make it another archive, and so is no parameter.
         **declared(snakemake.config, snakemake.wildcards.dataset, file=snakemake.wildcards.file),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fedssl.audit.audit import seal_results
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake):
+with recorded_job(snakemake):
     seal_results(Path(snakemake.output.audit).parent, snakemake.output.audit)

@@ -6,9 +6,9 @@ from fedssl.data.banks.build import build_bank
 from fedssl.data.fetch.verify import verify_archives
 from fedssl.data.own.listing import own_files
 from fedssl.progress import Pace
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.contents) as facts:
+with recorded_job(snakemake, **snakemake.params.contents) as facts:
     dataset, paths = snakemake.wildcards.dataset, dict(snakemake.input.items())
     verify_archives(snakemake.config, dataset, paths=paths)
     pace = Pace(snakemake.params.contents["splits"])
@@ -23,4 +23,4 @@ with job(snakemake, **snakemake.params.contents) as facts:
     )
     facts["pace"] = pace.facts()
     if own := snakemake.params.contents.get("own"):
-        facts["further_inputs"] = own_files(own, Path(snakemake.input[0]))
+        facts["further_inputs"] = own_files(own, Path(paths[own["kind"]]))

@@ -1,9 +1,9 @@
 """Write the certificate of a run."""
 
 from fedssl.paper.certificate import write_certificate
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.spec):
+with recorded_job(snakemake, **snakemake.params.spec):
     write_certificate(
         snakemake.params.spec,
         claims=snakemake.input.claims,

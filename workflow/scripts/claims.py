@@ -1,9 +1,9 @@
 """Hold the papers' sentences against their own tables and against what was measured."""
 
 from fedssl.paper.claims.claims import write_claims
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake):
+with recorded_job(snakemake):
     write_claims(
         snakemake.input.claims,
         snakemake.input.published,

@@ -1,9 +1,9 @@
 """Write a finished run's Workflow Run RO-Crate."""
 
 from fedssl.crate.crate import write_crate
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.spec):
+with recorded_job(snakemake, **snakemake.params.spec):
     write_crate(
         snakemake.params.spec,
         metadata=snakemake.output.metadata,

@@ -1,9 +1,9 @@
 """Map samples of several datasets by one checkpoint's features."""
 
 from fedssl.evaluation.embedding_map import embedding_map
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.settings):
+with recorded_job(snakemake, **snakemake.params.settings):
     embedding_map(
         snakemake.params.settings,
         identity=dict(snakemake.wildcards.items()),

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from fedssl.evaluation.evaluate import evaluate
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.settings):
+with recorded_job(snakemake, **snakemake.params.settings):
     evaluate(
         snakemake.params.settings,
         identity=dict(snakemake.wildcards.items()),

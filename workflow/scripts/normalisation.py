@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from fedssl.data.banks.bank import open_bank
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 from fedssl.views.statistics import write_statistics
 
-with job(snakemake, audio=snakemake.params.settings):
+with recorded_job(snakemake, audio=snakemake.params.settings):
     write_statistics(
         open_bank(Path(snakemake.input.bank).parent),
         snakemake.output.statistics,

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from fedssl.federation.checkpoint import remove_checkpoints
 from fedssl.federation.rounds import pretrain
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
 if __name__ == "__main__":  # and not in the processes that train clients side by side
-    with job(snakemake, **snakemake.params.settings) as facts:
+    with recorded_job(snakemake, **snakemake.params.settings) as facts:
         facts |= pretrain(
             snakemake.params.settings,
             inputs=dict(snakemake.input.items()),

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from fedssl.federation.centralised import pretrain
 from fedssl.federation.checkpoint import remove_checkpoints
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.settings) as facts:
+with recorded_job(snakemake, **snakemake.params.settings) as facts:
     facts |= pretrain(
         snakemake.params.settings,
         inputs=dict(snakemake.input.items()),

@@ -2,9 +2,9 @@
 
 from fedssl.paper.products.product import make
 from fedssl.paper.products.registry import get_product
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.spec):
+with recorded_job(snakemake, **snakemake.params.spec):
     make(
         get_product(snakemake.params.kind),
         snakemake.params.spec,

@@ -1,9 +1,9 @@
 """Write the report page: all numbers, and what each rests on, in one file."""
 
 from fedssl.paper.page.write import write_page
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.spec):
+with recorded_job(snakemake, **snakemake.params.spec):
     write_page(
         snakemake.params.spec,
         claims=snakemake.input.claims,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.sharding import write_shards
-from fedssl.record.job import job
+from fedssl.record.job import recorded_job
 
-with job(snakemake, **snakemake.params.settings, seed=int(snakemake.wildcards.seed)):
+with recorded_job(snakemake, **snakemake.params.settings, seed=int(snakemake.wildcards.seed)):
     write_shards(
         open_bank(Path(snakemake.input.bank).parent),
         snakemake.output.shards,

@@ -16,7 +16,8 @@ from fedssl.audit.seal import FILE, record_digests, seal_findings, seal_of, unse
 from fedssl.audit.units import Unit, loose, units
 from fedssl.errors import UserError
 from fedssl.files import write_json
-from fedssl.record.read import SUFFIX, Record, at_hand, read_records, results_folder
+from fedssl.grid.paths import RECORD
+from fedssl.record.read import Record, at_hand, read_records, results_folder
 
 _log = logging.getLogger("fedssl")
 # Written by no job, or by every job while it runs.
@@ -105,7 +106,7 @@ def _unrecorded(chain: Chain) -> Iterator[Finding]:
     for path in sorted(chain.root.rglob("*")):
         place = path.relative_to(chain.root)
         hidden = any(part.startswith(".") for part in place.parts)
-        known = path.name.endswith(SUFFIX) or chain.recorded & {path, *path.parents}
+        known = path.name.endswith(RECORD) or chain.recorded & {path, *path.parents}
         passed = known or hidden or place.parts[0] in _WITHOUT_RECORD
         if not passed and at_hand(path) and path.is_file():
             yield Finding(Verdict.INCOMPLETE, place.as_posix(), "has no record of who wrote it")

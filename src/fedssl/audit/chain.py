@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.files import digest, sha256
-from fedssl.record.read import CHECKOUT, SUFFIX, Record, at_hand, is_ours, read_record, shown
+from fedssl.grid.paths import archive_record
+from fedssl.record.read import CHECKOUT, Record, at_hand, is_ours, read_record, shown
 from fedssl.record.sources import code_digest
 
 _THREADS = 8  # hashing waits for the disk and leaves Python's lock alone
@@ -135,7 +136,7 @@ def _outside(records: Iterable[Record], root: Path) -> Iterator[Record]:
     """Yield the records that lie beside inputs outside the results folder: archives'."""
     inputs = {path for record in records for path in record.files("inputs")}
     for path in sorted(inputs):
-        record = path.with_name(f"{path.name}.{SUFFIX}")
+        record = Path(archive_record(path))
         if not path.is_relative_to(root) and at_hand(record):
             yield read_record(record, record.parent, outside=True)
 

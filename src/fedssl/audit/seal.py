@@ -23,7 +23,7 @@ def record_digests(records: Iterable[Record]) -> dict[str, str]:
     return {
         record.name: str(record.content.get("digest", ""))
         for record in records
-        if not record.outside and is_sealed(record.name, record.content)
+        if not record.outside and is_sealed(record)
     }
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict, worst
-from fedssl.record.read import SUFFIX, Record
+from fedssl.grid.cell import FOLDER
+from fedssl.grid.paths import RECORD
+from fedssl.record.read import Record
 
 # Jobs of one cell lie in several folders: pretrain/<cell>/, evaluate/<cell>/<task>/.
-_CELL = re.compile(r"[^/]+/(?P<cell>.+/seed\d+)/")
+_CELL = re.compile(rf"[^/]+/(?P<cell>{FOLDER})/")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def unit_name(record: Record) -> Name:
     if record.outside:
         place = f"archives/{record.root.name}/{place}"
     kind, _, name = place.rpartition("/") if place.count("/") < 2 else place.partition("/")
-    return kind or "results", name.removesuffix(SUFFIX).rstrip("./")
+    return kind or "results", name.removesuffix(RECORD).rstrip("./")
 
 
 def loose(finding: Finding) -> Unit:

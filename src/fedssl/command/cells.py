@@ -56,7 +56,7 @@ def cells(
 
 def _records(project: "Project") -> Iterable[dict[str, Any]]:
     """Yield each cell's axes, status, progress (None unless it is unfinished) and path."""
-    from fedssl.record.outcome import status
+    from fedssl.record.status import status
 
     grid, tree = project.grid, project.tree
     for cell in grid.cells:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedssl.command.dry_run import PlannedJob
-from fedssl.record.read import Record, read_records
+from fedssl.grid.cell import AXES
+from fedssl.record.read import Record, find_records, read_record
 
 # What makes jobs of one rule take as long as each other, the most telling first.
-_ALIKE = ("variant", "arch", "method", "split", "task", "dataset", "aggregator")
+_LEAST = "aggregator"
+_ALIKE = (*(axis for axis in AXES if axis != _LEAST), "task", "dataset", _LEAST)
 _OTHER = "/"  # no wildcard's value: of the jobs that none measured is like
 
 
@@ -32,8 +34,8 @@ class Cost:
 def measured_jobs(results: str | Path) -> list[Record]:
     """Return the records of finished jobs in a results folder; none where there is no folder."""
     root = Path(results).absolute()
-    found = any(root.rglob("*provenance.json")) if root.is_dir() else False
-    return [record for record in read_records(root) if record.intact] if found else []
+    records = (read_record(path, root) for path in find_records(root))
+    return [record for record in records if record.intact]
 
 
 def costs(jobs: Iterable[PlannedJob], measured: Sequence[Record]) -> list[Cost]:

@@ -50,8 +50,8 @@ def diff(
 
 def _records(text: str, results: str) -> _Named:
     """Return the records of a cell or of a results folder, by names that both have."""
-    from fedssl.command.selection import read_cell, split_cell, whole
-    from fedssl.record.read import read_records, results_folder
+    from fedssl.command.selection import read_cell, split_cell
+    from fedssl.record.read import read_records, results_folder, whole
 
     if not Path(text, "pretrain").is_dir() and split_cell(text, results):
         return read_cell(text, results).records
@@ -62,11 +62,11 @@ def _merged(
     old: _Named, new: _Named, part: "Callable[[Record], Mapping[str, Any]]"
 ) -> "list[tuple[Change, list[str]]]":
     """Return the changes of all jobs that both have, each once, with the jobs it is in."""
-    from fedssl.grid.settings_diff import changes
+    from fedssl.grid.settings_diff import settings_diff
 
     found: dict[str, tuple[Change, list[str]]] = {}
     for name in sorted(old.keys() & new.keys()):
-        for change in changes(part(old[name]), part(new[name])):
+        for change in settings_diff(part(old[name]), part(new[name])):
             found.setdefault(repr(change), (change, []))[1].append(name)
     return list(found.values())
 

@@ -5,11 +5,11 @@ Imports nothing of this package: the workflow in the working directory brings it
 
 import json
 import logging
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
 
-from snakemake.cli import main as snakemake
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -44,7 +44,7 @@ def main(answer: str, arguments: list[str]) -> None:
     # The workflow reads its targets from the command line.
     sys.argv = ["snakemake", "--dry-run", *arguments]
     try:
-        snakemake(sys.argv[1:])
+        runpy.run_module("snakemake", run_name="__main__")
     except SystemExit as end:
         if not end.code:
             Path(answer).write_text(json.dumps(listener.jobs), encoding="utf-8")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fedssl.grid.settings_diff import changes
+from fedssl.grid.settings_diff import settings_diff
 
 _PARAMS = re.compile(r"Union of exclusive params .*?before: (.*) now: (.*?) (?:$|; )", re.DOTALL)
 _PLAIN = {
@@ -57,7 +57,7 @@ def _parameters(before: list[Any], now: list[Any]) -> list[str]:
 
 def _mapping(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     digests = all(isinstance(value, str) and _HASH.fullmatch(value) for value in new.values())
-    for change in changes(old, new):
+    for change in settings_diff(old, new):
         if not digests:
             yield str(change)
         elif change.key in old and change.key in new:

@@ -9,10 +9,13 @@ from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.files import read_json
-from fedssl.record.read import SUFFIX, Record, read_record, results_folder
+from fedssl.grid.cell import FOLDER, FORM
+from fedssl.grid.paths import RECORD
+from fedssl.record.read import Record, read_record, results_folder, whole
 
-_CELL = re.compile(r"(?:(?P<results>.*)/)?(?:pretrain|evaluate|maps)/(?P<cell>.+?/seed\d+)(?:/.*)?")
-_BARE = re.compile(r"[^/]+(?:/[^/]+)+/seed\d+")
+_STAGES = "pretrain|evaluate|maps"
+_CELL = re.compile(rf"(?:(?P<results>.*)/)?(?:{_STAGES})/(?P<cell>{FOLDER})(?:/.*)?")
+_BARE = re.compile(FOLDER)
 
 
 @dataclass(frozen=True)
@@ -37,23 +40,15 @@ def read_cell(text: str, results: str) -> CellResults:
     parts = split_cell(text, results)
     if parts is None:
         raise UserError(
-            f"{text} is no cell; a cell is <study>/<method>/<arch>/<aggregator>/<split>/<variant>/"
-            "seed<n>, with or without <results>/pretrain/ before it."
+            f"{text} is no cell; a cell is {FORM}, with or without <results>/pretrain/ before it."
         )
     root, cell = results_folder(parts[0]), parts[1]
-    found = sorted(root.glob(f"*/{escape(cell)}/**/*{SUFFIX}"))
+    found = sorted(root.glob(f"*/{escape(cell)}/**/*{RECORD}"))
     if not found:
         raise UserError(f"{cell} has not run in {parts[0]}; `fedssl cells` lists what has.")
     names = (path.relative_to(root).as_posix().replace(f"{cell}/", "", 1) for path in found)
     records = (whole(read_record(path, root)) for path in found)
     return CellResults(root, cell, dict(zip(names, records, strict=True)))
-
-
-def whole(record: Record) -> Record:
-    """Return a record that is intact; UserError for another."""
-    if not record.intact:
-        raise UserError(f"{record.path} is damaged: `fedssl audit` says what rests on it.")
-    return record
 
 
 def without_cell(name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.errors import UserError
-from fedssl.record.seal import read_records
+from fedssl.record.read import read_records, whole
 
 _SCRIPTS = "workflow/scripts/"
 
@@ -67,8 +67,8 @@ class Job:
 
 def read_jobs(results: str) -> list[Job]:
     """Return every job of a run but the one that writes the crate."""
-    records = read_records(results, without={"crate"})
-    return [_job(f"{results}/{name}", record) for name, record in records.items()]
+    records = map(whole, read_records(Path(results)))
+    return [_job(str(record.path), record.content) for record in records if record.rule != "crate"]
 
 
 def rule_order(jobs: Iterable[Job]) -> list[str]:

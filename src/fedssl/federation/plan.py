@@ -1,90 +1,62 @@
 """Inputs and parameters of the rules that deal shards and pretrain cells."""
 
-from pathlib import Path
 from typing import Any
 
 from fedssl import aggregators, backbones, methods
 from fedssl.files import digest
-from fedssl.grid.cell import ALL_AXES, CENTRALISED, Cell
-from fedssl.grid.cells import Grid
-from fedssl.grid.paths import ResultPaths
+from fedssl.grid.cell import Cell
+from fedssl.grid.plan import Plan, Wildcards
 from fedssl.record.sources import source_digests
 
-Wildcards = Any
+
+def sharding_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
+    """Return the settings behind the sharding wildcard."""
+    return plan.grid.shardings()[wildcards.sharding]
 
 
-def cell_of(wildcards: Wildcards) -> Cell:
-    """Return the cell that a job's wildcards name."""
-    return Cell.of({axis: getattr(wildcards, axis) for axis in ALL_AXES})
+def recorded_sharding(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
+    """Return the settings in the record of shards: the seed stands there, too."""
+    return {**sharding_settings(plan, wildcards), "seed": int(wildcards.seed)}
 
 
-class PretrainRules:
-    """Shards and cells, as the grid declares them."""
+def pretrain_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
+    """Return all a cell's result depends on, as one dict: Snakemake compares its text."""
+    return plan.grid.settings(Cell.of(wildcards))
 
-    def __init__(self, grid: Grid, tree: ResultPaths, scripts: Path) -> None:
-        """Keep where things are."""
-        self._grid = grid
-        self._tree = tree
-        self._scripts = scripts
-        self.federated = [name for name in grid.values("aggregator") if name != CENTRALISED]
 
-    def sharding(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return the settings behind the sharding wildcard."""
-        return self._grid.shardings()[wildcards.sharding]
+def pretrain_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
+    """Return banks and shards of the modalities in use, and the spectrogram statistics.
 
-    def recorded_sharding(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return what the record of shards says of settings."""
-        return {**self.sharding(wildcards), "seed": int(wildcards.seed)}
+    Without clients there are no shards.
+    """
+    cell, paths = Cell.of(wildcards), plan.paths
+    inputs = {}
+    for modality, dataset in plan.grid.datasets(cell).items():
+        inputs[f"{modality}_bank"] = paths.bank(dataset)
+        if cell.federated:
+            shards = paths.shards(dataset, plan.grid.sharding(cell), cell.seed)
+            inputs[f"{modality}_shards"] = shards
+        if modality == "audio":
+            inputs["normalisation"] = paths.normalisation(cell.study, dataset)
+    return inputs
 
-    def settings(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return all a cell's result depends on, as one dict: Snakemake compares its text."""
-        return self._grid.settings(cell_of(wildcards))
 
-    def bank(self, wildcards: Wildcards) -> str:
-        """Return the bank that the dataset wildcard names."""
-        return self._tree.bank(wildcards.dataset)
+def pretrain_sources(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
+    """Return the code behind a cell: its method, encoder, and aggregator where it has clients."""
+    parts = [methods.module_name(wildcards.method), backbones.module_name(wildcards.arch)]
+    if not Cell.of(wildcards).federated:
+        return source_digests(plan.scripts / "pretrain_centralised.py", *parts)
+    parts.append(aggregators.module_name(wildcards.aggregator))
+    return source_digests(plan.scripts / "pretrain.py", *parts)
 
-    def sources(self, wildcards: Wildcards) -> dict[str, str]:
-        """Return the code behind a cell: the round loop, its method, encoder and aggregator."""
-        return source_digests(
-            self._scripts / "pretrain.py",
-            methods.module_name(wildcards.method),
-            backbones.module_name(wildcards.arch),
-            aggregators.module_name(wildcards.aggregator),
-        )
 
-    def centralised_sources(self, wildcards: Wildcards) -> dict[str, str]:
-        """Return the code behind a cell without clients: the training, its method and encoder."""
-        return source_digests(
-            self._scripts / "pretrain_centralised.py",
-            methods.module_name(wildcards.method),
-            backbones.module_name(wildcards.arch),
-        )
+def pretrain_state(plan: Plan, wildcards: Wildcards) -> str:
+    """Return where an interrupted job keeps its rounds: one folder for settings and code."""
+    key = digest([pretrain_settings(plan, wildcards), pretrain_sources(plan, wildcards)])
+    return plan.paths.state("pretrain", key[:16])
 
-    def state(self, wildcards: Wildcards) -> str:
-        """Return where an interrupted job keeps its rounds: one folder for settings and code."""
-        federated = wildcards.aggregator != CENTRALISED
-        sources = self.sources if federated else self.centralised_sources
-        key = digest([self.settings(wildcards), sources(wildcards)])
-        return self._tree.state(key[:16])
 
-    def inputs(self, wildcards: Wildcards) -> dict[str, str]:
-        """Return banks and shards of the modalities in use, and the spectrogram statistics.
-
-        Without clients there are no shards.
-        """
-        cell = cell_of(wildcards)
-        inputs = {}
-        for modality, dataset in self._grid.datasets(cell).items():
-            inputs[f"{modality}_bank"] = self._tree.bank(dataset)
-            if cell.federated:
-                shards = self._tree.shards(dataset, self._grid.sharding(cell), cell.seed)
-                inputs[f"{modality}_shards"] = shards
-            if modality == "audio":
-                inputs["normalisation"] = self._tree.normalisation(cell.study, dataset)
-        return inputs
-
-    def threads(self, wildcards: Wildcards) -> int:
-        """Return the threads of a cell, which are one of its settings."""
-        threads: int = self.settings(wildcards)["threads"]
-        return threads
+def pretrain_threads(plan: Plan, wildcards: Wildcards) -> int:
+    """Return the threads of a cell, which are one of its settings."""
+    threads: int = pretrain_settings(plan, wildcards)["threads"]
+    return threads

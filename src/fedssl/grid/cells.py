@@ -151,6 +151,10 @@ class Grid:
         """Return one task of a study."""
         return next(task for task in self.tasks(study) if task.task == name)
 
+    def pair_names(self) -> list[str]:
+        """Return the name of every paired task, sorted."""
+        return sorted({pair.pair for study in self.config["studies"] for pair in self.pairs(study)})
+
     def pairs(self, study: str) -> list[Pair]:
         """Return a study's paired tasks in the order declared."""
         return [Pair(**entry) for entry in self.config["studies"][study].get("pairs", [])]
@@ -180,6 +184,11 @@ class Grid:
     def values(self, axis: str) -> list[str]:
         """Return the declared values of a cell's axis, sorted."""
         return sorted({str(getattr(cell, axis)) for cell in self.cells})
+
+    def varying_axes(self, study: str) -> list[str]:
+        """Return the axes that tell a study's cells apart, seeds aside."""
+        cells = self.select(study=study)
+        return [axis for axis in AXES if len({getattr(cell, axis) for cell in cells}) > 1]
 
     def _task(self, task: str, split: str, dataset: str | None = None, **_: Any) -> Task:
         name = dataset or task

@@ -4,7 +4,9 @@
 show it the pair, its image or its sound.
 """
 
-from fedssl.grid.splits import parse_split
+from collections.abc import Iterable
+
+from fedssl.grid.splits import MODALITIES, parse_split
 
 KNN_SHOWS = {"knn-av": ("image", "audio"), "knn-v": ("image",), "knn-a": ("audio",)}
 PAIRED_PROTOCOLS = ("transfer", *KNN_SHOWS)
@@ -18,3 +20,21 @@ def paired_protocols(split: str) -> tuple[str, ...]:
         return ("knn-av",)
     known = parse_split(split).modalities
     return ("transfer", *(name for name, shows in KNN_SHOWS.items() if set(shows) <= set(known)))
+
+
+# The outputs of a rule are fixed, and a specialist has fewer scores than an encoder of both
+# modalities. So each kind of split has a rule of its own.
+KINDS = {
+    "both": PAIRED_PROTOCOLS,
+    "image": paired_protocols("a0-i100-b0"),
+    "audio": paired_protocols("a100-i0-b0"),
+    "specialists": paired_protocols(SPECIALISTS),
+}
+
+
+def splits_of_kind(kind: str, splits: Iterable[str]) -> list[str]:
+    """Return the splits of a kind: encoders of an image, audio or both, or two specialists."""
+    if kind == "specialists":
+        return [SPECIALISTS]
+    known = MODALITIES if kind == "both" else (kind,)
+    return [split for split in splits if parse_split(split).modalities == known]

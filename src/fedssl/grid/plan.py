@@ -1,6 +1,10 @@
-"""What the planning functions of all stages read: the grid and where files are."""
+"""What planning functions need: they turn a job's wildcards into its inputs and parameters.
 
-from collections.abc import Sequence
+Each module called `plan` holds such functions, with a `Plan` and the wildcards as arguments. Rule
+files bind the plan once and hand the functions to Snakemake.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,23 +13,28 @@ from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import Layer
 from fedssl.grid.paths import ResultPaths
 
-# Snakemake's wildcards of a job; their attributes are the wildcards' names.
+# Snakemake's wildcards: one attribute per name. Its class has no types.
 Wildcards = Any
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run as it is planned.
+    """A run as it is planned: the declared grid, and where files are.
 
-    `layers` are the sources of the configuration, of which the first `shipped` come with the
-    workflow. `checkout` is the folder of the workflow's own files.
+    `checkout` is the folder of the workflow's own files. `layers` are the sources of the
+    configuration, of which the first `shipped` come with the workflow.
     """
 
     grid: Grid
     paths: ResultPaths
-    layers: Sequence[Layer]
-    shipped: int
     checkout: Path
+    layers: Sequence[Layer] = ()
+    shipped: int = 0
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The merged configuration."""
+        return self.grid.config
 
     @property
     def scripts(self) -> Path:
@@ -35,4 +44,4 @@ class Plan:
     @property
     def studies(self) -> list[str]:
         """The studies that have cells."""
-        return [study for study in self.grid.config["studies"] if self.grid.select(study=study)]
+        return [study for study in self.config["studies"] if self.grid.select(study=study)]

@@ -18,12 +18,12 @@ class Change(NamedTuple):
         return f"{self.key}: {_short(self.before)} -> {_short(self.after)}"
 
 
-def changes(before: Any, after: Any, key: str = "") -> Iterator[Change]:
+def settings_diff(before: Any, after: Any, key: str = "") -> Iterator[Change]:
     """Yield what differs, sorted by key; keys of inner mappings are joined by dots."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in sorted(before.keys() | after.keys(), key=str):
             inner = f"{key}.{name}" if key else str(name)
-            yield from changes(before.get(name, ABSENT), after.get(name, ABSENT), inner)
+            yield from settings_diff(before.get(name, ABSENT), after.get(name, ABSENT), inner)
     elif before != after:
         yield Change(key, before, after)
 

@@ -5,10 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from snakemake.cli import get_argument_parser
-
 from fedssl.errors import UserError
-from fedssl.grid.cell import ALL_AXES
+from fedssl.grid.cell import ALL_AXES, RANDOM_INIT
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import closest
 from fedssl.grid.paired_protocols import SPECIALISTS
@@ -18,14 +16,6 @@ from fedssl.grid.paths import ResultPaths
 def one_of(values: Iterable[str]) -> str:
     """Return a wildcard's pattern: exactly the given values, or nothing at all."""
     return "|".join(map(re.escape, values)) or "(?!)"
-
-
-def command_line_targets(arguments: Sequence[str]) -> list[str]:
-    """Return the targets in a `snakemake` command line; none for the jobs it starts itself."""
-    if Path(arguments[0]).name != "snakemake":
-        return []
-    parsed, _ = get_argument_parser().parse_known_args(arguments[1:])
-    return sorted(parsed.targets)
 
 
 def check_targets(
@@ -87,21 +77,16 @@ def _check_path(target: str, grid: Grid, tree: ResultPaths) -> None:
 
 
 def _check_segments(target: str, segments: Sequence[str], grid: Grid) -> None:
-    if segments[1:2] == ["random-init"]:
+    if segments[1:2] == [RANDOM_INIT]:
         return
-    chosen: dict[str, str | int] = {}
-    for axis, value in zip(ALL_AXES, segments, strict=False):
-        declared = sorted({_text(axis, getattr(cell, axis)) for cell in grid.select(**chosen)})
+    below = [cell.segments for cell in grid.cells]
+    for place, (axis, value) in enumerate(zip(ALL_AXES, segments, strict=False)):
+        declared = sorted({cell[place] for cell in below})
         if value == SPECIALISTS and set(value.split("+")) <= set(declared):
             value, _ = value.split("+")  # the rest of the path is that of either
         if value not in declared:
             raise UserError(
                 f"target {target}: {value!r} is no declared {axis}{closest(value, declared)}; "
-                f"below {'/'.join(map(str, chosen.values())) or 'the grid'} there are "
-                f"{', '.join(declared)}."
+                f"below {'/'.join(below[0][:place]) or 'the grid'} there are {', '.join(declared)}."
             )
-        chosen[axis] = int(value.removeprefix("seed")) if axis == "seed" else value
-
-
-def _text(axis: str, value: str | int) -> str:
-    return f"seed{value}" if axis == "seed" else str(value)
+        below = [cell for cell in below if cell[place] == value]

@@ -16,7 +16,8 @@ from fedssl.paper import run_facts
 from fedssl.paper.published import read_published
 from fedssl.paper.text_table import markdown
 from fedssl.paper.verdict import Verdict
-from fedssl.record.seal import is_sealed, provenance_root, read_records
+from fedssl.record.read import read_records, whole
+from fedssl.record.seal import is_sealed, provenance_root
 
 NOTHING_REPRODUCED = "scaled-down run: nothing here reproduces a published number"
 _CLAIMS = ("holds", "fails", "not decidable", "not-run")
@@ -44,8 +45,8 @@ def write_certificate(
     Raises:
         UserError: A record of the run was changed.
     """
-    found = read_records(spec["results"])
-    records = {name: found[name] for name in found if is_sealed(name, found[name])}
+    found = map(whole, read_records(Path(spec["results"])))
+    records = {record.name: record.content for record in found if is_sealed(record)}
     frames = {
         Path(table).stem: pd.read_csv(table, dtype={"table": str}).fillna({"cell": "", "table": ""})
         for table in spec["tables"]

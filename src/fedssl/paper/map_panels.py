@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedssl import backbones
 from fedssl.errors import UserError
-from fedssl.federation.plan import cell_of
+from fedssl.grid.cell import Cell
 from fedssl.grid.configuration import origin, sort_keys
 from fedssl.grid.paths import FINAL
 from fedssl.grid.splits import MODALITIES
@@ -18,7 +18,6 @@ from fedssl.paper.rows import row_axes
 from fedssl.record.sources import source_digests
 
 if TYPE_CHECKING:
-    from fedssl.grid.cell import Cell
     from fedssl.grid.cells import Task
     from fedssl.grid.plan import Plan, Wildcards
 
@@ -66,7 +65,7 @@ def checkpoints(plan: Plan) -> list[str]:
 
 def map_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
     """Return the checkpoint, or the folder it lies in, the banks and the audio statistics."""
-    cell, study = cell_of(wildcards), plan.grid.config["studies"][wildcards.study]
+    cell, study = Cell.of(wildcards), plan.grid.config["studies"][wildcards.study]
     final = wildcards.checkpoint == FINAL
     return {
         "pretrained": plan.paths.model(cell) if final else plan.paths.milestones(cell),
@@ -77,12 +76,12 @@ def map_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
 
 def map_checkpoint(plan: Plan, wildcards: Wildcards) -> str:
     """Return the file of the weights."""
-    return plan.paths.checkpoint(cell_of(wildcards), wildcards.checkpoint)
+    return plan.paths.checkpoint(Cell.of(wildcards), wildcards.checkpoint)
 
 
 def map_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
     """Return what a map depends on besides the checkpoint and the banks."""
-    cell, evaluation = plan.grid.settings(cell_of(wildcards)), plan.grid.config["evaluation"]
+    cell, evaluation = plan.grid.settings(Cell.of(wildcards)), plan.grid.config["evaluation"]
     tasks = _tasks(plan, wildcards.study)
     settings = {
         **{key: cell[key] for key in ("audio", "encoder", "image")},

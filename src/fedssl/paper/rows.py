@@ -45,12 +45,8 @@ def label(grid: Grid, cell: Cell, *, panel: str = "") -> str:
 
     Cells that differ only in the axis `panel` need not be told apart.
     """
-    varying = [
-        axis
-        for axis in AXES
-        if axis != panel and len({getattr(c, axis) for c in grid.select(study=cell.study)}) > 1
-    ]
-    return pretraining_name(cell.axes, shown=varying) or word(cell.split)
+    shown = [axis for axis in grid.varying_axes(cell.study) if axis != panel]
+    return pretraining_name(cell.axes, shown=shown) or word(cell.split)
 
 
 def cell_axes(plan: Plan, study: str) -> dict[str, dict[str, str]]:

@@ -25,7 +25,7 @@ _NO_ROOM = (
 
 
 @contextlib.contextmanager
-def job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
+def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
     """Run a script's one call; yields the facts that go into the job's provenance.
 
     `snakemake.log[0]` receives the log and, if the call fails, the error: one sentence for a

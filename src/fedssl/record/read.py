@@ -10,9 +10,9 @@ from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.files import digest
+from fedssl.grid.paths import RECORD, folder_record, record_of
 from fedssl.record.sources import WORKFLOW_FILES, WORKFLOW_FOLDERS
 
-SUFFIX = "provenance.json"
 CHECKOUT = Path(__file__).resolve().parents[3]
 CONFIG = CHECKOUT / "config"
 # The first parts of the paths of a workflow's own files.
@@ -156,13 +156,45 @@ def results_folder(path: str | Path) -> Path:
 
 def read_records(root: Path) -> list[Record]:
     """Return every record below a results folder, sorted; UserError where there is none."""
-    found = sorted(path for path in root.rglob(f"*{SUFFIX}") if at_hand(path))
-    records = [read_record(path, root) for path in found if path.is_file()]
+    records = [read_record(path, root) for path in find_records(root)]
     if not records:
         raise UserError(
-            f"{root} holds no {SUFFIX}: it is no folder of results, or nothing has run yet."
+            f"{root} holds no {RECORD}: it is no folder of results, or nothing has run yet."
         )
     return records
+
+
+def find_records(root: Path) -> list[Path]:
+    """Return the file of every record below a folder, sorted."""
+    found = sorted(path for path in root.rglob(f"*{RECORD}") if at_hand(path))
+    return [path for path in found if path.is_file()]
+
+
+def record_behind(output: str | Path) -> Record | None:
+    """Return the record of the job that wrote a file, None where there is none.
+
+    `output` is the path that the job knew: results that were moved are not searched.
+    """
+    for path in map(Path, (record_of(output), folder_record(output))):
+        if path.is_file():
+            record = read_record(path, path.parent)
+            if str(output) in record.content.get("outputs", ()):
+                return record
+    return None
+
+
+def whole(record: Record) -> Record:
+    """Return a record that is intact.
+
+    Raises:
+        UserError: It is not what its job wrote.
+    """
+    if not record.intact:
+        raise UserError(
+            f"{record.path} is damaged: it does not have the digest it carries, so it was changed "
+            "after its job wrote it. `fedssl audit` lists what rests on it; run the job again."
+        )
+    return record
 
 
 def read_record(path: Path, root: Path, *, outside: bool = False) -> Record:

@@ -1,47 +1,53 @@
-"""Records hold the settings of their jobs: what is of other settings than declared runs again."""
+"""Rerun a job when the settings in its provenance record differ from the configuration.
+
+Snakemake compares a job's parameters with its own notes, in `.snakemake` and by path. Results that
+were copied, restored from a backup, or are named by another spelling of their folder have no notes,
+or the notes of other jobs. The record travels with the results, so it decides here.
+
+No documented rerun trigger can say this:
+
+- Parameters and the set of inputs are only compared where there are notes. An input or a parameter
+  that only a stale job has would be gone after the rerun, and so would start a second one.
+- Without notes only an input newer than the outputs counts. But a job fails whose outputs are older
+  than an input, so a date in the future is out, and a file touched at every start would fail the
+  jobs that another Snakemake is just finishing.
+
+So the record is forced, as `--forcerun` would; see `snakemake_api.force`.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snakemake.logging import logger
-
-from fedssl.record.outcome import other_settings
-
-Wildcards = Any
+from fedssl.grid.plan import Wildcards
+from fedssl.grid.snakemake_api import force, logger
+from fedssl.record.status import other_settings
 
 
-class Memory:
-    """Has a job run again whose record says other settings than the configuration.
-
-    Snakemake's own notes on parameters lie in `.snakemake` and go by path. Results that were
-    copied, put back, or named by another spelling of their folder have none, or those of others.
-    """
+class StaleResults:
+    """Forces the jobs of a workflow whose records hold other settings."""
 
     def __init__(self, workflow: Any, results: str) -> None:
-        """Keep the workflow, whose DAG is built later, and the folder of results."""
+        """Keep the workflow, and what `<results>` stands for in the pattern of a record."""
         self._workflow = workflow
         self._results = results
+        self._forced: set[str] = set()
 
-    def inputs(
-        self,
-        inputs: Callable[[Wildcards], Any],
-        settings: Callable[[Wildcards], Mapping[str, Any]],
-        *,
-        record: str,
-    ) -> Callable[[Wildcards], Any]:
-        """Return a rule's input function, which also reads the `record` that the rule writes."""
+    def rerun(
+        self, settings: Callable[[Wildcards], Mapping[str, Any]], *, record: str
+    ) -> Callable[[Wildcards], list[str]]:
+        """Return an input function that adds no input, but reads the `record` that its rule writes.
+
+        Snakemake calls it when it plans a job, before it decides which jobs run.
+        """
         pattern = record.replace("<results>", self._results)
 
-        def checked(wildcards: Wildcards) -> Any:
-            if self._workflow.is_main_process:  # others run what it has planned
-                self._check(pattern.format(**dict(wildcards.items())), settings(wildcards))
-            return inputs(wildcards)
+        def no_inputs(wildcards: Wildcards) -> list[str]:
+            path = pattern.format(**dict(wildcards.items()))
+            if path not in self._forced and (differs := other_settings(path, settings(wildcards))):
+                self._forced.add(path)
+                force(self._workflow, path)
+                text = f"settings in {path} differ, so its job runs again: {'; '.join(differs)}"
+                logger.warning(text, extra={"record": path, "differs": differs})
+            return []
 
-        return checked
-
-    def _check(self, record: str, settings: Mapping[str, Any]) -> None:
-        forced = self._workflow.dag.forcefiles
-        if record not in forced and (found := other_settings(record, settings)):
-            said = f"{record} is of other settings, so its job runs again: {'; '.join(found)}"
-            logger.warning(said, extra={"record": record, "differs": found})
-            forced.add(record)
+        return no_inputs

@@ -12,6 +12,7 @@ from fedssl.data.fetch.acquire import acquire, declared
 from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
 from fedssl.grid.configuration import SHIPPED, command_line, merged, read_layers, with_places
+from fedssl.grid.paths import RECORD
 
 SUMS = "SHA256SUMS"
 _SUM = re.compile(r"(?P<checksum>[0-9a-f]{64}) [ *](?P<name>.+)")  # * says: read as binary
@@ -79,7 +80,7 @@ def needed_archives(
         raise UserError(f"Snakemake cannot plan {' '.join(targets)}: {planned.stderr.strip()}")
     rows = csv.DictReader(planned.stdout.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     paths = [Path(row["output_file"]) for row in rows if row["rule"] == "acquire"]
-    archives = (path for path in paths if not path.name.endswith(".provenance.json"))
+    archives = (path for path in paths if not path.name.endswith(RECORD))
     return sorted((path.parent.name, path.name) for path in archives)
 
 

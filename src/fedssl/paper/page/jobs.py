@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fedssl.files import read_json
 from fedssl.paper.page.pool import Pool
 from fedssl.paper.page.shards import shards_summary
 from fedssl.paper.products.loss_figure import round_losses
+from fedssl.record.read import record_behind
 
 _POOLS = (
     *("folders", "git", "hardware", "inputs", "packages"),
@@ -44,13 +44,13 @@ class Jobs:
         return {"jobs": self._jobs, **{name: pool.items for name, pool in self._pools.items()}}
 
     def _job_of(self, output: Path) -> int | None:
-        record = find_record(output)
+        record = record_behind(output)
         if record is None:
             return None
-        if record not in self._places:
-            self._places[record] = len(self._jobs)
-            self._jobs.append(self._job(read_json(record)))
-        return self._places[record]
+        if record.path not in self._places:
+            self._places[record.path] = len(self._jobs)
+            self._jobs.append(self._job(record.content))
+        return self._places[record.path]
 
     def _job(self, record: dict[str, Any]) -> dict[str, Any]:
         kept = ("rule", "started", "seconds", "digest", "bytes_up", "bytes_down")
@@ -84,15 +84,6 @@ class Jobs:
 
     def _place(self, pool: str, value: Any) -> int:
         return self._pools[pool].place(value)
-
-
-def find_record(output: str | Path) -> Path | None:
-    """Return the provenance of the job that wrote a file, None where there is none."""
-    output = Path(output)
-    for record in (output.with_suffix(".provenance.json"), output.with_name("provenance.json")):
-        if record.is_file() and str(output) in read_json(record)["outputs"]:
-            return record
-    return None
 
 
 def _curves(outputs: dict[str, str]) -> Iterator[dict[str, Any]]:

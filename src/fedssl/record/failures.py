@@ -1,26 +1,17 @@
-"""What a run leaves for the person who comes back to it: the cells' status, and what failed."""
+"""The failed jobs of a run: why each failed, and the command that retries just those."""
 
-import csv
-import json
 import logging
 import re
 import shlex
 import shutil
-import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
-from typing import Any
 
 from rich.console import Console
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from fedssl.files import atomic_write, read_json
-from fedssl.grid.cell import ALL_AXES, Cell
-from fedssl.grid.cells import Grid
-from fedssl.grid.paths import ResultPaths
-from fedssl.grid.settings_diff import changes
 from fedssl.progress import last_round
 
 _FORCE = re.compile(r"-[fF]|-R.*|--force|--forceall|--forcerun(=.*)?")
@@ -109,41 +100,6 @@ def repeatable(arguments: Iterable[str], targets: Collection[str]) -> list[str]:
     return kept
 
 
-def write_cells(grid: Grid, tree: ResultPaths) -> None:
-    """Write `<results>/cells.csv`: every declared cell, its settings, path and status.
-
-    Where it cannot be written, on a full disk, say so and go on: failures are still to be told.
-    """
-    path = Path(tree.results) / "cells.csv"
-    try:
-        _write_cells(path, grid, tree)
-    except OSError as error:
-        print(f"{path} is not up to date: {error.strerror}.", file=sys.stderr)
-
-
-def _write_cells(path: Path, grid: Grid, tree: ResultPaths) -> None:
-    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=(*ALL_AXES, "status", "path", "settings"))
-        writer.writeheader()
-        for cell in grid.cells:
-            extra = {
-                "status": status(grid, cell, tree),
-                "path": tree.model(cell),
-                "settings": json.dumps(grid.settings(cell)),
-            }
-            writer.writerow({**cell.all_axes, **extra})
-
-
-def status(grid: Grid, cell: Cell, tree: ResultPaths) -> str:
-    """Return not-run, other-settings (than declared), pretrained (scores are missing) or done."""
-    if not Path(tree.model(cell)).is_file():
-        return "not-run"
-    if other_settings(tree.provenance(cell), grid.settings(cell)):
-        return "other-settings"
-    metrics = (tree.metric(cell, task.task, "knn") for task in grid.tasks(cell.study))
-    return "done" if all(Path(metric).is_file() for metric in metrics) else "pretrained"
-
-
 def _silent(log: str, ended: str | None) -> str:
     """Return what can be said of a job that logged no error; `ended` is how, if that is known."""
     last = last_round(log)
@@ -153,20 +109,6 @@ def _silent(log: str, ended: str | None) -> str:
         return f"{silence}: the disk of {folder} is full"
     guess = "killed, by the memory limit, the time limit or with its node?"
     return f"{silence}: {guess if ended else 'what it printed stands above'}"
-
-
-def other_settings(record: str | Path, settings: Mapping[str, Any]) -> list[str]:
-    """Return how the settings that a record tells of differ from `settings`, a sentence each.
-
-    Nothing where there is no record.
-    """
-    if not Path(record).is_file():
-        return []
-    try:
-        recorded = read_json(record)["settings"]
-    except (ValueError, KeyError, TypeError):
-        return ["its record is damaged"]
-    return [str(change) for change in changes(recorded, json.loads(json.dumps(settings)))]
 
 
 def _last_error(log: str) -> str:

@@ -1,0 +1,66 @@
+"""How far each declared cell has come, and `cells.csv`, which lists it."""
+
+import csv
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fedssl.files import atomic_write
+from fedssl.grid.cell import ALL_AXES, Cell
+from fedssl.grid.cells import Grid
+from fedssl.grid.paths import ResultPaths
+from fedssl.grid.settings_diff import settings_diff
+from fedssl.record.read import read_record
+
+
+def write_cells(grid: Grid, tree: ResultPaths) -> None:
+    """Write `<results>/cells.csv`: every declared cell, its settings, path and status.
+
+    Where it cannot be written, on a full disk, say so and go on: failures are still to be told.
+    """
+    path = Path(tree.cells())
+    try:
+        _write_cells(path, grid, tree)
+    except OSError as error:
+        print(f"{path} is not up to date: {error.strerror}.", file=sys.stderr)
+
+
+def _write_cells(path: Path, grid: Grid, tree: ResultPaths) -> None:
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=(*ALL_AXES, "status", "path", "settings"))
+        writer.writeheader()
+        for cell in grid.cells:
+            extra = {
+                "status": status(grid, cell, tree),
+                "path": tree.model(cell),
+                "settings": json.dumps(grid.settings(cell)),
+            }
+            writer.writerow({**cell.all_axes, **extra})
+
+
+def status(grid: Grid, cell: Cell, tree: ResultPaths) -> str:
+    """Return not-run, other-settings (than declared), pretrained (scores are missing) or done."""
+    if not Path(tree.model(cell)).is_file():
+        return "not-run"
+    if other_settings(tree.provenance(cell), grid.settings(cell)):
+        return "other-settings"
+    metrics = (tree.metric(cell, task.task, "knn") for task in grid.tasks(cell.study))
+    return "done" if all(Path(metric).is_file() for metric in metrics) else "pretrained"
+
+
+def other_settings(record: str | Path, settings: Mapping[str, Any]) -> list[str]:
+    """Return how the settings in a record differ from `settings`, one sentence per setting.
+
+    Nothing where there is no record.
+    """
+    path = Path(record)
+    if not path.is_file():
+        return []
+    recorded = read_record(path, path.parent)
+    if not recorded.content:
+        return ["its record is damaged"]
+    # A record was JSON once, so its tuples are lists and its keys text.
+    declared = json.loads(json.dumps(settings))
+    return [str(change) for change in settings_diff(recorded.settings, declared)]

@@ -1,0 +1,142 @@
+"""What the project uses of Snakemake beyond its documentation: each named, so a loss is clear.
+
+A failure here means that Snakemake has changed: mend `fedssl.grid.snakemake_api` or the module
+that the test names, not the rules.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fedssl.command.reasons import causes, follows
+from fedssl.grid.snakemake_api import command_line_targets
+
+SNAKEFILE = """
+import json
+import logging
+from pathlib import Path
+from fedssl.grid.snakemake_api import (
+    all_products, ancient, command_line_targets, force, given_configuration, logger
+)
+
+configfile: "given.yaml"
+
+class Events(logging.Handler):
+    def emit(self, record):
+        said = {name: str(value) for name, value in vars(record).items()}
+        with open("events.jsonl", "a") as file:
+            file.write(json.dumps(said) + "\\n")
+
+logger.addHandler(Events())
+here = str(workflow.current_basedir)
+files, settings = given_configuration(workflow)
+
+def inputs(wildcards):
+    if wildcards.name == "stale":
+        force(workflow, "stale.txt")
+    return ancient("source")
+
+rule all:
+    input: expand("{name}.txt", name=["stale", "fine", *(["broken"] if config["broken"] else [])])
+
+rule write:
+    input: inputs
+    output: "{name}.txt"
+    log: "{name}.log"
+    params: text=config["text"]
+    shell: "test {wildcards.name} != broken && echo {params.text} > {output}"
+
+products = all_products(workflow)
+Path("said.json").write_text(json.dumps({
+    "configfiles": list(map(str, files)),
+    "config": settings,
+    "here": here,
+    "made": [any(p.match(name) for p in products) for name in ("x.txt", "x.log", "x.csv")],
+}))
+"""
+
+
+class Workflow:
+    """A workflow of two jobs in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "Snakefile").write_text(SNAKEFILE)
+        (folder / "given.yaml").write_text("{text: a, broken: false}")
+        (folder / "source").touch()
+
+    def run(self, *arguments: str, ok: bool = True) -> str:
+        command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "1", *arguments]
+        ran = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
+        assert (ran.returncode == 0) == ok, ran.stdout + ran.stderr
+        return ran.stdout + ran.stderr
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        lines = (self.folder / "events.jsonl").read_text().splitlines()
+        return [said for said in map(json.loads, lines) if said.get("event", "").endswith(event)]
+
+    @property
+    def said(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "said.json").read_text())
+        return found
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    found = Workflow(tmp_path_factory.mktemp("toy"))
+    found.run("--configfile", "given.yaml", "--config", "text=b")
+    return found
+
+
+def test_config_settings_hold_the_files_and_the_command_line(workflow: Workflow) -> None:
+    folder = workflow.folder
+    assert [Path(file) for file in workflow.said["configfiles"]] == [folder / "given.yaml"]
+    assert workflow.said["config"] == {"text": "b"}
+
+
+def test_current_basedir_is_the_folder_of_the_snakefile(workflow: Workflow) -> None:
+    assert Path(workflow.said["here"]) == workflow.folder
+
+
+def test_rule_products_match_outputs_and_logs(workflow: Workflow) -> None:
+    assert workflow.said["made"] == [True, True, False]
+
+
+def test_dag_forcefiles_run_a_job_again_and_no_other(workflow: Workflow) -> None:
+    (workflow.folder / "events.jsonl").unlink()
+    workflow.run("--dry-run", "--configfile", "given.yaml", "--config", "text=b")
+    jobs = [job for job in workflow.events("job_info") if job["rule_name"] == "write"]
+    assert [job["output"] for job in jobs] == ["['stale.txt']"]
+    assert jobs[0]["reason"] == "Forced execution" and causes(jobs[0]["reason"]) == ["forced"]
+    assert "'name': 'stale'" in jobs[0]["wildcards"]
+
+
+def test_the_reason_for_a_job_names_parameters_and_what_it_follows(workflow: Workflow) -> None:
+    (workflow.folder / "events.jsonl").unlink()
+    workflow.run("--dry-run", "--rerun-triggers", "params", "--config", "text=c")
+    reasons = {job["output"]: job["reason"] for job in workflow.events("job_info")}
+    assert causes(reasons["['fine.txt']"]) == ["a parameter of its rule has changed"]
+    assert sorted(follows(reasons["[]"])) == ["fine.txt", "stale.txt"]
+
+
+def test_a_failed_job_is_an_event_with_its_log_and_outputs(workflow: Workflow) -> None:
+    workflow.run("--config", "broken=true", "--", "broken.txt", ok=False)
+    (failed,) = workflow.events("job_error")
+    assert failed["rule_name"] == "write" and failed["log"] == "['broken.log']"
+    assert failed["output"] == "['broken.txt']" and {"jobid", "rule_msg"} <= failed.keys()
+    assert any("returned non-zero exit status 1" in e["msg"] for e in workflow.events("error"))
+
+
+def test_summary_has_the_columns_that_the_mirror_reads(workflow: Workflow) -> None:
+    header = workflow.run("--summary").splitlines()
+    assert any({"output_file", "rule"} <= set(line.split("\t")) for line in header)
+
+
+def test_the_argument_parser_tells_targets_from_values() -> None:
+    given = ["/bin/snakemake", "--cores", "2", "--config", "seeds=[0]", "--", "a", "b/c.csv"]
+    assert command_line_targets(given) == ["a", "b/c.csv"]
+    assert command_line_targets(["/x/snakemake/__main__.py", "a"]) == []
