@@ -5,10 +5,13 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from tests.workflow.project import ROOT, Project
 
@@ -93,6 +96,16 @@ def test_the_conda_environment_has_the_pins_of_the_lock() -> None:
     assert all(line.count("--hash=sha256:") <= 1 for line in lock.splitlines())
     assert len(re.findall(r"==", lock)) <= lock.count("--hash=sha256:")
     assert "--index" not in lock and "--extra-index" not in lock and "://" not in lock
+
+
+def test_the_lock_is_within_what_the_package_says_it_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lock = (ROOT / "requirements.lock").read_text()
+    pins = dict(re.findall(r"^([a-z0-9][^ ;=]*)==([^ ;]+)", lock, re.MULTILINE))
+    needed = map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["dev"]])
+    outside = [str(needs) for needs in needed if pins[needs.name] not in needs.specifier]
+    assert outside == []
+    assert "3.11.0" in SpecifierSet(project["requires-python"])
 
 
 def test_schemas_say_what_each_key_is() -> None:

@@ -8,17 +8,20 @@ from fedssl.evaluation.plan import (
     score_inputs,
     score_settings,
 )
-from fedssl.grid.paths import FEATURE_PROTOCOLS
+from fedssl.grid.paths import FEATURE_PROTOCOLS, protocol_files
 
 SCORES = OUT.scores(ANY_CELL, "{task}")
 RANDOM_SCORES = OUT.random_init_scores(ANY_CELL, "{task}")
 ROUND_SCORES = OUT.round_scores(ANY_CELL, "{task}")
+ROUND_FILES = {
+    "scores": ROUND_SCORES,
+    "samples": f"{SCORES}/rounds.parquet",
+    "best_round": f"{SCORES}/best-round.json",
+    "best_round_samples": f"{SCORES}/best-round.parquet",
+    "held_out_round": f"{SCORES}/held-out-round.json",
+    "held_out_round_samples": f"{SCORES}/held-out-round.parquet",
+}
 FINE_TUNED = OUT.metric(ANY_CELL, "{task}", "fine-tune")
-
-
-def scored(folder, protocols, *, suffix):
-    """Return a file per protocol: metrics end in .json, what each sample got in .parquet."""
-    return [f"{folder}/{protocol}{suffix}" for protocol in protocols]
 
 
 rule evaluate:
@@ -27,8 +30,8 @@ rule evaluate:
         unpack(planned(score_inputs)),
         model=OUT.model(ANY_CELL),
     output:
-        metrics=scored(SCORES, FEATURE_PROTOCOLS, suffix=".json"),
-        samples=scored(SCORES, FEATURE_PROTOCOLS, suffix=".parquet"),
+        metrics=protocol_files(SCORES, FEATURE_PROTOCOLS, suffix=".json"),
+        samples=protocol_files(SCORES, FEATURE_PROTOCOLS, suffix=".parquet"),
         provenance=f"{SCORES}/{RECORD}",
     log:
         f"<logs>/evaluate/{CELL}/{{task}}.log",
@@ -49,8 +52,8 @@ use rule evaluate as evaluate_random_init with:
         STALE.rerun(planned(random_init_settings), record=f"{RANDOM_SCORES}/{RECORD}"),
         unpack(planned(score_inputs)),
     output:
-        metrics=scored(RANDOM_SCORES, FEATURE_PROTOCOLS, suffix=".json"),
-        samples=scored(RANDOM_SCORES, FEATURE_PROTOCOLS, suffix=".parquet"),
+        metrics=protocol_files(RANDOM_SCORES, FEATURE_PROTOCOLS, suffix=".json"),
+        samples=protocol_files(RANDOM_SCORES, FEATURE_PROTOCOLS, suffix=".parquet"),
         provenance=f"{RANDOM_SCORES}/{RECORD}",
     log:
         f"<logs>/evaluate/{RANDOM_INIT}/{{task}}.log",
@@ -67,12 +70,7 @@ rule score_rounds:
         unpack(planned(score_inputs)),
         milestones=OUT.milestones(ANY_CELL),
     output:
-        scores=ROUND_SCORES,
-        samples=f"{SCORES}/rounds.parquet",
-        best_round=f"{SCORES}/best-round.json",
-        best_round_samples=f"{SCORES}/best-round.parquet",
-        held_out_round=f"{SCORES}/held-out-round.json",
-        held_out_round_samples=f"{SCORES}/held-out-round.parquet",
+        **ROUND_FILES,
         best=OUT.best(ANY_CELL, "{task}"),
         provenance=record_of(ROUND_SCORES),
     log:

@@ -11,10 +11,7 @@ from fedssl.evaluation.plan_pairs import (
 )
 from fedssl.grid.paired_protocols import KINDS, splits_of_kind
 
-
-def splits_of(kind):
-    """Return the pattern of the splits that are scored alike."""
-    return one_of(splits_of_kind(kind, GRID.values("split")))
+SPLITS = GRID.values("split")
 
 
 rule paired:
@@ -22,8 +19,8 @@ rule paired:
         STALE.rerun(planned(pair_settings), record=f"{SCORES}/{RECORD}"),
         unpack(planned(pair_inputs)),
     output:
-        metrics=scored(SCORES, KINDS["both"], suffix=".json"),
-        samples=scored(SCORES, KINDS["both"], suffix=".parquet"),
+        metrics=protocol_files(SCORES, KINDS["both"], suffix=".json"),
+        samples=protocol_files(SCORES, KINDS["both"], suffix=".parquet"),
         provenance=f"{SCORES}/{RECORD}",
     log:
         f"<logs>/paired/{CELL}/{{task}}.log",
@@ -31,7 +28,7 @@ rule paired:
         f"<benchmarks>/paired/{CELL}/{{task}}.tsv"
     wildcard_constraints:
         task=one_of(GRID.pair_names()),
-        split=splits_of("both"),
+        split=one_of(splits_of_kind("both", SPLITS)),
     conda:
         "../../envs/fedssl.yaml"
     threads: config["evaluation"]["threads"]
@@ -44,32 +41,32 @@ rule paired:
 
 use rule paired as paired_image with:
     output:
-        metrics=scored(SCORES, KINDS["image"], suffix=".json"),
-        samples=scored(SCORES, KINDS["image"], suffix=".parquet"),
+        metrics=protocol_files(SCORES, KINDS["image"], suffix=".json"),
+        samples=protocol_files(SCORES, KINDS["image"], suffix=".parquet"),
         provenance=f"{SCORES}/{RECORD}",
     wildcard_constraints:
         task=one_of(GRID.pair_names()),
-        split=splits_of("image"),
+        split=one_of(splits_of_kind("image", SPLITS)),
 
 
 use rule paired as paired_audio with:
     output:
-        metrics=scored(SCORES, KINDS["audio"], suffix=".json"),
-        samples=scored(SCORES, KINDS["audio"], suffix=".parquet"),
+        metrics=protocol_files(SCORES, KINDS["audio"], suffix=".json"),
+        samples=protocol_files(SCORES, KINDS["audio"], suffix=".parquet"),
         provenance=f"{SCORES}/{RECORD}",
     wildcard_constraints:
         task=one_of(GRID.pair_names()),
-        split=splits_of("audio"),
+        split=one_of(splits_of_kind("audio", SPLITS)),
 
 
 use rule paired as paired_specialists with:
     output:
-        metrics=scored(SCORES, KINDS["specialists"], suffix=".json"),
-        samples=scored(SCORES, KINDS["specialists"], suffix=".parquet"),
+        metrics=protocol_files(SCORES, KINDS["specialists"], suffix=".json"),
+        samples=protocol_files(SCORES, KINDS["specialists"], suffix=".parquet"),
         provenance=f"{SCORES}/{RECORD}",
     wildcard_constraints:
         task=one_of(GRID.pair_names()),
-        split=splits_of("specialists"),
+        split=one_of(splits_of_kind("specialists", SPLITS)),
 
 
 use rule paired as paired_random_init with:
@@ -79,8 +76,8 @@ use rule paired as paired_random_init with:
         ),
         unpack(planned(random_init_pair_inputs)),
     output:
-        metrics=scored(RANDOM_SCORES, KINDS["both"], suffix=".json"),
-        samples=scored(RANDOM_SCORES, KINDS["both"], suffix=".parquet"),
+        metrics=protocol_files(RANDOM_SCORES, KINDS["both"], suffix=".json"),
+        samples=protocol_files(RANDOM_SCORES, KINDS["both"], suffix=".parquet"),
         provenance=f"{RANDOM_SCORES}/{RECORD}",
     log:
         f"<logs>/paired/{RANDOM_INIT}/{{task}}.log",

@@ -3,6 +3,7 @@
 A rule's patterns come from the same functions: `ResultPaths("<results>").model(Cell.pattern())`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,11 @@ def archive_record(archive: str | Path) -> str:
 def folder_record(output: str | Path) -> str:
     """Return the record of an output whose job has the folder to itself."""
     return str(Path(output).with_name(RECORD))
+
+
+def protocol_files(folder: str, protocols: Iterable[str], *, suffix: str) -> list[str]:
+    """Return a file per protocol: a metric's suffix is .json, that of its samples .parquet."""
+    return [f"{folder}/{protocol}{suffix}" for protocol in protocols]
 
 
 @dataclass(frozen=True)
