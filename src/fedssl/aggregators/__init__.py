@@ -67,6 +67,7 @@ def build(name: str, **settings: Any) -> "Aggregator":
 
 def names() -> list[str]:
     """Return all names an aggregator can have, sorted: each rule's, and its `-bb` form."""
+    # The folder is the registry, so no list can be forgotten.
     files = Path(__file__).parent.glob("*.py")
     rules = [file.stem.replace("_", "-") for file in files if file.stem not in _SHARED]
     sparing = [backbone_only(rule) for rule in rules if rule_class(rule).has_backbone_only]

@@ -19,6 +19,7 @@ class Accumulator:
         """Start with nothing received."""
         self._rule = rule
         self._global_state = global_state
+        # In float64: a float32 sum over many clients loses the small ones.
         self._sums = {
             name: torch.zeros_like(tensor, dtype=torch.float64)
             for name, tensor in global_state.items()
@@ -29,10 +30,12 @@ class Accumulator:
 
     def add(self, update: ClientUpdate) -> bool:
         """Take one update; return False if it was left out for being empty or not finite."""
+        # A diverged client would make every parameter of the global model NaN.
         if update.num_samples == 0 or not _is_finite(update):
             return False
         weight = self._rule.weight(self._global_state, update)
         self._make_room(update.report)
+        # A softmax over clients that are not all known yet: keep the largest exponent at 0.
         self._rescale(max(self._log_scale, weight.log_mass))
         scaled = weight.mass * math.exp(weight.log_mass - self._log_scale)
         self._mass += scaled
@@ -64,6 +67,7 @@ class Accumulator:
             return
         ratio = math.exp(self._log_scale - log_scale)
         self._mass *= ratio
+        # The first update has no sums to rescale, and exp(-inf) = 0 would only cost time.
         if ratio > 0.0:
             for total in self._sums.values():
                 total.mul_(ratio)

@@ -53,6 +53,7 @@ class FedAdam(Aggregator):
             change = average[name].double() - before.double()
             mean = self.beta_1 * server[_MEAN + name] + (1 - self.beta_1) * change
             square = self.beta_2 * server[_SQUARE + name] + (1 - self.beta_2) * change.square()
+            # Algorithm 2 has no bias correction; Flower adds one.
             step = self.server_lr * mean / (square.sqrt() + self.tau)
             moved[name] = (before.double() + step).to(before.dtype)
             moments |= {_MEAN + name: mean, _SQUARE + name: square}

@@ -36,6 +36,7 @@ class FedAvgM(Aggregator):
         moved, velocities = dict(average), {}
         for name, last in server.items():
             before = global_state[name]
+            # In float64, so that momentum 0 and rate 1 give the average itself.
             velocity = self.momentum * last + (before.double() - average[name].double())
             moved[name] = (before.double() - self.server_lr * velocity).to(before.dtype)
             velocities[name] = velocity

@@ -24,6 +24,7 @@ class FedProx(Aggregator):
     def correct(self, parameters: "Tensors", visit: Visit) -> None:
         """Add the gradient of the proximal term, mu (w - w_global)."""
         for name, parameter in parameters.items():
+            # Own heads and predictors have no global counterpart to be held near to.
             if parameter.grad is not None and name in visit.received:
                 pull = parameter.detach() - visit.received[name]
                 parameter.grad.add_(pull, alpha=self.mu)

@@ -56,6 +56,7 @@ class Scaffold(Aggregator):
         report, kept = {}, {}
         for key, control in visit.broadcast.items():
             name = key.removeprefix(_CONTROL)
+            # A client starts with c_i = 0, and is sent no control of a head that stays with it.
             own = visit.kept[key] if key in visit.kept else control.new_zeros(control.shape)
             gradient = (visit.received[name] - trained[name].detach()) / reach
             kept[key] = own - control + gradient
@@ -71,5 +72,6 @@ class Scaffold(Aggregator):
             if is_trained(name, before):
                 change = average[name].double() - before.double()
                 moved[name] = (before.double() + self.server_lr * change).to(before.dtype)
+        # A bare rule (`get_aggregator`) gets updates without reports: c stays.
         controls = {k: c + average[k] if k in average else c for k, c in server.items()}
         return moved, controls

@@ -179,6 +179,7 @@ class CentralisedTraining(pl.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Let the method update what follows its encoder, and stop the clock."""
+        # After the optimiser: Lightning calls this hook once the step is done.
         epochs = self.epoch - 1 + (batch_idx + 1) / self.trainer.num_training_batches
         self.method.after_step(epochs / self._settings["aggregator"]["epochs"])
         self._seconds[batch[0]] += time.perf_counter() - self._started

@@ -43,6 +43,7 @@ def save_checkpoint(folder: Path, round_number: int, parts: Parts, rows: Rows) -
     save_state(tensors, weights)
     commit = {"round": round_number, "sha256": sha256(weights), "rows": rows}
     write_json(_commit(folder, round_number), commit)
+    # The one before the newest stays, in case the newest is damaged.
     for old in _rounds(folder)[:-_KEPT]:
         _commit(folder, old).unlink()
         _weights(folder, old).unlink(missing_ok=True)

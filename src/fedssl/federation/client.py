@@ -84,6 +84,7 @@ class LocalTrainer:
         self._settings = settings
         self._device = device
         self._state = method.state_dict()
+        # A copy of the whole model, because the aggregator decides what is not sent.
         self._round_0 = {name: tensor.clone() for name, tensor in self._state.items()}
 
     @property
@@ -99,6 +100,7 @@ class LocalTrainer:
         """Train one client; use what is returned before the next call."""
         self._load(task)
         rule = self._aggregator.in_round(task.round)
+        # A fresh one: clients keep no momentum between rounds.
         optimiser, reach = self._optimiser(), _Reach(self._settings["optimiser"]["momentum"])
         losses: dict[str, list[Tensor]] = {modality: [] for modality in task.samples}
         seconds = dict.fromkeys(task.samples, 0.0)
@@ -117,6 +119,7 @@ class LocalTrainer:
     def _load(self, task: ClientTask) -> None:
         """Set the model up: what was received, what the client kept, and the rest anew."""
         model = {**self._round_0, **task.local, **task.visit.received}
+        # In place: optimiser, parameters and this dict share their tensors.
         torch._foreach_copy_(list(self._state.values()), [model[name] for name in self._state])
         self._method.start_round()
 
@@ -130,6 +133,7 @@ class LocalTrainer:
             lr = learning_rate(self._settings, round_number=task.round, epoch=epoch)
             for group in optimiser.param_groups:
                 group["lr"] = lr
+            # A list, because the share of the training that is done needs their number.
             batches = list(
                 epoch_batches(
                     task.samples,
@@ -152,6 +156,7 @@ class LocalTrainer:
             loss: Tensor = self._method.training_step(batch)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        # After backward and before the step: a correction has to be part of the momentum.
         rule.correct(self._parameters, visit)
         optimiser.step()
         self._method.after_step(step.progress)

@@ -46,6 +46,7 @@ class ClientMemory:
 
     def keep(self, client: int, trained: Mapping[str, Tensor], notes: State) -> None:
         """Remember the kept part of a trained model, and what the aggregator keeps."""
+        # Cloned, because `trained` is the resident model that the next client overwrites.
         kept = {name: t.detach().clone() for name, t in trained.items() if self._stays(name)}
         if kept:
             self._models[client] = kept
@@ -83,5 +84,6 @@ def build_memory(
     _, transmit = parse_name(settings["aggregator"]["name"])
     if transmit == "all":
         return ClientMemory(sent=sent, kept=kept)
+    # FedVSSL keeps the head with the client; resetting it is the other reading of "-bb".
     held_back = sent if settings["federation"]["client_heads"] == "persist" else ()
     return ClientMemory(sent=(_BACKBONE,), kept=(*kept, *held_back))

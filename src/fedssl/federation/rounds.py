@@ -135,12 +135,14 @@ def run_round(
     """Return the server after one round, and its history: one row a client and modality."""
     memory, rule = federation.memory, federation.aggregator.in_round(round_number)
     accumulator = Accumulator(rule, server.model)
+    # All tasks before any training: clients in parallel must not see each other's results.
     tasks = _tasks(federation, rule, server, round_number=round_number)
     rows: list[Row] = []
     down = up = 0
     for task, (update, notes, client_rows) in zip(
         tasks, federation.trainer.train_each(tasks), strict=True
     ):
+        # A client that diverged keeps what it had, or it would start from NaN again.
         if accumulator.add(update):
             memory.keep(task.client, update.state, notes)
         else:

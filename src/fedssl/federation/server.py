@@ -32,6 +32,7 @@ class Server:
 
     def parts(self) -> dict[str, State]:
         """Return everything as tensors, by the name of the part."""
+        # With the tensors, so that a resumed job counts the bytes of the rounds before.
         sent = {"down": torch.tensor(self.bytes_down), "up": torch.tensor(self.bytes_up)}
         return {"model": self.model, "server": self.state, "bytes": sent}
 

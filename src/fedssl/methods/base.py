@@ -59,6 +59,7 @@ class Method(nn.Module):
         Both views go through the network together, so batch norm sees one batch of 2N. The loss
         is computed in float32 under autocast too.
         """
+        # One pass over both views costs less than two.
         first, second = self(batch.flatten(0, 1)).float().chunk(2)
         with torch.autocast(first.device.type, enabled=False):
             return self.objective(first, second)

@@ -57,6 +57,7 @@ class BYOL(Method):
     def training_step(self, batch: Tensor) -> Tensor:
         """Return the symmetric loss of two views, (2, batch, 3, size, size): from 0 to 8."""
         views = batch.flatten(0, 1)
+        # paper: the two views in separate batches; here: together, as with the other methods.
         predicted = self.predictor(self(views)).float()
         first, second = self.target(views).chunk(2)
         with torch.autocast(predicted.device.type, enabled=False):

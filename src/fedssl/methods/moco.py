@@ -52,6 +52,7 @@ class KeyQueue(nn.Module):
     def enqueue(self, keys: Tensor) -> None:
         """Take in keys (batch, dim); of more than there is room for, the last ones."""
         newest = keys[-len(self.keys) :]
+        # A ring, so that nothing moves in memory when keys come in.
         places = (self.position + torch.arange(len(newest), device=keys.device)) % len(self.keys)
         self.keys.index_copy_(0, places, newest)
         self.position.copy_((self.position + len(newest)) % len(self.keys))
@@ -103,6 +104,7 @@ class MoCo(Method):
         embedded, keys = self(first).float(), self.key_encoder(second)
         with torch.autocast(embedded.device.type, enabled=False):
             queries, keys = normalize(embedded, eps=1e-12), normalize(keys, eps=1e-12)
+            # Only after the step: a key must not be a negative of its own query.
             self._new = (batch.modality, keys)
             queue = self._queue(batch.modality).keys
             return info_nce(queries, keys, queue, temperature=self._temperature)
