@@ -35,6 +35,7 @@ from fedssl.data.made_up.archives import write_archives
 from fedssl.data.sharding import write_shards
 from fedssl.federation import rounds
 from fedssl.federation.batches import epoch_batches
+from fedssl.federation.server import Server
 from fedssl.randomness import stream
 
 ROOT = Path(__file__).parents[1]
@@ -87,8 +88,8 @@ class Client(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.03, momentum=0.9, weight_decay=1e-4)
 
 
-def prepare(folder: Path) -> tuple[rounds.Federation, dict[str, torch.Tensor], dict[str, str]]:
-    """Return a federation on made-up pictures, its state, and the files it is made of."""
+def prepare(folder: Path) -> tuple[rounds.Federation, Server, dict[str, str]]:
+    """Return a federation on made-up pictures, its server, and the files it is made of."""
     splits = {"train": CLIENTS * SAMPLES, "test": 10}
     archives = {"batches": folder / "batches"}
     write_archives("cifar10", archives, classes=10, splits=splits, seed=0)
@@ -114,8 +115,8 @@ def prepare(folder: Path) -> tuple[rounds.Federation, dict[str, torch.Tensor], d
         "image_bank": str(folder / "bank" / "bank.json"),
         "image_shards": str(folder / "shards.json"),
     }
-    federation, state = rounds.set_up(settings, inputs, device=torch.device("cpu"))
-    return federation, state, inputs
+    federation, server = rounds.set_up(settings, inputs, device=torch.device("cpu"))
+    return federation, server, inputs
 
 
 def limit(federation: rounds.Federation) -> Callable[[], None]:
@@ -179,15 +180,17 @@ def main() -> None:
     cpu = torch.device("cpu")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        federation, state, inputs = prepare(folder)
+        federation, server, inputs = prepare(folder)
         bank = open_bank(folder / "bank")
         with rounds.side_by_side(federation, 2, inputs, device=cpu) as pair:
             seconds = interleaved(
                 {
                     "training alone (limit)": limit(federation),
-                    "our round": lambda: rounds.run_round(federation, state, 1),
-                    "our round, two at once": lambda: rounds.run_round(pair, state, 1),
-                    "a Trainer and a loader a client": trainers(federation, state, bank, folder),
+                    "our round": lambda: rounds.run_round(federation, server, 1),
+                    "our round, two at once": lambda: rounds.run_round(pair, server, 1),
+                    "a Trainer and a loader a client": trainers(
+                        federation, server.model, bank, folder
+                    ),
                 }
             )
     print(f"one thread a process, load {os.getloadavg()[0]:.1f}")

@@ -27,3 +27,12 @@ Count = Annotated[int, Ge(1)]
 
 Rounds = Annotated[int, Ge(0)]
 """A number of rounds, 0 or more."""
+
+Cosine = Annotated[float, Ge(-1.0), Le(1.0)]
+"""The cosine of an angle, from -1 to 1."""
+
+DropoutRate = Annotated[float, Ge(0.0), Lt(1.0)]
+"""The share of units that a step leaves out, from 0 to below 1."""
+
+Clips = Annotated[int, Ge(2), Le(4)]
+"""A number of clips to put in order: 2 to 4, of which there are 2 to 24 orders."""

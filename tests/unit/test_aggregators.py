@@ -1,20 +1,36 @@
 """Aggregators: the numbers worked by hand, and laws every rule obeys."""
 
+import ast
 import math
+import subprocess
 import sys
+from dataclasses import asdict, dataclass
 from itertools import permutations
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+import yaml
 
-from fedssl.aggregators import ClientUpdate, get_aggregator, get_rule
-from fedssl.aggregators.accumulator import Accumulator, State, Weight
+from fedssl.aggregators import (
+    ClientUpdate,
+    build,
+    get_aggregator,
+    module_name,
+    names,
+    rule_class,
+)
+from fedssl.aggregators.accumulator import Accumulator, State
+from fedssl.aggregators.base import Aggregator, Visit, Weight
+from fedssl.aggregators.fedavg import FedAvg
 from fedssl.aggregators.fedu import drift
-from fedssl.federation.heads import build_heads
-from fedssl.federation.rounds import _rule as round_rule
+from fedssl.grid.transmission import declared_settings
 
-RULES = ("fedavg", "fairavg", "loss", "fedu", "fedavg-bb", "loss-bb")
+ROOT = Path(__file__).parents[2]
+# From a fresh server state these return the weighted mean itself.
+RULES = ("fedavg", "fairavg", "loss", "fedu", "fedavg-bb", "loss-bb", "fedavgm", "fedprox-bb")
+ALL_RULES = (*RULES, "l-dawa", "fedadam", "scaffold")
 GLOBAL = {"backbone.A": torch.tensor([1.0, 0.0]), "head.B": torch.tensor([0.0, 2.0])}
 FIRST = ClientUpdate(
     {"backbone.A": torch.tensor([3.0, 4.0]), "head.B": torch.tensor([0.0, 1.0])}, 10, 1.0
@@ -42,7 +58,7 @@ def test_by_hand(rule: str, a: list[float], b: list[float]) -> None:
     assert state["head.B"].dtype == torch.float32
 
 
-@pytest.mark.parametrize("rule", (*RULES, "l-dawa"))
+@pytest.mark.parametrize("rule", ALL_RULES)
 def test_the_order_of_clients_does_not_matter(rule: str) -> None:
     third = ClientUpdate({name: t * 0.3 for name, t in FIRST.state.items()}, 7, 2.0)
     results = [
@@ -53,7 +69,7 @@ def test_the_order_of_clients_does_not_matter(rule: str) -> None:
             torch.testing.assert_close(state[name], results[0][name])
 
 
-@pytest.mark.parametrize("rule", (*RULES, "l-dawa"))
+@pytest.mark.parametrize("rule", ALL_RULES)
 def test_clients_that_did_not_move_leave_the_global_state(rule: str) -> None:
     same = [ClientUpdate(GLOBAL, samples, 0.1 * samples) for samples in (1, 5, 9)]
     state = get_aggregator(rule)(GLOBAL, same)
@@ -99,7 +115,7 @@ def test_l_dawa_keeps_the_sign_and_guards_zero_norms() -> None:
 
 
 def test_l_dawa_leaves_counters_alone_and_can_spare_buffers() -> None:
-    names = {
+    held = {
         "backbone.bn.running_mean": torch.tensor([1.0, 0.0]),
         "backbone.bn.num_batches_tracked": torch.tensor(4),
     }
@@ -111,42 +127,97 @@ def test_l_dawa_leaves_counters_alone_and_can_spare_buffers() -> None:
         1,
         0.0,
     )
-    scaled = get_aggregator("l-dawa")(names, [client])
+    scaled = get_aggregator("l-dawa")(held, [client])
     assert scaled["backbone.bn.running_mean"].tolist() == [0.0, 0.0]
     assert int(scaled["backbone.bn.num_batches_tracked"]) == 6
-    accumulator = Accumulator(names, get_rule("l-dawa", scale_buffers=False))
+    accumulator = Accumulator(build("l-dawa", scale_buffers=False), held)
     accumulator.add(client)
-    assert accumulator.result()["backbone.bn.running_mean"].tolist() == [0.0, 1.0]
+    assert accumulator.average()["backbone.bn.running_mean"].tolist() == [0.0, 1.0]
 
 
 def test_l_dawa_clamps_negative_cosines_where_it_is_told() -> None:
     held = {"backbone.w": torch.tensor([2.0, 0.0]), "backbone.v": torch.tensor([1.0, 1.0])}
     against = {"backbone.w": torch.tensor([-4.0, 0.0]), "backbone.v": torch.tensor([1.0, 0.0])}
     for clamp_low, expected in ((None, [4.0, 0.0]), (0.0, [0.0, 0.0]), (0.25, [-1.0, 0.0])):
-        accumulator = Accumulator(held, get_rule("l-dawa", clamp_low=clamp_low))
+        accumulator = Accumulator(build("l-dawa", clamp_low=clamp_low), held)
         accumulator.add(ClientUpdate(against, 1, 0.0))
-        found = accumulator.result()
+        found = accumulator.average()
         assert found["backbone.w"].tolist() == expected
         torch.testing.assert_close(found["backbone.v"], torch.tensor([0.5**0.5, 0.0]))
 
 
-def test_a_rule_gets_all_its_settings_and_none_of_the_round_loops(
+def test_a_rule_of_ones_own_is_found_by_its_module_and_gets_its_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A rule of one's own, with a setting that nobody here knows."""
+    """One with a setting that nobody here knows, and without a word of its `-bb` form."""
 
-    def weigh(_global_state: State, update: ClientUpdate, *, power: float) -> Weight:
-        return Weight(mass=update.num_samples**power)
+    @dataclass(frozen=True)
+    class OwnRule(Aggregator):
+        power: float = 1.0
+
+        def weight(self, global_state: State, update: ClientUpdate) -> Weight:
+            return Weight(mass=update.num_samples**self.power)
 
     module = ModuleType("fedssl.aggregators.own_rule")
-    vars(module)["weigh"] = weigh
+    OwnRule.__module__ = module.__name__
+    vars(module).update(OwnRule=OwnRule, Aggregator=Aggregator)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    aggregator = {"name": "own-rule-bb", "power": 2.0, "warmup_rounds": 1}
-    masses = [round_rule(aggregator, number)(GLOBAL, SECOND).mass for number in (1, 2)]
-    assert masses == [30, 900]
-    clamped = {"name": "l-dawa", "clamp_low": 0.5, "scale_buffers": False}
-    assert min(round_rule(clamped, 1)(GLOBAL, SECOND).factors.values()) == 0.5
-    assert round_rule({"name": "fedu", "mu": 0.4}, 1)(GLOBAL, SECOND).mass == 30
+    rule = build("own-rule-bb", power=2.0)
+    assert rule.weight(GLOBAL, SECOND).mass == 900 and rule.in_round(1) is rule
+    assert rule_class("own-rule").has_backbone_only
+
+
+def test_l_dawas_warm_up_is_its_own_and_a_rounds_matter() -> None:
+    rule = build("l-dawa", warmup_rounds=2, clamp_low=0.5)
+    assert [rule.in_round(number) for number in (1, 2, 3)] == [FedAvg(), FedAvg(), rule]
+    assert min(rule.weight(GLOBAL, SECOND).factors.values()) == 0.5
+
+
+def test_every_module_has_one_rule_and_every_rule_but_two_a_backbone_only_form() -> None:
+    found = names()
+    rules = [name for name in found if not name.endswith("-bb")]
+    assert {name for name in rules if f"{name}-bb" not in found} == {"fedu", "centralised"}
+    assert {"fedavg", "l-dawa", "fedavgm", "fedadam", "fedprox", "scaffold"} <= set(rules)
+    assert all(module_name(name) == rule_class(name).__module__ for name in found)
+
+
+def test_the_shipped_settings_are_the_declared_ones() -> None:
+    shipped = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())["aggregators"]
+    assert sorted(shipped) == sorted({name.removesuffix("-bb") for name in names()})
+    assert {name: asdict(build(name)) for name in shipped} == shipped
+
+
+def test_a_backbone_only_form_has_the_settings_of_its_rule_unless_it_gives_others() -> None:
+    declared = {"l-dawa": {"warmup_rounds": 3, "clamp_low": None}}
+    assert declared_settings(declared, "l-dawa-bb") == declared["l-dawa"]
+    declared["l-dawa-bb"] = {"warmup_rounds": 1}
+    assert declared_settings(declared, "l-dawa-bb") == {"warmup_rounds": 1, "clamp_low": None}
+    assert declared_settings(declared, "l-dawa")["warmup_rounds"] == 3
+
+
+def test_reading_what_rules_declare_imports_no_torch() -> None:
+    program = "import sys; from fedssl.aggregators import names; names(); print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", program], text=True).split()
+    assert "fedssl.aggregators.scaffold" in loaded and "torch" not in loaded
+
+
+def test_no_code_elsewhere_names_a_rule() -> None:
+    """Print has its spellings and colours; `loss` is a word, and `centralised` no rule."""
+    rules = set(names()) - {"loss", "loss-bb", "centralised"}
+    outside = [
+        path
+        for path in (ROOT / "src/fedssl").rglob("*.py")
+        if path.parts[-2] != "aggregators" and "paper" not in path.parts
+    ]
+    literals = {
+        (path.name, node.value)
+        for path in outside
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert len(outside) > 100 and not [found for found in literals if found[1] in rules]
+    suffixes = {name for name, value in literals if value == "-bb"}
+    assert suffixes == {"transmission.py"}
 
 
 def test_fedu_drift_by_hand_and_its_strict_threshold() -> None:
@@ -157,40 +228,12 @@ def test_fedu_drift_by_hand_and_its_strict_threshold() -> None:
         "head.weight": torch.tensor([9.0]),
     }
     before["head.weight"] = torch.tensor([1.0])
-    assert drift(before, after) == pytest.approx(0.3)
     moved = drift(before, after)
-    for mu, own in ((0.4, False), (moved, True)):
-        heads = build_heads(settings({"name": "fedu", "mu": mu}), before)
-        assert heads.receive(3, before)["head.weight"].tolist() == [1.0], "first time: global"
-        heads.keep(3, before, after)
-        assert heads.receive(3, before)["head.weight"].tolist() == ([9.0] if own else [1.0])
-        assert heads.receive(4, before)["head.weight"].tolist() == [1.0]
-
-
-def settings(aggregator: dict[str, object], heads: str = "persist") -> dict[str, object]:
-    return {"aggregator": aggregator, "federation": {"client_heads": heads}}
-
-
-def test_backbone_only_clients_that_keep_nothing_start_from_round_0_again() -> None:
-    initial = {"backbone.A": torch.zeros(1), "head.B": torch.tensor([5.0])}
-    heads = build_heads(settings({"name": "fedavg-bb"}, "reset"), initial)
-    heads.keep(0, initial, {"backbone.A": torch.ones(1), "head.B": torch.tensor([6.0])})
-    assert heads.receive(0, initial)["head.B"].tolist() == [5.0]
-    assert heads.state() == {} and not heads.transmits_head
-
-
-def test_backbone_only_clients_keep_their_heads_and_start_from_round_0() -> None:
-    initial = {"backbone.A": torch.zeros(1), "head.B": torch.tensor([5.0])}
-    heads = build_heads(settings({"name": "fedavg-bb"}), initial)
-    later = {"backbone.A": torch.ones(1), "head.B": torch.tensor([7.0])}
-    assert {n: t.tolist() for n, t in heads.receive(0, later).items()} == {
-        "backbone.A": [1.0],
-        "head.B": [5.0],
-    }
-    heads.keep(0, later, {"backbone.A": torch.ones(1), "head.B": torch.tensor([6.0])})
-    again = build_heads(settings({"name": "fedavg-bb"}), initial)
-    again.load(heads.state())
-    for kept in (heads, again):
-        assert kept.receive(0, later)["head.B"].tolist() == [6.0]
-        assert kept.receive(1, later)["head.B"].tolist() == [5.0]
-    assert not heads.transmits_head
+    assert float(moved) == pytest.approx(0.3)
+    for mu, own in ((0.4, False), (float(moved), True)):
+        rule = build("fedu", mu=mu)
+        assert rule.start(before, {}) == before, "first time: global"
+        report, kept = rule.finish(Visit(before, {}, {}, 1.0), after, reach=1.0)
+        start = rule.start(before, kept)
+        assert start["head.weight"].tolist() == ([9.0] if own else [1.0])
+        assert start.keys() == before.keys() and report == {}

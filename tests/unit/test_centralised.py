@@ -39,7 +39,14 @@ class Interrupted(Exception):
 
 
 @pytest.mark.parametrize(
-    ("method", "after"), [(SETTINGS["method"], 2), (SETTINGS["method"], EPOCHS), (ACOP, 2)]
+    ("method", "after"),
+    [
+        (SETTINGS["method"], 2),
+        (SETTINGS["method"], EPOCHS),
+        (ACOP, 2),
+        ({"name": "byol", "predictor_hidden": 32}, 2),
+        ({"name": "moco", "queue": 16}, 2),
+    ],
 )
 def test_an_interrupted_training_ends_with_the_same_bits(
     inputs: dict[str, str],
@@ -48,9 +55,11 @@ def test_an_interrupted_training_ends_with_the_same_bits(
     method: dict[str, object],
     after: int,
 ) -> None:
+    changes: dict[str, object] = {"method": method}
     if method is ACOP:
         inputs = {name: path for name, path in inputs.items() if not name.startswith("image")}
-    whole = run(inputs, tmp_path / "whole", method=method)
+        changes["split"] = "a100-i0-b0"
+    whole = run(inputs, tmp_path / "whole", **changes)
     save = centralised.save_checkpoint
 
     def interrupted(folder: Path, epoch: int, *rest: object) -> None:
@@ -60,11 +69,12 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 
     monkeypatch.setattr(centralised, "save_checkpoint", interrupted)
     with pytest.raises(Interrupted):
-        run(inputs, tmp_path / "resumed", method=method)
+        run(inputs, tmp_path / "resumed", **changes)
     monkeypatch.setattr(centralised, "save_checkpoint", save)
-    resumed = run(inputs, tmp_path / "resumed", method=method)
+    resumed = run(inputs, tmp_path / "resumed", **changes)
     assert sha256(resumed) == sha256(whole)
     assert history(tmp_path / "resumed") == history(tmp_path / "whole")
+    assert all(name.startswith(("backbone.", "head.")) for name in load_state(whole))
     assert (tmp_path / "resumed" / "state").exists(), "kept until the job is recorded"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fedssl.aggregators.base import Visit
 from fedssl.errors import UserError
 from fedssl.federation import rounds
 from fedssl.federation.distributed import WorkerPool
@@ -32,6 +33,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         {"name": "loss"},
         {"name": "fedu", "mu": 0.01},
         {"name": "l-dawa", "warmup_rounds": 1, "scale_buffers": True},
+        {"name": "fedadam"},
+        {"name": "fedprox", "mu": 0.1},
+        {"name": "scaffold-bb"},
     ],
     ids=lambda aggregator: aggregator["name"],
 )
@@ -48,7 +52,9 @@ def test_clients_side_by_side_train_the_same_bits(
         for side in ("alone", "together")
         for found in sorted((tmp_path / side / "state").glob("*/round000002.safetensors"))
     ]
-    assert len(states) == 2 and len(set(states)) == 1, "heads that clients keep are the same too"
+    assert len(states) == 2 and len(set(states)) == 1, (
+        "what clients and server keep is the same too"
+    )
 
 
 def test_as_many_train_at_once_as_the_jobs_threads_hold() -> None:
@@ -57,10 +63,12 @@ def test_as_many_train_at_once_as_the_jobs_threads_hold() -> None:
 
 
 def test_a_killed_worker_is_a_clear_error(inputs: dict[str, str], tmp_path: Path) -> None:
-    federation, state = rounds.set_up(SETTINGS, inputs, device=torch.device("cpu"))
+    federation, server = rounds.set_up(SETTINGS, inputs, device=torch.device("cpu"))
+    visit = Visit(server.model, {}, {}, 1.0)
     with WorkerPool(2, SETTINGS, inputs, device=torch.device("cpu")) as pool:
         tasks = [
-            rounds.ClientTask(1, client, federation.holdings[client], state) for client in range(4)
+            rounds.ClientTask(1, client, federation.holdings[client], visit, {})
+            for client in range(4)
         ]
         trained = pool.train_each(tasks)
         next(trained)

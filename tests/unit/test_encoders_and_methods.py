@@ -1,16 +1,25 @@
 """Encoders against torchvision, losses against the oracles worked by hand and lightly."""
 
 import math
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from lightly.loss import NTXentLoss
 from torchvision.models import resnet18
 
 from fedssl import backbones, methods
 from fedssl.backbones.encoder import Encoder, initialise
+from fedssl.errors import UserError
+from fedssl.federation.start import initial_method
 from fedssl.methods.simclr import nt_xent, nt_xent_viewmaker
+from tests.unit.federations import SETTINGS
 
+ROOT = Path(__file__).parents[2]
 PARTNERS = {
     "same": [[1.0, 0.0], [0.0, 1.0]],
     "near": [[0.6, 0.8], [0.8, -0.6]],
@@ -137,3 +146,48 @@ def test_a_loss_is_computed_in_float32_under_autocast(
     expected = method.training_step(views)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(method.training_step(views), expected)
+
+
+def test_the_shipped_settings_of_methods_are_the_declared_ones() -> None:
+    shipped = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())["methods"]
+    modules = {path.stem for path in (ROOT / "src/fedssl/methods").glob("*.py")}
+    shared = {"__init__", "base", "layers", "momentum"}
+    assert {name.replace("-", "_") for name in shipped} == modules - shared
+    declared = {name: asdict(methods.method_class(name).Settings()) for name in shipped}
+    assert declared == shipped
+
+
+@pytest.mark.parametrize(
+    ("method", "modalities", "batch_size", "words"),
+    [
+        ("acop", ("image", "audio"), 8, "acop trains on audio, but .* gives clients image"),
+        ("barlow-twins", ("image",), 1, r"batch_size is 1; method barlow-twins needs at least 2"),
+        ("acop", ("audio",), 2, None),
+        ("simclr", ("image", "audio"), 2, None),
+    ],
+)
+def test_a_method_refuses_what_its_declarations_rule_out(
+    method: str, modalities: tuple[str, ...], batch_size: int, words: str | None
+) -> None:
+    declared = methods.method_class(method).Settings
+    cell = {"modalities": modalities, "batch_size": batch_size}
+    if words is None:
+        methods.check_fits(method, declared, **cell)  # type: ignore[arg-type]
+    else:
+        with pytest.raises(UserError, match=words):
+            methods.check_fits(method, declared, **cell)  # type: ignore[arg-type]
+
+
+def test_a_job_refuses_a_method_that_does_not_fit_its_cell() -> None:
+    acop = {"name": "acop", "n_clips": 3}
+    with pytest.raises(UserError, match="choose a split without it"):
+        initial_method(SETTINGS | {"method": acop, "split": "a0-i0-b100"})
+    assert initial_method(SETTINGS | {"method": acop, "split": "a100-i0-b0"})
+
+
+def test_a_federated_job_does_not_import_lightning() -> None:
+    program = (
+        "import sys; import fedssl.federation.rounds, fedssl.methods.moco; print(*sys.modules)"
+    )
+    loaded = subprocess.check_output([sys.executable, "-c", program], text=True).split()
+    assert "torch" in loaded and not {"pytorch_lightning", "lightning_fabric"} & set(loaded)

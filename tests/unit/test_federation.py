@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from fedssl.aggregators.base import Visit
 from fedssl.errors import UserError
 from fedssl.federation import rounds
 from fedssl.federation.batches import epoch_batches
@@ -47,14 +48,16 @@ def test_the_model_depends_on_seed_and_split(inputs: dict[str, str], tmp_path: P
 def test_clients_leave_no_trace_on_each_other(inputs: dict[str, str]) -> None:
     """A client's update is the same whoever trained before it, batch-norm buffers included."""
     device = torch.device("cpu")
-    federation, state = rounds.set_up(SETTINGS, inputs, device=device)
-    first, second = (ClientTask(1, c, federation.holdings[c], state) for c in (1, 2))
-    _, (after, _) = federation.trainer.train_each([first, second])
+    federation, server = rounds.set_up(SETTINGS, inputs, device=device)
+    visit = Visit(server.model, {}, {}, 1.0)
+    first, second = (ClientTask(1, c, federation.holdings[c], visit, {}) for c in (1, 2))
+    _, (after, *_) = federation.trainer.train_each([first, second])
     kept = {name: tensor.clone() for name, tensor in after.state.items()}
-    fresh, state = rounds.set_up(SETTINGS, inputs, device=device)
-    [(alone, _)] = fresh.trainer.train_each([second])
+    fresh, _ = rounds.set_up(SETTINGS, inputs, device=device)
+    [(alone, *_)] = fresh.trainer.train_each([second])
     assert all(torch.equal(kept[name], alone.state[name]) for name in kept)
-    assert not torch.equal(kept["backbone.bn1.running_mean"], state["backbone.bn1.running_mean"])
+    moved = "backbone.bn1.running_mean"
+    assert not torch.equal(kept[moved], server.model[moved])
 
 
 SAMPLES = {"audio": np.arange(100, 117), "image": np.arange(40)}
@@ -136,13 +139,15 @@ def test_no_client_with_samples_is_a_clear_error(inputs: dict[str, str], tmp_pat
 
 def test_a_damaged_checkpoint_costs_one_round_only(tmp_path: Path) -> None:
     for number in (1, 2, 3):
-        save_checkpoint(tmp_path, number, {"w": torch.full((3,), float(number))}, [{"round": 1}])
+        parts = {"model": {"w": torch.full((3,), float(number))}, "server": {}}
+        save_checkpoint(tmp_path, number, parts, [{"round": 1}])
     assert len(list(tmp_path.glob("*.safetensors"))) == 2, "the one before is kept, no more"
     newest = tmp_path / "round000003.safetensors"
     damaged = bytearray(newest.read_bytes())
     damaged[-1] ^= 1
     newest.write_bytes(damaged)
     loaded = load_checkpoint(tmp_path)
-    assert loaded is not None and loaded[0] == 2 and loaded[1]["w"].tolist() == [2.0] * 3
+    assert loaded is not None and loaded[0] == 2
+    assert loaded[1].keys() == {"model"} and loaded[1]["model"]["w"].tolist() == [2.0] * 3
     (tmp_path / "round000002.json").write_text("{")
     assert load_checkpoint(tmp_path) is None

@@ -48,6 +48,8 @@ VIT = {"arch": "vit", "image_size": 32, "patch": 8, "depth": 2, "heads": 4, "dim
             "split": "a100-i0-b0",
         },
         {"encoder": VIT},
+        {"method": {"name": "byol", "predictor_hidden": 32}},
+        {"method": {"name": "moco", "queue": 16}, "encoder": VIT},
     ],
 )
 def test_every_method_and_encoder_resumes_with_the_same_bits(

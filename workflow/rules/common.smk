@@ -79,7 +79,7 @@ wildcard_constraints:
     study=one_of(config["studies"]),
     method=one_of(config["methods"]),
     arch=one_of(config["encoders"]),
-    aggregator=one_of(config["aggregators"]),
+    aggregator=one_of(GRID.values("aggregator")),
     split=one_of(GRID.values("split")),
     variant=one_of(GRID.values("variant")),
     seed=one_of(map(str, config["seeds"])),

@@ -1,9 +1,19 @@
 """FairAvg: every client weighs the same (Michieli & Ozay 2021)."""
 
-from fedssl.aggregators import ClientUpdate
-from fedssl.aggregators.accumulator import State, Weight
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fedssl.aggregators.base import Aggregator, Weight
+
+if TYPE_CHECKING:
+    from fedssl.aggregators import ClientUpdate
+    from fedssl.aggregators.base import State
 
 
-def weigh(_global_state: State, _update: ClientUpdate) -> Weight:
-    """Return 1 for every client."""
-    return Weight()
+@dataclass(frozen=True)
+class FairAvg(Aggregator):
+    """The next model is the plain mean of the clients' models."""
+
+    def weight(self, global_state: "State", update: "ClientUpdate") -> Weight:
+        """Return 1 for every client."""
+        return Weight()

@@ -4,42 +4,57 @@ As the authors' code does it: a "layer" is a tensor, weight and bias apart; nega
 kept; clients weigh 1 / K whatever their samples; 0-d counters are averaged as they are.
 """
 
-import torch
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fedssl.aggregators import ClientUpdate
-from fedssl.aggregators.accumulator import State, Weight
+from fedssl.aggregators.base import Aggregator, Weight, is_running
+from fedssl.aggregators.fedavg import FedAvg
+from fedssl.settings import Cosine, Rounds
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fedssl.aggregators import ClientUpdate
+    from fedssl.aggregators.base import State
 
 _SMALLEST_NORM = 1e-12
 
 
-def weigh(
-    global_state: State,
-    update: ClientUpdate,
-    *,
-    scale_buffers: bool = True,
-    clamp_low: float | None = None,
-) -> Weight:
-    """Return the cosine of every tensor with its global counterpart, at least `clamp_low`.
+@dataclass(frozen=True)
+class LDawa(Aggregator):
+    """The next model is the plain mean of models whose tensors are scaled by their cosines."""
 
-    Batch norm's running statistics are scaled too unless `scale_buffers` is false.
-    paper: undefined for a tensor of norm 0, such as a fresh bias; here: its factor is 1.
-    """
-    least = -1.0 if clamp_low is None else clamp_low
-    factors = {
-        name: max(_cosine(update.state[name], tensor), least)
-        for name, tensor in global_state.items()
-        if tensor.ndim > 0 and (scale_buffers or not _is_running(name))
-    }
-    return Weight(factors=factors)
+    warmup_rounds: Rounds = 3
+    """First rounds that average as FedAvg. Decided: the authors' code."""
+
+    scale_buffers: bool = True
+    """Whether batch norm's running statistics are scaled too. Decided: the authors' code."""
+
+    clamp_low: Cosine | None = None
+    """Cosines below this count as this; null: as they are. Decided: the authors' code."""
+
+    def in_round(self, round_number: int) -> Aggregator:
+        """Return FedAvg until the warm-up is over, and L-DAWA from then on."""
+        # In the first round biases and running means are 0, and so have no cosine.
+        return FedAvg() if round_number <= self.warmup_rounds else self
+
+    def weight(self, global_state: "State", update: "ClientUpdate") -> Weight:
+        """Return the cosine of every tensor with its global counterpart, at least `clamp_low`.
+
+        paper: undefined for a tensor of norm 0, such as a fresh bias; here: its factor is 1.
+        """
+        least = -1.0 if self.clamp_low is None else self.clamp_low
+        factors = {
+            name: max(_cosine(update.state[name], tensor), least)
+            for name, tensor in global_state.items()
+            if tensor.ndim > 0 and (self.scale_buffers or not is_running(name))
+        }
+        return Weight(factors=factors)
 
 
-def _cosine(client: torch.Tensor, server: torch.Tensor) -> float:
+def _cosine(client: "Tensor", server: "Tensor") -> float:
     client, server = client.flatten().double(), server.flatten().double()
     norms = float(client.norm()), float(server.norm())
     if min(norms) < _SMALLEST_NORM:
         return 1.0
     return min(float(client @ server) / (norms[0] * norms[1]), 1.0)
-
-
-def _is_running(name: str) -> bool:
-    return name.rsplit(".", 1)[-1] in ("running_mean", "running_var")

@@ -30,7 +30,6 @@ from fedssl.progress import Progress
 from fedssl.randomness import stream
 from fedssl.views.samples import Views
 
-_MOMENTUM = "momentum/"
 State = dict[str, Tensor]
 
 
@@ -67,7 +66,7 @@ def pretrain(
             enable_model_summary=False,
         )
         trainer.fit(training)
-    save_state(training.method.state_dict(), model)
+    save_state(training.method.global_state(), model)
     write_rows(training.rows, rounds)
     return {
         "bytes_down": 0,
@@ -82,12 +81,15 @@ def set_up(
 ) -> "CentralisedTraining":
     """Return the training before its first epoch."""
     views = training_views(settings, inputs, device=device)
-    method = initial_method(settings).to(memory_format=torch.channels_last)
+    method = initial_method(settings)
+    method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return CentralisedTraining(method, views, settings)
 
 
 class CentralisedTraining(pl.LightningModule):
-    """What a Trainer needs around a method: batches, optimiser, schedule and a history.
+    """The adapter that makes a LightningModule of any method.
+
+    It adds what a Trainer needs: batches, optimiser, schedule and a history.
 
     Attributes:
         method: the module that is trained, with the state dict keys of a federated one.
@@ -110,19 +112,18 @@ class CentralisedTraining(pl.LightningModule):
         self._seconds: dict[str, float] = {}
         self._started = 0.0
 
-    def resume(self, epoch: int, saved: State, rows: list[Row]) -> None:
-        """Go on after an epoch, with the state that `state` gave then."""
-        momentum = {n: t for n, t in saved.items() if n.startswith(_MOMENTUM)}
-        self.method.load_state_dict({n: t for n, t in saved.items() if n not in momentum})
-        self._momentum = {n.removeprefix(_MOMENTUM): t for n, t in momentum.items()}
+    def resume(self, epoch: int, parts: Mapping[str, State], rows: list[Row]) -> None:
+        """Go on after an epoch, with the parts that `parts` gave then."""
+        self.method.load_state_dict(parts["model"])
+        self._momentum = parts.get("momentum", {})
         self.done, self.rows = epoch, rows
 
-    def state(self) -> State:
+    def parts(self) -> dict[str, State]:
         """Return all that the next epoch depends on: the method and the optimiser's momentum."""
         buffers = self.optimizers().state  # type: ignore[union-attr]
         names = {parameter: name for name, parameter in self.method.named_parameters()}
-        momentum = {_MOMENTUM + names[p]: own["momentum_buffer"] for p, own in buffers.items()}
-        return {**self.method.state_dict(), **momentum}
+        momentum = {names[p]: own["momentum_buffer"] for p, own in buffers.items()}
+        return {"model": self.method.state_dict(), "momentum": momentum}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return SGD as clients have it, with its momentum where a training is resumed."""
@@ -177,7 +178,9 @@ class CentralisedTraining(pl.LightningModule):
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Stop the clock."""
+        """Let the method update what follows its encoder, and stop the clock."""
+        epochs = self.epoch - 1 + (batch_idx + 1) / self.trainer.num_training_batches
+        self.method.after_step(epochs / self._settings["aggregator"]["epochs"])
         self._seconds[batch[0]] += time.perf_counter() - self._started
 
     def epoch_rows(self) -> list[Row]:
@@ -225,5 +228,5 @@ class _Commit(pl.Callback):
         training = cast(CentralisedTraining, pl_module)
         rows = training.epoch_rows()
         training.rows += rows
-        save_checkpoint(self._folder, training.epoch, training.state(), training.rows)
+        save_checkpoint(self._folder, training.epoch, training.parts(), training.rows)
         self._progress.advance(training.epoch, mean_loss(rows))

@@ -6,6 +6,7 @@ keyed by everything the result depends on, so a resumed run never mixes two sett
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from fedssl.files import atomic_write, read_json, sha256, write_json
 
 State = dict[str, Tensor]
+Parts = Mapping[str, State]
 Rows = list[dict[str, Any]]
 
 _KEPT = 2
@@ -32,10 +34,13 @@ def load_state(path: str | Path) -> State:
     return load_file(path)
 
 
-def save_checkpoint(folder: Path, round_number: int, state: State, rows: Rows) -> None:
-    """Keep the global state after a round and the history so far; the JSON file commits both."""
+def save_checkpoint(folder: Path, round_number: int, parts: Parts, rows: Rows) -> None:
+    """Keep everything the next round depends on, and the history; the JSON file commits both."""
     weights = _weights(folder, round_number)
-    save_state(state, weights)
+    tensors = {
+        f"{part}/{n}": tensor for part, state in parts.items() for n, tensor in state.items()
+    }
+    save_state(tensors, weights)
     commit = {"round": round_number, "sha256": sha256(weights), "rows": rows}
     write_json(_commit(folder, round_number), commit)
     for old in _rounds(folder)[:-_KEPT]:
@@ -43,14 +48,17 @@ def save_checkpoint(folder: Path, round_number: int, state: State, rows: Rows) -
         _weights(folder, old).unlink(missing_ok=True)
 
 
-def load_checkpoint(folder: Path) -> tuple[int, State, Rows] | None:
-    """Return (round, state, history) of the newest checkpoint that is whole, or None."""
+def load_checkpoint(folder: Path) -> tuple[int, dict[str, State], Rows] | None:
+    """Return (round, parts, history) of the newest checkpoint that is whole, or None.
+
+    A part without tensors is not among the parts.
+    """
     for round_number in reversed(_rounds(folder)):
         weights = _weights(folder, round_number)
         try:
             commit = read_json(_commit(folder, round_number))
             if sha256(weights) == commit["sha256"]:
-                return round_number, load_state(weights), commit["rows"]
+                return round_number, _parts(load_state(weights)), commit["rows"]
         except (OSError, ValueError, KeyError) as error:
             _log.warning("checkpoint of round %d cannot be read: %s", round_number, error)
             continue
@@ -61,6 +69,14 @@ def load_checkpoint(folder: Path) -> tuple[int, State, Rows] | None:
 def remove_checkpoints(folder: Path) -> None:
     """Remove the folder, once the outputs it could rebuild are written."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parts(tensors: State) -> dict[str, State]:
+    parts: dict[str, State] = {}
+    for key, tensor in tensors.items():
+        part, name = key.split("/", 1)
+        parts.setdefault(part, {})[name] = tensor
+    return parts
 
 
 def _rounds(folder: Path) -> list[int]:

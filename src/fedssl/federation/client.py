@@ -4,13 +4,14 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fedssl.aggregators import ClientUpdate
+from fedssl.aggregators import ClientUpdate, build
+from fedssl.aggregators.base import Aggregator, Visit
 from fedssl.federation.batches import epoch_batches
 from fedssl.federation.history import Row, mean_step
 from fedssl.federation.start import initial_method, training_views
@@ -19,20 +20,48 @@ from fedssl.randomness import stream
 from fedssl.views.samples import Views
 
 State = dict[str, Tensor]
-Trained = tuple[ClientUpdate, list[Row]]
 
 
 @dataclass(frozen=True)
 class ClientTask:
-    """What one client does in one round: train `received`, its state at the start, on `samples`.
+    """What one client does in one round.
 
-    `samples` are positions in the bank by modality.
+    Attributes:
+        round: counted from 1.
+        client: its number.
+        samples: positions in the bank by modality.
+        visit: what the server sent, and what the client keeps for the aggregator.
+        local: what the client kept of its own model; what is neither here nor received starts
+            as in round 0.
     """
 
     round: int
     client: int
     samples: Mapping[str, np.ndarray]
-    received: State
+    visit: Visit
+    local: State
+
+
+class Trained(NamedTuple):
+    """What a client's training gives.
+
+    Attributes:
+        update: what it sends back. Its state is the resident model: use it before the next client.
+        notes: what it keeps for the aggregator until its next round.
+        rows: its history, one row a modality.
+    """
+
+    update: ClientUpdate
+    notes: State
+    rows: list[Row]
+
+
+class _Step(NamedTuple):
+    modality: str
+    indices: np.ndarray
+    draws: np.random.Generator
+    lr: float
+    progress: float  # of the whole training, when the step is done
 
 
 class LocalTrainer:
@@ -47,86 +76,85 @@ class LocalTrainer:
         device: torch.device,
     ) -> None:
         """Move the method to the device once; `views` has one entry a modality in use."""
-        self._method = method.to(device, memory_format=torch.channels_last).train()
+        method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._method = method.train()
+        self._parameters = dict(self._method.named_parameters())
+        self._aggregator = build(**settings["aggregator"])
         self._views = views
         self._settings = settings
         self._device = device
         self._state = method.state_dict()
+        self._round_0 = {name: tensor.clone() for name, tensor in self._state.items()}
 
     @property
-    def state(self) -> State:
-        """The state of the resident model itself; of round 0 before anything was trained."""
-        return self._state
+    def method(self) -> Method:
+        """The resident model; of round 0 before anything was trained."""
+        return self._method
 
     def train_each(self, tasks: Iterable[ClientTask]) -> Iterator[Trained]:
         """Yield what `train` returns of each task, in their order: use it before the next."""
         return map(self.train, tasks)
 
     def train(self, task: ClientTask) -> Trained:
-        """Return the client's update and one row of history a modality.
-
-        The update's state is the resident model itself: use it before the next call.
-        """
-        received = [task.received[name] for name in self._state]
-        torch._foreach_copy_(list(self._state.values()), received)
-        optimiser = self._optimiser()
+        """Train one client; use what is returned before the next call."""
+        self._load(task)
+        rule = self._aggregator.in_round(task.round)
+        optimiser, reach = self._optimiser(), _Reach(self._settings["optimiser"]["momentum"])
         losses: dict[str, list[Tensor]] = {modality: [] for modality in task.samples}
         seconds = dict.fromkeys(task.samples, 0.0)
-        for modality, indices, rng in self._batches(task, optimiser):
+        for step in self._steps(task, optimiser):
             started = time.perf_counter()
-            losses[modality].append(self._step(modality, indices, rng, optimiser))
-            seconds[modality] += time.perf_counter() - started
-        means = {m: mean_step(steps) for m, steps in losses.items()}
-        rows = [
-            {
-                "round": task.round,
-                "client": task.client,
-                "modality": modality,
-                "samples": len(indices),
-                "steps": len(losses[modality]),
-                "loss": means[modality],
-                "seconds": round(seconds[modality], 3),
-            }
-            for modality, indices in task.samples.items()
-        ]
-        num_samples = sum(len(indices) for indices in task.samples.values())
+            losses[step.modality].append(self._step(step, rule, task.visit, optimiser=optimiser))
+            seconds[step.modality] += time.perf_counter() - started
+            reach.advance(step.lr)
+        report, notes = rule.finish(task.visit, self._state, reach=reach.value)
         loss = mean_step([loss for steps in losses.values() for loss in steps])
-        update = ClientUpdate(self._state, num_samples, math.nan if loss is None else loss)
-        return update, rows
+        num_samples = sum(len(indices) for indices in task.samples.values())
+        update = ClientUpdate(self._state, num_samples, math.nan if loss is None else loss, report)
+        return Trained(update, notes, _rows(task, losses, seconds))
 
-    def _batches(
-        self, task: ClientTask, optimiser: torch.optim.SGD
-    ) -> Iterator[tuple[str, np.ndarray, np.random.Generator]]:
+    @torch.no_grad()
+    def _load(self, task: ClientTask) -> None:
+        """Set the model up: what was received, what the client kept, and the rest anew."""
+        model = {**self._round_0, **task.local, **task.visit.received}
+        torch._foreach_copy_(list(self._state.values()), [model[name] for name in self._state])
+        self._method.start_round()
+
+    def _steps(self, task: ClientTask, optimiser: torch.optim.SGD) -> Iterator[_Step]:
         """Yield every batch of the local epochs, with the learning rate set for its epoch."""
         federation = self._settings["federation"]
-        place = {"round": task.round, "client": task.client}
-        shuffle = stream(self._settings["seed"], "batches", **place)
-        draws = stream(self._settings["seed"], "views", **place)
+        visit = {"round": task.round, "client": task.client}
+        shuffle = stream(self._settings["seed"], "batches", **visit)
+        draws = stream(self._settings["seed"], "views", **visit)
         for epoch in range(federation["local_epochs"]):
+            lr = learning_rate(self._settings, round_number=task.round, epoch=epoch)
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(self._settings, round_number=task.round, epoch=epoch)
-            for modality, indices in epoch_batches(
-                task.samples,
-                batch_size=federation["batch_size"],
-                order=federation["batch_order"],
-                rng=shuffle,
-            ):
-                yield modality, indices, draws
+                group["lr"] = lr
+            batches = list(
+                epoch_batches(
+                    task.samples,
+                    batch_size=federation["batch_size"],
+                    order=federation["batch_order"],
+                    rng=shuffle,
+                )
+            )
+            for place, (modality, indices) in enumerate(batches, 1):
+                epochs = epoch + place / len(batches)
+                rounds = task.round - 1 + epochs / federation["local_epochs"]
+                yield _Step(modality, indices, draws, lr, rounds / federation["rounds"])
 
     def _step(
-        self,
-        modality: str,
-        indices: np.ndarray,
-        rng: np.random.Generator,
-        optimiser: torch.optim.SGD,
+        self, step: _Step, rule: Aggregator, visit: Visit, *, optimiser: torch.optim.SGD
     ) -> Tensor:
-        batch = self._method.views(self._views[modality], indices, rng)
+        batch = self._method.views(self._views[step.modality], step.indices, step.draws)
         low = self._settings["precision"] == "bf16"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=low):
-            loss = self._method.training_step(batch)
+            loss: Tensor = self._method.training_step(batch)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        rule.correct(self._parameters, visit)
         optimiser.step()
+        self._method.after_step(step.progress)
         return loss.detach()
 
     def _optimiser(self) -> torch.optim.SGD:
@@ -139,6 +167,36 @@ class LocalTrainer:
             weight_decay=optimiser["weight_decay"],
             fused=True,
         )
+
+
+class _Reach:
+    """How far SGD moves a parameter whose gradient is 1 in every step."""
+
+    def __init__(self, momentum: float) -> None:
+        self._momentum = momentum
+        self._velocity = 0.0
+        self.value = 0.0
+
+    def advance(self, lr: float) -> None:
+        self._velocity = self._momentum * self._velocity + 1.0
+        self.value += lr * self._velocity
+
+
+def _rows(
+    task: ClientTask, losses: Mapping[str, list[Tensor]], seconds: Mapping[str, float]
+) -> list[Row]:
+    return [
+        {
+            "round": task.round,
+            "client": task.client,
+            "modality": modality,
+            "samples": len(indices),
+            "steps": len(losses[modality]),
+            "loss": mean_step(losses[modality]),
+            "seconds": round(seconds[modality], 3),
+        }
+        for modality, indices in task.samples.items()
+    ]
 
 
 def local_trainer(

@@ -60,9 +60,7 @@ class WorkerPool:
         """
         waiting: deque[Future[_Answer]] = deque()
         for task in tasks:
-            waiting.append(
-                self._executor.submit(_train, replace(task, received={}), _pack(task.received))
-            )
+            waiting.append(self._executor.submit(_train, *_packed(task)))
             if len(waiting) > self._workers:
                 yield self._answer(waiting.popleft())
         while waiting:
@@ -70,15 +68,15 @@ class WorkerPool:
 
     def _answer(self, future: "Future[_Answer]") -> Trained:
         try:
-            state, num_samples, loss, rows = future.result()
+            tensors, num_samples, loss, rows = future.result()
         except BrokenProcessPool as error:
             raise UserError(
                 f"one of {self._workers} processes that train clients side by side was killed, "
                 "which the system does when memory runs out. Give the job more memory, or fewer "
                 "threads: then fewer train at once. Its finished rounds are kept."
             ) from error
-        received = {name: tensor.to(self._device) for name, tensor in load(state).items()}
-        return ClientUpdate(received, num_samples, loss), rows
+        state, report, notes = _unpack(tensors, device=self._device)
+        return Trained(ClientUpdate(state, num_samples, loss, report), notes, rows)
 
     def __enter__(self) -> Self:
         """Return the pool."""
@@ -94,17 +92,18 @@ class WorkerPool:
         self._executor.shutdown(cancel_futures=True)
 
 
-_Answer = tuple[bytes, int, float, list[Row]]
+_Answer = tuple[list[bytes], int, float, list[Row]]
 _trainer: LocalTrainer  # of a worker
+_device: torch.device
 
 
 def _start(settings: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
     """Make a worker ready; it ends with its parent, however that ends, and not by Ctrl-C."""
-    global _trainer
+    global _trainer, _device
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    device = prepare_device(settings["threads"])
-    _trainer = local_trainer(settings, inputs, device=device)
+    _device = prepare_device(settings["threads"])
+    _trainer = local_trainer(settings, inputs, device=_device)
 
 
 def _end_with_parent() -> None:
@@ -114,10 +113,28 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _train(task: ClientTask, received: bytes) -> _Answer:
-    update, rows = _trainer.train(replace(task, received=load(received)))
-    return _pack(update.state), update.num_samples, update.loss, rows
+def _packed(task: ClientTask) -> tuple[ClientTask, list[bytes]]:
+    """Return a task without its tensors, and those as bytes."""
+    visit = task.visit
+    tensors = _pack(visit.received, visit.broadcast, visit.kept, task.local)
+    bare = replace(visit, received={}, broadcast={}, kept={})
+    return replace(task, visit=bare, local={}), tensors
 
 
-def _pack(state: State) -> bytes:
-    return save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
+def _train(task: ClientTask, tensors: list[bytes]) -> _Answer:
+    received, broadcast, kept, local = _unpack(tensors, device=_device)
+    visit = replace(task.visit, received=received, broadcast=broadcast, kept=kept)
+    update, notes, rows = _trainer.train(replace(task, visit=visit, local=local))
+    return _pack(update.state, update.report, notes), update.num_samples, update.loss, rows
+
+
+def _pack(*states: Mapping[str, Tensor]) -> list[bytes]:
+    # Each by itself, because one file of safetensors may not hold a tensor twice.
+    return [
+        save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
+        for state in states
+    ]
+
+
+def _unpack(packed: list[bytes], *, device: torch.device) -> list[State]:
+    return [{n: tensor.to(device) for n, tensor in load(state).items()} for state in packed]

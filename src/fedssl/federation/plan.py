@@ -26,8 +26,7 @@ class PretrainRules:
         self._grid = grid
         self._tree = tree
         self._scripts = scripts
-        aggregators = grid.config["aggregators"]
-        self.federated = [name for name in aggregators if name != CENTRALISED]
+        self.federated = [name for name in grid.values("aggregator") if name != CENTRALISED]
 
     def sharding(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the settings behind the sharding wildcard."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from fedssl.aggregators import get_rule
-from fedssl.aggregators.accumulator import Accumulator, Rule
+from fedssl.aggregators import build
+from fedssl.aggregators.accumulator import Accumulator
+from fedssl.aggregators.base import Aggregator, Visit
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.sharding import client_modalities, read_shards
 from fedssl.device import prepare_device
@@ -25,26 +25,25 @@ from fedssl.federation.checkpoint import (
 )
 from fedssl.federation.client import ClientTask, LocalTrainer, local_trainer
 from fedssl.federation.distributed import WorkerPool
-from fedssl.federation.heads import Heads, build_heads
 from fedssl.federation.history import Row, mean_loss, seconds_until, write_rows
+from fedssl.federation.memory import ClientMemory, build_memory
 from fedssl.federation.milestones import Milestones
+from fedssl.federation.server import Server, num_bytes, restored
 from fedssl.files import digest, sha256
 from fedssl.grid.splits import MODALITIES, parse_split
 from fedssl.progress import Progress
 from fedssl.randomness import stream
 
-State = dict[str, Tensor]
 _log = logging.getLogger(__name__)
-# Settings of an aggregator that the round loop and the clients' heads read.
-_NOT_THE_RULES = ("name", "warmup_rounds", "mu")
 
 
 @dataclass(frozen=True)
 class Federation:
-    """What stays the same over all rounds."""
+    """What stays the same over all rounds, and what clients keep between them."""
 
     trainer: LocalTrainer | WorkerPool
-    heads: Heads
+    aggregator: Aggregator
+    memory: ClientMemory
     holdings: Sequence[Mapping[str, np.ndarray]]
     settings: Mapping[str, Any]
 
@@ -71,16 +70,17 @@ def pretrain(
     device = prepare_device(settings["threads"])
     folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
     kept = Milestones(folder / "milestones", settings["federation"]["kept_rounds"])
-    federation, state = set_up(settings, inputs, device=device)
-    done, state, rows = _resume(folder, federation.heads, state, device=device)
+    federation, server = set_up(settings, inputs, device=device)
+    done, server, rows = _resume(folder, federation.memory, server, device=device)
     workers = _workers(settings, threads)
     with side_by_side(federation, workers, inputs, device=device) as federation:
-        state, rows = _train(federation, state, rows, done=done, folder=folder, kept=kept)
-    save_state(state, model)
+        server, rows = _train(federation, server, rows, done=done, folder=folder, kept=kept)
+    save_state(server.model, model)
     write_rows(rows, rounds)
     kept.deliver(milestones)
     return {
-        **_bytes_sent(federation.heads, state, rows),
+        "bytes_down": server.bytes_down,
+        "bytes_up": server.bytes_up,
         "clients_side_by_side": workers,
         "resumed_after_round": done,
         "earlier_seconds": seconds_until(rows, done) / workers,
@@ -88,68 +88,86 @@ def pretrain(
 
 
 def _resume(
-    folder: Path, heads: Heads, state: State, *, device: torch.device
-) -> tuple[int, State, list[Row]]:
-    """Return (rounds done, global state, history) of the newest checkpoint, or of no round."""
+    folder: Path, memory: ClientMemory, server: Server, *, device: torch.device
+) -> tuple[int, Server, list[Row]]:
+    """Return (rounds done, server, history) of the newest checkpoint, or of no round."""
     if (resumed := load_checkpoint(folder)) is None:
-        return 0, state, []
+        return 0, server, []
     done, saved, rows = resumed
-    saved = {name: tensor.to(device) for name, tensor in saved.items()}
-    state = {name: saved.pop(name) for name in state}
-    heads.load(saved)
+    parts = {
+        part: {name: tensor.to(device) for name, tensor in state.items()}
+        for part, state in saved.items()
+    }
+    memory.load(parts.pop("clients", {}))
+    # In the order of the encoder's own state, as in a run that was not interrupted.
+    parts["model"] = {name: parts["model"][name] for name in server.model}
     _log.info("resuming after round %d", done)
-    return done, state, rows
+    return done, restored(parts), rows
 
 
 def _train(
     federation: Federation,
-    state: State,
+    server: Server,
     rows: list[Row],
     *,
     done: int,
     folder: Path,
     kept: Milestones,
-) -> tuple[State, list[Row]]:
-    """Return the last global state and the whole history; every round is kept as it ends."""
+) -> tuple[Server, list[Row]]:
+    """Return the server after the last round and the whole history; every round is saved."""
     if done == 0:
-        kept.keep(0, state)
+        kept.keep(0, server.model)
     total = federation.settings["federation"]["rounds"]
     with Progress(total, done=done) as progress:
         for round_number in range(done + 1, total + 1):
-            state, round_rows = run_round(federation, state, round_number)
+            server, round_rows = run_round(federation, server, round_number)
             rows = rows + round_rows
-            kept.keep(round_number, state)
-            save_checkpoint(folder, round_number, {**state, **federation.heads.state()}, rows)
+            kept.keep(round_number, server.model)
+            parts = {**server.parts(), "clients": federation.memory.state()}
+            save_checkpoint(folder, round_number, parts, rows)
             progress.advance(round_number, mean_loss(round_rows))
-    return state, rows
+    return server, rows
 
 
-def run_round(federation: Federation, state: State, round_number: int) -> tuple[State, list[Row]]:
-    """Return the global state after one round, and its history: one row a client and modality."""
-    settings, heads = federation.settings, federation.heads
-    accumulator = Accumulator(state, _rule(settings["aggregator"], round_number))
-    tasks = [
-        ClientTask(round_number, client, federation.holdings[client], heads.receive(client, state))
-        for client in sample_clients(federation.holdings, settings, round_number=round_number)
-    ]
+def run_round(
+    federation: Federation, server: Server, round_number: int
+) -> tuple[Server, list[Row]]:
+    """Return the server after one round, and its history: one row a client and modality."""
+    memory, rule = federation.memory, federation.aggregator.in_round(round_number)
+    accumulator = Accumulator(rule, server.model)
+    tasks = _tasks(federation, rule, server, round_number=round_number)
     rows: list[Row] = []
-    for task, (update, client_rows) in zip(
+    down = up = 0
+    for task, (update, notes, client_rows) in zip(
         tasks, federation.trainer.train_each(tasks), strict=True
     ):
         if accumulator.add(update):
-            heads.keep(task.client, task.received, update.state)
+            memory.keep(task.client, update.state, notes)
         else:
             _log.warning("round %d: client %d left out, not finite", round_number, task.client)
+        down += num_bytes(task.visit.received, task.visit.broadcast)
+        up += num_bytes(memory.travelling(update.state), update.report)
         rows += client_rows
-    return accumulator.result(), rows
+    model, state = accumulator.step(server.state)
+    return server.after(model, state, down=down, up=up), rows
 
 
-def _rule(aggregator: Mapping[str, Any], round_number: int) -> Rule:
-    """Return the rule of a round: one with a warm-up (L-DAWA) averages as FedAvg until then."""
-    if round_number <= aggregator.get("warmup_rounds", 0):
-        return get_rule("fedavg")
-    own = {key: value for key, value in aggregator.items() if key not in _NOT_THE_RULES}
-    return get_rule(aggregator["name"], **own)
+def _tasks(
+    federation: Federation, rule: Aggregator, server: Server, *, round_number: int
+) -> list[ClientTask]:
+    """Return what each of the round's clients does, in their order."""
+    memory, holdings = federation.memory, federation.holdings
+    chosen = sample_clients(holdings, federation.settings, round_number=round_number)
+    broadcast = memory.travelling(rule.broadcast(server.state))
+    share = len(chosen) / sum(map(bool, holdings))
+    tasks = []
+    for client in chosen:
+        notes = memory.notes(client)
+        received = memory.travelling(rule.start(server.model, notes))
+        visit = Visit(received, broadcast, notes, share)
+        task = ClientTask(round_number, client, holdings[client], visit, memory.local(client))
+        tasks.append(task)
+    return tasks
 
 
 def sample_clients(
@@ -180,17 +198,19 @@ def _workers(settings: Mapping[str, Any], threads: int) -> int:
 
 def set_up(
     settings: Mapping[str, Any], inputs: Mapping[str, str], *, device: torch.device
-) -> tuple[Federation, State]:
-    """Return the federation, which trains one client after another, and the state of round 0."""
+) -> tuple[Federation, Server]:
+    """Return the federation, which trains one client after another, and the server of round 0."""
     parts = {
         modality: read_shards(inputs[f"{modality}_shards"], open_bank(Path(bank).parent))
         for modality in MODALITIES
         if (bank := inputs.get(f"{modality}_bank"))
     }
     trainer = local_trainer(settings, inputs, device=device)
-    state = {name: tensor.clone() for name, tensor in trainer.state.items()}
-    heads = build_heads(settings, state)
-    return Federation(trainer, heads, _holdings(settings, parts), settings), state
+    method, aggregator = trainer.method, build(**settings["aggregator"])
+    state = {name: tensor.clone() for name, tensor in method.global_state().items()}
+    memory = build_memory(settings, sent=method.sent, kept=method.kept)
+    federation = Federation(trainer, aggregator, memory, _holdings(settings, parts), settings)
+    return federation, Server(state, aggregator.init(state))
 
 
 @contextlib.contextmanager
@@ -221,11 +241,3 @@ def _holdings(
             "use fewer clients or a larger alpha."
         )
     return holdings
-
-
-def _bytes_sent(heads: Heads, state: State, rows: Sequence[Row]) -> dict[str, int]:
-    """Return what a federation would have sent: to each client of each round, and back."""
-    sent = [t for n, t in state.items() if heads.transmits_head or n.startswith("backbone.")]
-    size = sum(tensor.numel() * tensor.element_size() for tensor in sent)
-    visits = len({(row["round"], row["client"]) for row in rows})
-    return {"bytes_down": visits * size, "bytes_up": visits * size}

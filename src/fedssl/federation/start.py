@@ -10,16 +10,26 @@ from fedssl import methods
 from fedssl.backbones.encoder import initialise
 from fedssl.data.banks.bank import open_bank
 from fedssl.files import read_json
-from fedssl.grid.splits import MODALITIES
+from fedssl.grid.splits import MODALITIES, parse_split
 from fedssl.methods.base import Method
 from fedssl.views.samples import Views
 
 
 def initial_method(settings: Mapping[str, Any]) -> Method:
-    """Return the method of a cell, its encoder initialised from the cell's seed."""
+    """Return the method of a cell, its encoder initialised from the cell's seed.
+
+    Raises UserError for a method that cannot train on the cell's modalities or in its batches.
+    """
     named = dict(settings["method"])
+    name = named.pop("name")
+    methods.check_fits(
+        name,
+        methods.method_class(name).Settings,
+        modalities=parse_split(settings["split"]).modalities,
+        batch_size=settings["federation"]["batch_size"],
+    )
     encoder = initialise(settings["seed"], **settings["encoder"])
-    return methods.build(named.pop("name"), encoder, **named)
+    return methods.build(name, encoder, **named)
 
 
 def training_views(

@@ -10,6 +10,7 @@ from fedssl.grid.cell import AXES, Cell
 from fedssl.grid.checks import check_rounds, check_settings, check_study
 from fedssl.grid.configuration import Layer, merge, origin, sort_keys
 from fedssl.grid.splits import parse_split
+from fedssl.grid.transmission import declared_settings
 
 # What a random encoder and its scores depend on.
 _INITIAL = frozenset({"audio", "encoder"})
@@ -63,7 +64,10 @@ class Grid:
             **config["settings"],
             "method": {"name": cell.method, **config["methods"][cell.method]},
             "encoder": {"arch": cell.arch, **config["encoders"][cell.arch]},
-            "aggregator": {"name": cell.aggregator, **config["aggregators"][cell.aggregator]},
+            "aggregator": {
+                "name": cell.aggregator,
+                **declared_settings(config["aggregators"], cell.aggregator),
+            },
             "precision": config["precision"],
             "seed": cell.seed,
             "split": cell.split,
@@ -205,7 +209,7 @@ class Grid:
         parts = {"method": "methods", "arch": "encoders", "aggregator": "aggregators"}
         for axis, group in parts.items():
             name, part = getattr(cell, axis), "encoder" if axis == "arch" else axis
-            known = self.config[group][name]
+            known = declared_settings(self.config[group], name)
             given = {**variant.get(part, {}), **self._overrides[cell].get(part, {})}
             if unknown := sorted(set(given) - set(known)):
                 has = ", ".join(known) or "no settings"

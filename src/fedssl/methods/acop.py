@@ -6,8 +6,8 @@ prediction (VCOP, Xu et al. 2019), with the settings of the authors' video study
 
 import itertools
 import math
-import zlib
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from fedssl.backbones.encoder import Encoder
 from fedssl.data.banks.bank import SAMPLE_RATE
 from fedssl.errors import UserError
 from fedssl.methods.base import Method
-from fedssl.randomness import torch_seed
+from fedssl.methods.layers import linear, seeded_by_head
+from fedssl.settings import Clips, DropoutRate, NonNegative, Positive
 from fedssl.views.clips import clip_spans
 from fedssl.views.samples import Views
 
@@ -47,8 +48,8 @@ class OrderHead(nn.Module):
         super().__init__()
         self._pairs = list(itertools.combinations(range(n_clips), 2))
         self.num_hidden = _HIDDEN * len(self._pairs)
-        self.fc1 = _linear(2 * num_features, _HIDDEN)
-        self.fc2 = _linear(self.num_hidden, math.factorial(n_clips))
+        self.fc1 = linear(2 * num_features, _HIDDEN)
+        self.fc2 = linear(self.num_hidden, math.factorial(n_clips))
         nn.init.kaiming_normal_(
             self.fc1.weight, mode="fan_out", nonlinearity="relu", generator=generator
         )
@@ -71,27 +72,38 @@ class ACOP(Method):
     Its head takes the place of the encoder's: order is read from features, not embeddings.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        *,
-        n_clips: int,
-        clip_seconds: float,
-        gap_seconds: float,
-        dropout: float,
-    ) -> None:
-        """Keep how recordings are cut; `dropout` is the share of the head's hidden units."""
-        generator = _head_generator(encoder)
-        super().__init__(encoder)
+    @dataclass(frozen=True)
+    class Settings(Method.Settings):
+        """Settings of ACOP; fassl states none of them."""
+
+        n_clips: Clips = 3
+        """Clips cut from a recording, and put in order. Decided."""
+
+        clip_seconds: Positive = 2.0
+        """Length of a clip, seconds; shorter in short recordings. Decided."""
+
+        gap_seconds: NonNegative = 1.0
+        """Gap between clips, seconds; smaller in short recordings. Decided."""
+
+        dropout: DropoutRate = 0.5
+        """Share of the head's hidden units that a step leaves out. Decided."""
+
+        modalities: ClassVar[tuple[str, ...]] = ("audio",)
+
+    def __init__(self, encoder: Encoder, settings: Settings) -> None:
+        """Keep how recordings are cut, and put the order's head in place of the encoder's."""
+        generator = seeded_by_head(encoder, "initialise acop head")
+        super().__init__(encoder, settings)
+        n_clips = settings.n_clips
         head = OrderHead(encoder.num_features, n_clips=n_clips, generator=generator)
         self.head, self._num_hidden = head, head.num_hidden
         self.orders = np.array(list(itertools.permutations(range(n_clips))))
         self._cut = {
             "n_clips": n_clips,
-            "clip": round(clip_seconds * SAMPLE_RATE),
-            "gap": round(gap_seconds * SAMPLE_RATE),
+            "clip": round(settings.clip_seconds * SAMPLE_RATE),
+            "gap": round(settings.gap_seconds * SAMPLE_RATE),
         }
-        self._dropout = dropout
+        self._dropout = settings.dropout
 
     def forward(self, inputs: Tensor, dropout: Tensor | None = None) -> Tensor:
         """Return logits of the orders: (batch, n_clips, 3, size, size) -> (batch, n_clips!)."""
@@ -111,26 +123,13 @@ class ACOP(Method):
         dropout = torch.from_numpy(kept).to(images.device) / (1.0 - self._dropout)
         return ClipBatch(images, torch.from_numpy(ranks).to(images.device), dropout)
 
-    def training_step(self, batch: Any, _batch_idx: int = 0) -> Tensor:
+    def training_step(self, batch: ClipBatch) -> Tensor:
         """Return the loss of a batch of `views`."""
         return self.objective(self(batch.clips, batch.dropout).float(), batch.labels)
 
     def objective(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the cross-entropy of logits (batch, n_clips!) and true orders (batch,)."""
         return cross_entropy(first, second)
-
-
-def build(
-    encoder: Encoder, *, n_clips: int, clip_seconds: float, gap_seconds: float, dropout: float
-) -> ACOP:
-    """Return the ACOP module."""
-    return ACOP(
-        encoder,
-        n_clips=n_clips,
-        clip_seconds=clip_seconds,
-        gap_seconds=gap_seconds,
-        dropout=dropout,
-    )
 
 
 def _recordings(source: Views, indices: np.ndarray) -> np.ndarray:
@@ -142,21 +141,3 @@ def _recordings(source: Views, indices: np.ndarray) -> np.ndarray:
             "give acop a split with audio only, a100-i0-b0."
         )
     return np.stack([offsets[indices], offsets[indices + 1]], axis=1)
-
-
-def _linear(in_features: int, out_features: int) -> nn.Linear:
-    """Return a linear layer without a draw from the global generator; its bias is 0."""
-    layer = nn.Linear(in_features, out_features, device="meta").to_empty(device="cpu")
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def _head_generator(encoder: Encoder) -> torch.Generator:
-    """Return the generator of the head's first weights, seeded by the encoder's own head.
-
-    That head is a function of the cell's seed, and so the new one is, too.
-    """
-    key = 0
-    for parameter in encoder.head.parameters():
-        key = zlib.crc32(parameter.detach().cpu().numpy().tobytes(), key)
-    return torch.Generator().manual_seed(torch_seed(key, "initialise acop head"))

@@ -1,5 +1,6 @@
 """Barlow Twins: two views' embeddings correlate dimension by dimension (Zbontar et al. 2021)."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from fedssl.backbones.encoder import Encoder
 from fedssl.methods.base import Method
+from fedssl.settings import NonNegative
 
 Std = Literal["biased", "unbiased"]
 _EPS = 1e-5
@@ -45,17 +47,22 @@ class BarlowTwins(Method):
     paper: a "temperature coefficient" of 0.5, which this loss does not have; here: none.
     """
 
-    def __init__(self, encoder: Encoder, *, off_diagonal_weight: float, std: Std) -> None:
+    @dataclass(frozen=True)
+    class Settings(Method.Settings):
+        """Settings of Barlow Twins."""
+
+        off_diagonal_weight: NonNegative = 0.005
+        """Lambda, weight of the redundancy term. Decided: the authors' code."""
+
+        std: Std = "biased"
+        """How columns are standardised: biased (Zbontar et al.), or as in the authors' code."""
+
+    def __init__(self, encoder: Encoder, settings: Settings) -> None:
         """Keep the weight of the redundancy term and how columns are standardised."""
-        super().__init__(encoder)
-        self.off_diagonal_weight = off_diagonal_weight
-        self.std: Std = std
+        super().__init__(encoder, settings)
+        self.off_diagonal_weight = settings.off_diagonal_weight
+        self.std: Std = settings.std
 
     def objective(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the Barlow Twins loss of the two views."""
         return barlow_twins_loss(first, second, self.off_diagonal_weight, std=self.std)
-
-
-def build(encoder: Encoder, *, off_diagonal_weight: float, std: Std) -> BarlowTwins:
-    """Return the Barlow Twins module; `std` is biased (Zbontar et al.) or unbiased."""
-    return BarlowTwins(encoder, off_diagonal_weight=off_diagonal_weight, std=std)

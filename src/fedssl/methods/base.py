@@ -1,27 +1,43 @@
-"""What the methods share: an encoder whose parts are named backbone and head, and two views."""
+"""What every method is: an encoder split into backbone and head, a batch, a step and its state."""
 
-from abc import abstractmethod
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fedssl.backbones.encoder import Encoder
 from fedssl.views.samples import Views
 
 
-class Method(pl.LightningModule):
-    """A LightningModule over one encoder; `Trainer` or a federation round runs its steps.
+class Method(nn.Module):
+    """A module over one encoder; a federated round or a Trainer runs its steps.
 
     The encoder's parts are attributes of the method itself, so state dict keys start with
     `backbone.` or `head.`, which backbone-only transmission and the aggregators rely on.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    sent: ClassVar[tuple[str, ...]] = ("backbone.", "head.")
+    """Prefixes of the tensors that clients and server exchange: the global model."""
+
+    kept: ClassVar[tuple[str, ...]] = ()
+    """Prefixes of those that stay with a client. All others start anew in every round."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """Settings of the method, and what a cell may ask of it."""
+
+        modalities: ClassVar[tuple[str, ...]] = ("image", "audio")
+        """What the method can train on."""
+
+        min_batch: ClassVar[int] = 2
+        """Smallest batch: one sample alone has neither a negative nor a correlation."""
+
+    def __init__(self, encoder: Encoder, settings: Settings) -> None:
         """Take over the encoder's backbone and head."""
         super().__init__()
+        self.settings = settings
         self.backbone = encoder.backbone
         self.head = encoder.head
 
@@ -37,7 +53,7 @@ class Method(pl.LightningModule):
         """
         return torch.stack([source.augmented(indices, rng) for _ in range(2)])
 
-    def training_step(self, batch: Any, _batch_idx: int = 0) -> Tensor:
+    def training_step(self, batch: Any) -> Tensor:
         """Return the loss of a batch of `views`.
 
         Both views go through the network together, so batch norm sees one batch of 2N. The loss
@@ -47,6 +63,19 @@ class Method(pl.LightningModule):
         with torch.autocast(first.device.type, enabled=False):
             return self.objective(first, second)
 
-    @abstractmethod
     def objective(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the scalar loss of two views' embeddings, (batch, dim) each, in float32."""
+        raise NotImplementedError(f"{type(self).__name__} has neither objective nor training_step")
+
+    def start_round(self) -> None:
+        """Set up what starts anew, after a client's model is loaded; by default nothing."""
+
+    def after_step(self, progress: float) -> None:
+        """Update what follows the encoder, after a step of the optimiser; by default nothing.
+
+        `progress` is the share of the whole training that is done, above 0 and up to 1.
+        """
+
+    def global_state(self) -> dict[str, Tensor]:
+        """Return the tensors that are sent, which are also what a checkpoint's model holds."""
+        return {name: t for name, t in self.state_dict().items() if name.startswith(self.sent)}

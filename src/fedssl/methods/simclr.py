@@ -1,11 +1,15 @@
 """SimCLR: each view picks its partner out of all other views of the batch (Chen et al. 2020)."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from fedssl.backbones.encoder import Encoder
 from fedssl.methods.base import Method
+from fedssl.settings import Positive
 
 
 def nt_xent(z1: Tensor, z2: Tensor, temperature: float) -> Tensor:
@@ -39,17 +43,22 @@ _LOSSES = {"ntxent": nt_xent, "ntxent-viewmaker": nt_xent_viewmaker}
 class SimCLR(Method):
     """SimCLR without a projection head: the encoder's 128-d head is the projection."""
 
-    def __init__(self, encoder: Encoder, *, temperature: float, loss: str) -> None:
-        """Keep the temperature of the softmax (fssuavl: 0.5) and which of the losses it is in."""
-        super().__init__(encoder)
-        self.temperature = temperature
-        self._loss = _LOSSES[loss]
+    @dataclass(frozen=True)
+    class Settings(Method.Settings):
+        """Settings of SimCLR."""
+
+        temperature: Positive = 0.5
+        """Temperature of the softmax. Stated."""
+
+        loss: Literal["ntxent", "ntxent-viewmaker"] = "ntxent"
+        """The standard loss (equation 1, its sign mended), or the authors' code's one-sided one."""
+
+    def __init__(self, encoder: Encoder, settings: Settings) -> None:
+        """Keep the temperature, and which of the losses it is in."""
+        super().__init__(encoder, settings)
+        self.temperature = settings.temperature
+        self._loss = _LOSSES[settings.loss]
 
     def objective(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the contrastive loss of the two views."""
         return self._loss(first, second, self.temperature)
-
-
-def build(encoder: Encoder, *, temperature: float, loss: str = "ntxent") -> SimCLR:
-    """Return the SimCLR module; `loss` is ntxent (the paper's) or ntxent-viewmaker."""
-    return SimCLR(encoder, temperature=temperature, loss=loss)

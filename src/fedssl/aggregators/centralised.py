@@ -1,0 +1,20 @@
+"""Centralised: no federation, all data in one place (the reference column of fassl).
+
+`fedssl.federation.centralised` trains such a cell; this declares its settings.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fedssl.aggregators.base import Aggregator
+from fedssl.settings import Count
+
+
+@dataclass(frozen=True)
+class Centralised(Aggregator):
+    """One participant holds all training data."""
+
+    epochs: Count = 10
+    """Epochs over all data. Decided: as often as 100 rounds with one local epoch see a sample."""
+
+    has_backbone_only: ClassVar[bool] = False

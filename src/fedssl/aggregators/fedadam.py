@@ -1,0 +1,59 @@
+"""FedAdam: Adam on the server (Reddi et al. 2021, algorithm 2)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fedssl.aggregators.base import Aggregator, is_trained
+from fedssl.settings import Momentum, Positive
+
+if TYPE_CHECKING:
+    from fedssl.aggregators.base import State
+
+_MEAN, _SQUARE = "mean/", "square/"
+
+
+@dataclass(frozen=True)
+class FedAdam(Aggregator):
+    """The clients' mean change d is a gradient that the server follows as Adam does.
+
+    m <- beta_1 m + (1 - beta_1) d, v <- beta_2 v + (1 - beta_2) d^2, w <- w + server_lr m /
+    (sqrt(v) + tau), without bias correction, as in the paper. Batch norm's statistics are averaged
+    as FedAvg does. Server state: m and v of each parameter, in float64.
+    """
+
+    server_lr: Positive = 0.01
+    """Learning rate of the server. The paper tunes it for each task; chosen here."""
+
+    beta_1: Momentum = 0.9
+    """Decay of the mean change. Stated."""
+
+    beta_2: Momentum = 0.99
+    """Decay of the mean squared change. Stated."""
+
+    tau: Positive = 0.001
+    """Degree of adaptivity, a change of parameters. Stated for most tasks."""
+
+    def init(self, global_state: "State") -> "State":
+        """Return m = 0 and v = tau^2, the smallest start that the paper allows."""
+        trained = {name: t for name, t in global_state.items() if is_trained(name, t)}
+        zeros = {n: tensor.new_zeros(tensor.shape).double() for n, tensor in trained.items()}
+        return {
+            **{_MEAN + name: zero for name, zero in zeros.items()},
+            **{_SQUARE + name: zero + self.tau**2 for name, zero in zeros.items()},
+        }
+
+    def step(
+        self, global_state: "State", average: "State", server: "State"
+    ) -> tuple["State", "State"]:
+        """Return the model after one step of Adam, and the new moments."""
+        moved = dict(average)
+        moments: State = {}
+        for name in (key.removeprefix(_MEAN) for key in server if key.startswith(_MEAN)):
+            before = global_state[name]
+            change = average[name].double() - before.double()
+            mean = self.beta_1 * server[_MEAN + name] + (1 - self.beta_1) * change
+            square = self.beta_2 * server[_SQUARE + name] + (1 - self.beta_2) * change.square()
+            step = self.server_lr * mean / (square.sqrt() + self.tau)
+            moved[name] = (before.double() + step).to(before.dtype)
+            moments |= {_MEAN + name: mean, _SQUARE + name: square}
+        return moved, moments

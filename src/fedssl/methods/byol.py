@@ -1,0 +1,83 @@
+"""BYOL: one view's embedding predicts the other's, seen by a slow copy (Grill et al. 2020)."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
+
+from fedssl.backbones.encoder import Encoder
+from fedssl.methods.base import Method
+from fedssl.methods.layers import embedding_dim, linear, seeded_by_head
+from fedssl.methods.momentum import MomentumEncoder
+from fedssl.settings import Count, Share
+
+
+def byol_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Return the mean squared distance (scalar) of normalised rows, (batch, dim) each.
+
+    Grill et al. equation 2: 2 - 2 cos(predicted, target).
+    """
+    return (2.0 - 2.0 * cosine_similarity(predicted, target, eps=1e-12)).mean()
+
+
+def momentum_at(progress: float, *, first: float) -> float:
+    """Return the target's momentum, from `first` at 0 to 1 at the end (section 3.2, a cosine)."""
+    return 1.0 - (1.0 - first) * (math.cos(math.pi * progress) + 1.0) / 2.0
+
+
+class BYOL(Method):
+    """BYOL whose projection is the encoder's 128-d head, as it is for the other methods.
+
+    paper: a 4096-256 MLP projects; here: the head alone. Both views go through each network
+    together, so batch norm sees one batch of 2N. In a federation the predictor stays with its
+    client, and the target starts as a copy of the received encoder: both are chosen here.
+    """
+
+    kept = ("predictor.",)
+
+    @dataclass(frozen=True)
+    class Settings(Method.Settings):
+        """Settings of BYOL."""
+
+        predictor_hidden: Count = 4096
+        """Hidden units of the predictor. Stated by Grill et al."""
+
+        momentum: Share = 0.996
+        """Momentum of the target network at the start, 1 at the end. Stated by Grill et al."""
+
+    def __init__(self, encoder: Encoder, settings: Settings) -> None:
+        """Add a predictor and the target network."""
+        super().__init__(encoder, settings)
+        self._momentum = settings.momentum
+        self.predictor = _predictor(encoder, hidden=settings.predictor_hidden)
+        self.target = MomentumEncoder(self.backbone, self.head)
+
+    def training_step(self, batch: Tensor) -> Tensor:
+        """Return the symmetric loss of two views, (2, batch, 3, size, size): from 0 to 8."""
+        views = batch.flatten(0, 1)
+        predicted = self.predictor(self(views)).float()
+        first, second = self.target(views).chunk(2)
+        with torch.autocast(predicted.device.type, enabled=False):
+            # The mean over 2N rows, twice: each view predicts the other.
+            return 2.0 * byol_loss(predicted, torch.cat([second, first]))
+
+    def start_round(self) -> None:
+        """Let the target be the received encoder."""
+        self.target.restart(self.backbone, self.head)
+
+    def after_step(self, progress: float) -> None:
+        """Let the target follow the encoder."""
+        momentum = momentum_at(progress, first=self._momentum)
+        self.target.follow(self.backbone, self.head, momentum=momentum)
+
+
+def _predictor(encoder: Encoder, *, hidden: int) -> nn.Sequential:
+    """Return Linear, batch norm, ReLU, Linear, by torch's distribution of first weights."""
+    dim, generator = embedding_dim(encoder), seeded_by_head(encoder, "initialise byol predictor")
+    first, last = linear(dim, hidden), linear(hidden, dim)
+    for layer in (first, last):
+        bound = 1.0 / math.sqrt(layer.in_features)
+        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+    return nn.Sequential(first, nn.BatchNorm1d(hidden), nn.ReLU(), last)

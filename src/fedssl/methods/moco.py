@@ -1,0 +1,122 @@
+"""MoCo v2: a view picks its partner out of a queue of earlier keys.
+
+He et al. 2020 (MoCo) and Chen et al. 2020 (MoCo v2).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+
+from fedssl.backbones.encoder import Encoder
+from fedssl.methods.base import Method
+from fedssl.methods.layers import embedding_dim, seeded_by_head
+from fedssl.methods.momentum import MomentumEncoder
+from fedssl.settings import Count, Positive, Share
+from fedssl.views.samples import Views
+
+
+def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, *, temperature: float) -> Tensor:
+    """Return the InfoNCE loss (scalar) of rows of norm 1.
+
+    He et al. equation 1: `queries` and their `keys` (batch, dim), negatives `queue` (size, dim).
+    """
+    positive = (queries * keys).sum(dim=1, keepdim=True)
+    logits = torch.cat([positive, queries @ queue.T], dim=1) / temperature
+    return cross_entropy(logits, torch.zeros(len(logits), dtype=torch.int64, device=logits.device))
+
+
+class Pairs(NamedTuple):
+    """Two views of each sample, (2, batch, 3, size, size), and the modality they are of."""
+
+    views: Tensor
+    modality: str
+
+
+class KeyQueue(nn.Module):
+    """The newest keys, oldest overwritten first. It starts with random directions."""
+
+    keys: Tensor
+    position: Tensor
+
+    def __init__(self, size: int, dim: int, *, generator: torch.Generator) -> None:
+        """Draw the first keys from `generator`."""
+        super().__init__()
+        self.register_buffer("keys", normalize(torch.randn(size, dim, generator=generator)))
+        self.register_buffer("position", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def enqueue(self, keys: Tensor) -> None:
+        """Take in keys (batch, dim); of more than there is room for, the last ones."""
+        newest = keys[-len(self.keys) :]
+        places = (self.position + torch.arange(len(newest), device=keys.device)) % len(self.keys)
+        self.keys.index_copy_(0, places, newest)
+        self.position.copy_((self.position + len(newest)) % len(self.keys))
+
+
+class MoCo(Method):
+    """MoCo v2 whose projection is the encoder's 128-d head, as it is for the other methods.
+
+    paper: an MLP projects, and batches are shuffled over GPUs for batch norm; here: the head
+    alone, and no shuffling on the one device. A queue for each modality, because all negatives of
+    a batch are of its modality (fssuavl section 3.1). In a federation the queues stay with their
+    client, and the key encoder starts as a copy of the received encoder: both are chosen here.
+    """
+
+    kept = ("queues.",)
+
+    @dataclass(frozen=True)
+    class Settings(Method.Settings):
+        """Settings of MoCo v2."""
+
+        temperature: Positive = 0.2
+        """Temperature of the softmax. Stated by Chen et al."""
+
+        momentum: Share = 0.999
+        """Momentum of the key encoder. Stated by He et al."""
+
+        queue: Count = 4096
+        """Keys in a queue. Chosen for clients with few samples; He et al. have 65536."""
+
+    def __init__(self, encoder: Encoder, settings: Settings) -> None:
+        """Add the key encoder and the queues."""
+        super().__init__(encoder, settings)
+        self._temperature, self._momentum = settings.temperature, settings.momentum
+        generator = seeded_by_head(encoder, "initialise moco queues")
+        dim = embedding_dim(encoder)
+        self.queues = nn.ModuleDict(
+            {m: KeyQueue(settings.queue, dim, generator=generator) for m in settings.modalities}
+        )
+        self.key_encoder = MomentumEncoder(self.backbone, self.head)
+        self._new: tuple[str, Tensor] | None = None
+
+    def views(self, source: Views, indices: np.ndarray, rng: np.random.Generator) -> Pairs:
+        """Return two augmented views of each sample, and what they are of."""
+        return Pairs(super().views(source, indices, rng), source.bank.modality)
+
+    def training_step(self, batch: Pairs) -> Tensor:
+        """Return the loss of first views as queries, with second views as keys."""
+        first, second = batch.views.unbind()
+        embedded, keys = self(first).float(), self.key_encoder(second)
+        with torch.autocast(embedded.device.type, enabled=False):
+            queries, keys = normalize(embedded, eps=1e-12), normalize(keys, eps=1e-12)
+            self._new = (batch.modality, keys)
+            queue = self._queue(batch.modality).keys
+            return info_nce(queries, keys, queue, temperature=self._temperature)
+
+    def start_round(self) -> None:
+        """Let the key encoder be the received encoder."""
+        self.key_encoder.restart(self.backbone, self.head)
+
+    def after_step(self, progress: float) -> None:
+        """Let the key encoder follow, and put the step's keys into their queue."""
+        self.key_encoder.follow(self.backbone, self.head, momentum=self._momentum)
+        if self._new is not None:
+            modality, keys = self._new
+            self._queue(modality).enqueue(keys)
+
+    def _queue(self, modality: str) -> KeyQueue:
+        return cast(KeyQueue, self.queues[modality])
