@@ -2,7 +2,7 @@
 
 from snakemake.logging import logger
 
-from fedssl.grid.configuration import merge, merged, read_layers, validate, with_places
+from fedssl.grid.configuration import merge, merged, read_layers, with_places
 from fedssl.data.own.entries import with_own_datasets
 from fedssl.record.environment import prepare_jobs
 from fedssl.errors import UserError
@@ -25,6 +25,7 @@ from fedssl.paper.plan_report import ReportRules, shown
 from fedssl.paper.plan_sweeps import SweepRules
 from fedssl.paper.plan_trust import TrustRules
 from fedssl.record.sources import source_digests
+from fedssl.schema.validate import validate
 from fedssl.grid.targets import (
     check_products,
     check_targets,
@@ -44,7 +45,7 @@ RANDOM_INIT = "{study}/random-init/{arch}/{variant}/seed{seed}"
 try:
     # Snakemake leaves what --config holds as text.
     config.update(merge(config, LAYERS[-1].content))
-    validate(config, LAYERS, schemas=BASE / "config" / "schemas")
+    validate(config, LAYERS)
     config.update(with_places(config, LAYERS))
     # Snakemake's values, in the order of the files: it puts what a --configfile names first.
     ordered = merge(merged(LAYERS), config)
