@@ -32,16 +32,15 @@ include: "workflow/rules/shards.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/paired.smk"
-include: "workflow/rules/figures.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/trust.smk"
+include: "workflow/rules/maps.smk"
+include: "workflow/rules/paper.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/requests.smk"
 
 
 rule all:
     input:
-        [REPORT.files(study) for study in REPORT.studies],
+        list(target_files(PLAN).values()),
         "<results>/claims.csv",
         "<results>/certificate.md",
         "<results>/tables/datasets.csv",

@@ -19,10 +19,9 @@ from fedssl.data.sharding import write_shards
 from fedssl.files import write_json
 from fedssl.grid.cell import Cell
 from fedssl.grid.paths import FEATURE_PROTOCOLS
-from fedssl.paper import comparisons, specs
+from fedssl.grid.plan import Plan
 from fedssl.paper.claims.claims import write_claims
-from fedssl.paper.products.gains import write_gains
-from fedssl.paper.products.table import write_table
+from fedssl.paper.products.registry import get_product
 from fedssl.record.read import CHECKOUT
 from fedssl.record.write import code_facts, write_provenance
 
@@ -36,6 +35,7 @@ class ResultsTree:
     def __init__(self, project: Project, *, model_bytes: int, samples: int) -> None:
         """Take the grid from a project; `samples` are what each task scores."""
         self._grid, self._tree = project.grid, project.tree
+        self._plan = Plan(self._grid, self._tree, layers=(), shipped=0, checkout=CHECKOUT)
         self._model_bytes, self._samples = model_bytes, samples
         self._random = np.random.default_rng(0)
 
@@ -48,10 +48,10 @@ class ResultsTree:
         for path, scored in sorted(self._metrics().items()):
             self._score(path, scored)
         for name in self._grid.config["tables"]:
-            self._table(name)
+            self._product("table", name)
         for study in self._grid.config["studies"]:
-            self._gains(study)
-            self._figure(study)
+            self._product("gains", f"{study}_random_init")
+            self._product("loss_figure", f"{study}_loss")
         self._claims()
 
     def _datasets(self) -> set[str]:
@@ -182,36 +182,20 @@ class ResultsTree:
             task=task,
         )
 
-    def _table(self, name: str) -> None:
-        spec = specs.table_spec(self._grid, name, self._tree)
-        study = self._grid.config["tables"][name]["study"]
-        folder = CHECKOUT / "config" / "published"
-        published = sorted(map(str, folder.glob(f"{study}*.csv")))
-        stem = f"{self._tree.results}/tables/{name}"
-        files = {suffix: f"{stem}.{suffix}" for suffix in ("csv", "md", "tex")}
-        files["seeds"] = f"{stem}.seeds.json"
-        write_table(spec, published=published, **files)
-        metrics = specs.table_inputs(self._grid, name, self._tree)
-        inputs = [*(metric for metric in metrics if Path(metric).is_file()), *published]
-        record = f"{stem}.provenance.json"
-        self._record("table", record, inputs, files.values(), settings=spec, table=name)
-
-    def _gains(self, study: str) -> None:
-        spec = comparisons.gains_spec(self._grid, study, self._tree)
-        stem = f"{self._tree.results}/tables/{study}_random_init"
-        files = {suffix: f"{stem}.{suffix}" for suffix in ("csv", "md")}
-        write_gains(spec, **files)
-        inputs = comparisons.gains_inputs(self._grid, study, self._tree)
-        self._record("gains", f"{stem}.provenance.json", inputs, files.values(), settings=spec)
-
-    def _figure(self, study: str) -> None:
-        stem = Path(f"{self._tree.results}/figures/{study}_loss")
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        outputs = [f"{stem}.{suffix}" for suffix in ("pdf", "png", "svg")]
-        for output in outputs:
-            Path(output).write_bytes(self._random.bytes(1000))
-        inputs = specs.loss_figure_inputs(self._grid, study, self._tree)
-        self._record("loss_figure", f"{stem}.provenance.json", inputs, outputs, study=study)
+    def _product(self, kind: str, name: str) -> None:
+        """Write the tables of a product, and random bytes for its figure."""
+        product, results = get_product(kind), self._tree.results
+        spec, files = product.spec(self._plan, name), product.files(results, name)
+        for kind_of_file, path in files.items():
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            if kind_of_file not in product.tables:
+                Path(path).write_bytes(self._random.bytes(1000))
+        if product.write:
+            product.write(spec, {suffix: files[suffix] for suffix in product.tables})
+        inputs = [path for paths in product.inputs(self._plan, name).values() for path in paths]
+        existing = [path for path in inputs if Path(path).is_file()]
+        record = product.record(results, name)
+        self._record(kind, record, existing, files.values(), settings=spec, product=name)
 
     def _claims(self) -> None:
         config, results = CHECKOUT / "config", self._tree.results

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fedssl.paper.paired_gain import ONE_SEED
-from fedssl.paper.products import rounds as round_figure
+from fedssl.paper.products import rounds_figure
 
 
 def contrast_rows(spec: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -24,7 +24,7 @@ def round_rows(spec: Mapping[str, Any]) -> pd.DataFrame:
     """Return the matrix of a figure of scores per round, every score the number of its round."""
     cells = [dict(cell) for cell in {tuple(c["cell"].items()): 0 for c in spec["curves"]}]
     rows = [{**cell, "round": number} for cell in cells for number in (0, *range(10, 101, 10))]
-    frame = pd.DataFrame(rows)[[*round_figure.KEYS]]
+    frame = pd.DataFrame(rows)[[*rounds_figure.KEYS]]
     return frame.assign(**{task: frame["round"].astype(float) for task in spec["tasks"]})
 
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,20 +13,17 @@ from fedssl.files import digest, write_json, write_text
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import Layer, merge, merged, read_layers
 from fedssl.grid.paths import ResultPaths
-from fedssl.paper import comparisons, specs
+from fedssl.grid.plan import Plan
 from fedssl.paper.certificate import write_certificate
 from fedssl.paper.claims.claims import write_claims
+from fedssl.paper.page.plan import page_spec
 from fedssl.paper.page.write import write_page
 from fedssl.paper.paired_gain import ONE_SEED
-from fedssl.paper.plan_page import PageRules
-from fedssl.paper.plan_report import ReportRules
-from fedssl.paper.plan_rounds import rounds_spec
-from fedssl.paper.plan_trust import TrustRules
+from fedssl.paper.plan import certificate_spec, tables
 from fedssl.paper.products import contrasts, gains
-from fedssl.paper.products.communication import write_communication
-from fedssl.paper.products.datasets import write_datasets
-from fedssl.paper.products.loss import write_loss_figure
-from fedssl.paper.products.table import write_table
+from fedssl.paper.products.product import make
+from fedssl.paper.products.registry import get_product, products
+from fedssl.paper.rows import cell_axes
 from tests.report_rows import contrast_rows, round_rows, write_rounds
 
 ROOT = Path(__file__).parents[1]
@@ -57,12 +53,12 @@ class ReportTree:
         """Write everything up to the page, and return the page."""
         self._grid = Grid(self.config, self.layers)
         self._tree = ResultPaths(self.config["results_dir"])
-        published = ROOT / "config" / "published"
-        self._report = ReportRules(self._grid, self._tree, published=published, figures=[])
-        self._trust = TrustRules(self._grid, self._tree, self._report, root=ROOT)
+        shipped = len(SHIPPED)
+        self._plan = Plan(self._grid, self._tree, self.layers, shipped=shipped, checkout=ROOT)
         self._write_cells()
-        self._write_tables()
-        self._write_rest()
+        for kind, name in products(self._plan):
+            self._write_product(kind, name)
+        self._write_certificate()
         return self._write_page()
 
     @property
@@ -112,16 +108,47 @@ class ReportTree:
             write_json(path, content)
         return path
 
-    def _write_tables(self) -> None:
-        for name in self._report.tables:
-            spec = specs.table_spec(self._grid, name, self._tree)
+    def _write_product(self, kind: str, name: str) -> None:
+        """Write a table or figure: really, with made-up rows, or as an empty drawing."""
+        product = get_product(kind)
+        spec, files = product.spec(self._plan, name), product.files(self._tree.results, name)
+        files = {output: Path(path) for output, path in files.items()}
+        if kind == "table":
             for metric in _metric_files(spec):
                 self._score(metric)
-            base = Path(self._report.file(name))
-            outputs = {kind: base.with_suffix(f".{kind}") for kind in ("csv", "md", "tex")}
-            outputs["seeds"] = base.with_suffix(".seeds.json")
-            write_table(spec, published=PUBLISHED, **outputs)
-            self._record("table", _beside(base), [], list(outputs.values()), spec, {})
+        if kind in ("table", "datasets", "loss_figure"):
+            make(product, spec, files)
+        else:
+            self._make_up(kind, spec, files)
+        record = Path(product.record(self._tree.results, name))
+        self._record(kind, record, [], list(files.values()), spec, {})
+
+    def _make_up(self, kind: str, spec: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+        if "svg" in files:
+            write_text(files["svg"], '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
+        if kind == "gains":
+            rows = self._gains(spec["study"])
+            pd.DataFrame(rows, columns=list(gains.COLUMNS)).to_csv(files["csv"], index=False)
+        elif kind == "contrasts":
+            rows = contrast_rows(spec)
+            pd.DataFrame(rows, columns=list(contrasts.COLUMNS)).to_csv(files["csv"], index=False)
+        elif kind == "rounds_figure":
+            round_rows(spec).to_csv(files["csv"], index=False)
+        elif kind == "communication":
+            product = get_product(kind)
+            product.write(spec, {name: files[name] for name in product.tables})
+        elif kind == "silhouettes":
+            for panel in spec["panels"]:
+                for cell in panel["cells"]:
+                    self._map(Path(cell["summary"]))
+            get_product(kind).write(spec, files)
+
+    def _map(self, summary: Path) -> None:
+        if not summary.is_file():
+            values = {"features": 0.25, "map": 0.5}
+            write_json(
+                summary, {"silhouette": {"dataset": values, "modality": values}, "n_eval": 2000}
+            )
 
     def _score(self, metric: Path) -> None:
         """Write a metric file, once, and the record of the job that wrote it and its sisters."""
@@ -139,22 +166,12 @@ class ReportTree:
         outputs = [*map(Path, known), metric]
         self._record("evaluate", record, [], outputs, {"seed": 0, "knn": {"k": 200}}, {})
 
-    def _write_rest(self) -> None:
-        for study in self._report.studies:
-            csv = Path(self._report.file(f"{study}_random_init"))
-            pd.DataFrame(self._gains(study), columns=list(gains.COLUMNS)).to_csv(csv, index=False)
-            self._record("gains", _beside(csv), [], [csv], {}, {})
-            svg = Path(self._report.file(f"{study}_loss")).with_suffix(".svg")
-            spec = specs.loss_figure_spec(self._grid, study, self._tree)
-            paths = {kind: svg.with_suffix(f".{kind}") for kind in ("pdf", "png", "svg")}
-            write_loss_figure(spec, **paths)
-            self._record("loss_figure", _beside(svg), [], list(paths.values()), spec, {})
-        self._write_others()
-        tables = [self._report.file(name) for name in self._report.tables]
+    def _write_certificate(self) -> None:
         claims = Path(self._tree.results) / "claims.csv"
-        write_claims(ROOT / "config/claims.yaml", PUBLISHED, tables=tables, path=claims)
+        csvs = tables(self._plan, "table", "silhouettes")
+        write_claims(ROOT / "config/claims.yaml", PUBLISHED, tables=csvs, path=claims)
         write_certificate(
-            self._trust.certificate(),
+            certificate_spec(self._plan),
             claims=claims,
             published=PUBLISHED,
             lock=ROOT / "requirements.lock",
@@ -163,42 +180,15 @@ class ReportTree:
 
     def _gains(self, study: str) -> list[tuple[Any, ...]]:
         """Return a row for each cell, measured but for the last."""
-        tasks, cells = "tiny-imagenet cifar10", specs.by_axes(self._grid, study)
-        rows = dict.fromkeys(specs.label(self._grid, seeds[0]) for seeds in cells)
+        tasks, rows = "tiny-imagenet cifar10", cell_axes(self._plan, study)
         gain = (1, 2000, 3.5, 1.25, 5.75, ONE_SEED, True)
         measured = [(study, row, "image", True, tasks, *gain, "measured") for row in rows]
         last = (*measured[-1][:5], 0, "", "", "", "", "", "", "not-run")
         return [*measured[:-1], last]
 
-    def _write_others(self) -> None:
-        """Write the tables of other shapes and, as empty drawings, the figures."""
-        for study in self._report.studies:
-            spec = self._trust.communication(SimpleNamespace(study=study))
-            csv = Path(self._report.file(f"{study}_communication"))
-            write_communication(spec, csv=csv, md=csv.with_suffix(".md"))
-            self._record("communication", _beside(csv), [], [csv], spec, {})
-        for name in self._report.contrasts:
-            spec = comparisons.contrasts_spec(self._grid, name, self._tree)
-            csv = Path(self._report.file(name))
-            pd.DataFrame(contrast_rows(spec), columns=list(contrasts.COLUMNS)).to_csv(
-                csv, index=False
-            )
-            self._record("contrasts", _beside(csv), [], [csv], spec, {})
-        csv, spec = Path(self._tree.table("datasets")), specs.datasets_spec(self._grid, self._tree)
-        write_datasets(spec, csv=csv, md=csv.with_suffix(".md"), tex=csv.with_suffix(".tex"))
-        self._record("datasets_table", _beside(csv), [], [csv], spec, {})
-        for name in self._report.figures:
-            svg = Path(self._report.file(name)).with_suffix(".svg")
-            if not _beside(svg).is_file():
-                write_text(svg, '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
-                spec = rounds_spec(self._grid, name.removesuffix("_rounds"), self._tree)
-                round_rows(spec).to_csv(self._tree.table(name), index=False)
-                self._record("rounds_figure", _beside(svg), [], [svg], spec, {})
-
     def _write_page(self) -> Path:
-        rules = PageRules(self._grid, self._tree, self._report)
         write_page(
-            rules.spec(self.layers, shipped=len(SHIPPED)),
+            page_spec(self._plan),
             claims=f"{self._tree.results}/claims.csv",
             contradictions=str(ROOT / "config/contradictions.yaml"),
             published=list(map(str, PUBLISHED)),

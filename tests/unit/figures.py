@@ -11,6 +11,8 @@ import yaml
 
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import Layer, merged
+from fedssl.grid.paths import ResultPaths
+from fedssl.grid.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")
@@ -23,6 +25,12 @@ def shipped(*names: str, **changes: Any) -> tuple[Grid, list[Layer]]:
     layers = [Layer(file.name, yaml.safe_load(file.read_text())) for file in files]
     layers.append(Layer("--config", changes))
     return Grid(merged(layers), layers), layers
+
+
+def shipped_plan(*names: str, results: str = "results", **changes: Any) -> Plan:
+    """Return the plan of the same grid."""
+    grid, layers = shipped(*names, **changes)
+    return Plan(grid, ResultPaths(results), layers, shipped=len(SHIPPED), checkout=ROOT)
 
 
 def outputs(folder: Path) -> dict[str, Path]:

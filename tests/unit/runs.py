@@ -16,7 +16,7 @@ def record(
     inputs: list[str] | None = None,
     outputs: list[str] | None = None,
     wildcards: dict[str, str] | None = None,
-    script: str = "workflow/scripts/table.py",
+    script: str = "workflow/scripts/product.py",
     **facts: Any,
 ) -> Path:
     """Write a job's record as `fedssl.record.write` does."""

@@ -2,19 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from fedssl.grid.paths import ResultPaths
 from fedssl.grid.splits import parse_split
 from fedssl.paper.claims.claims import write_claims
-from fedssl.paper.claims.predicates import heading
-from fedssl.paper.plan_maps import MapRules
-from fedssl.paper.products.table import COLUMNS
+from fedssl.paper.map_panels import figure_spec
+from fedssl.paper.published import heading
 from fedssl.paper.seeds import Seeds, write_seeds
-from tests.unit.figures import ROOT, shipped
+from fedssl.paper.tables import COLUMNS
+from tests.unit.figures import ROOT, shipped_plan
 
 CLUSTERS = "clusters-better-than-audio-only"
 FROM_30 = "audio-best-from-30-percent-both"
@@ -24,14 +22,11 @@ FROM_50 = "image-best-from-50-percent-both"
 
 def rows(table: str) -> list[tuple[str, str]]:
     """Return the rows and columns that the shipped configuration gives a figure's table."""
-    grid, layers = shipped()
+    plan = shipped_plan()
     if table == "figure3":
-        rules = MapRules(
-            grid, layers, tree=ResultPaths("results"), scripts=ROOT / "workflow/scripts"
-        )
-        panels = rules.figure(SimpleNamespace(figure="fssuavl_figure3"))["panels"]
+        panels = figure_spec(plan, "fssuavl_figure3")["panels"]
         return [(panel["row"], "silhouette by dataset") for panel in panels]
-    declared = grid.config["tables"][f"fssuavl_{table}"]
+    declared = plan.grid.config["tables"][f"fssuavl_{table}"]
     return [
         (row["row"], heading(column["column"], "knn"))
         for row in declared["rows"]

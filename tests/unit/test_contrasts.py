@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 
 from fedssl.files import write_json
-from fedssl.grid.paths import ResultPaths
-from fedssl.paper.comparisons import contrasts_spec, gains_spec
 from fedssl.paper.page.records import read_other
+from fedssl.paper.products import contrasts, gains
 from fedssl.paper.products.contrasts import COLUMNS, build_contrasts, write_contrasts
 from fedssl.paper.published import read_published
-from tests.unit.figures import ROOT, shipped
+from tests.unit.figures import ROOT, shipped_plan
 from tests.unit.test_gains import LABELS, metric, right
 
 
@@ -56,8 +55,8 @@ def test_a_second_split_has_a_row_and_no_part_in_the_mean(tmp_path):
 
 @pytest.mark.parametrize(("row", "gain"), [("R-18 on audio", 2.25), ("ViT on audio", 1.80)])
 def test_the_papers_own_numbers_give_the_papers_gain(tmp_path, row, gain):
-    grid, _ = shipped(seeds=[0])
-    given = contrasts_spec(grid, "fssuavl_unified", ResultPaths(str(tmp_path)))
+    plan = shipped_plan(results=str(tmp_path), seeds=[0])
+    given = contrasts.spec(plan, "fssuavl_unified")
     given["rows"] = [entry for entry in given["rows"] if entry["row"] == row]
     printed = read_published([ROOT / "config/published/fssuavl_table3.csv"])
     printed = printed.loc[printed["protocol"] == "knn"].set_index(["row", "column"])["value"]
@@ -85,7 +84,8 @@ def test_a_contrast_whose_tasks_nobody_declares_has_no_rows(tmp_path):
     write_contrasts(spec([]), csv=tmp_path / "t.csv", md=tmp_path / "t.md")
     assert pd.read_csv(tmp_path / "t.csv").empty
     write_json(tmp_path / "t.provenance.json", {"settings": spec([])})
-    shown = read_other(tmp_path / "t.csv", axes={})
+    record = tmp_path / "t.provenance.json"
+    shown = read_other(tmp_path / "t.csv", record, text_table=contrasts.text_table, axes={})
     assert shown["rows"] == [] and len(shown["numeric"]) == len(shown["header"])
 
 
@@ -115,19 +115,18 @@ def test_a_scaled_table_says_so_and_escapes_its_title(tmp_path):
 
 
 def test_gains_count_a_dataset_once():
-    grid, _ = shipped(seeds=[0])
+    plan = shipped_plan(seeds=[0])
     tasks = {
         task["task"]
         for study in ("fssuavl", "fassl")
-        for part in gains_spec(grid, study, ResultPaths("r"))["comparisons"]
+        for part in gains.spec(plan, f"{study}_random_init")["comparisons"]
         for task in part["tasks"]
     }
     assert "speech-commands" in tasks and "speech-commands-test" not in tasks
 
 
 def test_less_data_is_held_against_all_of_it_on_audio():
-    grid, _ = shipped(seeds=[0])
-    rows = contrasts_spec(grid, "fssuavl_less_data", ResultPaths("r"))["rows"]
+    rows = contrasts.spec(shipped_plan(seeds=[0]), "fssuavl_less_data")["rows"]
     for row, arch in zip(rows, ("resnet18", "vit"), strict=True):
         for task in row["tasks"]:
             assert f"/{arch}/fedavg/a0-i0-b100/base/seed0/" in task["before"][0]

@@ -111,7 +111,7 @@ def test_the_root_names_its_profiles_and_its_workflow(graph):
 
 def test_the_workflow_has_a_tool_a_script_and_a_step_a_rule_in_order(graph):
     workflow = graph["code/Snakefile"]
-    scripts = {f"code/workflow/scripts/{name}.py" for name in ("bank", "pretrain", "table")}
+    scripts = {f"code/workflow/scripts/{name}.py" for name in ("bank", "pretrain", "product")}
     assert set(refs(workflow, "hasPart")) == scripts
     steps = [graph[ref] for ref in refs(workflow, "step")]
     assert all(types(step) == {"HowToStep"} for step in steps)

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.image import imread
 
 from fedssl.errors import UserError
-from fedssl.paper.products.loss import loss_figure, round_losses, write_loss_figure
+from fedssl.paper.products.loss_figure import loss_figure, round_losses, write_loss_figure
 from fedssl.paper.style import aggregator_style, dataset_styles, figure_style, split_style
 
 HEADER = "round,client,modality,samples,steps,loss,seconds\n"
@@ -160,7 +160,7 @@ def test_the_same_numbers_give_the_same_bytes_in_another_process(spec, tmp_path,
     files, again = outputs(tmp_path / "one"), outputs(tmp_path / "two")
     write_loss_figure(spec, **files)
     program = (
-        "from fedssl.paper.products.loss import write_loss_figure\n"
+        "from fedssl.paper.products.loss_figure import write_loss_figure\n"
         f"write_loss_figure({spec!r}, **{ {k: str(p) for k, p in again.items()}!r})"
     )
     # Neither the clock nor the user's matplotlib settings may show.

@@ -7,7 +7,7 @@ import yaml
 
 from fedssl.errors import UserError
 from fedssl.grid.paths import ResultPaths
-from fedssl.paper.specs import table_spec
+from fedssl.paper.products.table import table_spec
 from tests.unit.figures import ROOT, shipped
 
 BOTH = "a0-i0-b100"

@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 
 from fedssl.errors import UserError
 from fedssl.paper.claims.claims import check_claims, measured_numbers
-from fedssl.paper.products.maps import map_figure, write_map_figure
+from fedssl.paper.products.map_figure import map_figure, write_map_figure
 from fedssl.paper.products.silhouettes import build_silhouettes, write_silhouettes
 from fedssl.paper.products.table import COLUMNS
 from fedssl.paper.published import read_published
@@ -194,7 +194,7 @@ def test_scaled_and_which_seed_are_printed_in_the_figure(spec, scale, tmp_path):
 def test_the_same_maps_give_the_same_bytes_in_another_process(spec, tmp_path):
     table = tmp_path / "table.csv"
     build_silhouettes(spec).to_csv(table, index=False)
-    call = "fedssl.paper.products.maps.write_map_figure"
+    call = "fedssl.paper.products.map_figure.write_map_figure"
     same_bytes_in_another_process(call, [spec], {"table": str(table)}, tmp_path)
 
 

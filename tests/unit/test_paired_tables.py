@@ -14,9 +14,9 @@ from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import Layer, merge
 from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
 from fedssl.grid.paths import ResultPaths
-from fedssl.paper.products.table import COLUMNS, build_table, write_table
+from fedssl.paper.products.table import metric_files, table_spec
 from fedssl.paper.published import read_published
-from fedssl.paper.specs import table_inputs, table_spec
+from fedssl.paper.tables import COLUMNS, build_table, write_table
 
 ROOT = Path(__file__).parents[2]
 IMAGE, AUDIO, BOTH = "a0-i100-b0", "a100-i0-b0", "a0-i0-b100"
@@ -52,7 +52,7 @@ def test_every_published_number_is_measured_by_a_metric_file(table: str, numbers
         score, task = columns[record["column"], record["protocol"]]
         files.add(cells[record["row"]][score][task])
     assert len(records) == len(files) == numbers
-    inputs = table_inputs(shipped(), table, ResultPaths("results"))
+    inputs = metric_files(spec)
     assert files <= set(inputs)
     assert all("random-init" in path for path in set(inputs) - files)
 
@@ -155,7 +155,7 @@ def test_what_an_encoder_cannot_score_is_no_row_of_the_table(tmp_path: Path) -> 
     spec = measured(
         table_spec(shipped(), "fssuavl_table5", ResultPaths("r")), tmp_path, parameters=1
     )
-    frame = build_table(spec, published=read_published([published("fssuavl_table5")]))
+    frame, _ = build_table(spec, published=read_published([published("fssuavl_table5")]))
     inputs = {
         row: {column.split()[1] for column in part["column"]}
         for row, part in frame.groupby("row", sort=False)
@@ -172,7 +172,7 @@ def test_a_number_that_is_published_is_never_left_out(tmp_path: Path) -> None:
     path = tmp_path / "published.csv"
     line = "fssuavl,5,FVSSL R-18,ADVANCE A,knn,12.5,,"
     path.write_text(f"{published('fssuavl_table5').read_text().splitlines()[0]}\n{line}\n")
-    frame = build_table(
+    frame, _ = build_table(
         table_spec(shipped(), "fssuavl_table5", ResultPaths("r")), published=read_published([path])
     )
     (record,) = frame[frame["published"].notna()].to_dict("records")

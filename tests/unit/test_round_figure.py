@@ -3,12 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fedssl.paper.products.rounds import (
-    round_figure,
-    round_matrix,
-    round_scores,
-    write_round_figure,
-)
+from fedssl.paper.products.product import make
+from fedssl.paper.products.rounds_figure import PRODUCT, round_figure, round_matrix, round_scores
 from fedssl.paper.style import aggregator_style, figure_style, split_style
 
 
@@ -88,8 +84,7 @@ def test_the_same_scores_give_the_same_files(tmp_path):
     folder.mkdir()
     given = spec([curve(folder, {0: 5.0, 2: 7.0})])
     for name in ("a", "b"):
-        outputs = {kind: tmp_path / f"{name}.{kind}" for kind in ("pdf", "png", "svg")}
-        write_round_figure(given, matrix=tmp_path / f"{name}.csv", figure=outputs)
+        make(PRODUCT, given, {k: tmp_path / f"{name}.{k}" for k in ("csv", "pdf", "png", "svg")})
     for kind in ("csv", "pdf", "png", "svg"):
         assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
 

@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
+from scipy.stats import binomtest
 
 from fedssl.errors import UserError
-from fedssl.paper.markup import Grid, to_latex, to_markdown
 from fedssl.paper.measurement import measure
-from fedssl.paper.products.table import COLUMNS, build_table, write_table
 from fedssl.paper.published import read_published
+from fedssl.paper.tables import COLUMNS, build_table, write_table
+from fedssl.paper.text_table import TextTable, to_latex, to_markdown
 
 NUMBERS = """study,table,row,column,protocol,value,page,note
 demo,2,Ours,IMG,knn,50.00,3,
@@ -66,15 +67,25 @@ def spec(*cells: dict[str, Any], scale: str = "paper") -> dict[str, Any]:
 
 
 def rows(given: dict[str, Any], published: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    frame = build_table(given, published=read_published([published]))
+    frame, _ = build_table(given, published=read_published([published]))
     assert tuple(frame.columns) == COLUMNS
     return {(r["row"], r["column"]): r for r in frame.to_dict("records")}
 
 
 def test_columns_are_the_contract():
     assert ", ".join(COLUMNS) == (
-        "study, table, row, column, published, measured, std, n_seeds, n_eval, delta, verdict, cell"
+        "study, table, row, column, published, measured, std, n_seeds, n_eval, delta, verdict, "
+        "cell, task, protocol, low, high"
     )
+
+
+def test_a_row_says_what_was_averaged_and_between_which_bounds(tmp_path, published):
+    found = rows(spec(cell(tmp_path, 0, img=50.0, c10=60.0)), published)
+    one, average = found["Ours", "IMG kNN"], found["Ours", "Avg. kNN"]
+    assert (one["task"], one["protocol"]) == ("img", "knn")
+    assert (average["task"], average["protocol"]) == ("img c10", "knn")
+    wilson = binomtest(200, 400).proportion_ci(method="wilson")
+    assert (one["low"], one["high"]) == pytest.approx((100 * wilson.low, 100 * wilson.high))
 
 
 def test_seeds_and_tasks_are_averaged(tmp_path, published):
@@ -336,7 +347,7 @@ HOSTILE = "a|b & 50 % of_x #1 {y} ~z^2 \\n $5 [27] <i>*j*</i> `k`"
 
 
 def test_markdown_shows_special_characters_as_they_are():
-    grid = Grid(HOSTILE, ("", HOSTILE), ((HOSTILE, "[1]"),), ("n_eval", "_2_"), (HOSTILE,))
+    grid = TextTable(HOSTILE, ("", HOSTILE), ((HOSTILE, "[1]"),), ("n_eval", "_2_"), (HOSTILE,))
     markdown = to_markdown(grid)
     assert cells_of(markdown) == [["", HOSTILE], [HOSTILE, "[1]"], ["n_eval", "_2_"]]
     inline = [t for t in MarkdownIt("commonmark").enable("table").parse(markdown) if t.children]
@@ -345,7 +356,7 @@ def test_markdown_shows_special_characters_as_they_are():
 
 
 def test_latex_escapes_special_characters():
-    grid = Grid(HOSTILE, ("", HOSTILE), (("[27]", "1 ± 2†"),), ("n_eval", "3"), (HOSTILE,))
+    grid = TextTable(HOSTILE, ("", HOSTILE), (("[27]", "1 ± 2†"),), ("n_eval", "3"), (HOSTILE,))
     latex = to_latex(grid, label="tab:x")
     escaped = (
         r"a|b \& 50 \% of\_x \#1 \{y\} \textasciitilde{}z\textasciicircum{}2 \textbackslash{}n "
@@ -380,5 +391,5 @@ def test_latex_stacks_protocols_and_what_is_too_wide(written):
         assert lines[1].startswith("    Ours & ")
         assert lines[-1].startswith(r"    n\_eval & ")
     header = ("", *(f"{name} kNN" for name in "abcdef"))
-    wide = to_latex(Grid("t", header, (), ("n_eval", *"123456"), ()), label="tab:x")
+    wide = to_latex(TextTable("t", header, (), ("n_eval", *"123456"), ()), label="tab:x")
     assert re.findall(r"n\\_eval & (.*) \\\\", wide) == ["1 & 2 & 3 & 4", "5 & 6"]

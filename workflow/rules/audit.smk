@@ -1,9 +1,9 @@
-"""Every number held against its provenance; only a sound folder gets a seal."""
+"""The audit of a finished run, its seal, and the research object."""
 
 
 rule audit:
     input:
-        REPORT.all_files,
+        list(target_files(PLAN).values()),
         "<results>/claims.csv",
     output:
         audit="<results>/audit.json",
@@ -13,9 +13,28 @@ rule audit:
     conda:
         "../../envs/fedssl.yaml"
     params:
-        moment=REPORT.moment,
+        moment=moment,
         sources=source_digests(SCRIPTS / "audit.py"),
-    message:
-        "auditing {output.audit}"
     script:
         "../scripts/audit.py"
+
+
+rule crate:
+    input:
+        products=list(target_files(PLAN).values()),
+        certificate="<results>/certificate.md",
+        page="<results>/report/index.html",
+        code=workflow_files(PLAN),
+    output:
+        metadata="<results>/ro-crate-metadata.json",
+        code=directory("<results>/code"),
+        provenance="<results>/crate.provenance.json",
+    log:
+        "<logs>/crate.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        spec=crate_spec(PLAN),
+        sources=source_digests(SCRIPTS / "crate.py"),
+    script:
+        "../scripts/crate.py"

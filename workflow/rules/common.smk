@@ -1,5 +1,7 @@
 """The grid, the wildcards it allows, and what a run reports when it starts and ends."""
 
+from functools import partial
+
 from snakemake.logging import logger
 
 from fedssl.grid.configuration import merge, merged, read_layers, with_places
@@ -13,17 +15,31 @@ from fedssl.record.outcome import (
     report_failures,
     write_cells,
 )
+from fedssl.crate.plan import crate_spec, workflow_files
 from fedssl.grid.paths import ResultPaths, from_here
 from fedssl.data.plan import DataRules
 from fedssl.evaluation.plan import EvaluateRules
-from fedssl.paper.plan_maps import MapRules
 from fedssl.record.stale import Memory
-from fedssl.paper.plan_page import PageRules
 from fedssl.evaluation.plan_pairs import PairedRules
 from fedssl.federation.plan import PretrainRules
-from fedssl.paper.plan_report import ReportRules, shown
-from fedssl.paper.plan_sweeps import SweepRules
-from fedssl.paper.plan_trust import TrustRules
+from fedssl.grid.plan import Plan
+from fedssl.paper import map_panels
+from fedssl.paper.page.plan import page_inputs, page_spec
+from fedssl.paper.plan import (
+    certificate_spec,
+    check_figures,
+    moment,
+    named_targets,
+    product_rule,
+    published_files,
+    records,
+    report_labels,
+    reported,
+    tables,
+    target_files,
+)
+from fedssl.paper.products.registry import KINDS, module_name
+from fedssl.paper.seeds import seeds_of
 from fedssl.record.sources import source_digests
 from fedssl.schema.validate import validate
 from fedssl.grid.targets import (
@@ -56,20 +72,18 @@ try:
     PRETRAIN = PretrainRules(GRID, TREE, SCRIPTS)
     EVALUATE = EvaluateRules(GRID, TREE, SCRIPTS)
     PAIRED = PairedRules(GRID, TREE, SCRIPTS)
-    MAPS = MapRules(GRID, LAYERS, tree=TREE, scripts=SCRIPTS)
-    SWEEPS = SweepRules(GRID, LAYERS, tree=TREE)
-    REPORT = ReportRules(
-        GRID,
-        TREE,
-        published=FILES / "config" / "published",
-        figures=[*MAPS.figures, *SWEEPS.figures],
-    )
-    TRUST = TrustRules(GRID, TREE, REPORT, root=FILES)
-    PAGE = PageRules(GRID, TREE, REPORT)
+    PLAN = Plan(GRID, TREE, LAYERS, shipped=len(SHIPPED), checkout=FILES)
+    check_figures(PLAN)
     TARGETS = command_line_targets(sys.argv)
-    check_targets(TARGETS, GRID, TREE, named=REPORT.targets)
+    check_targets(TARGETS, GRID, TREE, named=named_targets(PLAN))
 except UserError as error:
     raise WorkflowError(str(error))
+
+
+def ask(function):
+    """Return a planning function as Snakemake calls it: with a job's wildcards alone."""
+    return partial(function, PLAN)
+
 
 prepare_jobs(BASE / "src", mirror=config["mirror"], pins=config["pins"])
 FAILURES = FailureCollector()
@@ -86,8 +100,6 @@ wildcard_constraints:
     seed=one_of(map(str, config["seeds"])),
     dataset=one_of(config["datasets"]),
     task=one_of(GRID.task_names()),
-    table=one_of(config["tables"]),
-    contrast=one_of(config["contrasts"]),
     sharding=one_of(GRID.shardings()),
 
 

@@ -5,7 +5,7 @@ try:
         TARGETS,
         [output for rule in workflow.rules for output in rule.products()],
         places={key: config[key] for key in ("results_dir", "data_dir")},
-        files=REPORT.all_files,
+        files=list(target_files(PLAN).values()),
     )
 except UserError as error:
     raise WorkflowError(str(error))

@@ -1,18 +1,23 @@
 """Named targets: a study, one table, one figure."""
 
-for study in REPORT.studies:
+for study in PLAN.studies:
 
     rule:
         name:
             study
         input:
-            REPORT.files(study),
+            list(target_files(PLAN, study).values()),
 
 
-for product in REPORT.products:
+for name, file in target_files(PLAN).items():
 
     rule:
         name:
-            product
+            name
         input:
-            REPORT.file(product),
+            file,
+
+
+rule datasets_table:
+    input:
+        PLAN.paths.table("datasets"),

@@ -11,9 +11,8 @@ from typing import Any
 
 from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
-from fedssl.audit.pages import page_findings
 from fedssl.audit.recompute import recomputed
-from fedssl.audit.seal import FILE, record_digests, seal_findings, seal_of
+from fedssl.audit.seal import FILE, record_digests, seal_findings, seal_of, unsealed_findings
 from fedssl.audit.units import Unit, loose, units
 from fedssl.errors import UserError
 from fedssl.files import write_json
@@ -76,8 +75,6 @@ def audit(results: str | Path, *, seal: str | None = None) -> Audit:
     with ThreadPoolExecutor() as pool:
         parts = pool.map(partial(_found, chain), chain.records)
         found = {record.path: part for record, part in zip(chain.records, parts, strict=True)}
-    for record in chain.records:  # one by one, for each is made in a working directory of its own
-        found[record.path] += list(page_findings(record, chain))
     digests = record_digests(chain.records)
     others = [*_unrecorded(chain), *seal_findings(digests, root=root, expected=seal)]
     return Audit(root, (*units(chain, found), *map(loose, others)), digests)
@@ -99,7 +96,8 @@ def seal_results(results: str | Path, path: str | Path) -> None:
 
 
 def _found(chain: Chain, record: Record) -> list[Finding | Note]:
-    return [*chain.findings(record), *recomputed(record, chain)]
+    found = [*chain.findings(record), *recomputed(record, chain)]
+    return [*found, *unsealed_findings(record, root=chain.root)]
 
 
 def _unrecorded(chain: Chain) -> Iterator[Finding]:

@@ -75,7 +75,7 @@ class Chain:
 
     def _absent(self, path: Path) -> Finding | Note:
         name = shown(path, self.root)
-        if passed_on_seldom(path, self.root):
+        if _rarely_shared(path, self.root):
             return Note(name, _ABSENT)
         return Finding(Verdict.INCOMPLETE, name, "is missing")
 
@@ -90,7 +90,7 @@ class Chain:
                     f"was read as {recorded[:_SHORT]}…, but the record of the job that wrote it "
                     f"says {written[:_SHORT]}…: it was replaced, or run again since",
                 )
-        elif path not in self._hashes and passed_on_seldom(path, self.root):
+        elif path not in self._hashes and _rarely_shared(path, self.root):
             yield Note(name, _ABSENT)
         elif path.is_relative_to(self.root) and path not in self._records:
             yield Finding(Verdict.INCOMPLETE, name, "was read, but no record says who wrote it")
@@ -112,7 +112,7 @@ class Chain:
                 yield Finding(Verdict.CHANGED_CODE, name, "has been edited since it ran")
 
 
-def passed_on_seldom(path: Path, root: Path) -> bool:
+def _rarely_shared(path: Path, root: Path) -> bool:
     """Return whether a file is recordings or images, which licences often forbid passing on.
 
     Below the results only the folder that the demo's archives lie in counts, wherever these are.

@@ -1,8 +1,7 @@
-"""Numbers worked out again from what they were made of."""
+"""Recomputed numbers: accuracies from stored predictions, tables and claims from their inputs."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from math import isclose
 from pathlib import Path
@@ -14,29 +13,29 @@ from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.labels import check_samples
 from fedssl.files import read_json
+from fedssl.grid.paths import RECORD
 from fedssl.paper.claims.claims import write_claims
-from fedssl.paper.products.contrasts import write_contrasts
-from fedssl.paper.products.gains import write_gains
-from fedssl.paper.products.silhouettes import write_silhouettes
-from fedssl.paper.products.table import write_table
+from fedssl.paper.products.product import FIGURE
+from fedssl.paper.products.registry import KINDS, get_product
 from fedssl.record.read import Record, at_hand, shown
 
 _METRIC_KEYS = {"value", "n_eval", "predictions", "protocol", "metric"}
-# What decides the digits of a table and the bytes of a page.
-_DECISIVE = ("jinja2", "numpy", "pandas", "pillow", "scipy")
+# Packages that decide the digits of a table.
+_DECISIVE = ("numpy", "pandas", "scipy")
+_DIFFERS = "does not come out again of the files it was made of"
 
 
 def recomputed(record: Record, chain: Chain) -> Iterator[Finding | Note]:
-    """Yield what does not come out again of one job: its accuracies, or its table.
+    """Yield the numbers of one job that cannot be recomputed: its accuracies, or its table.
 
-    Jobs of other kinds have their hashes only.
+    Of other jobs only the hashes are checked.
     """
     for path in record.files("outputs"):
         if path.suffix == ".json" and at_hand(path):
             yield from _readable(_content(path, record, chain), shown(path, chain.root))
     if record.rule == "score_rounds":
         yield from _readable(_rounds(record, chain), record.name)
-    if record.rule in _PRODUCTS:
+    if record.rule == "claims" or (record.rule in KINDS and get_product(record.rule).write):
         yield from _product(record, chain)
 
 
@@ -118,56 +117,45 @@ def _accuracy(metric: Mapping[str, Any], samples: pd.DataFrame) -> float | None:
 def _product(record: Record, chain: Chain) -> Iterator[Finding | Note]:
     """Yield which files of a table do not come out again, byte for byte."""
     inputs = record.files("inputs")
-    name = record.name.removesuffix(".provenance.json")
+    name = record.name.removesuffix(f".{RECORD}")
     unavailable = [path for path, recorded in inputs.items() if not chain.same(path, recorded)]
     if unavailable:
         yield Note(name, f"not recomputed: {shown(unavailable[0], chain.root)} is another file")
         return
     with tempfile.TemporaryDirectory() as folder:
         try:
-            _PRODUCTS[record.rule](record, Path(folder))
-            again = {path: text_of(Path(folder, path.name)) for path in record.files("outputs")}
+            written = _write_again(record, Path(folder))
+            again = {path: _text_of(copy) for path, copy in written.items()}
         except Exception as error:  # whatever was forged must end as a finding
-            yield Finding(blame(record, chain), name, f"cannot be recomputed: {error!r}")
+            yield Finding(_blame(record, chain), name, f"cannot be recomputed: {error!r}")
             return
     for path, text in again.items():
-        if at_hand(path) and text.replace(f"{chain.root}", f"{record.prefix}") != text_of(path):
-            yield Finding(blame(record, chain), shown(path, chain.root), DIFFERS)
+        if at_hand(path) and text.replace(f"{chain.root}", f"{record.prefix}") != _text_of(path):
+            yield Finding(_blame(record, chain), shown(path, chain.root), _DIFFERS)
 
 
-DIFFERS = "does not come out again of the files it was made of"
+def _write_again(record: Record, folder: Path) -> dict[Path, Path]:
+    """Write a product's tables into a folder; return each file's copy there.
+
+    Figures are not drawn again: their bytes depend on fonts. They are checked by their hashes.
+    """
+    copies = {path: folder / path.name for path in record.files("outputs")}
+    if record.rule == "claims":
+        _write_claims(record, folder)
+        return copies
+    product = get_product(record.rule)
+    kinds = {path: path.suffix[1:].replace("json", "seeds") for path in copies}
+    known = (*product.tables, *(FIGURE if product.draw else ()))
+    if foreign := [path for path, kind in kinds.items() if kind not in known]:
+        raise ValueError(f"{foreign[0].name} is no file of a {record.rule}")
+    tables = {path: copies[path] for path in copies if kinds[path] in product.tables}
+    if product.write is not None:
+        files = {kinds[path]: copy for path, copy in tables.items()}
+        product.write(record.relocated(record.settings), files)
+    return tables
 
 
-def blame(record: Record, chain: Chain) -> Verdict:
-    """Return what a product that comes out otherwise speaks of: other code, or a forgery."""
-    packages = record.content.get("packages", {})
-    changed = any(packages.get(name) != version(name) for name in _DECISIVE)
-    findings = [part for part in chain.findings(record) if isinstance(part, Finding)]
-    changed |= any(finding.verdict is Verdict.CHANGED_CODE for finding in findings)
-    return Verdict.CHANGED_CODE if changed else Verdict.TAMPERED
-
-
-def text_of(path: Path) -> str:
-    """Return what a file says, whatever its bytes."""
-    return path.read_bytes().decode("utf-8", errors="replace")
-
-
-def _table(record: Record, folder: Path) -> None:
-    published = [path for path in record.files("inputs") if path.parent.name == "published"]
-    write_table(record.relocated(record.settings), published=published, **_names(record, folder))
-
-
-def _from_settings(write: Callable[..., None], record: Record, folder: Path) -> None:
-    write(record.relocated(record.settings), **_names(record, folder))
-
-
-def _names(record: Record, folder: Path) -> dict[str, Path]:
-    """Return where a table's files go, by the names that its writer has for them."""
-    kinds = {path: path.suffix[1:].replace("json", "seeds") for path in record.files("outputs")}
-    return {kind: folder / path.name for path, kind in kinds.items()}
-
-
-def _claims(record: Record, folder: Path) -> None:
+def _write_claims(record: Record, folder: Path) -> None:
     inputs = list(record.files("inputs"))
     write_claims(
         next(path for path in inputs if path.name == "claims.yaml"),
@@ -177,10 +165,15 @@ def _claims(record: Record, folder: Path) -> None:
     )
 
 
-_PRODUCTS: Mapping[str, Callable[[Record, Path], None]] = {
-    "claims": _claims,
-    "contrasts": partial(_from_settings, write_contrasts),
-    "gains": partial(_from_settings, write_gains),
-    "silhouettes": partial(_from_settings, write_silhouettes),
-    "table": _table,
-}
+def _blame(record: Record, chain: Chain) -> Verdict:
+    """Return the reason why a product comes out otherwise: edited code, or tampering."""
+    packages = record.content.get("packages", {})
+    changed = any(packages.get(name) != version(name) for name in _DECISIVE)
+    findings = [part for part in chain.findings(record) if isinstance(part, Finding)]
+    changed |= any(finding.verdict is Verdict.CHANGED_CODE for finding in findings)
+    return Verdict.CHANGED_CODE if changed else Verdict.TAMPERED
+
+
+def _text_of(path: Path) -> str:
+    """Return a file's text, whatever its bytes."""
+    return path.read_bytes().decode("utf-8", errors="replace")

@@ -3,12 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from fedssl.audit.findings import Finding, Verdict
+from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.files import read_json
-from fedssl.record.read import Record, at_hand
-from fedssl.record.seal import is_sealed, provenance_root
+from fedssl.record.read import Record, at_hand, shown
+from fedssl.record.seal import ABOUT, is_sealed, provenance_root
 
 FILE = "audit.json"
+# The files that rules about the results write, below the results folder.
+_ABOUT_FILES = {
+    "audit": FILE,
+    "certificate": "certificate.md",
+    "crate": "ro-crate-metadata.json",
+    "report_page": "report/index.html",
+}
 
 
 def record_digests(records: Iterable[Record]) -> dict[str, str]:
@@ -38,6 +45,22 @@ def seal_findings(
         yield Finding(Verdict.TAMPERED, "the records", what)
     if at_hand(root / FILE):
         yield from _changes(_sealed(root / FILE), digests)
+
+
+def unsealed_findings(record: Record, *, root: Path) -> Iterator[Finding | Note]:
+    """Yield a note for each file about the results, which the seal does not cover.
+
+    The files quote the seal, so it cannot cover them. They are checked against their own record
+    only. A record that claims another file for such a rule would take it out of the seal.
+    """
+    if record.rule not in ABOUT or record.outside:
+        return
+    for path in record.files("outputs"):
+        place = shown(path, root)
+        if place == _ABOUT_FILES[record.rule]:
+            yield Note(place, "is not sealed: it was compared with its own record only")
+        elif not (record.rule == "crate" and place.startswith("code/")):
+            yield Finding(Verdict.TAMPERED, place, f"is no file that {record.rule} writes")
 
 
 def _changes(before: Mapping[str, str] | None, digests: Mapping[str, str]) -> Iterator[Finding]:

@@ -29,8 +29,7 @@ def fine_tune(
 ) -> nn.Sequential:
     """Return a copy of the backbone with a linear layer on top, as the last epoch left them.
 
-    All parameters move and batch norm trains on the batch. A plain loop and no Trainer: batches
-    are made on the device from seeded streams, which a loader would only wrap.
+    All parameters move and batch norm trains on the batch.
 
     Args:
         encoder: The pretrained encoder; it stays as it is.

@@ -25,6 +25,10 @@ def train(
 ) -> None:
     """Minimise the loss over `count` samples by SGD with Nesterov momentum, to the last epoch.
 
+    A loop and no Lightning Trainer, as `benchmarks/supervised.py` decides: around the same loss a
+    Trainer takes 1.6 times as long for the linear probe and 1.02 times for fine-tuning, and
+    importing Lightning makes the imports of an evaluation job 2.4 times as long.
+
     Args:
         model: What to train, in place; the weight decay is on every parameter.
         loss_of: Gives the mean loss of a batch, by its positions in 0..count-1.

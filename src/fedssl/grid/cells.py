@@ -56,6 +56,12 @@ class Grid:
                 self._expand(study, place, entry)
         self.cells = tuple(self._overrides)
 
+    @property
+    def scale(self) -> dict[str, str]:
+        """Whether numbers are at the paper's scale, and what was scaled."""
+        scale = self.config["scale"]
+        return {"scale": scale["kind"], "scale_note": scale["note"]}
+
     def settings(self, cell: Cell) -> dict[str, Any]:
         """Return everything pretraining a cell depends on, keys sorted at every level.
 
@@ -130,6 +136,13 @@ class Grid:
     def tasks(self, study: str) -> list[Task]:
         """Return a study's downstream tasks in the order declared."""
         return [self._task(**entry) for entry in self.config["studies"][study]["tasks"]]
+
+    def first_splits(self, study: str) -> list[Task]:
+        """Return the tasks that a mean is over: of several splits of a dataset, the first one."""
+        found: dict[str, Task] = {}
+        for task in self.tasks(study):
+            found.setdefault(task.dataset, task)
+        return list(found.values())
 
     def task_names(self) -> set[str]:
         """Return every name a task can have: of all datasets, and those that studies declare."""

@@ -1,4 +1,8 @@
-"""The certificate of a run: one page for those who decide whether to believe its numbers."""
+"""The certificate of a run: what was run, at which scale, by which code, and what was not.
+
+It is the one document that states coverage. It is written from sealed records and quotes their
+seal, so the seal cannot cover it.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,15 +13,12 @@ import pandas as pd
 
 from fedssl.files import sha256, write_text
 from fedssl.paper import run_facts
-from fedssl.paper.markup import markdown
 from fedssl.paper.published import read_published
+from fedssl.paper.text_table import markdown
+from fedssl.paper.verdict import Verdict
 from fedssl.record.seal import is_sealed, provenance_root, read_records
 
 NOTHING_REPRODUCED = "scaled-down run: nothing here reproduces a published number"
-_VERDICTS = (
-    *("reproduced", "differs", "scaled", "no-published-number", "published-only"),
-    "not-run",
-)
 _CLAIMS = ("holds", "fails", "not decidable", "not-run")
 Tables = Mapping[str, pd.DataFrame]  # name -> its rows
 
@@ -56,7 +57,7 @@ def write_certificate(
         ["## Data", "", *_data(spec, records)],
         ["## Verdicts", "", *_verdicts(frames)],
         ["## The papers' claims", "", *_claims(claims)],
-        ["## Not run, and why", "", *_not_run(frames, read_published(published))],
+        ["## Not run, and why", "", *_not_run(spec, records, frames, read_published(published))],
         ["## How to check this", "", *_how_to_check(spec, records)],
     ]
     write_text(path, "\n".join(line for section in sections for line in (*section, "")))
@@ -67,10 +68,10 @@ def _headline(spec: Mapping[str, Any], tables: Tables) -> str:
         return NOTHING_REPRODUCED
     printed = (frame[frame["published"].notna()] for frame in tables.values())
     found = Counter(verdict for frame in printed for verdict in frame["verdict"])
-    compared = found["reproduced"] + found["differs"]
+    compared = found[Verdict.REPRODUCED] + found[Verdict.DIFFERS]
     return (
-        f"{found['reproduced']} of {compared} measured numbers reproduce the published one; "
-        f"{found['not-run']} published numbers were not measured"
+        f"{found[Verdict.REPRODUCED]} of {compared} measured numbers reproduce the published one; "
+        f"{found[Verdict.NOT_RUN]} published numbers were not measured"
     )
 
 
@@ -124,10 +125,10 @@ def _verdicts(tables: Tables) -> list[str]:
     for name, frame in tables.items():
         printed = frame["published"].notna()
         found, others = Counter(frame["verdict"][printed]), frame["verdict"][~printed]
-        lacking = int((others == "not-run").sum())
-        counts = (*(found[verdict] for verdict in _VERDICTS), len(others) - lacking, lacking)
+        lacking = int((others == Verdict.NOT_RUN).sum())
+        counts = (*(found[verdict] for verdict in Verdict), len(others) - lacking, lacking)
         rows.append((name, *map(str, counts)))
-    return _table(("table", *_VERDICTS, "not in print: measured", "not in print: not run"), rows)
+    return _table(("table", *Verdict, "not in print: measured", "not in print: not run"), rows)
 
 
 def _claims(path: str | Path) -> list[str]:
@@ -145,13 +146,21 @@ def _measured(claims: pd.DataFrame) -> str:
     return "as measured here, scaled: decides nothing" if scaled else "as measured here"
 
 
-def _not_run(tables: Tables, published: pd.DataFrame) -> list[str]:
+def _not_run(
+    spec: Mapping[str, Any],
+    records: Mapping[str, run_facts.Record],
+    tables: Tables,
+    published: pd.DataFrame,
+) -> list[str]:
     known = {(study, table) for f in tables.values() for study, table in _names(f)}
     printed = [name for name in _names(published) if name not in known and name[1]]
     lacking = [f"{study} table {table}" for study, table in dict.fromkeys(printed)]
     lines = [line for name, frame in tables.items() for line in _reasons(name, frame)]
     if lacking:
         lines.append(f"{', '.join(lacking)}: this configuration has no such table.")
+    missing = [Path(name).parent.as_posix() for name in spec["cells"] if name not in records]
+    if missing:
+        lines.append(f"declared pretrainings without a record: {', '.join(missing)}.")
     return [f"- {markdown(line)}" for line in lines] or ["Nothing."]
 
 
@@ -161,11 +170,11 @@ def _names(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 def _reasons(name: str, frame: pd.DataFrame) -> list[str]:
     """Return one line for each reason why a table lacks measured numbers."""
-    lacking = frame[frame["verdict"] == "not-run"]
+    lacking = frame[frame["verdict"] == Verdict.NOT_RUN]
     rows = _all_of(lacking, frame, axis="row")
     columns = _all_of(lacking, frame[~frame["row"].isin(rows)], axis="column")
     single = lacking[~lacking["row"].isin(rows) & ~lacking["column"].isin(columns)]
-    quoted = frame.loc[frame["verdict"] == "published-only", "row"]
+    quoted = frame.loc[frame["verdict"] == Verdict.PUBLISHED_ONLY, "row"]
     reasons: dict[str, list[str]] = {
         "rows that the grid of this run does not have": rows,
         "columns that this run does not measure": columns,

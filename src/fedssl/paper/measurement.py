@@ -18,8 +18,8 @@ class Measurement:
 
     `std` is over seeds, None for one; `n_eval` counts the samples of all tasks; `interval` is the
     95 % interval over samples and seeds and `error` the standard error over samples alone, both
-    None for the number of a round, which is no accuracy; `seeds` has each seed's value and `cells`
-    a path to rerun per seed.
+    None for the number of a round, which is no accuracy. `seeds` has each seed's value, `models`
+    and `scores` the files behind it, and `cells` a path to rerun per seed.
     """
 
     value: float
@@ -29,6 +29,8 @@ class Measurement:
     interval: tuple[float, float] | None
     error: float | None
     seeds: Mapping[str, float]
+    models: Mapping[str, list[str]]
+    scores: Mapping[str, Mapping[str, str]]
     cells: tuple[str, ...]
 
     @property
@@ -72,6 +74,11 @@ def measure(
         interval=None if is_round else interval(averages_over_seeds=averages),
         error=None if is_round else _error(*interval(averages_over_seeds=[])),
         seeds={str(cell["seed"]): v for (cell, _), v in zip(complete, averages, strict=True)},
+        models={str(cell["seed"]): (cell["cell"] or "").split() for cell, _ in complete},
+        scores={
+            str(cell["seed"]): dict(zip(tasks, map(str, paths), strict=True))
+            for cell, paths in complete
+        },
         # Random init has no cell: its metric files are what can be rerun.
         cells=tuple(cell["cell"] or " ".join(map(str, paths)) for cell, paths in complete),
     )

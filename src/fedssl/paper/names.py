@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from fedssl.grid.transmission import parse_name
+
 _WORDS = {
     "a0-i100-b0": "FVSSL",
     "a100-i0-b0": "FASSL",
@@ -28,7 +30,7 @@ _UNSAID = ("variant", "base")
 
 def word(value: str) -> str:
     """Return what a value of an axis is called; backbone-only is its rule with -bb."""
-    rule = value.removesuffix("-bb")
+    rule, _ = parse_name(value)
     return _WORDS.get(rule, rule) + value[len(rule) :]
 
 

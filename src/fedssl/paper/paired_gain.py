@@ -1,6 +1,6 @@
 """What a change is worth: two cells on the same samples, paired over samples and seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fedssl.errors import UserError
 from fedssl.evaluation.statistics import paired_bootstrap
 from fedssl.paper.metrics import read_metric, read_samples
+from fedssl.paper.verdict import Verdict
 
 COLUMNS = ("n_seeds", "n_eval", "gain", "low", "high", "interval_over", "excludes_zero")
 HEADER = ("samples", "gain, points", "95 % interval, points", "excludes 0")
@@ -61,6 +62,11 @@ def measure(tasks: Sequence[Mapping[str, Any]], *, protocol: str) -> dict[str, A
     }
 
 
+def metric_files(tasks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the metric files of both sides of tasks, sorted, each once."""
+    return sorted({path for task in tasks for path in (*task["before"], *task["after"])})
+
+
 def interval_note(n_seeds: int) -> str:
     """Return what the intervals of a table of so many seeds (0: none ran) cover, as a sentence."""
     samples = f"paired bootstrap over samples, {_RESAMPLES:,} resamples"
@@ -77,9 +83,9 @@ def interval_note(n_seeds: int) -> str:
 
 def gain_texts(record: Mapping[Any, Any]) -> tuple[str, str, str, str]:
     """Return the texts below `HEADER`."""
-    if record["status"] == "not-run":
+    if record["status"] == Verdict.NOT_RUN:
         return "—", "not run", "—", "—"
-    dagger = "†" if record["status"] == "scaled" else ""
+    dagger = "†" if record["status"] == Verdict.SCALED else ""
     gain = f"{record['gain']:+.2f}{dagger}"
     interval = f"{record['low']:+.2f} to {record['high']:+.2f}{dagger}"
     return str(record["n_eval"]), gain, interval, "yes" if record["excludes_zero"] else "no"

@@ -22,8 +22,25 @@ PROTOCOL_LABELS = {
     "paired": "paired",
     "transfer": "transfer",
 }
+# How the files of scores are named that stand for one protocol of the papers.
+_SCORES = {"knn-av": "knn", "knn-v": "knn", "knn-a": "knn"}
 # Cells and their average are each rounded to two decimals, so half a unit may be lost twice.
 _ROUNDING = 0.01 + 1e-9
+
+
+def heading(column: str, protocol: str | None) -> str:
+    """Return how a table prints a column, for example "C-10 L.P"; silhouettes have no protocol."""
+    return column if protocol is None else f"{column} {PROTOCOL_LABELS[protocol]}"
+
+
+def label_of(score: str) -> str:
+    """Return the label of a score file's protocol; silhouettes have none."""
+    return PROTOCOL_LABELS.get(_SCORES.get(score, score), "")
+
+
+def metric_name(score: str) -> str:
+    """Return the name of the metric of a score file, by which columns are grouped."""
+    return label_of(score).split(" ")[-1]
 
 
 def read_published(paths: Iterable[str | Path]) -> pd.DataFrame:

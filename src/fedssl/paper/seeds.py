@@ -1,40 +1,35 @@
-"""What each seed measured: a file beside a table, for comparisons paired by seed."""
+"""What each seed measured: a file next to a table, for comparisons paired by seed."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.files import read_json, write_json
-from fedssl.paper.claims.predicates import heading
-from fedssl.paper.measurement import measure
 
 _DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class Seeds:
-    """A measured number's value of each seed, and its standard error over samples if it has one.
+    """A measured number of a table: its value for each seed.
 
-    A silhouette and the number of a round have none.
+    `error` is the standard error over samples. A silhouette and the number of a round have none.
+    `models` has the models of each seed, and `scores` its score file for each task.
     """
 
     row: str
     column: str
     error: float | None
     values: Mapping[str, float]
+    models: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    scores: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def table_seeds(spec: Mapping[str, Any]) -> Iterator[Seeds]:
-    """Yield every measured number of a table, `spec` being what `build_table` takes."""
-    for row in spec["rows"]:
-        for column in spec["columns"] if row.get("declared", False) else ():
-            score = column.get("score", column["protocol"])
-            measured = measure(row["cells"], score, tasks=column["tasks"])
-            if measured is not None:
-                name = heading(column["column"], column["protocol"])
-                yield Seeds(row["row"], name, measured.error, measured.seeds)
+def seeds_of(table: str | Path) -> str:
+    """Return the file of the seeds' numbers of a table's CSV."""
+    return str(Path(table).with_suffix(".seeds.json"))
 
 
 def write_seeds(numbers: Iterable[Seeds], path: str | Path) -> None:
@@ -48,7 +43,7 @@ def read_seeds(table: str | Path) -> dict[tuple[str, str], Seeds]:
     Raises:
         UserError: The file beside it is missing.
     """
-    path = Path(table).with_suffix(".seeds.json")
+    path = Path(seeds_of(table))
     if not path.is_file():
         raise UserError(f"{path} is missing, which says what each seed of {table} measured.")
     numbers = [Seeds(**entry) for entry in read_json(path)["numbers"]]
@@ -61,4 +56,6 @@ def _entry(number: Seeds) -> dict[str, Any]:
         "column": number.column,
         "error": None if number.error is None else round(number.error, _DECIMALS),
         "values": {seed: round(value, _DECIMALS) for seed, value in number.values.items()},
+        "models": {seed: list(models) for seed, models in number.models.items()},
+        "scores": {seed: dict(scores) for seed, scores in number.scores.items()},
     }

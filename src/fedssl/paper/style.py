@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from fedssl.files import atomic_write
 from fedssl.grid.splits import parse_split
-from fedssl.paper.markup import SCALED
+from fedssl.grid.transmission import parse_name
+from fedssl.paper.text_table import SCALED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,10 +101,11 @@ def aggregator_style(aggregator: str, variant: int) -> LineStyle:
     Its colour is the rule's, black where none is declared; backbone-only is dashed, and so,
     otherwise, is the `variant`-th variant other than base, which is 0.
     """
-    color = _AGGREGATORS.get(aggregator.removesuffix("-bb"), "#000000")
+    rule, transmit = parse_name(aggregator)
+    color = _AGGREGATORS.get(rule, "#000000")
     if variant > 0:
         return LineStyle(color, _FURTHER_DASHES[(variant - 1) % len(_FURTHER_DASHES)])
-    return LineStyle(color, _BACKBONE_ONLY if aggregator.endswith("-bb") else ())
+    return LineStyle(color, _BACKBONE_ONLY if transmit == "backbone" else ())
 
 
 # None of a split's: cold for images, warm for audio; lightness rises in four even steps, for grey.

@@ -93,9 +93,13 @@ class Record:
             return {k: v if k == "cell" else self.relocated(v) for k, v in data.items()}
         if isinstance(data, list):
             return [self.relocated(item) for item in data]
-        if isinstance(data, str) and self.prefix and data.startswith(f"{self.prefix}/"):
+        if isinstance(data, str) and self._names_a_file(data):
             return str(self.locate(data))
         return data
+
+    def _names_a_file(self, text: str) -> bool:
+        below = self.prefix is not None and text.startswith(f"{self.prefix}/")
+        return below or text in self.content.get("inputs", {})
 
     def _prefixes(self, outputs: list[str]) -> Iterator[str]:
         """Yield each folder that, as the folder of results, puts the record where it lies."""
@@ -189,11 +193,6 @@ def _is_record(content: Any) -> bool:
 def is_ours(path: Path) -> bool:
     """Return whether a file is one that this checkout's workflow consists of."""
     return any(path.is_relative_to(CHECKOUT / name) for name in _TOPS)
-
-
-def resembles_ours(path: Path) -> bool:
-    """Return whether a file might be one of the workflow's in another checkout, or was in one."""
-    return next(_tails(str(path)), None) is not None
 
 
 def _tails(name: str) -> Iterator[Path]:

@@ -10,10 +10,11 @@ from fedssl.errors import UserError
 from fedssl.files import atomic_write
 from fedssl.paper.claims.entries import read_entries
 from fedssl.paper.claims.gaps import Key, Number
-from fedssl.paper.claims.predicates import Outcome, cells, evaluate, heading
-from fedssl.paper.products.table import COLUMNS as TABLE_COLUMNS
-from fedssl.paper.published import read_published
+from fedssl.paper.claims.predicates import Outcome, cells, evaluate
+from fedssl.paper.published import heading, read_published
 from fedssl.paper.seeds import Seeds, read_seeds
+from fedssl.paper.tables import COLUMNS as TABLE_COLUMNS
+from fedssl.paper.verdict import Verdict
 
 COLUMNS = (
     "id",
@@ -131,7 +132,7 @@ def _number(
     record: Mapping[Any, Any], seeds: Mapping[tuple[str, str], Seeds], path: str | Path
 ) -> Number | None:
     """Return a cell of a table; None for one that was not run."""
-    if record["verdict"] == "published-only":
+    if record["verdict"] == Verdict.PUBLISHED_ONLY:
         return Number(record["published"])
     if pd.isna(record["measured"]):
         return None
@@ -141,7 +142,7 @@ def _number(
             f"{path} has a number of {record['row']}, {record['column']}, of which the seeds "
             "beside it say nothing; write the table again."
         )
-    scaled = record["verdict"] == "scaled"
+    scaled = record["verdict"] == Verdict.SCALED
     return Number(record["measured"], own.error, own.values, scaled=scaled)
 
 

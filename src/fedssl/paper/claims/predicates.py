@@ -21,7 +21,7 @@ from typing import Any
 from fedssl.evaluation.statistics import ALPHA
 from fedssl.paper.claims.evidence import cell_name, sentence
 from fedssl.paper.claims.gaps import Key, Numbers, Sides, Sum, cells_of, gap, half_width
-from fedssl.paper.published import PROTOCOL_LABELS
+from fedssl.paper.published import heading
 
 Predicate = Mapping[str, Any]
 
@@ -52,11 +52,6 @@ class Outcome:
     low: float | None
     high: float | None
     evidence: str
-
-
-def heading(column: str, protocol: str | None) -> str:
-    """Return a column as the table CSVs head it."""
-    return column if protocol is None else f"{column} {PROTOCOL_LABELS[protocol]}"
 
 
 def cells(predicate: Predicate) -> list[Key]:

@@ -5,22 +5,22 @@ import io
 from pathlib import Path
 from typing import Any
 
-from fedssl.paper.page.records import title_of
+from fedssl.files import read_json
 
 _SVG_BYTES = 80_000
 _WIDTH = 1400  # pixels, of a picture
 _MIME = {"svg": "image/svg+xml", "webp": "image/webp"}
 
 
-def figure_content(svg: str | Path) -> dict[str, Any]:
-    """Return a figure's name, title, picture as a data URI, and the files beside it.
+def figure_content(svg: str | Path, record: str | Path) -> dict[str, Any]:
+    """Return a figure's name, title, picture as a data URI, and its other files.
 
     An image element runs no script and loads nothing, so the drawing cannot reach the page.
     """
     svg = Path(svg)
     return {
         "name": svg.stem,
-        "title": title_of(svg),
+        "title": read_json(record)["settings"]["title"],
         "picture": _picture(svg),
         "files": [svg.with_suffix(f".{kind}").name for kind in ("pdf", "svg", "png")],
     }

@@ -7,7 +7,7 @@ from typing import Any
 from fedssl.files import read_json
 from fedssl.paper.page.pool import Pool
 from fedssl.paper.page.shards import shards_summary
-from fedssl.paper.products.loss import round_losses
+from fedssl.paper.products.loss_figure import round_losses
 
 _POOLS = (
     *("folders", "git", "hardware", "inputs", "packages"),

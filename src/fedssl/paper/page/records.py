@@ -8,34 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from fedssl.errors import UserError
 from fedssl.files import read_json
 from fedssl.paper import paired_gain
-from fedssl.paper.markup import Grid, scale_mark
-from fedssl.paper.products import (
-    communication,
-    contrasts,
-    datasets,
-    gains,
-    rounds,
-    table,
-)
+from fedssl.paper.text_table import TextTable, scale_mark
+from fedssl.paper.verdict import Verdict
 
 Record = dict[str, Any]
 _NUMBER = re.compile(r"[+-]?[\d,]*\d(\.\d+)?")
-_GRIDS: dict[tuple[str, ...], Callable[[pd.DataFrame, Record], Grid]] = {
-    communication.COLUMNS: communication.ledger_grid,
-    contrasts.COLUMNS: contrasts.contrasts_grid,
-    datasets.COLUMNS: datasets.datasets_grid,
-    rounds.KEYS: rounds.rounds_grid,
-}
-
-
-def kind_of(path: str | Path) -> str:
-    """Return what a CSV of the tables folder holds: numbers, gains or, of another shape, rows."""
-    kinds = {tuple(table.COLUMNS): "numbers", tuple(gains.COLUMNS): "gains"}
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        return kinds.get(tuple(next(csv.reader(file), [])), "rows")
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
@@ -61,53 +40,40 @@ def read_gains(path: str | Path, *, axes: Mapping[str, Mapping[str, str]]) -> Re
     }
 
 
-def read_other(path: str | Path, *, axes: Mapping[str, Mapping[str, str]]) -> Record:
+def read_other(
+    path: str | Path,
+    record: str | Path,
+    *,
+    text_table: Callable[[pd.DataFrame, Record], TextTable],
+    axes: Mapping[str, Mapping[str, str]],
+) -> Record:
     """Return a table of another shape as its Markdown has it: title, header, rows and notes.
 
-    A row has its texts, each with the number it begins with (None: none), its axes and verdict.
+    Each row has its texts, each with the number it begins with (None without one), its axes and
+    its verdict.
 
-    Raises:
-        UserError: The CSV has columns that no table of this project has.
+    Args:
+        path: The CSV.
+        record: The record of the job that wrote it.
+        text_table: Gives the table as text, of its CSV and its job's settings.
+        axes: The axes of each row.
     """
-    path = Path(path)
-    spec = _settings(path)
+    path, spec = Path(path), read_json(record)["settings"]
     frame = pd.read_csv(path, dtype={"table": str}).convert_dtypes()
-    grid = _grid_of(path, frame)(frame, spec)
+    table = text_table(frame, spec)
     return {
         "name": path.stem,
-        "title": grid.title.removesuffix(scale_mark(spec)),
-        "header": grid.header,
-        "numeric": [_is_numeric([row[n] for row in grid.rows]) for n in range(len(grid.header))],
-        "rows": [_row(row, spec, axes=axes.get(row[0], {})) for row in grid.rows],
-        "notes": grid.notes,
+        "title": table.title.removesuffix(scale_mark(spec)),
+        "header": table.header,
+        "numeric": [_is_numeric([row[n] for row in table.rows]) for n in range(len(table.header))],
+        "rows": [_row(row, spec, axes=axes.get(row[0], {})) for row in table.rows],
+        "notes": table.notes,
     }
-
-
-def title_of(path: Path) -> str:
-    """Return the title that a figure's job was given, or else the file's name."""
-    return str(_settings(path).get("title", path.stem.replace("_", " ")))
-
-
-def _settings(path: Path) -> Record:
-    """Return what the job of a table or figure was given; one job may write both."""
-    folders = (path.parent, path.parents[1] / "tables", path.parents[1] / "figures")
-    records = (folder / f"{path.stem}.provenance.json" for folder in folders)
-    found = next((record for record in records if record.is_file()), None)
-    settings: Record = read_json(found)["settings"] if found else {}
-    return settings
-
-
-def _grid_of(path: Path, frame: pd.DataFrame) -> Callable[[pd.DataFrame, Record], Grid]:
-    header = tuple(map(str, frame.columns))
-    for columns, grid in _GRIDS.items():
-        if header[: len(columns)] == columns:
-            return grid
-    raise UserError(f"{path} has the columns {', '.join(header)}, as no table here has.")
 
 
 def _row(texts: tuple[str, ...], spec: Record, *, axes: Mapping[str, str]) -> Record:
     missing = any(text.startswith("not run") for text in texts)
-    verdict = "not-run" if missing else "" if spec["scale"] == "paper" else "scaled"
+    verdict = Verdict.NOT_RUN if missing else "" if spec["scale"] == "paper" else Verdict.SCALED
     return {"texts": [(text, _number(text)) for text in texts], "axes": axes, "verdict": verdict}
 
 

@@ -1,15 +1,15 @@
-"""What stands at the head and the foot of the page: where it is from, and what is missing."""
+"""The head of the page: the run in numbers, and what the filters offer."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from fedssl.paper.page.jobs import find_record
-from fedssl.paper.page.numbers import AXES
+from fedssl.grid.cell import AXES
+from fedssl.paper.verdict import Verdict
 
-VERDICTS = ("reproduced", "differs", "no-published-number", "scaled", "not-run", "published-only")
 Record = dict[str, Any]
+# A variant is a name of its study, and says nothing across tables.
+_FILTERS = tuple(axis for axis in AXES if axis != "variant")
 
 
 def coverage(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[Record]]:
@@ -21,12 +21,12 @@ def coverage(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[Record]]:
 
 
 def _verdict_counts(cells: Iterable[Record]) -> list[Record]:
-    """Return the counts in the order of `VERDICTS`, absent ones left out; `share` in percent."""
+    """Return the counts in the order of `Verdict`, absent ones left out; `share` in percent."""
     found = Counter(cell["verdict"] for cell in cells)
     total = sum(found.values())
     return [
         {"verdict": verdict, "count": found[verdict], "share": 100 * found[verdict] / total}
-        for verdict in VERDICTS
+        for verdict in Verdict
         if found[verdict]
     ]
 
@@ -51,40 +51,10 @@ def choices(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         axis: sorted(
             {row["axes"][axis] for table in tables for row in table["rows"] if axis in row["axes"]}
         )
-        for axis in AXES
+        for axis in _FILTERS
     }
     found = {cell["verdict"] for table in tables for cell in _cells(table)}
-    return {**offered, "verdict": [verdict for verdict in VERDICTS if verdict in found]}
-
-
-def not_run(tables: Iterable[Mapping[str, Any]]) -> list[Record]:
-    """Return, for each table with numbers that were not run, its rows and their columns."""
-    found = []
-    for table in tables:
-        rows = [
-            {"row": row["row"], "columns": columns, "all": len(columns) == len(row["cells"])}
-            for row in table["rows"]
-            if (columns := _missing(table, row))
-        ]
-        if rows:
-            count = sum(len(row["columns"]) for row in rows)
-            numbers = sum(1 for _ in _cells(table))
-            found.append({"table": table, "rows": rows, "count": count, "numbers": numbers})
-    return found
-
-
-def missing_cells(models: Iterable[str]) -> list[str]:
-    """Return the declared cells, by the path of their model, that no record says were trained."""
-    return [model for model in models if find_record(model) is None or not Path(model).is_file()]
-
-
-def _missing(table: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
-    headings = table["headings"]
-    return [
-        heading
-        for heading, cell in zip(headings, row["cells"], strict=True)
-        if cell and cell["verdict"] == "not-run"
-    ]
+    return {**offered, "verdict": [verdict for verdict in Verdict if verdict in found]}
 
 
 def _cells(table: Mapping[str, Any]) -> Iterable[Record]:

@@ -4,7 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,15 @@ from markupsafe import Markup
 
 from fedssl.files import write_text
 from fedssl.paper.claims.entries import read_entries
-from fedssl.paper.markup import SCALED
 from fedssl.paper.page.averages import wrong_averages
 from fedssl.paper.page.certificate import read_certificate
 from fedssl.paper.page.figures import figure_content
 from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.page.numbers import read_table
-from fedssl.paper.page.records import kind_of, read_gains, read_other, read_rows
-from fedssl.paper.page.summary import (
-    choices,
-    coverage,
-    missing_cells,
-    not_run,
-    run_summary,
-)
+from fedssl.paper.page.records import read_gains, read_other, read_rows
+from fedssl.paper.page.summary import choices, coverage, run_summary
+from fedssl.paper.products.registry import get_product
+from fedssl.paper.text_table import SCALED
 
 TEMPLATES = Path(__file__).parent / "templates"
 Content = dict[str, Any]
@@ -44,22 +39,24 @@ def write_page(
     """Write the report as one HTML file.
 
     Args:
-        spec: scale, scale_note, results folder, command, studies, row axes, declared cells, and
-            tables and figures: CSVs and SVGs with their provenance beside them.
+        spec: What `fedssl.paper.page.plan.page_spec` returns.
         claims: `claims.csv`.
         contradictions: `contradictions.yaml`, with its schema in `schemas` beside it.
         published: All files of published numbers.
         certificate: The reproduction certificate.
         path: Where the page goes.
     """
-    jobs, tables, figures = Jobs(), spec["tables"], spec["figures"]
+    jobs = Jobs()
     content = {
-        **_numbers(spec, _with_twins(tables, figures, ".csv"), jobs=jobs),
-        "figures": [figure_content(figure) for figure in _with_twins(figures, tables, ".svg")],
+        **_numbers(spec, jobs=jobs),
+        "figures": [
+            figure_content(entry["figure"], entry["record"])
+            for entry in spec["products"]
+            if entry["figure"]
+        ],
         "claims": read_rows(claims),
         "contradictions": read_entries(contradictions),
         "wrong_averages": wrong_averages(published),
-        "missing_cells": missing_cells(spec["cells"]),
         "certificate": {
             "file": Path(certificate).name,
             "blocks": read_certificate(certificate),
@@ -95,35 +92,28 @@ def render(content: Content, *, spec: Mapping[str, Any]) -> str:
     )
 
 
-def _with_twins(files: Sequence[str], others: Sequence[str], suffix: str) -> list[str]:
-    """Return the files, and those of the same folder that bear the name of another product.
-
-    A rule that writes a table and its figure declares one of them to the page.
-    """
-    folder = {".csv": "tables", ".svg": "figures"}[suffix]
-    twins = (Path(o).parents[1] / folder / f"{Path(o).stem}{suffix}" for o in others)
-    return list(dict.fromkeys([*files, *(str(twin) for twin in twins if twin.is_file())]))
-
-
-def _numbers(spec: Mapping[str, Any], tables: Sequence[str], *, jobs: Jobs) -> Content:
-    of_kind: dict[str, list[str]] = {"numbers": [], "gains": [], "rows": []}
-    for table in tables:
-        of_kind[kind_of(table)].append(table)
-
-    def axes(table: str) -> Mapping[str, Mapping[str, str]]:
-        found: Mapping[str, Mapping[str, str]] = spec["axes"].get(Path(table).stem, {})
-        return found
-
-    read = [read_table(table, jobs, axes=axes(table)) for table in of_kind["numbers"]]
+def _numbers(spec: Mapping[str, Any], *, jobs: Jobs) -> Content:
+    shown: dict[str, list[Content]] = {"numbers": [], "gains": [], "rows": []}
+    for entry in spec["products"]:
+        product = get_product(entry["kind"])
+        if product.shown:
+            shown[product.shown].append(entry)
+    tables = [read_table(e["table"], jobs, axes=e["axes"]) for e in shown["numbers"]]
     return {
-        "tables": read,
-        "gains": [read_gains(table, axes=axes(table)) for table in of_kind["gains"]],
-        "others": [read_other(table, axes=axes(table)) for table in of_kind["rows"]],
-        "numbers": {slug: detail for table in read for slug, detail in table["numbers"].items()},
-        "coverage": coverage(read),
-        "choices": choices(read),
-        "not_run": not_run(read),
+        "tables": tables,
+        "gains": [read_gains(e["table"], axes=e["axes"]) for e in shown["gains"]],
+        "others": [_other(entry) for entry in shown["rows"]],
+        "numbers": {slug: detail for table in tables for slug, detail in table["numbers"].items()},
+        "coverage": coverage(tables),
+        "choices": choices(tables),
     }
+
+
+def _other(entry: Mapping[str, Any]) -> Content:
+    text_table = get_product(entry["kind"]).text_table
+    if text_table is None:
+        raise TypeError(f"product {entry['kind']} is shown as rows and has no text_table.")
+    return read_other(entry["table"], entry["record"], text_table=text_table, axes=entry["axes"])
 
 
 def _packed(data: Content) -> str:

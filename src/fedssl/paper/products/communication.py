@@ -1,15 +1,25 @@
-"""The communication ledger: what each cell's clients would send and receive, in bytes."""
+"""Communication: the bytes that the clients of each cell would send and receive."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from fedssl.errors import UserError
 from fedssl.files import atomic_write, read_json, write_text
-from fedssl.grid.cell import AXES
-from fedssl.paper.markup import Grid, scale_mark, scale_notes, to_markdown
+from fedssl.grid.cell import AXES, CENTRALISED
+from fedssl.grid.transmission import parse_name
+from fedssl.paper.products.product import Axes, Files, Product, Spec
+from fedssl.paper.rows import by_axes, cell_axes, label
+from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, to_markdown
+from fedssl.paper.verdict import Verdict
+
+if TYPE_CHECKING:
+    from fedssl.grid.cell import Cell
+    from fedssl.grid.plan import Plan
 
 COLUMNS = (
     "study",
@@ -36,12 +46,58 @@ COUNTED = (
 _NO_SAVING = "—"
 
 
+def names(plan: Plan) -> dict[str, str]:
+    """Return one table and figure per study."""
+    return {f"{study}_communication": study for study in plan.studies}
+
+
+def spec(plan: Plan, name: str) -> dict[str, Any]:
+    """Return a study's cells, and the files that say what each sent."""
+    study = names(plan)[name]
+    return {
+        "study": study,
+        "title": f"{study}: what the clients send and receive",
+        **plan.grid.scale,
+        "cells": [
+            {
+                "label": label(plan.grid, seeds[0]),
+                **seeds[0].axes,
+                "seeds": [_sent(plan, cell) for cell in seeds],
+            }
+            for seeds in by_axes(plan.grid, study)
+        ],
+    }
+
+
+def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
+    """Return the record and the history of each cell of a study."""
+    cells = plan.grid.select(study=names(plan)[name])
+    return {"cells": [path for cell in cells for path in _sent(plan, cell).values()]}
+
+
+def axes(plan: Plan, name: str) -> Axes:
+    """Return the axes of each cell."""
+    return cell_axes(plan, names(plan)[name])
+
+
+def write(spec: Spec, files: Files) -> None:
+    """Write CSV and Markdown."""
+    write_communication(spec, **files)
+
+
+def draw(spec: Spec, files: Files) -> None:
+    """Draw the figure."""
+    from fedssl.paper.products.communication_figure import write_communication_figure
+
+    write_communication_figure(spec, **files)
+
+
 def write_communication(spec: Mapping[str, Any], *, csv: str | Path, md: str | Path) -> None:
-    """Write a study's ledger as CSV (exact bytes) and Markdown (MB and GB)."""
+    """Write the bytes of a study's cells as CSV (exact) and Markdown (MB and GB)."""
     frame = communication(spec)
     with atomic_write(csv) as path:
         frame.round(4).to_csv(path, index=False, lineterminator="\n")
-    write_text(md, to_markdown(ledger_grid(frame, spec)))
+    write_text(md, to_markdown(text_table(frame, spec)))
 
 
 def communication(spec: Mapping[str, Any]) -> pd.DataFrame:
@@ -58,7 +114,7 @@ def communication(spec: Mapping[str, Any]) -> pd.DataFrame:
     Raises:
         UserError: A job's bytes do not add up with the visits in its history.
     """
-    status = "counted" if spec["scale"] == "paper" else "scaled"
+    status = "counted" if spec["scale"] == "paper" else Verdict.SCALED
     records = [
         {"study": spec["study"], "status": status, **{axis: cell[axis] for axis in AXES}}
         | _counts(cell)
@@ -71,9 +127,13 @@ def communication(spec: Mapping[str, Any]) -> pd.DataFrame:
 
 def transmission(aggregator: str) -> str:
     """Return what an aggregator's clients send: full, backbone-only or not federated."""
-    if aggregator == "centralised":
+    if aggregator == CENTRALISED:
         return NOT_FEDERATED
-    return BACKBONE_ONLY if aggregator.endswith("-bb") else FULL
+    return {"all": FULL, "backbone": BACKBONE_ONLY}[parse_name(aggregator)[1]]
+
+
+def _sent(plan: Plan, cell: Cell) -> dict[str, str]:
+    return {"provenance": plan.paths.provenance(cell), "rounds": plan.paths.rounds(cell)}
 
 
 def _counts(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,15 +174,16 @@ def _savings(frame: pd.DataFrame) -> list[float | None]:
         + record["bytes_down_per_client_round"]
         for record in frame.to_dict("records")
     }
-    full = [(*cell[:2], cell[2].removesuffix("-bb"), *cell[3:]) for cell in sent]
+    place = AXES.index("aggregator")
+    full = [(*cell[:place], parse_name(cell[place])[0], *cell[place + 1 :]) for cell in sent]
     return [
         100 * (1 - sent[cell] / sent[other]) if other != cell and other in sent else None
         for cell, other in zip(sent, full, strict=True)
     ]
 
 
-def ledger_grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
-    """Return the ledger in MB and GB, a row a cell."""
+def text_table(frame: pd.DataFrame, spec: Mapping[str, Any]) -> TextTable:
+    """Return the bytes in MB and GB, one row per cell."""
     header = (
         *("pretraining", "sent", "rounds", "clients a round", "up a client and round, MB"),
         *("down a client and round, MB", "up a round, MB", "down a round, MB"),
@@ -130,17 +191,17 @@ def ledger_grid(frame: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
     )
     labels = [cell["label"] for cell in spec["cells"]]
     rows = zip(labels, frame.to_dict("records"), strict=True)
-    return Grid(
+    return TextTable(
         title=f"{spec['title']}{scale_mark(spec)}",
         header=header,
-        rows=tuple(_grid_row(label, record) for label, record in rows),
+        rows=tuple(_text_row(label, record) for label, record in rows),
         footer=(),
         notes=(COUNTED, *scale_notes(spec)),
     )
 
 
-def _grid_row(label: str, record: Mapping[Any, Any]) -> tuple[str, ...]:
-    scaled = record["status"] == "scaled" and record["transmission"] != NOT_FEDERATED
+def _text_row(label: str, record: Mapping[Any, Any]) -> tuple[str, ...]:
+    scaled = record["status"] == Verdict.SCALED and record["transmission"] != NOT_FEDERATED
     dagger = "†" if scaled else ""
     ways = ("bytes_up", "bytes_down")
     each = [record[f"{way}_per_client_round"] / 1e6 for way in ways]
@@ -160,3 +221,17 @@ def _grid_row(label: str, record: Mapping[Any, Any]) -> tuple[str, ...]:
 
 def _texts(values: Iterable[float], form: str) -> list[str]:
     return [format(value, form) if value else "0" for value in values]
+
+
+PRODUCT = Product(
+    names=names,
+    spec=spec,
+    inputs=inputs,
+    tables=("csv", "md"),
+    write=write,
+    draw=draw,
+    columns=COLUMNS,
+    shown="rows",
+    text_table=text_table,
+    axes=axes,
+)

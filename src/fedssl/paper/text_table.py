@@ -1,4 +1,8 @@
-"""Tables for readers: one grid of plain text, as Markdown or as LaTeX."""
+"""A table as plain text, and the one place that turns it into Markdown or LaTeX.
+
+pandas writes neither as a paper needs it: `Styler.to_latex` has no blocks of columns, footer or
+notes, and `to_markdown` escapes nothing.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,11 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from fedssl.paper.published import PROTOCOL_LABELS
+from fedssl.paper.published import metric_name
+from fedssl.paper.verdict import Verdict
 
 SCALED = "scaled: not comparable with the paper"
 _EMPTY = "—"
-_LATEX_COLUMNS = 4  # beside the row names, across a page
+_LATEX_COLUMNS = 4  # next to the row names, across a page
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~$])")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -35,23 +40,31 @@ _LATEX = {
 
 
 @dataclass(frozen=True)
-class Grid:
-    """A table as unescaped text; the first column names the rows, `footer` is the last row."""
+class TextTable:
+    """A table as unescaped text; the first column names the rows, `footer` is the last row.
+
+    `groups` has a word for each column after the first. LaTeX sets columns of one word side by
+    side. Without it all columns are of one group.
+    """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     footer: tuple[str, ...]
     notes: tuple[str, ...]
+    groups: tuple[str, ...] = ()
 
 
-def table_grid(frame: pd.DataFrame, spec: Mapping[str, Any], *, notes: Iterable[str] = ()) -> Grid:
+def numbers_table(
+    frame: pd.DataFrame, spec: Mapping[str, Any], *, notes: Iterable[str] = ()
+) -> TextTable:
     """Return a built table with its rows down and columns across, and `n_eval` at the bottom."""
     records = {(record["row"], record["column"]): record for record in frame.to_dict("records")}
     rows, columns = list(frame["row"].unique()), column_order(frame)
+    protocols = dict(zip(frame["column"], frame["protocol"], strict=True))
     printed = " (published)" if frame["published"].notna().any() else ""
     legend = f"Measured ± standard deviation over seeds{printed}."
-    return Grid(
+    return TextTable(
         title=f"{spec['study']}, {table_name(spec['table'])}: {spec['title']}{scale_mark(spec)}",
         header=("", *columns),
         rows=tuple(
@@ -59,19 +72,21 @@ def table_grid(frame: pd.DataFrame, spec: Mapping[str, Any], *, notes: Iterable[
         ),
         footer=("n_eval", *(_n_eval(frame[frame["column"] == column]) for column in columns)),
         notes=(legend, *scale_notes(spec), *notes),
+        groups=tuple(metric_name(protocols[column]) for column in columns),
     )
 
 
-def with_column(grid: Grid, heading: str, texts: Mapping[str, str]) -> Grid:
-    """Return the grid with a text for each row as its first column; without texts, as it is."""
+def with_column(table: TextTable, heading: str, texts: Mapping[str, str]) -> TextTable:
+    """Return the table with a text for each row as its first column; without texts, as it is."""
     if not texts:
-        return grid
-    (corner, *header), (end, *footer) = grid.header, grid.footer
+        return table
+    (corner, *header), (end, *footer) = table.header, table.footer
     return replace(
-        grid,
+        table,
         header=(corner, heading, *header),
-        rows=tuple((row, texts[row], *cells) for row, *cells in grid.rows),
+        rows=tuple((row, texts[row], *cells) for row, *cells in table.rows),
         footer=(end, _EMPTY, *footer),
+        groups=(heading, *table.groups),
     )
 
 
@@ -82,9 +97,9 @@ def column_order(frame: pd.DataFrame) -> list[str]:
     return [*longest, *(name for name in frame["column"].unique() if name not in longest)]
 
 
-def number_text(value: float, column: str) -> str:
+def number_text(value: float, protocol: str) -> str:
     """Return percent with two decimals; a round, which is counted, whole unless it is a mean."""
-    if column.endswith(f" {PROTOCOL_LABELS['chosen-round']}"):
+    if protocol == "chosen-round":
         return f"{value:.1f}".removesuffix(".0")
     return f"{value:.2f}"
 
@@ -106,26 +121,26 @@ def scale_notes(spec: Mapping[str, Any]) -> tuple[str, ...]:
     return () if spec["scale"] == "paper" else (f"† {SCALED}.",)
 
 
-def to_markdown(grid: Grid) -> str:
+def to_markdown(table: TextTable) -> str:
     """Return a Markdown heading, pipe table and notes."""
-    rule = ["---", *["---:"] * (len(grid.header) - 1)]
-    body = [_escaped(row) for row in (*grid.rows, grid.footer) if row]
-    lines = [f"| {' | '.join(cells)} |" for cells in (_escaped(grid.header), rule, *body)]
-    notes = [line for note in grid.notes for line in ("", markdown(note))]
-    return "\n".join([f"### {markdown(grid.title)}", "", *lines, *notes, ""])
+    rule = ["---", *["---:"] * (len(table.header) - 1)]
+    body = [_escaped(row) for row in (*table.rows, table.footer) if row]
+    lines = [f"| {' | '.join(cells)} |" for cells in (_escaped(table.header), rule, *body)]
+    notes = [line for note in table.notes for line in ("", markdown(note))]
+    return "\n".join([f"### {markdown(table.title)}", "", *lines, *notes, ""])
 
 
-def to_latex(grid: Grid, *, label: str) -> str:
+def to_latex(table: TextTable, *, label: str) -> str:
     """Return a LaTeX table for a document that loads booktabs.
 
     Columns of one protocol stand side by side, at most four; more follow below.
     """
-    blocks = [line for block in _latex_blocks(grid.header) for line in _tabular(grid, block)]
-    notes = [rf"  \par\smallskip {_latex(note)}" for note in grid.notes]
+    blocks = [line for block in _latex_blocks(table) for line in _tabular(table, block)]
+    notes = [rf"  \par\smallskip {_latex(note)}" for note in table.notes]
     lines = [
         r"% \usepackage{booktabs}",
         r"\begin{table*}[htbp]",
-        rf"  \caption{{{_latex(grid.title)}}}",
+        rf"  \caption{{{_latex(table.title)}}}",
         rf"  \label{{{label}}}",
         r"  \centering\footnotesize\setlength{\tabcolsep}{4pt}",
         *blocks,
@@ -136,11 +151,12 @@ def to_latex(grid: Grid, *, label: str) -> str:
     return "\n".join(lines)
 
 
-def _latex_blocks(header: Sequence[str]) -> list[list[int]]:
-    """Return the columns of each block; a heading ends with its protocol."""
+def _latex_blocks(table: TextTable) -> list[list[int]]:
+    """Return the places of the columns of each block."""
+    groups = table.groups or ("",) * (len(table.header) - 1)
     blocks: list[list[int]] = []
-    for place, heading in enumerate(header[1:], start=1):
-        same = place > 1 and heading.split()[-1:] == header[place - 1].split()[-1:]
+    for place, group in enumerate(groups, start=1):
+        same = place > 1 and group == groups[place - 2]
         if same and len(blocks[-1]) < _LATEX_COLUMNS:
             blocks[-1].append(place)
         else:
@@ -148,18 +164,18 @@ def _latex_blocks(header: Sequence[str]) -> list[list[int]]:
     return blocks
 
 
-def _tabular(grid: Grid, block: Sequence[int]) -> list[str]:
+def _tabular(table: TextTable, block: Sequence[int]) -> list[str]:
     def row(cells: Sequence[str]) -> str:
         texts = [_latex(cells[place]) for place in (0, *block)]
         return f"    {' & '.join(texts)} \\\\"
 
-    footer = [r"    \midrule", row(grid.footer)] if grid.footer else []
+    footer = [r"    \midrule", row(table.footer)] if table.footer else []
     return [
         rf"  \par\medskip\begin{{tabular}}{{l{'r' * len(block)}}}",
         r"    \toprule",
-        row(grid.header),
+        row(table.header),
         r"    \midrule",
-        *map(row, grid.rows),
+        *map(row, table.rows),
         *footer,
         r"    \bottomrule",
         r"  \end{tabular}",
@@ -171,16 +187,16 @@ def _entry(record: Mapping[Any, Any] | None) -> str:
     if record is None:
         return _EMPTY
     published, measured, std = (
-        "" if pd.isna(record[name]) else number_text(record[name], record["column"])
+        "" if pd.isna(record[name]) else number_text(record[name], record["protocol"])
         for name in ("published", "measured", "std")
     )
     printed = f" ({published})" if published else ""
-    if record["verdict"] == "not-run":
+    if record["verdict"] == Verdict.NOT_RUN:
         return f"not run{printed}"
-    if record["verdict"] == "published-only":
+    if record["verdict"] == Verdict.PUBLISHED_ONLY:
         return printed.strip()
     spread = f" ± {std}" if std else ""
-    dagger = "†" if record["verdict"] == "scaled" else ""
+    dagger = "†" if record["verdict"] == Verdict.SCALED else ""
     return f"{measured}{spread}{dagger}{printed}"
 
 

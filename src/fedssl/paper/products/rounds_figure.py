@@ -1,7 +1,8 @@
-"""FASSL's view of a training: every task's score, round by round, and the rounds chosen."""
+"""The score of every task, round by round, and the rounds that FASSL selects."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,20 @@ import pandas as pd
 
 from fedssl.files import atomic_write
 from fedssl.grid.cell import AXES
-from fedssl.paper.markup import Grid, scale_mark, scale_notes
-from fedssl.paper.names import pretraining_name
-from fedssl.paper.products.loss import add_legend
+from fedssl.paper.names import pretraining_name, word
+from fedssl.paper.products.loss_figure import add_legend
+from fedssl.paper.products.product import Axes as RowAxes
+from fedssl.paper.products.product import Files, Product, Spec
+from fedssl.paper.rows import base_first, by_axes
 from fedssl.paper.style import aggregator_style, figure_style, figure_title, save_figure
+from fedssl.paper.text_table import TextTable, scale_mark, scale_notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from fedssl.grid.cell import Cell
+    from fedssl.grid.plan import Plan
 
 NAMED = ("method", "aggregator", "variant")  # in the name of a row
 KEYS = (*AXES, "seed", "round")  # of the matrix; the tasks follow
@@ -25,20 +32,65 @@ _TITLE_CHARACTERS = 28
 _METRIC = "R@1"
 
 
-def write_round_figure(
-    spec: Mapping[str, Any], *, matrix: str | Path, figure: Mapping[str, str | Path]
-) -> None:
-    """Write the score per round as a figure, and as CSV the round x task matrix behind it.
+def names(plan: Plan) -> dict[str, str]:
+    """Return one figure per study whose rounds are scored."""
+    return {f"{study}_rounds": study for study in plan.studies if _scored_cells(plan, study)}
 
-    The figure has a row a method and a column a task, a line an aggregator and variant: the mean
-    over seeds, with their range as a band. A star is the round that FASSL chooses, the best of
-    the mean line; the grey line is the random encoder, round 0.
+
+def spec(plan: Plan, name: str) -> dict[str, Any]:
+    """Return the scores of each cell's rounds on each task, and what things are called."""
+    study = names(plan)[name]
+    cells, tasks = _scored_cells(plan, study), plan.grid.tasks(study)
+    return {
+        "title": f"{study}: R@1 of the global model per round; stars: best round of the mean",
+        **plan.grid.scale,
+        "methods": {cell.method: word(cell.method) for cell in cells},
+        "tasks": {task.task: task.title for task in tasks},
+        "variants": sorted({cell.variant for cell in cells}, key=base_first),
+        "curves": [
+            {
+                "cell": {**cell.axes, "seed": cell.seed},
+                "line": pretraining_name(cell.axes, shown=("aggregator", "variant")),
+                "task": task.task,
+                "path": plan.paths.round_scores(cell, task.task),
+            }
+            for cell in cells
+            for task in tasks
+        ],
+    }
+
+
+def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
+    """Return the scores that the figure is drawn from."""
+    return {"scores": [curve["path"] for curve in spec(plan, name)["curves"]]}
+
+
+def axes(plan: Plan, name: str) -> RowAxes:
+    """Return the axes of each row of the table behind the figure."""
+    cells = (seeds[0] for seeds in by_axes(plan.grid, names(plan)[name]))
+    return {pretraining_name(cell.axes, shown=NAMED): cell.axes for cell in cells}
+
+
+def write(spec: Spec, files: Files) -> None:
+    """Write the round x task matrix as CSV."""
+    with atomic_write(files["csv"]) as path:
+        round_matrix(round_scores(spec)).round(4).to_csv(path, lineterminator="\n")
+
+
+def draw(spec: Spec, files: Files) -> None:
+    """Draw the figure: a row per method, a column per task, a line per aggregator and variant.
+
+    A line is the mean over seeds, with their range as a band. A star is the round that FASSL
+    selects, the best of the mean line. The grey line is the random encoder, round 0.
     """
-    scores = round_scores(spec)
-    with atomic_write(matrix) as path:
-        round_matrix(scores).round(4).to_csv(path, lineterminator="\n")
     with figure_style():
-        save_figure(round_figure(scores, spec), figure)
+        save_figure(round_figure(round_scores(spec), spec), files)
+
+
+def _scored_cells(plan: Plan, study: str) -> list[Cell]:
+    scored = plan.grid.config["studies"][study].get("score_rounds", False)
+    cells = plan.grid.select(study=study) if scored else []
+    return [cell for cell in cells if plan.grid.keeps_rounds(cell)]
 
 
 def round_scores(spec: Mapping[str, Any]) -> pd.DataFrame:
@@ -58,31 +110,31 @@ def round_matrix(scores: pd.DataFrame) -> pd.DataFrame:
     return matrix[list(scores["task"].unique())]
 
 
-def rounds_grid(matrix: pd.DataFrame, spec: Mapping[str, Any]) -> Grid:
+def text_table(matrix: pd.DataFrame, spec: Mapping[str, Any]) -> TextTable:
     """Return the matrix, as its CSV has it, as a table of means over seeds: a row a round."""
     tasks = [str(column) for column in matrix if column not in KEYS]
     cells = matrix.drop(columns="seed").groupby([*AXES, "round"], sort=False)
     means = cells.mean().reset_index().to_dict("records")
     seeds = matrix["seed"].nunique()
     scores = (f"{spec['tasks'][task]}, {_METRIC}, %" for task in tasks)
-    return Grid(
+    return TextTable(
         title=f"{spec['title'].split(';')[0]}{scale_mark(spec)}",
         header=("pretraining", "round", *scores),
-        rows=tuple(_grid_row(record, tasks, scale=spec["scale"]) for record in means),
+        rows=tuple(_text_row(record, tasks, scale=spec["scale"]) for record in means),
         footer=(),
         notes=(f"Mean over {seeds} seeds." if seeds > 1 else "One seed.", *scale_notes(spec)),
     )
 
 
-def _grid_row(record: Mapping[Any, Any], tasks: list[str], *, scale: str) -> tuple[str, ...]:
+def _text_row(record: Mapping[Any, Any], tasks: list[str], *, scale: str) -> tuple[str, ...]:
     dagger = "" if scale == "paper" else "†"
     scores = ("—" if pd.isna(record[task]) else f"{record[task]:.2f}{dagger}" for task in tasks)
     name = pretraining_name({axis: record[axis] for axis in NAMED}, shown=NAMED)
     return name, str(record["round"]), *scores
 
 
-def round_figure(scores: pd.DataFrame, spec: Mapping[str, Any]) -> "Figure":
-    """Return the figure of `write_round_figure`; call it inside `figure_style`."""
+def round_figure(scores: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
+    """Return the figure of `draw`; call it inside `figure_style`."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -106,7 +158,7 @@ def round_figure(scores: pd.DataFrame, spec: Mapping[str, Any]) -> "Figure":
     return figure
 
 
-def _draw_panel(axes: "Axes", scores: pd.DataFrame, *, variants: list[str]) -> None:
+def _draw_panel(axes: Axes, scores: pd.DataFrame, *, variants: list[str]) -> None:
     random = scores.loc[scores["round"] == 0, "value"].mean()
     axes.axhline(random, color="#999999", linewidth=1.0, zorder=0, label="random init")
     for line, own in scores.groupby("line", sort=False):
@@ -126,3 +178,18 @@ def _draw_panel(axes: "Axes", scores: pd.DataFrame, *, variants: list[str]) -> N
         )
         trained = rounds.loc[rounds.index > 0, "mean"]
         axes.plot(trained.idxmax(), trained.max(), marker="*", color=style.color, markersize=7)
+
+
+PRODUCT = Product(
+    names=names,
+    spec=spec,
+    inputs=inputs,
+    tables=("csv",),
+    write=write,
+    draw=draw,
+    columns=KEYS,
+    shown="rows",
+    text_table=text_table,
+    axes=axes,
+    folder="figures",
+)

@@ -1,17 +1,23 @@
 """Figures of t-SNE maps: the same samples as several encoders lay them out."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fedssl.paper.markup import table_name
+from fedssl.paper import map_panels
+from fedssl.paper.products.product import Files, Product, Spec
 from fedssl.paper.style import dataset_styles, figure_style, figure_title, save_figure
+from fedssl.paper.text_table import table_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from fedssl.grid.plan import Plan
 
 _WIDTH_INCHES = 7.2  # across a page of two columns
 _CHARACTERS_PER_INCH = 13
@@ -21,6 +27,23 @@ _QUOTED = {"by dataset": "silhouette by dataset", "by modality": "silhouette by 
 # Datasets take turns, so that none lies on top of all others.
 _TURNS = 10
 _LARGEST_POINT, _INK = 12.0, 6000.0  # square points: of one sample, and of all of a panel's
+
+
+def spec(plan: Plan, name: str) -> dict[str, Any]:
+    """Return a figure's panels, and the table of its silhouettes."""
+    return {**map_panels.figure_spec(plan, name), "silhouettes": plan.paths.table(name)}
+
+
+def inputs(plan: Plan, name: str) -> dict[str, Any]:
+    """Return the maps that a figure draws, of each panel the first seed's, and its silhouettes."""
+    told = spec(plan, name)
+    points = [panel["cells"][0]["points"] for panel in told["panels"] if panel["cells"]]
+    return {"points": points, "table": told["silhouettes"]}
+
+
+def draw(spec: Spec, files: Files) -> None:
+    """Draw the figure."""
+    write_map_figure(spec, table=spec["silhouettes"], **files)
 
 
 def write_map_figure(
@@ -41,7 +64,7 @@ def write_map_figure(
         save_figure(figure, {"pdf": pdf, "png": png, "svg": svg})
 
 
-def map_figure(spec: Mapping[str, Any], silhouettes: pd.DataFrame) -> "Figure":
+def map_figure(spec: Mapping[str, Any], silhouettes: pd.DataFrame) -> Figure:
     """Return the figure of `write_map_figure`; call it inside `figure_style`."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -69,7 +92,7 @@ def map_figure(spec: Mapping[str, Any], silhouettes: pd.DataFrame) -> "Figure":
     return figure
 
 
-def _draw_panel(axes: "Axes", spec: Mapping[str, Any], points: pd.DataFrame) -> None:
+def _draw_panel(axes: Axes, spec: Mapping[str, Any], points: pd.DataFrame) -> None:
     styles = _styles(spec)
     size = min(_LARGEST_POINT, _INK / len(points))
     for turn in range(_TURNS):
@@ -100,7 +123,7 @@ def _styles(spec: Mapping[str, Any]) -> dict[str, Any]:
     return dataset_styles({name: facts["modality"] for name, facts in spec["datasets"].items()})
 
 
-def _add_legend(figure: "Figure", spec: Mapping[str, Any]) -> None:
+def _add_legend(figure: Figure, spec: Mapping[str, Any]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
@@ -126,3 +149,6 @@ def _title(spec: Mapping[str, Any], *, inches: float) -> str:
     title = f"{spec['study']}, {table_name(spec['table'])}: {spec['title']}"
     characters = int(_CHARACTERS_PER_INCH * inches)
     return figure_title({**spec, "title": title}, characters=characters, notes=notes)
+
+
+PRODUCT = Product(names=map_panels.figures, spec=spec, inputs=inputs, draw=draw, folder="figures")

@@ -1,4 +1,6 @@
-"""Figures drawn from what pretraining logged."""
+"""The training loss of each cell, round by round."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
@@ -10,6 +12,8 @@ import pandas as pd
 from fedssl.errors import UserError
 from fedssl.grid.splits import MODALITIES
 from fedssl.paper.names import word
+from fedssl.paper.products.product import Files, Product, Spec
+from fedssl.paper.rows import base_first, label
 from fedssl.paper.style import (
     LineStyle,
     aggregator_style,
@@ -23,12 +27,55 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from fedssl.grid.plan import Plan
+
 _ROUND_COLUMNS = {"round", "modality", "samples", "steps", "loss"}
 _PANEL_INCHES = (3.3, 2.6)
 _MARKERS = "os^Dv"
 _MARKED_ROUNDS = 10
 _LEGEND_CHARACTERS = 34  # below one panel
 _LEGEND_LINE_INCHES = 0.2
+
+
+def names(plan: Plan) -> dict[str, str]:
+    """Return one figure per study."""
+    return {f"{study}_loss": study for study in plan.studies}
+
+
+def spec(plan: Plan, name: str) -> dict[str, Any]:
+    """Return the histories of a study's cells, coloured by split where it has several."""
+    study = names(plan)[name]
+    cells = plan.grid.select(study=study)
+    variants = sorted({cell.variant for cell in cells}, key=base_first)
+    several = len({cell.split for cell in cells}) > 1
+    return {
+        "title": f"{study}: training loss per round",
+        **plan.grid.scale,
+        "curves": [
+            {
+                "label": label(plan.grid, cell, panel="method"),
+                "method": cell.method,
+                "path": plan.paths.rounds(cell),
+                **(
+                    {"split": cell.split}
+                    if several
+                    else {"aggregator": cell.aggregator, "variant": variants.index(cell.variant)}
+                ),
+            }
+            for cell in cells
+        ],
+    }
+
+
+def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
+    """Return the history of each cell of a study."""
+    cells = plan.grid.select(study=names(plan)[name])
+    return {"rounds": [plan.paths.rounds(cell) for cell in cells]}
+
+
+def draw(spec: Spec, files: Files) -> None:
+    """Draw the figure."""
+    write_loss_figure(spec, **files)
 
 
 def write_loss_figure(
@@ -68,7 +115,7 @@ def round_losses(path: str | Path) -> pd.DataFrame:
     return (sums["loss"] / sums["samples"]).where(complete).rename("loss").reset_index()
 
 
-def loss_figure(spec: Mapping[str, Any]) -> "Figure":
+def loss_figure(spec: Mapping[str, Any]) -> Figure:
     """Return the figure of `write_loss_figure`; call it inside `figure_style`."""
     from matplotlib.figure import Figure
 
@@ -102,7 +149,7 @@ def _style(curve: Mapping[str, Any]) -> LineStyle:
 
 
 def _draw_panel(
-    axes: "Axes", losses: pd.DataFrame, styles: Mapping[str, LineStyle], *, modality: str
+    axes: Axes, losses: pd.DataFrame, styles: Mapping[str, LineStyle], *, modality: str
 ) -> None:
     import seaborn as sns
     from matplotlib.ticker import MaxNLocator
@@ -132,7 +179,7 @@ def _marker(label: str, styles: Mapping[str, LineStyle]) -> str:
     return _MARKERS[alike.index(label) % len(_MARKERS)]
 
 
-def add_legend(figure: "Figure", *, columns: int) -> None:
+def add_legend(figure: Figure, *, columns: int) -> None:
     """Put one legend of all panels' lines below them."""
     handles = {
         label: handle
@@ -142,3 +189,6 @@ def add_legend(figure: "Figure", *, columns: int) -> None:
     figure.legend(
         handles.values(), handles.keys(), loc="outside lower center", ncols=columns, frameon=False
     )
+
+
+PRODUCT = Product(names=names, spec=spec, inputs=inputs, draw=draw, folder="figures")

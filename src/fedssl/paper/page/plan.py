@@ -1,0 +1,76 @@
+"""What the report page shows, and the command that runs a cell again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fedssl.grid.paths import from_here
+from fedssl.paper.products.registry import get_product, products
+
+if TYPE_CHECKING:
+    from fedssl.grid.plan import Plan
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def page_spec(plan: Plan) -> dict[str, Any]:
+    """Return the page's scale, the tables and figures it shows, and what was declared."""
+    config = plan.grid.config
+    return {
+        **plan.grid.scale,
+        "results": plan.paths.results,
+        "command": _command(plan),
+        "studies": {name: study["title"] for name, study in config["studies"].items()},
+        "products": page_products(plan),
+    }
+
+
+def page_products(plan: Plan) -> list[dict[str, Any]]:
+    """Return each product's kind, name, files and the axes of its rows."""
+    found = []
+    for kind, name in products(plan):
+        product = get_product(kind)
+        files = product.files(plan.paths.results, name)
+        found.append(
+            {
+                "kind": kind,
+                "name": name,
+                "table": files.get("csv"),
+                "figure": files.get("svg"),
+                "record": product.record(plan.paths.results, name),
+                "axes": product.axes(plan, name) if product.shown else {},
+            }
+        )
+    return found
+
+
+def page_inputs(plan: Plan) -> dict[str, list[str]]:
+    """Return the tables, figures and templates that the page is made of."""
+    shown = page_products(plan)
+    return {
+        "tables": [entry["table"] for entry in shown if entry["table"]],
+        "figures": [entry["figure"] for entry in shown if entry["figure"]],
+        # The templates are no imported code, so they are no part of `sources`.
+        "templates": sorted(map(str, from_here(_TEMPLATES).iterdir())),
+    }
+
+
+def _command(plan: Plan) -> str:
+    """Return the command line up to its targets, with the configuration that was given.
+
+    The mirror is left out: the archives are there, and another mirror reruns nothing.
+    """
+    *files, command_line = plan.layers[plan.shipped :]
+    paper = plan.grid.scale["scale"] == "paper"
+    words = ["snakemake", *(["--profile", "slurm"] if paper else ["--cores", "all"])]
+    if files:
+        words += ["--configfile", *(layer.name for layer in files)]
+    given = _given(command_line.content)
+    return shlex.join([*words, *(["--config", *given] if given else [])])
+
+
+def _given(settings: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={value}" for key, value in settings.items() if key != "mirror"]

@@ -1,0 +1,203 @@
+"""Figures that draw tables: accuracy against the percentage of clients with both modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from fedssl.errors import UserError
+from fedssl.grid.configuration import closest, key_text, origin
+from fedssl.grid.splits import parse_split
+from fedssl.paper.products.product import Files, Product, Spec
+from fedssl.paper.published import heading
+from fedssl.paper.rows import row_axes
+from fedssl.paper.style import figure_style, figure_title, modality_style, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from fedssl.grid.configuration import Key
+    from fedssl.grid.plan import Plan
+
+_PANEL_INCHES = (3.6, 2.8)
+_LABELS = "abcdefghijklmnopqrstuvwxyz"
+_DASHES = {"image": "solid", "audio": (0, (4, 1.5))}
+_REFERENCE_DASHES = (0, (1, 1.5))
+_NOTE = "bars: 95 % intervals; lines join neighbours of which both were run"
+
+
+def names(plan: Plan) -> dict[str, str]:
+    """Return the figures whose every panel has two rows that are run, and columns that are."""
+    sweeps = plan.grid.config["sweeps"]
+    return {name: sweeps[name]["study"] for name in sweeps if _can_be_drawn(plan, name)}
+
+
+def check_sweeps(plan: Plan) -> None:
+    """Raise UserError where a figure draws a table that does not exist."""
+    for name, figure in plan.grid.config["sweeps"].items():
+        for place, panel in enumerate(figure["panels"]):
+            _check(plan, ("sweeps", name, "panels", place, "table"), panel["table"])
+
+
+def spec(plan: Plan, name: str) -> dict[str, Any]:
+    """Return a figure's panels and lines, and the table rows that its points are."""
+    figure = plan.grid.config["sweeps"][name]
+    number = name.removeprefix(f"{figure['study']}_figure")
+    return {
+        "title": f"{figure['study']}, figure {number}: {figure['title']}",
+        **plan.grid.scale,
+        "lines": _lines(plan, figure),
+        "panels": [_panel(plan, panel) for panel in figure["panels"]],
+    }
+
+
+def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
+    """Return the tables that a figure draws."""
+    return {"tables": [panel["csv"] for panel in spec(plan, name)["panels"]]}
+
+
+def draw(spec: Spec, files: Files) -> None:
+    """Draw the figure."""
+    write_sweep_figure(spec, tables=[panel["csv"] for panel in spec["panels"]], **files)
+
+
+def _table(plan: Plan, panel: Mapping[str, Any]) -> Mapping[str, Any]:
+    table: Mapping[str, Any] = plan.grid.config["tables"][panel["table"]]
+    return table
+
+
+def _panel(plan: Plan, panel: Mapping[str, Any]) -> dict[str, Any]:
+    rows = _table(plan, panel)["rows"]
+    return {
+        "title": panel["title"],
+        "x": panel["x"],
+        "csv": plan.paths.table(panel["table"]),
+        "rows": {row["row"]: parse_split(row["split"]).both for row in rows if "split" in row},
+        "references": [row["row"] for row in rows if row.get("random_init", False)],
+    }
+
+
+def _lines(plan: Plan, figure: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the columns of the first panel's table; the other panels have the same."""
+    table = _table(plan, figure["panels"][0])
+    tasks = {task.task: task for task in plan.grid.tasks(figure["study"])}
+    return [
+        {
+            "column": heading(column["column"], protocol),
+            "modality": tasks[column["tasks"][0]].modality,
+            "tasks": "; ".join(tasks[task].title for task in column["tasks"]),
+        }
+        for protocol in table["protocols"]
+        for column in table["columns"]
+    ]
+
+
+def _can_be_drawn(plan: Plan, name: str) -> bool:
+    figure = plan.grid.config["sweeps"][name]
+    known = {task.task for task in plan.grid.tasks(figure["study"])}
+    tables = [_table(plan, panel) for panel in figure["panels"]]
+    tasks = {task for table in tables for column in table["columns"] for task in column["tasks"]}
+    return tasks <= known and all(_declared_rows(plan, table) > 1 for table in tables)
+
+
+def _declared_rows(plan: Plan, table: Mapping[str, Any]) -> int:
+    rows = [row_axes(row) for row in table["rows"] if "split" in row]
+    return sum(bool(plan.grid.select(study=table["study"], **row)) for row in rows)
+
+
+def _check(plan: Plan, key: Key, table: str) -> None:
+    if table not in plan.grid.config["tables"]:
+        known = plan.grid.config["tables"]
+        raise UserError(
+            f"{origin(key, plan.layers)}: {key_text(key)} names {table!r}, which is no table"
+            f"{closest(table, known)}; there are {', '.join(known)}."
+        )
+
+
+def write_sweep_figure(
+    spec: Mapping[str, Any],
+    *,
+    tables: Sequence[str | Path],
+    pdf: str | Path,
+    png: str | Path,
+    svg: str | Path,
+) -> None:
+    """Write a panel a table, a line a column: the mean over seeds, bars of its 95 % interval.
+
+    A row that was not run has no point, and no line crosses it. Random init is a line of its own
+    across the panel.
+    """
+    with figure_style():
+        figure = sweep_figure(spec, [pd.read_csv(table) for table in tables])
+        save_figure(figure, {"pdf": pdf, "png": png, "svg": svg})
+
+
+def sweep_figure(spec: Mapping[str, Any], tables: Sequence[pd.DataFrame]) -> Figure:
+    """Return the figure of `write_sweep_figure`; call it inside `figure_style`.
+
+    Raises:
+        UserError: No row of a table was run.
+    """
+    from matplotlib.figure import Figure
+
+    width, height = _PANEL_INCHES
+    size = (width * len(tables), height + 1.3)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    for place, (axes, panel, table) in enumerate(zip(panels, spec["panels"], tables, strict=True)):
+        for line in spec["lines"]:
+            _draw_line(axes, panel, table[table["column"] == line["column"]], line=line)
+        axes.set_title(f"({_LABELS[place]}) {panel['title']}")
+        axes.set(xlabel=panel["x"], xticks=sorted(panel["rows"].values()))
+    panels[0].set_ylabel("kNN top-1 accuracy, %")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", frameon=False)
+    title = figure_title(spec, characters=44 * len(tables), notes=[_NOTE])
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def _draw_line(
+    axes: Axes, panel: Mapping[str, Any], table: pd.DataFrame, *, line: Mapping[str, Any]
+) -> None:
+    style = modality_style(line["modality"])
+    found = table.assign(half_width=(table["high"] - table["low"]) / 2).set_index("row")
+    found = found[["measured", "half_width"]]
+    points = found.reindex(list(panel["rows"])).assign(x=list(panel["rows"].values()))
+    points = points.sort_values("x")
+    if points["measured"].isna().all():
+        raise UserError(f"{panel['title']}: no row of {line['column']} was run; nothing to draw.")
+    axes.plot(
+        points["x"],
+        points["measured"],  # NaN where not run: no point, and the line has a gap
+        color=style.color,
+        marker=style.marker,
+        markersize=4,
+        linestyle=_DASHES[line["modality"]],
+        linewidth=1.3,
+        label=f"{line['modality']} tasks: {line['tasks']}",
+    )
+    axes.errorbar(
+        points["x"],
+        points["measured"],
+        points["half_width"],
+        fmt="none",
+        ecolor=style.color,
+        capsize=2.5,
+        elinewidth=1.0,
+    )
+    for name, value in found["measured"].reindex(panel["references"]).dropna().items():
+        axes.axhline(
+            value,
+            color=style.color,
+            linestyle=_REFERENCE_DASHES,
+            linewidth=1.0,
+            label=f"{line['modality']} tasks: {name}",
+        )
+
+
+PRODUCT = Product(names=names, spec=spec, inputs=inputs, draw=draw, folder="figures")

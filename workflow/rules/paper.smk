@@ -1,0 +1,97 @@
+"""Tables, figures, claims, certificate and page: nothing here scores a model."""
+
+# One rule per kind: each has its own names, files and code.
+for kind in KINDS:
+    product = product_rule(PLAN, kind)
+
+    rule:
+        name:
+            kind
+        input:
+            unpack(product["inputs"]),
+        output:
+            **reported(kind, product["files"]),
+            provenance=product["record"],
+        log:
+            f"<logs>/{kind}/{{product}}.log",
+        wildcard_constraints:
+            product=one_of(product["names"]),
+        conda:
+            "../../envs/fedssl.yaml"
+        params:
+            kind=kind,
+            spec=product["spec"],
+            sources=product["sources"],
+        script:
+            "../scripts/product.py"
+
+
+rule claims:
+    input:
+        claims=str(FILES / "config/claims.yaml"),
+        schema=str(FILES / "config/schemas/claims.schema.json"),
+        published=published_files(PLAN),
+        tables=tables(PLAN, "table", "silhouettes"),
+        seeds=[seeds_of(csv) for csv in tables(PLAN, "table", "silhouettes")],
+    output:
+        csv=report(
+            "<results>/claims.csv", **report_labels("claims", "Claims", "claims")
+        ),
+        provenance="<results>/claims.provenance.json",
+    log:
+        "<logs>/claims.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        sources=source_digests(SCRIPTS / "claims.py"),
+    script:
+        "../scripts/claims.py"
+
+
+rule certificate:
+    input:
+        tables=tables(PLAN, "table"),
+        claims="<results>/claims.csv",
+        published=published_files(PLAN),
+        lock=str(FILES / "requirements.lock"),
+        records=records(PLAN),
+    output:
+        certificate=report(
+            "<results>/certificate.md",
+            **report_labels("certificate", "Certificate", "certificate"),
+        ),
+        provenance="<results>/certificate.provenance.json",
+    log:
+        "<logs>/certificate.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        spec=certificate_spec(PLAN),
+        sources=source_digests(SCRIPTS / "certificate.py"),
+    script:
+        "../scripts/certificate.py"
+
+
+rule report_page:
+    input:
+        **page_inputs(PLAN),
+        records=records(PLAN),
+        claims="<results>/claims.csv",
+        contradictions=str(FILES / "config/contradictions.yaml"),
+        schema=str(FILES / "config/schemas/contradictions.schema.json"),
+        published=published_files(PLAN),
+        certificate="<results>/certificate.md",
+    output:
+        page="<results>/report/index.html",
+        provenance="<results>/report/index.provenance.json",
+    log:
+        "<logs>/report_page.log",
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        spec=page_spec(PLAN),
+        sources=source_digests(
+            SCRIPTS / "report_page.py", *[module_name(kind) for kind in KINDS]
+        ),
+    script:
+        "../scripts/report_page.py"

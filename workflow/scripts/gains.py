@@ -1,7 +1,0 @@
-"""Compare pretrained encoders with the random ones they started from."""
-
-from fedssl.paper.products.gains import write_gains
-from fedssl.record.job import job
-
-with job(snakemake, **snakemake.params.spec):
-    write_gains(snakemake.params.spec, csv=snakemake.output.csv, md=snakemake.output.md)
