@@ -15,7 +15,7 @@ READY := .venv/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 SOURCES := src tests benchmarks workflow/scripts
 
-.PHONY: demo mini mirror test test-slow lint lock clean
+.PHONY: demo mini mirror test test-slow lint schemas lock clean
 
 demo: $(READY) ## everything, on small made-up archives, in minutes
 	$(SNAKEMAKE) --configfile config/demo.yaml
@@ -48,6 +48,9 @@ lint: $(READY) ## style, types, and Snakemake's own linter
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
+
+schemas: $(READY) ## the JSON schemas and the tables of config/README.md, from declared settings
+	$(BIN)/python -m fedssl.schema
 
 lock: ## resolve pyproject.toml again; needs `pip install uv`
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \

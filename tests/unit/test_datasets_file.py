@@ -1,25 +1,32 @@
 """config/datasets.yaml: valid, readable, and strict about what it does not know."""
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from fedssl.data.banks.build import get_reader
-from tests.unit.archives import DATASETS, ROOT
+from fedssl.data.settings import AnyDataset
+from fedssl.grid.forms import form
+from fedssl.grid.mistakes import find_mistakes
+from fedssl.settings import HyphenatedName
+from tests.unit.archives import DATASETS
 
 
-def schema_errors(datasets: Mapping[str, Any]) -> list[str]:
-    schema = json.loads((ROOT / "config/schemas/datasets.schema.json").read_text())
-    Draft202012Validator.check_schema(schema)
-    errors = Draft202012Validator(schema).iter_errors({"datasets": datasets})
-    return [error.message for error in errors]
+@dataclass(frozen=True)
+class Datasets:
+    """What the file holds."""
+
+    datasets: Mapping[HyphenatedName, AnyDataset]
 
 
-def test_the_datasets_file_follows_its_schema() -> None:
-    assert schema_errors(DATASETS) == []
+def mistakes_in(datasets: Mapping[str, Any]) -> list[str]:
+    return [mistake.text for mistake in find_mistakes(form(Datasets), {"datasets": datasets})]
+
+
+def test_the_datasets_file_is_as_declared() -> None:
+    assert mistakes_in(DATASETS) == []
 
 
 @pytest.mark.parametrize(
@@ -28,7 +35,7 @@ def test_the_datasets_file_follows_its_schema() -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_the_schema_refuses_what_it_does_not_know(change: dict[str, Any]) -> None:
-    assert schema_errors({"fsdd": {**DATASETS["fsdd"], **change}})
+    assert mistakes_in({"fsdd": {**DATASETS["fsdd"], **change}})
 
 
 @pytest.mark.parametrize(
@@ -39,7 +46,7 @@ def test_the_schema_refuses_what_it_does_not_know(change: dict[str, Any]) -> Non
 def test_the_schema_refuses_a_wrong_archive(change: dict[str, Any]) -> None:
     archive = DATASETS["fsdd"]["archives"]["recordings"]
     entry = {**DATASETS["fsdd"], "archives": {"recordings": {**archive, **change}}}
-    assert schema_errors({"fsdd": entry})
+    assert mistakes_in({"fsdd": entry})
 
 
 def test_every_dataset_can_be_acquired_and_read_or_says_how() -> None:

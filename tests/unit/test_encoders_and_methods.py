@@ -157,27 +157,6 @@ def test_the_shipped_settings_of_methods_are_the_declared_ones() -> None:
     assert declared == shipped
 
 
-@pytest.mark.parametrize(
-    ("method", "modalities", "batch_size", "words"),
-    [
-        ("acop", ("image", "audio"), 8, "acop trains on audio, but .* gives clients image"),
-        ("barlow-twins", ("image",), 1, r"batch_size is 1; method barlow-twins needs at least 2"),
-        ("acop", ("audio",), 2, None),
-        ("simclr", ("image", "audio"), 2, None),
-    ],
-)
-def test_a_method_refuses_what_its_declarations_rule_out(
-    method: str, modalities: tuple[str, ...], batch_size: int, words: str | None
-) -> None:
-    declared = methods.method_class(method).Settings
-    cell = {"modalities": modalities, "batch_size": batch_size}
-    if words is None:
-        methods.check_fits(method, declared, **cell)  # type: ignore[arg-type]
-    else:
-        with pytest.raises(UserError, match=words):
-            methods.check_fits(method, declared, **cell)  # type: ignore[arg-type]
-
-
 def test_a_job_refuses_a_method_that_does_not_fit_its_cell() -> None:
     acop = {"name": "acop", "n_clips": 3}
     with pytest.raises(UserError, match="choose a split without it"):

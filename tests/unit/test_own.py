@@ -16,8 +16,9 @@ from fedssl.data.made_up.media import jpeg
 from fedssl.data.own.entries import with_own_datasets
 from fedssl.data.own.listing import find_items, listing_digest, own_files
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Layer, validate
-from tests.unit.archives import DATASETS, ROOT
+from fedssl.grid.configuration import Layer
+from fedssl.schema.validate import validate
+from tests.unit.archives import DATASETS
 from tests.unit.sounds import encoded, tone
 
 FOLDER = {"kind": "folder", "modality": "audio", "test_share": 0.25}
@@ -323,9 +324,6 @@ def test_a_wrong_key_is_named(name: str, entry: dict[str, Any], words: str) -> N
     layers = [Layer("datasets.yaml", {"datasets": {name: shipped}} if shipped else {})]
     layers.append(Layer("my.yaml", {"datasets": {name: entry}}))
     with pytest.raises(UserError) as caught:
-        validate({"datasets": {name: {**shipped, **entry}}}, layers, schemas=SCHEMAS)
+        validate({"datasets": {name: {**shipped, **entry}}}, layers)
     line = next(line for line in str(caught.value).splitlines() if words in line)
     assert line.startswith("my.yaml: ")
-
-
-SCHEMAS = ROOT / "config/schemas"

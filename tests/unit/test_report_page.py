@@ -229,7 +229,6 @@ def test_contradictions_are_valid_and_of_both_papers() -> None:
 
 
 def test_a_second_entry_of_one_id_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "schemas").symlink_to(ROOT / "config/schemas")
     entries = read_entries(ROOT / "config/contradictions.yaml")
     path = tmp_path / "contradictions.yaml"
     path.write_text(yaml.safe_dump({"contradictions": [entries[0], entries[0]]}))

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from fedssl.grid.configuration import merge, merged, read_layers, validate, with_places
+from fedssl.grid.configuration import merge, merged, read_layers, with_places
 from fedssl.data.own.entries import with_own_datasets
 from fedssl.record.environment import prepare_jobs
 from fedssl.errors import UserError
@@ -40,6 +40,7 @@ from fedssl.record.stale import StaleResults
 from fedssl.record.sources import source_digests
 from fedssl.record.status import write_cells
 from fedssl.grid.targets import check_products, check_targets, one_of
+from fedssl.schema.validate import validate
 
 SCRIPTS = BASE / "workflow" / "scripts"
 # A checkout that moves keeps the names of its files, and so its results and their seal.
@@ -56,7 +57,7 @@ RANDOM_INIT = ANY_CELL.random_init_path
 try:
     # Snakemake leaves what --config holds as text.
     config.update(merge(config, LAYERS[-1].content))
-    validate(config, LAYERS, schemas=BASE / "config" / "schemas")
+    validate(config, LAYERS)
     config.update(with_places(config, LAYERS))
     # Snakemake's values, in the order of the files: it puts what a --configfile names first.
     ordered = merge(merged(LAYERS), config)

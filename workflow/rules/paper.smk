@@ -29,7 +29,6 @@ for kind in PRODUCT_KINDS:
 rule claims:
     input:
         claims=str(FILES / "config/claims.yaml"),
-        schema=str(FILES / "config/schemas/claims.schema.json"),
         published=published_files(PLAN),
         tables=tables(PLAN, "table", "silhouettes"),
         seeds=[seeds_of(csv) for csv in tables(PLAN, "table", "silhouettes")],
@@ -78,7 +77,6 @@ rule report_page:
         records=records(PLAN),
         claims="<results>/claims.csv",
         contradictions=str(FILES / "config/contradictions.yaml"),
-        schema=str(FILES / "config/schemas/contradictions.schema.json"),
         published=published_files(PLAN),
         certificate="<results>/certificate.md",
     output:

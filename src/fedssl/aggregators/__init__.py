@@ -60,6 +60,11 @@ def rule_class(aggregator: str) -> "type[Aggregator]":
     )
 
 
+def declared(aggregator: str) -> "type[Aggregator]":
+    """Return the class whose fields are a rule's settings, `-bb` or not."""
+    return rule_class(aggregator)
+
+
 def build(name: str, **settings: Any) -> "Aggregator":
     """Return the rule of a name, `-bb` or not, with its settings; defaults for those not given."""
     return rule_class(name)(**settings)

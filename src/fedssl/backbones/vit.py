@@ -4,7 +4,10 @@ paper: 8 heads, 18 layers, "about 15M" parameters, no width; here: width 256 wit
 which has 14.5M, and as a variant width 320 with ratio 2, which has 15.1M.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +16,37 @@ from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from fedssl.backbones.encoder import Encoder
 from fedssl.errors import UserError
+from fedssl.settings import Count
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the ViT; by default it has 14,463,360 parameters."""
+
+    patch: Count = 16
+    """Pixels a side of a patch. Stated."""
+
+    depth: Count = 18
+    """Transformer layers. Stated."""
+
+    heads: Count = 8
+    """Attention heads of a layer. Stated."""
+
+    dim: Count = 256
+    """Width of a token. Decided: 14.5 million parameters, printed as 15 M."""
+
+    mlp_ratio: Count = 4
+    """Hidden width of a layer's MLP, in widths of a token. Decided with the width."""
+
+    embedding_dim: Count = 128
+    """Width of the head's output. Stated."""
+
+    image_size: Count = 128
+    """Pixels a side of the input. Its position embedding is as large as its input."""
+
+    derived: ClassVar[Mapping[str, str]] = {"image_size": "image.size"}
+    square: ClassVar[bool] = True
+    multiples: ClassVar[Mapping[str, str]] = {"image_size": "patch", "dim": "heads"}
 
 
 class Block(nn.Module):
@@ -46,17 +80,19 @@ class Block(nn.Module):
 class ViT(nn.Module):
     """The transformer up to and including the mean of its patch tokens."""
 
-    def __init__(
-        self, dim: int, *, image_size: int, patch: int, depth: int, heads: int, mlp_ratio: int
-    ) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Build a pre-norm transformer with one CLS token and learned positions."""
         super().__init__()
-        self.image_size = image_size
+        dim, patch = settings.dim, settings.patch
+        self.image_size = settings.image_size
         self.patches = nn.Conv2d(3, dim, patch, stride=patch)
         self.cls = nn.Parameter(torch.empty(dim))
-        self.positions = nn.Parameter(torch.empty(1 + (image_size // patch) ** 2, dim))
+        self.positions = nn.Parameter(torch.empty(1 + (self.image_size // patch) ** 2, dim))
         self.blocks = nn.Sequential(
-            *(Block(dim, heads=heads, mlp_ratio=mlp_ratio) for _ in range(depth))
+            *(
+                Block(dim, heads=settings.heads, mlp_ratio=settings.mlp_ratio)
+                for _ in range(settings.depth)
+            )
         )
         self.norm = nn.LayerNorm(dim)
         nn.init.trunc_normal_(self.cls, std=0.02)
@@ -78,28 +114,18 @@ class ViT(nn.Module):
         return features
 
 
-def build(
-    *,
-    image_size: int = 128,
-    patch: int = 16,
-    depth: int = 18,
-    heads: int = 8,
-    dim: int = 256,
-    mlp_ratio: int = 4,
-    embedding_dim: int = 128,
-) -> Encoder:
-    """Return the ViT with a LayerNorm and a linear layer as its head; 14,463,360 parameters.
+def build(settings: Settings) -> Encoder:
+    """Return the ViT with a LayerNorm and a linear layer as its head.
 
     Raises:
         UserError: `image_size` is no multiple of `patch`, or `dim` none of `heads`.
     """
-    _check_multiple(image_size, patch, names=("image_size", "patch"))
-    _check_multiple(dim, heads, names=("dim", "heads"))
-    backbone = ViT(
-        dim, image_size=image_size, patch=patch, depth=depth, heads=heads, mlp_ratio=mlp_ratio
-    )
-    head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, embedding_dim)).apply(_initialise)
-    return Encoder(backbone, head, num_features=dim)
+    for name, divisor in Settings.multiples.items():
+        _check_multiple(settings, name, divisor)
+    dim = settings.dim
+    backbone = ViT(settings)
+    head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, settings.embedding_dim))
+    return Encoder(backbone, head.apply(_initialise), num_features=dim)
 
 
 def _initialise(module: nn.Module) -> None:
@@ -113,8 +139,7 @@ def _repeatable_attention(device: torch.device) -> AbstractContextManager[None]:
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cuda" else nullcontext()
 
 
-def _check_multiple(value: int, divisor: int, *, names: tuple[str, str]) -> None:
-    if value % divisor:
-        raise UserError(
-            f"the ViT's {names[0]} is {value}; it must be a multiple of {names[1]}, {divisor}."
-        )
+def _check_multiple(settings: Settings, name: str, divisor: str) -> None:
+    value, unit = getattr(settings, name), getattr(settings, divisor)
+    if value % unit:
+        raise UserError(f"the ViT's {name} is {value}; it must be a multiple of {divisor}, {unit}.")

@@ -13,10 +13,10 @@ from fedssl.grid.configuration import (
     command_line,
     merged,
     read_layers,
-    validate,
     with_places,
 )
 from fedssl.grid.paths import ResultPaths
+from fedssl.schema.validate import validate
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -42,8 +42,8 @@ def open_project(configfiles: Sequence[str | Path], settings: Sequence[str] = ()
     `settings` are `key=value` as Snakemake's `--config` takes them, and win over all files.
 
     Raises:
-        UserError: A file is missing, a setting is no `key=value`, or the configuration breaks its
-            schema.
+        UserError: A file is missing, a setting is no `key=value`, or the configuration is
+            wrong.
     """
     if missing := [str(file) for file in configfiles if not Path(file).is_file()]:
         raise UserError(f"there is no configuration file {missing[0]}.")
@@ -51,6 +51,6 @@ def open_project(configfiles: Sequence[str | Path], settings: Sequence[str] = ()
     files = [*(folder / name for name in SHIPPED), *configfiles]
     layers = read_layers(files, command_line(settings))
     config = merged(layers)
-    validate(config, layers, schemas=folder / "schemas")
+    validate(config, layers)
     config = with_own_datasets(with_places(config, layers), layers)
     return Project(config, Grid(config, layers), ResultPaths(config["results_dir"]))

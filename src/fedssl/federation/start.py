@@ -9,8 +9,10 @@ import torch
 from fedssl import methods
 from fedssl.backbones.encoder import initialise
 from fedssl.data.banks.bank import open_bank
+from fedssl.errors import UserError
 from fedssl.files import read_json
-from fedssl.grid.splits import MODALITIES, parse_split
+from fedssl.grid.facts import misfits
+from fedssl.grid.splits import MODALITIES
 from fedssl.methods.base import Method
 from fedssl.views.samples import Views
 
@@ -22,12 +24,8 @@ def initial_method(settings: Mapping[str, Any]) -> Method:
     """
     named = dict(settings["method"])
     name = named.pop("name")
-    methods.check_fits(
-        name,
-        methods.method_class(name).Settings,
-        modalities=parse_split(settings["split"]).modalities,
-        batch_size=settings["federation"]["batch_size"],
-    )
+    for misfit in misfits(name, methods.declared(name), settings, key="method"):
+        raise UserError(misfit)
     encoder = initialise(settings["seed"], **settings["encoder"])
     return methods.build(name, encoder, **named)
 

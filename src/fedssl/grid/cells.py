@@ -9,6 +9,8 @@ from fedssl.errors import UserError
 from fedssl.grid.cell import AXES, Cell
 from fedssl.grid.checks import check_rounds, check_settings, check_study
 from fedssl.grid.configuration import Layer, merge, origin, sort_keys
+from fedssl.grid.facts import fact, setting
+from fedssl.grid.parts import declared_by
 from fedssl.grid.splits import parse_split
 from fedssl.grid.transmission import declared_settings
 
@@ -87,8 +89,8 @@ class Grid:
         if not cell.federated:
             base["federation"] = {key: base["federation"][key] for key in _BATCHES}
             del base["sharding"]
-        if cell.arch == "vit":  # its position embedding is as large as its input
-            base["encoder"]["image_size"] = base["image"]["size"]
+        derived = fact(declared_by("arch", cell.arch), "derived")
+        base["encoder"] |= {name: setting(base, key) for name, key in derived.items()}
         return dict(sort_keys(base))
 
     def study_settings(self, study: str) -> dict[str, Any]:

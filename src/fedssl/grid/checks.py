@@ -4,34 +4,42 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Key, Layer, closest, origin, setter
-from fedssl.grid.splits import MODALITIES, parse_split
+from fedssl.grid.configuration import Key, Layer, closest, key_text, origin, setter
+from fedssl.grid.facts import fact, misfits
+from fedssl.grid.forms import Shape, form
+from fedssl.grid.mistakes import find_mistakes
+from fedssl.grid.parts import AXES, declared_by
+from fedssl.grid.splits import MODALITIES
+from fedssl.grid.transmission import parse_name
 
 if TYPE_CHECKING:
     from fedssl.grid.cell import Cell
 
 
 def check_study(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
-    """Raise UserError unless a study's datasets, tasks and pairs are there and fit."""
+    """Raise UserError unless a study's parts, datasets, tasks and pairs are there and fit."""
+    _check_parts(config, study, layers)
     _check_datasets(config, study, layers)
     _check_tasks(config, study, layers)
     _check_pairs(config, study, layers)
 
 
 def check_settings(settings: Mapping[str, Any], place: str) -> None:
-    """Raise UserError where a cell's settings do not fit together; `place` says where they are."""
-    modalities = parse_split(settings["split"]).modalities
-    if settings["method"]["name"] == "acop" and modalities != ("audio",):
-        raise UserError(
-            f"{place}: acop orders audio clips, so its split is a100-i0-b0, not "
-            f"{settings['split']}."
-        )
-    sizes = settings["image"]["size"], settings["audio"]["size"]
-    if settings["encoder"]["arch"] == "vit" and sizes[0] != sizes[1]:
-        raise UserError(
-            f"{place}: a ViT has one input size, but image.size is {sizes[0]} and audio.size "
-            f"{sizes[1]}; make them equal."
-        )
+    """Raise UserError where a cell's settings do not fit the parts it is made of.
+
+    `place` says where they are. What a part takes, it declares itself: settings and facts.
+    """
+    for axis, part in AXES.items():
+        key, own = part.key, dict(settings[part.key])
+        name = own.pop(part.name_key)
+        declared = declared_by(axis, name)
+        for derived in fact(declared, "derived"):
+            del own[derived]
+        wrong = find_mistakes(form(declared, Shape(complete=True)), own)
+        sentences = [f"{key_text((key, *mistake.key))} {mistake.text}." for mistake in wrong]
+        sentences += [] if wrong else misfits(name, declared, settings, key=key)
+        if sentences:
+            raise UserError("\n".join(f"{place}: {sentence}" for sentence in sentences))
 
 
 def check_rounds(
@@ -51,6 +59,20 @@ def check_rounds(
             f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); name rounds to "
             f"keep from 0 to {rounds}, or set more rounds."
         )
+
+
+def _check_parts(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
+    """Raise UserError for a cell of a part without an entry, which has its settings."""
+    for place, entry in enumerate(config["studies"][study]["cells"]):
+        for axis, part in AXES.items():
+            for name in entry[axis]:
+                rule, _ = parse_name(name)
+                if rule not in config[part.section]:
+                    key = ("studies", study, "cells", place, axis)
+                    raise UserError(
+                        f"{origin(key, layers)}: {key_text(key)} names {name!r}, which has no "
+                        f"settings; add {part.section}.{rule}, {{}} if it has none."
+                    )
 
 
 def _check_datasets(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:

@@ -1,4 +1,4 @@
-"""Checking the merged configuration: one sentence a mistake, with file, key, value and remedy."""
+"""The layers of the configuration: files, then the command line, and which of them sets a key."""
 
 import difflib
 import functools
@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
 
 from fedssl.errors import UserError
 
@@ -96,18 +94,6 @@ def with_places(config: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str,
     return {**config, **places}
 
 
-def validate(config: Mapping[str, Any], layers: Sequence[Layer], *, schemas: Path) -> None:
-    """Raise UserError with every violation of `config.schema.json`, a line each."""
-    contents = {path.name: json.loads(path.read_text()) for path in schemas.glob("*.json")}
-    registry: Registry[Any] = Registry().with_resources(
-        (name, Resource.from_contents(schema)) for name, schema in contents.items()
-    )
-    validator = Draft202012Validator(contents["config.schema.json"], registry=registry)
-    errors = sorted(validator.iter_errors(config), key=_position)
-    if errors:
-        raise UserError("\n".join(_explain(error, layers) for error in errors))
-
-
 def origin(key: Key, layers: Sequence[Layer]) -> str:
     """Return the name of the last layer that sets `key`, or a parent of it."""
     for depth in range(len(key), 0, -1):
@@ -170,58 +156,6 @@ def _place(given: str | None) -> Any:
     if given is None or "://" in given:  # a mirror may be neither file nor folder
         return given
     return str(Path(os.path.expanduser(os.path.expandvars(given))))
-
-
-def _position(error: Any) -> str:
-    return key_text(error.absolute_path)
-
-
-def _explain(error: Any, layers: Sequence[Layer]) -> str:
-    key: Key = tuple(error.absolute_path)
-    if error.validator == "additionalProperties":
-        return "\n".join(_explain_unknown(name, key, error, layers) for name in _unknown(error))
-    if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        return f"{origin(key, layers)}: {key_text(key)} lacks {', '.join(missing)}."
-    wanted = _wanted(error)
-    return f"{origin(key, layers)}: {key_text(key)} is {error.instance!r}; it must be {wanted}."
-
-
-def _explain_unknown(name: str, key: Key, error: Any, layers: Sequence[Layer]) -> str:
-    known = sorted(error.schema.get("properties", {}))
-    hint = closest(name, known) or f"; known are {', '.join(known)}"
-    where = key_text((*key, name))
-    return f"{origin((*key, name), layers)}: {where} is no setting{hint}."
-
-
-def _unknown(error: Any) -> list[str]:
-    return sorted(set(error.instance) - set(error.schema.get("properties", {})))
-
-
-_WANTED = {
-    "exclusiveMaximum": "less than {}",
-    "exclusiveMinimum": "more than {}",
-    "maxItems": "a list of at most {}",
-    "maximum": "at most {}",
-    "minItems": "a list of at least {}",
-    "minimum": "at least {}",
-    "multipleOf": "a multiple of {}",
-    "const": "{}",
-}
-
-
-def _wanted(error: Any) -> str:
-    """Say what a value must be, by the schema keyword that it breaks."""
-    keyword, value = error.validator, error.validator_value
-    if keyword == "type":
-        return f"of type {value if isinstance(value, str) else ' or '.join(value)}"
-    if keyword == "enum":
-        return f"one of {', '.join(map(str, value))}"
-    if keyword == "uniqueItems":
-        return "a list without repetitions"
-    if keyword in ("not", "pattern"):
-        return str(error.schema.get("description", f"text that matches {value}"))
-    return _WANTED[keyword].format(value) if keyword in _WANTED else str(error.message)
 
 
 def _holds(content: Any, key: Key) -> bool:

@@ -7,16 +7,18 @@ underscores for hyphens, with one subclass of `Method`; `simclr.py` is a short m
 state next to the encoder. This package may import `fedssl.backbones` and `fedssl.views`.
 """
 
-from collections.abc import Collection
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fedssl.errors import UserError
 from fedssl.lookup import only_subclass
 
 if TYPE_CHECKING:
     from fedssl.backbones.encoder import Encoder
     from fedssl.methods.base import Method
+
+# The modules of this package that hold no method.
+_SHARED = ("__init__", "base", "layers", "momentum")
 
 
 def module_name(method: str) -> str:
@@ -29,27 +31,18 @@ def method_class(method: str) -> "type[Method]":
     return only_subclass(module_name(method), import_module("fedssl.methods.base").Method)
 
 
+def names() -> list[str]:
+    """Return all methods, sorted."""
+    files = Path(__file__).parent.glob("*.py")
+    return sorted(file.stem.replace("_", "-") for file in files if file.stem not in _SHARED)
+
+
+def declared(method: str) -> type:
+    """Return the class whose fields are a method's settings; ImportError if there is none."""
+    return method_class(method).Settings
+
+
 def build(method: str, encoder: "Encoder", **settings: Any) -> "Method":
     """Return the module that pretrains `encoder`; settings that are not given have defaults."""
     own = method_class(method)
     return own(encoder, own.Settings(**settings))
-
-
-def check_fits(
-    method: str,
-    declared: "type[Method.Settings]",
-    *,
-    modalities: Collection[str],
-    batch_size: int,
-) -> None:
-    """Raise UserError where a cell asks of a method what its declarations rule out."""
-    if foreign := sorted(set(modalities) - set(declared.modalities)):
-        raise UserError(
-            f"method {method} trains on {' and '.join(declared.modalities)}, but the cell's split "
-            f"gives clients {' and '.join(foreign)}; choose a split without it."
-        )
-    if batch_size < declared.min_batch:
-        raise UserError(
-            f"federation.batch_size is {batch_size}; method {method} needs at least "
-            f"{declared.min_batch}."
-        )

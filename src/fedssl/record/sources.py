@@ -18,6 +18,9 @@ WORKFLOW_FILES = ("CITATION.cff", "LICENSE", "Snakefile", "pyproject.toml", "req
 # These watch a job or refuse what it is given, and cannot change what it computes.
 _OBSERVERS = frozenset({"fedssl.progress", "fedssl.data.fetch.verify"})
 _OBSERVERS |= {f"fedssl.record.{name}" for name in ("job", "write", "sources")}
+# A package's `settings` module, and the vocabulary of all, declare what may be set: names, ranges
+# and descriptions, no values.
+_DECLARATIONS = "settings"
 
 
 def source_digests(script: str | Path, *modules: str) -> dict[str, str]:
@@ -34,7 +37,7 @@ def reachable(script: Path, *modules: str) -> list[str]:
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name in found or name in _OBSERVERS:
+        if name in found or name in _OBSERVERS or name.endswith(f".{_DECLARATIONS}"):
             continue
         found.add(name)
         path = module_path(name)

@@ -71,10 +71,10 @@ def write_claims(
 
 
 def read_claims(path: str | Path) -> list[dict[str, Any]]:
-    """Return the claims of a YAML file, valid by the schema in the folder `schemas` beside it.
+    """Return the claims of a YAML file, valid by `settings.Claim`.
 
     Raises:
-        UserError: A claim breaks the schema, compares cells that do not match, or takes the id of
+        UserError: A claim is not valid, compares cells that do not match, or takes the id of
             another; names file and claim.
     """
     claims = read_entries(path)

@@ -71,7 +71,7 @@ def evaluate(predicate: Predicate, numbers: Numbers, *, precision: float) -> Out
     (`fedssl.paper.claims.gaps.half_width`) reaches across the boundary between holding and failing.
 
     Args:
-        predicate: As `claims.schema.json` describes it.
+        predicate: As `settings.Predicate` declares it.
         numbers: The cells that are known.
         precision: How far apart, in points, numbers may be that `=` calls equal.
     """

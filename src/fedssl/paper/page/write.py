@@ -41,7 +41,7 @@ def write_page(
     Args:
         spec: What `fedssl.paper.page.plan.page_spec` returns.
         claims: `claims.csv`.
-        contradictions: `contradictions.yaml`, with its schema in `schemas` beside it.
+        contradictions: `contradictions.yaml`.
         published: All files of published numbers.
         certificate: The reproduction certificate.
         path: Where the page goes.

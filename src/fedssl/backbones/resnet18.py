@@ -4,9 +4,25 @@ The layer names and the initial distribution are torchvision's; the width is fre
 scaled-down study trains the same network.
 """
 
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, MultipleOf
 from torch import Tensor, nn
 
 from fedssl.backbones.encoder import Encoder
+from fedssl.settings import Count
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of ResNet-18; at width 64 with its head it has 11,242,176 parameters."""
+
+    width: Annotated[int, Ge(8), MultipleOf(8)] = 64
+    """Channels of the first stage. Stated by name: ResNet-18."""
+
+    embedding_dim: Count = 128
+    """Width of the head's output. Stated."""
 
 
 class BasicBlock(nn.Module):
@@ -60,12 +76,11 @@ class ResNet18(nn.Module):
         return features
 
 
-def build(*, width: int = 64, embedding_dim: int = 128) -> Encoder:
-    """Return ResNet-18; at width 64 with its head it has 11,242,176 parameters."""
-    num_features = 8 * width
-    return Encoder(
-        ResNet18(width), nn.Linear(num_features, embedding_dim), num_features=num_features
-    )
+def build(settings: Settings) -> Encoder:
+    """Return ResNet-18 with a linear layer as its head."""
+    num_features = 8 * settings.width
+    head = nn.Linear(num_features, settings.embedding_dim)
+    return Encoder(ResNet18(settings.width), head, num_features=num_features)
 
 
 def _stage(in_planes: int, planes: int, *, stride: int) -> nn.Sequential:

@@ -1,0 +1,129 @@
+"""Settings of pretraining: the federation, the optimiser of its clients, and a cell's job."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fedssl.settings import (
+    AtLeastTwo,
+    Count,
+    Natural,
+    NonNegative,
+    Positive,
+    PositiveShare,
+    Precision,
+    Rounds,
+    Share,
+    Unique,
+)
+from fedssl.views.settings import Audio, Augmentation, Image
+
+BatchOrder = Literal["alternate", "shuffle", "image-first", "audio-first"]
+
+
+@dataclass(frozen=True)
+class Federation:
+    """Clients and rounds."""
+
+    clients: Count
+    """Number of clients. Stated."""
+
+    fraction: PositiveShare
+    """Share of the clients that train in a round. Stated."""
+
+    rounds: Count
+    """Communication rounds. Stated."""
+
+    local_epochs: Count
+    """Epochs of local training in a round. Stated; table 7 uses 1."""
+
+    batch_size: AtLeastTwo
+    """Samples of one modality in a batch. Stated."""
+
+    batch_order: BatchOrder
+    """Order of a client's image and audio batches in an epoch, for cells with both modalities. The
+    paper says "sequentially in a batch-wise manner". Decided: image, audio, image, audio, then
+    what is left."""
+
+    client_heads: Literal["persist", "reset"]
+    """Under a `-bb` aggregator, a client goes on with its own head of its last round (`persist`),
+    or starts every round with the head of round 0 (`reset`). Decided: FedVSSL's code."""
+
+    kept_rounds: Annotated[tuple[Rounds, ...], Unique()]
+    """Rounds whose global model is kept in `milestones/`, to be scored or mapped later without
+    training again; 0 is the random encoder. fassl keeps 0, 1, 10, 20, ... 100; fssuavl keeps 10,
+    40, 70 and 100 of a0-i0-b100."""
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """SGD, started anew for every client and round."""
+
+    lr: Positive
+    """Initial learning rate of a round. Stated."""
+
+    schedule: Literal["cosine-local", "cosine-global", "constant"]
+    """Course of the learning rate. The paper says both "unchanged throughout the FL" and "cosine".
+    Decided: a cosine over the local epochs of a round, which starts anew in each round; in a
+    centralised cell, over all epochs."""
+
+    momentum: Share
+    """Momentum of SGD. Decided: the authors' earlier code."""
+
+    weight_decay: NonNegative
+    """L2 penalty. Stated."""
+
+
+@dataclass(frozen=True)
+class Sharding:
+    """How the training samples are dealt to the clients."""
+
+    alpha: Positive
+    """Dirichlet concentration; smaller is more heterogeneous. Decided: the paper has no value."""
+
+    min_samples: Natural
+    """Samples of a modality that a client should have. Decided. Cells with the same alpha and the
+    same number of clients share their shards, and so this setting."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What of a federation a training on all data in one place has, too."""
+
+    batch_size: int
+    batch_order: BatchOrder
+
+
+@dataclass(frozen=True)
+class PretrainingSettings:
+    """All that any pretraining job depends on besides its data: what its record says of settings.
+
+    `method`, `encoder` and `aggregator` are plain: their classes depend on the names in them.
+    """
+
+    method: Mapping[str, Any]
+    encoder: Mapping[str, Any]
+    aggregator: Mapping[str, Any]
+    optimiser: Optimiser
+    image: Image
+    audio: Audio
+    augmentation: Augmentation
+    precision: Precision
+    seed: int
+    split: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class FederatedSettings(PretrainingSettings):
+    """Settings of a federated cell."""
+
+    federation: Federation
+    sharding: Sharding
+
+
+@dataclass(frozen=True)
+class CentralisedSettings(PretrainingSettings):
+    """Settings of a cell without clients."""
+
+    federation: Batches

@@ -1,0 +1,244 @@
+"""The configuration as a whole: the sections of all packages, and what may override them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from annotated_types import MinLen
+
+from fedssl.data.settings import AnyDataset, Banks, Downloads
+from fedssl.evaluation.settings import Evaluation
+from fedssl.federation.settings import Federation, Optimiser, Sharding
+from fedssl.grid.parts import PartOverride, PartSections
+from fedssl.grid.settings import (
+    AggregatorName,
+    ArchName,
+    MethodName,
+    Names,
+    PairEntry,
+    PretrainingDatasets,
+    Scale,
+    Split,
+    StudyName,
+    TaskEntry,
+)
+from fedssl.paper.settings import Contrast, FigureName, MapFigure, SweepFigure, Table
+from fedssl.settings import (
+    Check,
+    Count,
+    HyphenatedName,
+    Natural,
+    Partial,
+    Precision,
+    Text,
+    Unique,
+    Word,
+)
+from fedssl.views.settings import Audio, Augmentation, Image
+
+
+@dataclass(frozen=True)
+class CellSettings:
+    """Settings of every cell, which a study, a variant or an entry of `cells` may override."""
+
+    federation: Federation
+    """Clients and rounds."""
+
+    optimiser: Optimiser
+    """SGD, started anew for every client and round."""
+
+    sharding: Sharding
+    """How the training samples are dealt to the clients."""
+
+    image: Image
+    """Size and scale of images."""
+
+    audio: Audio
+    """How a sound becomes a log-mel image."""
+
+    augmentation: Augmentation
+    """Random changes of a sample that make two views of it."""
+
+    threads: Count
+    """Torch threads of one client's training. They change the last bits of a result, so they are a
+    setting and not `--cores`."""
+
+
+@dataclass(frozen=True)
+class VariantAudio:
+    """What a variant may change of `audio`: all cells of a study share their statistics."""
+
+    normalisation: Literal["dataset", "sample"]
+    """Whose mean and standard deviation standardise a log-mel image."""
+
+
+@dataclass(frozen=True)
+class VariantSettings:
+    """What a variant or an entry of `cells` may change."""
+
+    federation: Federation
+    """Clients and rounds."""
+
+    optimiser: Optimiser
+    """SGD, started anew for every client and round."""
+
+    sharding: Sharding
+    """How the training samples are dealt to the clients."""
+
+    augmentation: Augmentation
+    """Random changes of a sample that make two views of it."""
+
+    audio: VariantAudio
+    """How a sound becomes a log-mel image."""
+
+    threads: Count
+    """Torch threads of one client's training."""
+
+    method: Annotated[Mapping[str, Any], PartOverride("method")]
+    """Settings of the method."""
+
+    encoder: Annotated[Mapping[str, Any], PartOverride("arch")]
+    """Settings of the encoder; in a variant only."""
+
+    aggregator: Annotated[Mapping[str, Any], PartOverride("aggregator")]
+    """Settings of the aggregator."""
+
+
+@dataclass(frozen=True)
+class StudySettings(CellSettings):
+    """What a study may change: views, too."""
+
+    method: Annotated[Mapping[str, Any], PartOverride("method")]
+    """Settings of the method."""
+
+    encoder: Annotated[Mapping[str, Any], PartOverride("arch")]
+    """Settings of the encoder."""
+
+    aggregator: Annotated[Mapping[str, Any], PartOverride("aggregator")]
+    """Settings of the aggregator."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of a study: the product of these lists."""
+
+    method: Names[MethodName]
+    """Methods."""
+
+    arch: Names[ArchName]
+    """Encoders."""
+
+    aggregator: Names[AggregatorName]
+    """Aggregators."""
+
+    split: Names[Split]
+    """Modality splits `a{x}-i{y}-b{z}`: percent of the clients with audio only, image only, and
+    both."""
+
+    variant: Names[Word]
+    """Variants of the study."""
+
+    settings: Annotated[VariantSettings, Partial()] | None = None
+    """What differs from the defaults in these cells only."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: its cells, and what they are pretrained and scored on."""
+
+    title: str
+    """What the study reproduces."""
+
+    datasets: PretrainingDatasets
+    """What its cells are pretrained on."""
+
+    tasks: Annotated[tuple[TaskEntry, ...], MinLen(1)]
+    """Downstream tasks."""
+
+    cells: tuple[Cells, ...]
+    """Entries of the grid; an empty list leaves the study out."""
+
+    variants: Annotated[
+        Mapping[str, Annotated[VariantSettings, Partial()]],
+        Check(lambda variants: "base" in variants, "a mapping with the key base"),
+    ]
+    """Named changes of the defaults; `base` must be there and is empty. An ablation is one line:
+    name a variant, and list it in `cells`."""
+
+    pairs: tuple[PairEntry, ...] | None = None
+    """Audio-visual tasks."""
+
+    settings: Annotated[StudySettings, Partial()] | None = None
+    """What differs from the defaults in all cells of the study, views included."""
+
+    score_rounds: bool | None = None
+    """Whether every kept round of its cells is scored on every task, and the best one chosen
+    (FASSL); false if absent."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The merged configuration."""
+
+    results_dir: Text
+    """Folder of everything that a run makes, except the archives; without white space."""
+
+    data_dir: Text
+    """Folder of the archives, as `archives/<dataset>/<file>`; several workflows may share it."""
+
+    mirror: str | None
+    """Folder or URL that is tried before the official address, as `<mirror>/<dataset>/<file>`, or
+    null. Changing it reruns nothing."""
+
+    pins: Text
+    """File with the SHA-256 of archives whose owners publish none, written on first use; later ones
+    must be the same. Commit it: then all who run the checkout get the same bytes. Changing it
+    reruns nothing."""
+
+    seeds: Annotated[tuple[Natural, ...], MinLen(1), Unique()]
+    """Seeds: each cell runs once for each; tables show mean and standard deviation."""
+
+    precision: Precision
+    """Arithmetic of training; bf16 pays only where the hardware has it."""
+
+    banks: Banks
+    """How banks are made."""
+
+    downloads: Downloads
+    """Datasets whose members are fetched one by one, and how."""
+
+    scale: Scale
+    """Whether the run has the papers' size."""
+
+    settings: CellSettings
+    """Settings of every cell."""
+
+    methods: Annotated[Mapping[str, Any], PartSections("method")]
+    """Settings of each method."""
+
+    encoders: Annotated[Mapping[str, Any], PartSections("arch")]
+    """Settings of each encoder."""
+
+    aggregators: Annotated[Mapping[str, Any], PartSections("aggregator")]
+    """Settings of each aggregator."""
+
+    evaluation: Evaluation
+    """How checkpoints are scored."""
+
+    studies: Annotated[Mapping[StudyName, Study], MinLen(1)]
+    """Studies by name."""
+
+    tables: Mapping[str, Table]
+    """Tables by name, `<study>_table<k>`."""
+
+    datasets: Mapping[HyphenatedName, AnyDataset]
+    """Datasets by name: that of the mirror folder, of the bank's folder and of the reader."""
+
+    contrasts: Mapping[str, Contrast]
+    """Contrasts by name, `<study>_<name>`."""
+
+    maps: Mapping[FigureName, MapFigure]
+    """Figures of maps by name."""
+
+    sweeps: Mapping[FigureName, SweepFigure]
+    """Figures of sweeps by name."""

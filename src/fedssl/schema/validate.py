@@ -1,0 +1,18 @@
+"""Checking the merged configuration: a sentence a mistake, with file, key, value and remedy."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fedssl.errors import UserError
+from fedssl.grid.configuration import Layer, key_text, origin
+from fedssl.grid.forms import form
+from fedssl.grid.mistakes import find_mistakes
+from fedssl.schema.config import Config
+
+
+def validate(config: Mapping[str, Any], layers: Sequence[Layer]) -> None:
+    """Raise UserError with all that is wrong with the merged configuration, a line each."""
+    mistakes = find_mistakes(form(Config), config)
+    if mistakes:
+        lines = (f"{origin(m.key, layers)}: {key_text(m.key)} {m.text}." for m in mistakes)
+        raise UserError("\n".join(lines))

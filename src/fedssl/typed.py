@@ -1,0 +1,82 @@
+"""Plain settings, as the configuration and the records have them, to the objects that jobs use."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
+
+from fedssl.settings import Key
+
+Declared = TypeVar("Declared")
+
+
+class DeclaredField(NamedTuple):
+    """A field of a declaration.
+
+    Attributes:
+        name: of the attribute.
+        key: of plain settings; another one than the name if it has hyphens.
+        kind: its type, with all that `Annotated` adds.
+        required: whether it has no default.
+        none_if_absent: whether its default is None.
+    """
+
+    name: str
+    key: str
+    kind: Any
+    required: bool
+    none_if_absent: bool
+
+
+def typed(declared: type[Declared], plain: Mapping[str, Any]) -> Declared:
+    """Return plain, validated settings as an object of the class that declares them.
+
+    Keys that the class does not declare are left out: one dict holds the settings of a whole job.
+    Lists become tuples; numbers stay as they are. Raises KeyError for a key that is missing.
+    """
+    values = {
+        field.name: _value(field.kind, plain[field.key])
+        for field in declared_fields(declared)
+        if field.required or field.key in plain
+    }
+    return declared(**values)
+
+
+def declared_fields(declared: type) -> tuple[DeclaredField, ...]:
+    """Return the fields of a declaration, those of its base classes first."""
+    return _fields(declared)
+
+
+@cache
+def _fields(declared: Any) -> tuple[DeclaredField, ...]:
+    hints = get_type_hints(declared, include_extras=True)
+    return tuple(
+        DeclaredField(
+            field.name,
+            next((m.name for m in marks(hints[field.name]) if isinstance(m, Key)), field.name),
+            hints[field.name],
+            field.default is MISSING and field.default_factory is MISSING,
+            field.default is None,
+        )
+        for field in fields(declared)
+    )
+
+
+def marks(kind: Any) -> tuple[Any, ...]:
+    """Return what `Annotated` adds to a type; nothing for a plain one."""
+    return tuple(getattr(kind, "__metadata__", ()))
+
+
+def bare(kind: Any) -> Any:
+    """Return a type without what `Annotated` adds to it."""
+    return get_args(kind)[0] if marks(kind) else kind
+
+
+def _value(kind: Any, value: Any) -> Any:
+    kind = bare(kind)
+    if is_dataclass(kind) and isinstance(value, Mapping):
+        return typed(kind, value)  # type: ignore[arg-type]
+    if isinstance(value, list):
+        item = (*get_args(kind), Any)[0]
+        return tuple(_value(item, inner) for inner in value)
+    return value

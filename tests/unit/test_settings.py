@@ -1,0 +1,267 @@
+"""Settings as declared: every one described, the generated files current, mistakes explained."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from fedssl.errors import UserError
+from fedssl.evaluation.settings import Evaluation
+from fedssl.grid import parts
+from fedssl.grid.configuration import key_text, merged, read_layers
+from fedssl.grid.facts import misfits
+from fedssl.grid.forms import form
+from fedssl.grid.mistakes import find_mistakes
+from fedssl.schema.reference import (
+    README,
+    regions,
+    section_names,
+    section_rows,
+    with_reference,
+)
+from fedssl.schema.write import schema_texts
+from fedssl.settings import Check, Count, Key, Pattern, Share, Unique
+from fedssl.typed import typed
+from tests.unit.figures import ROOT, shipped
+
+SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")
+BOTH, SOUND = "a0-i0-b100", "a100-i0-b0"
+
+
+@dataclass(frozen=True)
+class Inner:
+    """Inner settings."""
+
+    rate: Share
+    """A rate."""
+
+    size: Count | None
+    """A size."""
+
+
+@dataclass(frozen=True)
+class Outer:
+    """Outer settings."""
+
+    two_words: Annotated[Inner, Key("two-words")]
+    """Inner settings."""
+
+    mode: Literal["fast", "slow"]
+    """A choice."""
+
+    places: Annotated[tuple[int, ...], Unique(), Check(lambda p: p[0] == 1, "a list from 1 on")]
+    """Places."""
+
+    name: Annotated[str, Pattern(r"^[a-z]+$", "lower-case letters")] = "x"
+    """A name."""
+
+    by_name: Mapping[Annotated[str, Pattern(r"^[a-z]+$", "a word")], float] = field(
+        default_factory=dict
+    )
+    """Numbers by name."""
+
+
+RIGHT = {"two-words": {"rate": 0.5, "size": None}, "mode": "fast", "places": [1, 2]}
+
+
+def said(**changes: Any) -> list[str]:
+    mistakes = find_mistakes(form(Outer), {**RIGHT, **changes})
+    return [f"{key_text(mistake.key)} {mistake.text}" for mistake in mistakes]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, []),
+        ({"mode": "fats"}, ["mode is 'fats'; it must be one of fast, slow"]),
+        ({"places": [1, 1]}, ["places is [1, 1]; it must be a list without repetitions"]),
+        ({"places": [2]}, ["places is [2]; it must be a list from 1 on"]),
+        ({"places": 3}, ["places is 3; it must be of type array"]),
+        ({"places": [1, 2.5]}, ["places[1] is 2.5; it must be of type integer"]),
+        ({"name": "X"}, ["name is 'X'; it must be lower-case letters"]),
+        ({"by_name": {"A": 1}}, ["by_name has the key 'A'; a key must be a word"]),
+        ({"by_name": {"a": float("nan")}}, ["by_name.a is nan; it must be a finite number"]),
+        ({"nmae": "x"}, ["nmae is no setting (did you mean name?)"]),
+        (
+            {"two-words": {"rate": True, "size": "big"}},
+            [
+                "two-words.rate is True; it must be of type number",
+                "two-words.size is 'big'; it must be of type integer or null",
+            ],
+        ),
+        (
+            {"two-words": {"rate": 2, "size": 0}},
+            [
+                "two-words.rate is 2; it must be at most 1",
+                "two-words.size is 0; it must be at least 1",
+            ],
+        ),
+        ({"two-words": {}}, ["two-words lacks rate, size"]),
+    ],
+    ids=str,
+)
+def test_every_mistake_is_a_sentence_with_key_value_and_remedy(
+    change: dict[str, Any], says: list[str]
+) -> None:
+    assert said(**change) == says
+
+
+def test_plain_settings_become_objects_and_nothing_else_changes() -> None:
+    found = typed(Outer, {**RIGHT, "of_another_class": 1})
+    assert found == Outer(Inner(0.5, None), "fast", (1, 2))
+    assert isinstance(typed(Inner, {"rate": 1, "size": 2}).rate, int)
+    with pytest.raises(KeyError, match="mode"):
+        typed(Outer, {"two-words": {"rate": 0.5, "size": None}, "places": [1]})
+    evaluation = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())["evaluation"]
+    assert typed(Evaluation, evaluation).linear_probe.milestones == (0.6, 0.8)
+
+
+def test_the_generated_files_are_current() -> None:
+    for name, text in schema_texts().items():
+        assert (ROOT / "config/schemas" / name).read_text() == text, "run `make schemas`"
+    assert sorted(p.name for p in (ROOT / "config/schemas").iterdir()) == sorted(schema_texts())
+
+
+def test_the_schema_for_editors_agrees_with_another_implementation() -> None:
+    schema = json.loads((ROOT / "config/schemas/config.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    files = [ROOT / "config" / name for name in SHIPPED]
+    for own in ([], [ROOT / "config/demo.yaml"], [ROOT / "config/mini.yaml"]):
+        config = merged(read_layers([*files, *own], {}))
+        assert list(Draft202012Validator(schema).iter_errors(config)) == []
+    config["settings"]["optimiser"]["lrr"] = 1
+    assert list(Draft202012Validator(schema).iter_errors(config))
+
+
+def test_the_reference_has_every_setting_and_says_what_it_is() -> None:
+    readme = README.read_text()
+    assert with_reference(readme) == readme, "run `make schemas`"
+    assert sorted(regions(readme)) == sorted(section_names())
+    rows = [(name, row) for name in section_names() for row in section_rows(name)]
+    assert len(rows) > 200
+    assert [(name, row.key) for name, row in rows if len(row.meaning) < 5] == []
+
+
+@pytest.mark.parametrize("axis", parts.AXES)
+def test_the_shipped_settings_of_parts_are_the_declared_ones(axis: str) -> None:
+    shipped = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())
+    for name, settings in shipped[parts.AXES[axis].section].items():
+        declared = parts.declared_by(axis, name, imported=True)
+        derived = getattr(declared, "derived", {})
+        found = {key: value for key, value in asdict(declared()).items() if key not in derived}
+        assert found == settings, name
+
+
+def test_planning_reads_what_parts_declare_without_importing_torch() -> None:
+    program = (
+        "import sys; from fedssl.command.project import open_project; open_project([]); "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+def test_a_part_that_is_new_or_declares_something_else_is_read_anew(tmp_path: Path) -> None:
+    """The generated file is right about a module as long as what it declares is the same."""
+    project = Project(tmp_path)
+    simclr = tmp_path / "src/fedssl/methods/simclr.py"
+    assert project.declared("simclr") == ["temperature loss", "False"]
+    simclr.write_text(simclr.read_text().replace("/ temperature", "/ (1 * temperature)"))
+    assert project.declared("simclr") == ["temperature loss", "False"]
+    extra = "        extra: int = 1\n\n        loss: Literal"
+    simclr.write_text(simclr.read_text().replace("        loss: Literal", extra))
+    assert project.declared("simclr") == ["temperature extra loss", "True"]
+    (simclr.parent / "my_own.py").write_text(simclr.read_text())
+    assert project.declared("my-own") == ["temperature extra loss", "True"]
+
+
+class Project:
+    """A copy of the package and of what is generated from it."""
+
+    def __init__(self, folder: Path) -> None:
+        shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "config", folder / "config")
+        self._folder = folder
+
+    def declared(self, method: str) -> list[str]:
+        """Return the settings of a method, and whether torch was imported to know them."""
+        program = (
+            "import sys; from dataclasses import fields; from fedssl.grid import parts\n"
+            f"assert {method!r} in parts.part_names('method')\n"
+            f"print(*(f.name for f in fields(parts.declared_by('method', {method!r}))))\n"
+            "print('torch' in sys.modules)"
+        )
+        environment = {**os.environ, "PYTHONPATH": str(self._folder / "src")}
+        command = [sys.executable, "-c", program]
+        return subprocess.check_output(command, text=True, env=environment).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"method": ["acop"], "split": [BOTH]},
+            "acop trains on audio, but the split a0-i0-b100 gives clients image",
+        ),
+        (
+            {"arch": ["vit"], "settings": {"optimiser": {"lr": 0.1}}, "image": 96},
+            "image.size is 96 and audio.size 128; vit has one input size, so make them equal",
+        ),
+        (
+            {"arch": ["vit"], "image": 100, "audio": 100},
+            "encoder.image_size is 100; vit needs a multiple of encoder.patch, 16",
+        ),
+        (
+            {"aggregator": ["fedadam"], "settings": {"aggregator": {"server_lr": 0.0}}},
+            "aggregator.server_lr is 0.0; it must be more than 0",
+        ),
+    ],
+)
+def test_a_cell_that_a_part_cannot_run_is_refused(change: dict[str, Any], says: str) -> None:
+    entry = {
+        "method": ["simclr"],
+        "arch": ["resnet18"],
+        "aggregator": ["fedavg"],
+        "split": [SOUND],
+        "variant": ["base"],
+        **{key: value for key, value in change.items() if key not in ("image", "audio")},
+    }
+    views = {name: {"size": change[name]} for name in ("image", "audio") if name in change}
+    study = {"cells": [entry], "settings": {**views, "federation": {"kept_rounds": []}}}
+    with pytest.raises(UserError) as error:
+        shipped(studies={"fssuavl": study})
+    assert f"--config: studies.fssuavl.cells[0]: {says}" in str(error.value)
+
+
+def test_a_batch_that_a_part_cannot_take_is_refused() -> None:
+    declared = parts.declared_by("method", "barlow-twins")
+    cell = {
+        "method": {},
+        "split": BOTH,
+        "image": {"size": 8},
+        "audio": {"size": 8},
+        "federation": {"batch_size": 1},
+    }
+    assert [*misfits("barlow-twins", declared, cell, key="method")] == [
+        "federation.batch_size is 1; barlow-twins needs at least 2."
+    ]
+
+
+def test_a_part_without_settings_of_its_own_is_named() -> None:
+    entry = {
+        "method": ["simclr"],
+        "arch": ["resnet18"],
+        "aggregator": ["new-bb"],
+        "split": [SOUND],
+        "variant": ["base"],
+    }
+    with pytest.raises(UserError, match=r"names 'new-bb', .* add aggregators\.new, \{\} if"):
+        shipped(studies={"fssuavl": {"cells": [entry]}})
