@@ -23,15 +23,15 @@ _ROUND = re.compile(r" INFO round (\d+) of (\d+)  loss \S+  (\S+) s a round")
 
 
 @dataclass(frozen=True)
-class Round:
-    """A round that a job has finished; `pace` is the seconds a round takes.
+class LoggedRound:
+    """A round that a job has finished; `seconds_per_round` is the seconds a round takes.
 
     `since` is how many seconds ago the job wrote to its log.
     """
 
     done: int
     total: int
-    pace: float
+    seconds_per_round: float
     since: float
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class Round:
         return f"round {self.done} of {self.total}"
 
 
-class Progress:
+class RoundProgress:
     """Counts rounds; the first job on a terminal draws the bar, all jobs write their log."""
 
     def __init__(self, total: int, *, done: int) -> None:
@@ -80,14 +80,14 @@ class Progress:
         """Report a finished round and its mean loss."""
         self._bar.update(self._task, completed=round_number, loss=loss)
         pace = (time.monotonic() - self._started) / (round_number - self._started_at)
-        left = clock(pace * (self._total - round_number))
+        left = format_duration(pace * (self._total - round_number))
         _log.info(
             "round %d of %d  loss %.4f  %.1f s a round  %s left",
             *(round_number, self._total, loss, pace, left),
         )
 
 
-class Pace:
+class MemberProgress:
     """Counts the members that a bank is made of, and how fast they come."""
 
     def __init__(self, counts: Mapping[str, int | None] | None = None) -> None:
@@ -132,27 +132,27 @@ class Pace:
     def _log(self) -> None:
         facts = self.facts()
         rate = facts["members_per_second"]
-        left = clock((self._total - self._done) / rate) if self._total and rate else "? h"
+        left = format_duration((self._total - self._done) / rate) if self._total and rate else "? h"
         _log.info(
             "member %d of %s  %.1f members/s  %.1f MB/s  %s left",
             *(self._done, self._total or "?", rate, facts["bank_mb_per_second"], left),
         )
 
 
-def clock(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration as h:mm:ss, hours beyond a day included."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def last_round(log: str | Path) -> Round | None:
+def last_logged_round(log: str | Path) -> LoggedRound | None:
     """Return the last round that a job's log reports; None where there is no log or round."""
     path = Path(log)
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     if not (found := _ROUND.findall(text)):
         return None
     done, total, pace = found[-1]
-    return Round(int(done), int(total), float(pace), since=time.time() - path.stat().st_mtime)
+    return LoggedRound(int(done), int(total), float(pace), since=time.time() - path.stat().st_mtime)
 
 
 def _own_terminal() -> int | None:

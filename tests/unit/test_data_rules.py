@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from snakemake.io import is_flagged
 
-from fedssl.data.own.entries import with_own_datasets
+from fedssl.data.own.dataset_entry import with_own_datasets
 from fedssl.data.plan import DataRules
 from fedssl.grid.cells import Grid
 from tests.unit.figures import ROOT, shipped

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from PIL import ExifTags, Image, ImageOps
 
-from fedssl.data.banks.samples import UnreadableError
+from fedssl.data.banks.members import UnreadableError
 from fedssl.data.readers.decode import decode_audio, decode_image
 
 

@@ -13,8 +13,8 @@ from PIL import ExifTags, Image
 from fedssl.data.banks.bank import Bank, open_bank, read_facts
 from fedssl.data.banks.build import build_bank
 from fedssl.data.made_up.media import jpeg
-from fedssl.data.own.entries import with_own_datasets
-from fedssl.data.own.listing import find_items, listing_digest, own_files
+from fedssl.data.own.dataset_entry import with_own_datasets
+from fedssl.data.own.listing import find_files, listing_digest, own_files
 from fedssl.errors import UserError
 from fedssl.grid.configuration import Layer, validate
 from tests.unit.archives import DATASETS, ROOT
@@ -81,9 +81,9 @@ def test_split_folders_are_the_splits(tmp_path: Path) -> None:
 
 def test_a_new_file_moves_no_other_from_train_to_test_and_back(tmp_path: Path) -> None:
     folder = by_class(tmp_path, each=40)
-    before = {item.name: item.split for item in find_items(FOLDER, folder)}
+    before = {item.name: item.split for item in find_files(FOLDER, folder)}
     sound(folder / "a" / "new.wav")
-    after = {item.name: item.split for item in find_items(FOLDER, folder)}
+    after = {item.name: item.split for item in find_files(FOLDER, folder)}
     assert sum(after[name] != split for name, split in before.items()) <= 1
     names = sorted(name for name in before if name.startswith("a/"))
     tests = [name for name in names if before[name] == "test"]
@@ -95,7 +95,7 @@ def test_a_class_of_one_file_is_trained_on(tmp_path: Path) -> None:
     folder = by_class(tmp_path)
     sound(folder / "rare" / "only.wav")
     share = {**FOLDER, "test_share": 0.9}
-    assert [i.split for i in find_items(share, folder) if i.label == "rare"] == ["train"]
+    assert [i.split for i in find_files(share, folder) if i.label == "rare"] == ["train"]
 
 
 def test_files_are_found_below_their_class_and_hidden_ones_are_not(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_files_are_found_below_their_class_and_hidden_ones_are_not(tmp_path: Pat
     sound(folder / "a" / ".trash" / "x.wav")
     sound(folder / "a" / "._x.wav")
     (folder / "readme.txt").touch()
-    names = [item.name for item in find_items(FOLDER, folder)]
+    names = [item.name for item in find_files(FOLDER, folder)]
     assert names == ["a/0.wav", "a/day/hour/x.wav", "b/0.wav"]
 
 
@@ -114,13 +114,13 @@ def test_links_are_followed_and_a_circle_of_them_is_named(tmp_path: Path) -> Non
     folder.mkdir()
     for label in "ab":
         (folder / label).symlink_to(far / label)
-    assert len(find_items(FOLDER, folder)) == 16
+    assert len(find_files(FOLDER, folder)) == 16
     assert set(own_files(FOLDER, folder)) == {
         f"{folder}/{c}/{n}.wav" for c in "ab" for n in range(8)
     }
     (far / "a" / "again").symlink_to(far / "a")
     with pytest.raises(UserError, match=r"again links to .*, which contains it; remove the link"):
-        find_items(FOLDER, folder)
+        find_files(FOLDER, folder)
 
 
 def test_images_of_any_size_become_central_squares_of_one(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"a holds 'bell\\udcff.wav', a name that cannot be printed"
     ):
-        find_items(FOLDER, folder)
+        find_files(FOLDER, folder)
 
 
 def test_class_folders_without_a_file_are_no_classes(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_the_listing_notices_what_it_says_it_does(tmp_path: Path) -> None:
     path = folder / "a" / "0.wav"
 
     def digest() -> str:
-        return listing_digest(find_items(FOLDER, folder))
+        return listing_digest(find_files(FOLDER, folder))
 
     before, times = digest(), path.stat().st_mtime_ns
     assert digest() == before
@@ -299,7 +299,7 @@ def test_the_listing_notices_what_it_says_it_does(tmp_path: Path) -> None:
 def test_a_changed_label_is_noticed(tmp_path: Path) -> None:
     sound(tmp_path / "a.wav")
     digests = {
-        listing_digest(find_items(TABLE, csv(tmp_path, f"a.wav,{label},{split}")))
+        listing_digest(find_files(TABLE, csv(tmp_path, f"a.wav,{label},{split}")))
         for label in ("dog", "cat")
         for split in ("train", "test")
     }

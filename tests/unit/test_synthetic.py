@@ -14,8 +14,8 @@ from scipy.signal import stft
 from sklearn.neighbors import KNeighborsClassifier
 
 from fedssl.data.banks.build import get_reader
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import Sample
 from fedssl.data.made_up.archives import README, write_archives
 from fedssl.data.made_up.media import ogg, picture, sound
 from fedssl.data.readers.decode import decode_audio
@@ -40,7 +40,7 @@ def test_the_seed_decides_every_byte(
 @pytest.mark.parametrize("dataset", SMALL)
 def test_archives_hold_what_was_asked_for(dataset: str, tmp_path: Path) -> None:
     classes, splits = SMALL[dataset]
-    samples = list(decoded(get_reader(dataset).read(synthetic_archives(dataset, tmp_path))))
+    samples = list(decode_members(get_reader(dataset).read(synthetic_archives(dataset, tmp_path))))
     assert Counter(sample.split for sample in samples) == splits
     assert len({sample.label for sample in samples}) == classes
     assert len({sample.name for sample in samples}) == len(samples)

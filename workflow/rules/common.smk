@@ -3,7 +3,7 @@
 from snakemake.logging import logger
 
 from fedssl.grid.configuration import merge, merged, read_layers, validate, with_places
-from fedssl.data.own.entries import with_own_datasets
+from fedssl.data.own.dataset_entry import with_own_datasets
 from fedssl.record.environment import prepare_jobs
 from fedssl.errors import UserError
 from fedssl.grid.cells import Grid

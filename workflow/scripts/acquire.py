@@ -3,13 +3,16 @@
 import os
 from pathlib import Path
 
-from fedssl.data.fetch.acquire import acquire, declared
+from fedssl.data.fetch.acquire import acquire, declared_archive
 from fedssl.record.job import job
 
 with job(snakemake, **snakemake.params.content):
     acquire(
-        # Where it comes from does not make it another archive, and so is no parameter.
-        **declared(snakemake.config, snakemake.wildcards.dataset, file=snakemake.wildcards.file),
+        # The mirror comes from the environment, not from params: the same bytes from another
+        # source must not rerun the job.
+        **declared_archive(
+            snakemake.config, snakemake.wildcards.dataset, file=snakemake.wildcards.file
+        ),
         destination=Path(snakemake.output.archive),
         mirror=os.environ["FEDSSL_MIRROR"] or None,
         pins=Path(os.environ["FEDSSL_PINS"]),

@@ -6,9 +6,9 @@ from typing import Any
 
 from snakemake.io import ancient
 
-from fedssl.data.fetch.supplied import fingerprint
-from fedssl.data.own.entries import is_own, source
-from fedssl.data.own.listing import find_items, listing_digest
+from fedssl.data.fetch.manual_files import files_fingerprint
+from fedssl.data.own.dataset_entry import is_own, source
+from fedssl.data.own.listing import find_files, listing_digest
 from fedssl.errors import UserError
 from fedssl.files import digest, read_json
 from fedssl.grid.cells import Grid
@@ -111,7 +111,7 @@ class DataRules:
         """Return what the files say that the user's own lists name: a changed one changes it."""
         folder = Path(self._grid.config["data_dir"], "archives")
         return {
-            key: _fingerprint(folder / owner / archive["file"])
+            key: _files_fingerprint(folder / owner / archive["file"])
             for key, (owner, archive) in sorted(self._archives(dataset).items())
             if _is_list(archive)
         }
@@ -178,10 +178,10 @@ def _is_list(archive: Mapping[str, Any]) -> bool:
     return archive["checksum"] is None and not archive["urls"]
 
 
-def _fingerprint(path: Path) -> str | None:
+def _files_fingerprint(path: Path) -> str | None:
     """Return the fingerprint of supplied files, or None: the job says best what is missing."""
     try:
-        return fingerprint(path)
+        return files_fingerprint(path)
     except (UserError, OSError):
         return None
 
@@ -194,4 +194,4 @@ def _own(entry: Mapping[str, Any]) -> dict[str, Any]:
         own["test_share"] = entry["test_share"]
     if entry["modality"] == "image":
         own["size"] = entry["size"]
-    return dict(sort_keys({**own, "listing": listing_digest(find_items(own, path))}))
+    return dict(sort_keys({**own, "listing": listing_digest(find_files(own, path))}))

@@ -30,7 +30,7 @@ from fedssl.federation.history import Row, mean_loss, seconds_until, write_rows
 from fedssl.federation.milestones import Milestones
 from fedssl.files import digest, sha256
 from fedssl.grid.splits import MODALITIES, parse_split
-from fedssl.progress import Progress
+from fedssl.progress import RoundProgress
 from fedssl.randomness import stream
 
 State = dict[str, Tensor]
@@ -114,7 +114,7 @@ def _train(
     if done == 0:
         kept.keep(0, state)
     total = federation.settings["federation"]["rounds"]
-    with Progress(total, done=done) as progress:
+    with RoundProgress(total, done=done) as progress:
         for round_number in range(done + 1, total + 1):
             state, round_rows = run_round(federation, state, round_number)
             rows = rows + round_rows

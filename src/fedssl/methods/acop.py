@@ -19,8 +19,8 @@ from fedssl.data.banks.bank import SAMPLE_RATE
 from fedssl.errors import UserError
 from fedssl.methods.base import Method
 from fedssl.randomness import torch_seed
-from fedssl.views.clips import clip_spans
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
+from fedssl.views.clip_spans import clip_spans
 
 _HIDDEN = 512
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fedssl.backbones.encoder import Encoder
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 
 
 class Method(pl.LightningModule):

@@ -10,7 +10,7 @@ from fedssl.data.banks.bank import Bank
 from fedssl.files import write_json
 from fedssl.randomness import stream
 from fedssl.views.audio import log_mel
-from fedssl.views.samples import crop_bank
+from fedssl.views.bank_views import crop_bank
 
 _BATCH = 256
 

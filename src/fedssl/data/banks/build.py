@@ -11,13 +11,13 @@ from typing import Any, Protocol, cast
 
 from fedssl.data import own, readers
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.journal import open_journal
-from fedssl.data.banks.samples import Member
+from fedssl.data.banks.members import Member
+from fedssl.data.banks.partial_bank import open_partial_bank
 from fedssl.data.banks.writer import HEADER_BYTES, write_bank
-from fedssl.data.fetch.supplied import fingerprint
+from fedssl.data.fetch.manual_files import files_fingerprint
 from fedssl.errors import UserError
 from fedssl.files import digest
-from fedssl.progress import Pace
+from fedssl.progress import MemberProgress
 
 
 class Reader(Protocol):
@@ -47,7 +47,7 @@ def build_bank(
     entry: Mapping[str, Any],
     state: Path | None = None,
     threads: int = 1,
-    pace: Pace | None = None,
+    progress: MemberProgress | None = None,
 ) -> dict[str, Any]:
     """Read the archives of `dataset` into a bank in `folder`; returns what bank.json says.
 
@@ -61,7 +61,7 @@ def build_bank(
         state: folder that keeps what is done, for a run to go on where one was killed, and that
             belongs to this version of the code; None to keep nothing.
         threads: that decode.
-        pace: told of every member.
+        progress: told of every member.
 
     Raises:
         UserError: no reader, damaged archives, or contents other than the declared ones.
@@ -71,9 +71,9 @@ def build_bank(
         if state is None:
             folder.mkdir(parents=True, exist_ok=True)
             temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".")
-            state = Path(stack.enter_context(temporary)) / "journal"
-        key = digest([[name, fingerprint(archives[name])] for name in sorted(archives)])
-        journal = stack.enter_context(open_journal(state, key=key, start=HEADER_BYTES))
+            state = Path(stack.enter_context(temporary)) / "partial"
+        key = digest([[name, files_fingerprint(archives[name])] for name in sorted(archives)])
+        partial = stack.enter_context(open_partial_bank(state, key=key, start=HEADER_BYTES))
         facts = write_bank(
             members,
             folder,
@@ -83,9 +83,9 @@ def build_bank(
             counts=entry["splits"],
             max_bad_share=entry["max_bad_share"],
             unverified=entry.get("unverified", ()),
-            journal=journal,
+            partial=partial,
             threads=threads,
-            pace=pace,
+            progress=progress,
         )
         shutil.rmtree(state)
     return facts

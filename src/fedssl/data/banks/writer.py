@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fedssl.data.banks.bank import FILES, FORMAT, Modality
-from fedssl.data.banks.journal import Journal
-from fedssl.data.banks.ledger import Ledger, row
-from fedssl.data.banks.pipeline import decoded, quiet_pillow
-from fedssl.data.banks.samples import Member, Sample
+from fedssl.data.banks.decoding import decode_members, quiet_pillow
+from fedssl.data.banks.member_table import MemberTable, member_row
+from fedssl.data.banks.members import Member, Sample
+from fedssl.data.banks.partial_bank import PartialBank
 from fedssl.files import atomic_write, digest, sha256, write_json
-from fedssl.progress import Pace
+from fedssl.progress import MemberProgress
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ def write_bank(
     counts: Mapping[str, int | None],
     max_bad_share: float,
     unverified: Collection[str] = (),
-    journal: Journal,
+    partial: PartialBank,
     threads: int = 1,
-    pace: Pace | None = None,
+    progress: MemberProgress | None = None,
 ) -> dict[str, Any]:
     """Write a bank to `folder` and return what its bank.json says.
 
@@ -57,32 +57,39 @@ def write_bank(
             is not known: then what is there counts.
         max_bad_share: largest share of unreadable members among those that are there, 0 to 1.
         unverified: `classes` and the splits whose declared number nobody has counted yet.
-        journal: holds the data while it is being written, and what an earlier run wrote of it.
+        partial: holds the data while it is being written, and what an earlier run wrote of it.
         threads: that decode.
-        pace: told of every member.
+        progress: told of every member.
 
     Raises:
         UserError: too many unreadable members, counts other than the declared ones, or a
             declared split without a single sample.
     """
-    folder, ledger = Path(folder), Ledger(dataset, frozenset(unverified))
+    folder, table = Path(folder), MemberTable(dataset, frozenset(unverified))
     for leftover in [part for name in FILES[modality] for part in folder.glob(f".{name}.*.part")]:
-        leftover.unlink()  # by a killed process: whoever writes here holds the journal's lock
-    _stream(members, journal, ledger, dtype=DTYPES[modality], threads=threads, pace=pace or Pace())
-    ledger.check_bad(max_bad_share)
-    ledger.check_counts(counts, num_classes=num_classes)
-    if ledger.absent:
-        _LOG.warning("%s lacks %d members, listed in bank.json", dataset, len(ledger.absent))
+        leftover.unlink()  # by a killed process: whoever writes here holds the partial's lock
+    _stream(
+        members,
+        partial,
+        table,
+        dtype=DTYPES[modality],
+        threads=threads,
+        progress=progress or MemberProgress(),
+    )
+    table.check_bad(max_bad_share)
+    table.check_counts(counts, num_classes=num_classes)
+    if table.absent:
+        _LOG.warning("%s lacks %d members, listed in bank.json", dataset, len(table.absent))
     with contextlib.ExitStack() as stack:
         parts = {name: stack.enter_context(atomic_write(folder / name)) for name in FILES[modality]}
         data = FILES[modality][0]
-        _write_index(ledger, parts, modality=modality)
-        written = {**parts, data: journal.data_path}
+        _write_index(table, parts, modality=modality)
+        written = {**parts, data: partial.data_path}
         files = {name: _described(path) for name, path in written.items()}
-        facts = {"format": FORMAT, "modality": modality, **ledger.facts(modality), "files": files}
+        facts = {"format": FORMAT, "modality": modality, **table.facts(modality), "files": files}
         facts["digest"] = digest(facts)
         _retire(folder / "bank.json", facts["digest"])
-        shutil.move(journal.data_path, parts[data])
+        shutil.move(partial.data_path, parts[data])
     write_json(folder / "bank.json", facts)
     return facts
 
@@ -99,30 +106,32 @@ def _retire(path: Path, new_digest: str) -> None:
 
 def _stream(
     members: Iterable[Member],
-    journal: Journal,
-    ledger: Ledger,
+    partial: PartialBank,
+    table: MemberTable,
     *,
     dtype: np.dtype,
     threads: int,
-    pace: Pace,
+    progress: MemberProgress,
 ) -> None:
     """Append every sample's data to one .npy file, whose header is completed at the end."""
-    for entry in journal.rows:
-        ledger.enter(entry)
-    pace.start(ledger.members)
+    for entry in partial.rows:
+        table.add(entry)
+    progress.start(table.members)
     with quiet_pillow():
-        for member in decoded(itertools.islice(members, ledger.members, None), threads=threads):
+        for member in decode_members(
+            itertools.islice(members, table.members, None), threads=threads
+        ):
             _check_type(member, dtype)
-            judged = ledger.judged(member)
-            data = judged.data.tobytes() if isinstance(judged, Sample) else b""
-            entry = row(judged)
-            ledger.enter(entry)
-            journal.add(entry, data)
-            pace.advance(len(data))
-    journal.commit()
-    pace.finish()
-    with journal.data_path.open("r+b") as file:
-        file.write(_header(dtype, (sum(ledger.lengths), *ledger.image_shape)))
+            checked = table.checked(member)
+            data = checked.data.tobytes() if isinstance(checked, Sample) else b""
+            entry = member_row(checked)
+            table.add(entry)
+            partial.add(entry, data)
+            progress.advance(len(data))
+    partial.commit()
+    progress.finish()
+    with partial.data_path.open("r+b") as file:
+        file.write(_header(dtype, (sum(table.lengths), *table.image_shape)))
 
 
 def _check_type(member: Member, dtype: np.dtype) -> None:
@@ -144,19 +153,19 @@ def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
     return buffer.getvalue()
 
 
-def _write_index(ledger: Ledger, parts: Mapping[str, Path], *, modality: Modality) -> None:
-    rank = {name: position for position, name in enumerate(ledger.classes)}
-    labels = np.array([rank[name] for name in ledger.labels], dtype=np.int64)
+def _write_index(table: MemberTable, parts: Mapping[str, Path], *, modality: Modality) -> None:
+    rank = {name: position for position, name in enumerate(table.classes)}
+    labels = np.array([rank[name] for name in table.labels], dtype=np.int64)
     columns = {
         "position": pa.array(range(len(labels)), pa.int64()),
-        "name": pa.array(ledger.names, pa.string()),
+        "name": pa.array(table.names, pa.string()),
         "label": pa.array(labels),
-        "class": pa.array(ledger.labels, pa.string()),
-        "split": pa.array(ledger.splits, pa.string()),
+        "class": pa.array(table.labels, pa.string()),
+        "split": pa.array(table.splits, pa.string()),
     }
     if modality == "audio":
-        columns["num_samples"] = pa.array(ledger.lengths, pa.int64())
-        _save(parts["offsets.npy"], np.cumsum([0, *ledger.lengths], dtype=np.int64))
+        columns["num_samples"] = pa.array(table.lengths, pa.int64())
+        _save(parts["offsets.npy"], np.cumsum([0, *table.lengths], dtype=np.int64))
     _save(parts["labels.npy"], labels)
     pq.write_table(pa.table(columns), parts["index.parquet"])
 

@@ -15,7 +15,12 @@ import pooch
 import requests
 
 from fedssl.data.fetch.pins import pin, with_pin
-from fedssl.data.fetch.verify import check, expected, problem, told
+from fedssl.data.fetch.verify import (
+    check_archive,
+    describe_expected,
+    explain_disk_errors,
+    find_problem,
+)
 from fedssl.errors import UserError
 from fedssl.files import atomic_write
 
@@ -30,7 +35,7 @@ class _SourceError(Exception):
     """One source did not give the archive; the message says why."""
 
 
-def declared(config: Mapping[str, Any], dataset: str, *, file: str) -> dict[str, Any]:
+def declared_archive(config: Mapping[str, Any], dataset: str, *, file: str) -> dict[str, Any]:
     """Return what the configuration says of an archive, as `acquire` takes it."""
     entry = config["datasets"][dataset]
     archive = next(a for a in entry["archives"].values() if a.get("file") == file)
@@ -68,12 +73,12 @@ def acquire(
         UserError: no source gave the declared file; says what each one gave and what to do. Or
             the disk does not take it.
     """
-    with told(pins):
+    with explain_disk_errors(pins):
         pinned = with_pin(archive, pins, dataset=dataset)
-    with told(destination):
+    with explain_disk_errors(destination):
         if not _is_present(pinned, destination, dataset=dataset):
             _obtain(pinned, destination, dataset=dataset, mirror=mirror, access=access)
-    with told(pins):
+    with explain_disk_errors(pins):
         pin(pinned, pins, dataset=dataset, path=destination)
 
 
@@ -130,7 +135,7 @@ def _fetch(source: str, archive: Mapping[str, Any], destination: Path) -> str:
                 _download(source, temporary)
             else:
                 _copy(source, temporary)
-            if wrong := problem(archive, temporary):
+            if wrong := find_problem(archive, temporary):
                 raise _SourceError(wrong)
     except _SourceError as error:
         return str(error)
@@ -169,7 +174,7 @@ def _is_present(archive: Mapping[str, Any], destination: Path, *, dataset: str) 
     # No lock is needed to look, so a finished data folder may be read-only.
     if not destination.exists():
         return False
-    check(archive, destination, dataset=dataset)
+    check_archive(archive, destination, dataset=dataset)
     return True
 
 
@@ -186,8 +191,8 @@ def _advice(
     doubt = f"  if a wrong file was pinned, remove its line from {pinned}\n" if pinned else ""
     by_hand = access or f"get it by hand from {' or '.join(archive['urls']) or 'its owner'}"
     return (
-        f"{dataset}: cannot obtain {archive['file']}, expected {expected(archive)}\n{looked}\n"
-        f"{doubt}  {by_hand}\n"
+        f"{dataset}: cannot obtain {archive['file']}, expected {describe_expected(archive)}\n"
+        f"{looked}\n{doubt}  {by_hand}\n"
         f"  and put it at {destination}, or at <mirror>/{dataset}/{archive['file']} where <mirror> "
         "is the folder or address set as mirror in the configuration"
     )

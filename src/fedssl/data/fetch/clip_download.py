@@ -18,12 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fedssl.data.fetch.clip_manifest import HAD, TRANSIENT, Manifest, Outcome
-from fedssl.data.fetch.clip_source import ClipError, disk_error, fetch_clip
+from fedssl.data.fetch.clip_manifest import OBTAINED, TRANSIENT, ClipManifest, ClipResult
+from fedssl.data.fetch.clip_ytdlp import ClipError, disk_error, fetch_clip
 from fedssl.data.readers.vggsound import read_annotations
 from fedssl.errors import UserError
 from fedssl.files import atomic_write, sha256, write_text
-from fedssl.progress import Pace
+from fedssl.progress import MemberProgress
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,58 +50,63 @@ def download_clips(
             could be had.
     """
     annotated, _ = read_annotations(annotations)
-    with _locked(folder), contextlib.closing(Manifest(folder / "manifest.jsonl")) as outcomes:
-        run = _Run(folder, outcomes, settings, Pace({"clips": len(annotated)}))
-        run.fetch([clip for clip in annotated if not outcomes.is_final(clip)], len(annotated))
-        outcomes.write_csv(manifest, annotated)
-        counts = outcomes.counts(annotated)
-        if not counts.get(HAD):
+    with _locked(folder), contextlib.closing(ClipManifest(folder / "manifest.jsonl")) as results:
+        run = _ClipDownload(folder, results, settings, MemberProgress({"clips": len(annotated)}))
+        run.fetch([clip for clip in annotated if not results.is_final(clip)], len(annotated))
+        results.write_csv(manifest, annotated)
+        counts = results.counts(annotated)
+        if not counts.get(OBTAINED):
             raise UserError(f"none of the {len(annotated)} clips could be had: {counts}")
     # The digest tells the bank's rule that there are other clips than before.
     write_text(listing, f"# clips: {sha256(manifest)}\n{folder.name}\n")
     return counts
 
 
-class _Run:
+class _ClipDownload:
     """One run over the clips that are left."""
 
     def __init__(
-        self, folder: Path, outcomes: Manifest, settings: Mapping[str, Any], pace: Pace
+        self,
+        folder: Path,
+        results: ClipManifest,
+        settings: Mapping[str, Any],
+        progress: MemberProgress,
     ) -> None:
-        self._folder, self._outcomes, self._settings, self._pace = folder, outcomes, settings, pace
-        self._gate = _Gate(settings["pause_seconds"])
+        self._folder, self._results = folder, results
+        self._settings, self._progress = settings, progress
+        self._limiter = _RequestLimiter(settings["pause_seconds"])
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._stop: UserError | None = None
 
     def fetch(self, clips: list[str], total: int) -> None:
         """Fetch the clips, several at a time; raise the first error that concerns all of them."""
-        self._pace.start(total - len(clips))
+        self._progress.start(total - len(clips))
         with ThreadPoolExecutor(self._settings["workers"]) as pool:
             for _ in pool.map(self._fetch, clips):
                 pass
-        self._pace.finish()
+        self._progress.finish()
         if self._stop:
             raise self._stop
 
     def _fetch(self, clip: str) -> None:
         for tries in range(self._settings["tries"]):
-            self._gate.wait(tries)
+            self._limiter.wait(tries)
             if self._stop:
                 return
             try:
-                outcome = self._tried(clip)
-                self._note(outcome)
+                result = self._fetch_once(clip)
+                self._record(result)
             except UserError as error:
                 self._stop = error
                 return
             except OSError as error:
                 self._stop = disk_error(error, self._folder)
                 return
-            if outcome.status not in TRANSIENT:
+            if result.status not in TRANSIENT:
                 return
 
-    def _tried(self, clip: str) -> Outcome:
+    def _fetch_once(self, clip: str) -> ClipResult:
         """Ask for a clip once."""
         name, settings = f"{clip}.wav", self._settings
         url = settings["url"].replace("{id}", clip[:-7])
@@ -113,27 +118,27 @@ class _Run:
                 fetch_clip(url, int(clip[-6:]), part, scratch=Path(scratch), settings=settings)
                 size, digest = part.stat().st_size, sha256(part)
         except ClipError as error:
-            return Outcome(clip, error.status, str(error))
-        return Outcome(clip, HAD, "", name, size, digest)
+            return ClipResult(clip, error.status, str(error))
+        return ClipResult(clip, OBTAINED, "", name, size, digest)
 
-    def _note(self, outcome: Outcome) -> None:
+    def _record(self, result: ClipResult) -> None:
         with self._lock:
-            before = self._outcomes[outcome.clip]
+            before = self._results[result.clip]
             tries = 1 + (before.tries if before else 0)
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            self._outcomes.add(replace(outcome, tries=tries, when=now))
-            self._pace.advance(outcome.bytes)
-            self._in_a_row = self._in_a_row + 1 if outcome.status in TRANSIENT else 0
-            if outcome.status != HAD:
-                _LOG.info("%s: %s (%s)", outcome.clip, outcome.status, outcome.reason)
+            self._results.add(replace(result, tries=tries, when=now))
+            self._progress.advance(result.bytes)
+            self._in_a_row = self._in_a_row + 1 if result.status in TRANSIENT else 0
+            if result.status != OBTAINED:
+                _LOG.info("%s: %s (%s)", result.clip, result.status, result.reason)
             if self._in_a_row >= _MOST_IN_A_ROW:
                 self._stop = UserError(
-                    f"{self._in_a_row} failures in a row, the last: {outcome.status} "
-                    f"({outcome.reason}); run again later, what was fetched is kept"
+                    f"{self._in_a_row} failures in a row, the last: {result.status} "
+                    f"({result.reason}); run again later, what was fetched is kept"
                 )
 
 
-class _Gate:
+class _RequestLimiter:
     """Lets requests through one by one, with a pause between them that retries lengthen for all."""
 
     def __init__(self, pause: float) -> None:

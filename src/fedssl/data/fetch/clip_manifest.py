@@ -10,13 +10,13 @@ from pathlib import Path
 
 from fedssl.files import atomic_write
 
-HAD = "had"
+OBTAINED = "had"
 # Worth another try, at once or in another run: they say nothing of the clip itself.
 TRANSIENT = frozenset({"refused", "throttled", "server", "network", "timeout", "failed"})
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ClipResult:
     """A clip and what became of it.
 
     Attributes:
@@ -40,34 +40,34 @@ class Outcome:
     when: str = ""
 
 
-class Manifest:
-    """The outcomes so far, kept in a file that a kill cannot harm: a clip's last line counts."""
+class ClipManifest:
+    """The results so far, kept in a file that a kill cannot harm: a clip's last line counts."""
 
     def __init__(self, path: Path) -> None:
-        """Take up the outcomes in `path`, but for files that are no longer there."""
+        """Take up the results in `path`, but for files that are no longer there."""
         self._folder = path.parent
-        self._outcomes = {outcome.clip: outcome for outcome in _lines(path)}
+        self._results = {result.clip: result for result in _lines(path)}
         self._file = path.open("ab")
         if self._file.tell():
             self._file.write(b"\n")  # A line that was cut by a kill must not swallow the next.
 
-    def __getitem__(self, clip: str) -> Outcome | None:
+    def __getitem__(self, clip: str) -> ClipResult | None:
         """Return what became of a clip; None if it was never tried, or its file is gone."""
-        outcome = self._outcomes.get(clip)
-        if outcome is None or outcome.status != HAD:
-            return outcome
-        path = self._folder / outcome.file
-        return outcome if path.is_file() and path.stat().st_size == outcome.bytes else None
+        result = self._results.get(clip)
+        if result is None or result.status != OBTAINED:
+            return result
+        path = self._folder / result.file
+        return result if path.is_file() and path.stat().st_size == result.bytes else None
 
     def is_final(self, clip: str) -> bool:
         """Return whether there is no use in asking for a clip again."""
-        outcome = self[clip]
-        return outcome is not None and outcome.status not in TRANSIENT
+        result = self[clip]
+        return result is not None and result.status not in TRANSIENT
 
-    def add(self, outcome: Outcome) -> None:
-        """Keep an outcome, on the disk too."""
-        self._outcomes[outcome.clip] = outcome
-        self._file.write(json.dumps(asdict(outcome)).encode() + b"\n")
+    def add(self, result: ClipResult) -> None:
+        """Keep an result, on the disk too."""
+        self._results[result.clip] = result
+        self._file.write(json.dumps(asdict(result)).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -76,25 +76,25 @@ class Manifest:
         self._file.close()
 
     def counts(self, clips: Iterable[str]) -> dict[str, int]:
-        """Return status -> number of the clips; `untried` where there is no outcome."""
+        """Return status -> number of the clips; `untried` where there is no result."""
         found = Counter(getattr(self[clip], "status", "untried") for clip in clips)
         return dict(sorted(found.items()))
 
     def write_csv(self, path: Path, clips: Iterable[str]) -> None:
-        """Write the outcomes of the clips as a csv, a row each, atomically."""
+        """Write the results of the clips as a csv, a row each, atomically."""
         with atomic_write(path) as part, part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(Outcome)])
+            writer = csv.DictWriter(file, [field.name for field in fields(ClipResult)])
             writer.writeheader()
-            outcomes = (self[clip] or Outcome(clip, "untried", tries=0) for clip in clips)
-            writer.writerows(map(asdict, outcomes))
+            results = (self[clip] or ClipResult(clip, "untried", tries=0) for clip in clips)
+            writer.writerows(map(asdict, results))
 
 
-def _lines(path: Path) -> Iterator[Outcome]:
-    """Yield the outcomes in a file; a line that was cut by a kill is passed over."""
+def _lines(path: Path) -> Iterator[ClipResult]:
+    """Yield the results in a file; a line that was cut by a kill is passed over."""
     if not path.exists():
         return
     for line in path.read_bytes().splitlines():
         try:
-            yield Outcome(**json.loads(line))
+            yield ClipResult(**json.loads(line))
         except (ValueError, TypeError):
             continue

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedssl.data.fetch.acquire import acquire, declared
+from fedssl.data.fetch.acquire import acquire, declared_archive
 from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
 from fedssl.grid.configuration import SHIPPED, command_line, merged, read_layers, with_places
@@ -87,7 +87,7 @@ def _collect(config: Mapping[str, Any], dataset: str, path: Path) -> None:
     data = Path(config["data_dir"]) / "archives"
     here = (data / dataset / path.name).is_file()
     acquire(
-        **declared(config, dataset, file=path.name),
+        **declared_archive(config, dataset, file=path.name),
         destination=path,
         mirror=str(data) if here else config["mirror"],
         pins=Path(config["pins"]),

@@ -38,26 +38,26 @@ def verify_archives(config: Mapping[str, Any], dataset: str, *, paths: Mapping[s
         owner = entry.get("from", dataset)
         if not datasets[owner].get("synthetic"):
             archive, path = datasets[owner]["archives"][key], Path(paths[key])
-            verify(archive, path, dataset=owner, pins=Path(config["pins"]))
+            verify_archive(archive, path, dataset=owner, pins=Path(config["pins"]))
 
 
-def verify(archive: Mapping[str, Any], path: Path, *, dataset: str, pins: Path) -> None:
+def verify_archive(archive: Mapping[str, Any], path: Path, *, dataset: str, pins: Path) -> None:
     """Return if `path` is the declared archive, and pin it if it can be pinned and is not yet.
 
     Raises:
         UserError: it is another one or damaged, or the disk does not give it.
     """
-    with told(pins):
+    with explain_disk_errors(pins):
         pinned = with_pin(archive, pins, dataset=dataset)
-    with told(path):
-        check(pinned, path, dataset=dataset)
-    with told(pins):
+    with explain_disk_errors(path):
+        check_archive(pinned, path, dataset=dataset)
+    with explain_disk_errors(pins):
         pin(pinned, pins, dataset=dataset, path=path)
 
 
-def check(archive: Mapping[str, Any], path: Path, *, dataset: str) -> None:
+def check_archive(archive: Mapping[str, Any], path: Path, *, dataset: str) -> None:
     """Raise UserError if the file at `path`, which is left there, is not the declared archive."""
-    if not (wrong := problem(archive, path)):
+    if not (wrong := find_problem(archive, path)):
         return
     remedy = "correct size and checksum in the datasets file"
     if "pinned_in" in archive:
@@ -67,29 +67,29 @@ def check(archive: Mapping[str, Any], path: Path, *, dataset: str) -> None:
     )
 
 
-def problem(archive: Mapping[str, Any], path: Path) -> str:
+def find_problem(archive: Mapping[str, Any], path: Path) -> str:
     """Return what is wrong with the file at `path`, or an empty string."""
-    if message := _message(path):
+    if message := _error_page(path):
         return f"it is {message}, not the archive"
     found_size = path.stat().st_size
     if not found_size or archive["size"] not in (None, found_size):
-        return f"it has {found_size} bytes, expected {expected(archive)}"
+        return f"it has {found_size} bytes, expected {describe_expected(archive)}"
     if archive["checksum"] is None:
-        return _damage(path, archive["file"])
+        return _format_problem(path, archive["file"])
     algorithm, _, wanted = archive["checksum"].partition(":")
     found = checksum(path, algorithm=algorithm)
     origin = f", pinned in {archive['pinned_in']}" if "pinned_in" in archive else ""
     return "" if found == wanted else f"its {algorithm} is {found}, expected {wanted}{origin}"
 
 
-def expected(archive: Mapping[str, Any]) -> str:
+def describe_expected(archive: Mapping[str, Any]) -> str:
     """Return size and checksum of an archive in words."""
     size = f"{archive['size']} bytes" if archive["size"] else "an archive of unknown size"
     return f"{size} ({archive['checksum'] or 'no checksum is known'})"
 
 
 @contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
+def explain_disk_errors(path: Path) -> Iterator[None]:
     """Say what the disk refused of `path`, or of the file beside it that the error names."""
     try:
         yield
@@ -99,7 +99,7 @@ def told(path: Path) -> Iterator[None]:
         raise UserError(f"{place} cannot be used ({cause}): mend that and run again") from error
 
 
-def _message(path: Path) -> str:
+def _error_page(path: Path) -> str:
     """Return what a file is that a server or a proxy sends in place of what was asked for."""
     with path.open("rb") as file:
         start = file.read(1024).removeprefix(_BOM).lstrip()
@@ -107,7 +107,7 @@ def _message(path: Path) -> str:
     return kinds.get(start[:1], "")
 
 
-def _damage(path: Path, name: str) -> str:
+def _format_problem(path: Path, name: str) -> str:
     """Return what is wrong with the form of a file whose checksum nobody knows."""
     if name.endswith(".zip"):
         return "" if zipfile.is_zipfile(path) else "it is not a whole zip archive"

@@ -1,4 +1,4 @@
-"""Made-up pictures and sounds whose kind can be learnt, for the demo and the tests."""
+"""Made-up pictures and sounds whose class can be learnt, for the demo and the tests."""
 
 import io
 
@@ -13,19 +13,19 @@ _LOWEST_HZ = 180.0
 _OGG_POLYNOMIAL = 0x04C11DB7
 
 
-def picture(rng: np.random.Generator, kind: int, *, size: int) -> np.ndarray:
-    """Return (size, size, 3) uint8: shape, hue and stripes say the kind, the rest is chance."""
+def picture(rng: np.random.Generator, class_id: int, *, size: int) -> np.ndarray:
+    """Return (size, size, 3) uint8: shape, hue and stripes say the class, the rest is chance."""
     y, x = np.mgrid[0:size, 0:size] / size - rng.uniform(0.3, 0.7, size=(2, 1, 1))
-    mask = _shape(x, y, kind % _SHAPES, radius=rng.uniform(0.18, 0.34))[:, :, None]
-    angle = np.pi * kind / 3 + rng.normal(0, 0.2)
-    waves = np.sin(2 * np.pi * (3 + kind % 4) * (x * np.cos(angle) + y * np.sin(angle)))
+    mask = _shape(x, y, class_id % _SHAPES, radius=rng.uniform(0.18, 0.34))[:, :, None]
+    angle = np.pi * class_id / 3 + rng.normal(0, 0.2)
+    waves = np.sin(2 * np.pi * (3 + class_id % 4) * (x * np.cos(angle) + y * np.sin(angle)))
     ground = 90 + 40 * waves[:, :, None] + rng.uniform(-45, 45, size=3)
-    colour = 127 + 110 * np.cos(2 * np.pi * (kind * _GOLDEN + np.array([0, 1, 2]) / 3))
+    colour = 127 + 110 * np.cos(2 * np.pi * (class_id * _GOLDEN + np.array([0, 1, 2]) / 3))
     pixels = np.where(mask, colour + rng.normal(0, 45, size=3), ground)
     return np.clip(pixels + rng.normal(0, 18, size=pixels.shape), 0, 255).astype(np.uint8)
 
 
-def _shape(x: np.ndarray, y: np.ndarray, kind: int, *, radius: float) -> np.ndarray:
+def _shape(x: np.ndarray, y: np.ndarray, class_id: int, *, radius: float) -> np.ndarray:
     """Return the mask of a disc, square, ring, cross or triangle around the origin."""
     distance, widest = np.hypot(x, y), np.maximum(abs(x), abs(y))
     masks: list[np.ndarray] = [
@@ -35,21 +35,21 @@ def _shape(x: np.ndarray, y: np.ndarray, kind: int, *, radius: float) -> np.ndar
         (np.minimum(abs(x), abs(y)) < 0.3 * radius) & (widest < radius),
         (y < 0.7 * radius) & (y > 2 * abs(x) - radius),
     ]
-    return masks[kind]
+    return masks[class_id]
 
 
-def sound(rng: np.random.Generator, kind: int, *, seconds: float, rate: int) -> np.ndarray:
-    """Return (samples,) float32 in [-1, 1]: timbre and pitch say the kind, the rest is chance."""
+def sound(rng: np.random.Generator, class_id: int, *, seconds: float, rate: int) -> np.ndarray:
+    """Return (samples,) float32 in [-1, 1]: timbre and pitch say the class, the rest is chance."""
     t = np.arange(int(seconds * rate)) / rate
-    pitch = _LOWEST_HZ * 2 ** (0.6 * (kind // _SOUNDS)) * 2 ** rng.normal(0, 0.03)
-    tone = _timbre(2 * np.pi * pitch * t, t / seconds, kind % _SOUNDS)
+    pitch = _LOWEST_HZ * 2 ** (0.6 * (class_id // _SOUNDS)) * 2 ** rng.normal(0, 0.03)
+    tone = _timbre(2 * np.pi * pitch * t, t / seconds, class_id % _SOUNDS)
     envelope = np.minimum(1, 20 * np.minimum(t / seconds, 1 - t / seconds))
     level = rng.uniform(0.3, 0.6)
     noise = rng.normal(0, 0.004, size=len(t))
     return np.asarray(level * envelope * tone + noise, dtype=np.float32)
 
 
-def _timbre(phase: np.ndarray, progress: np.ndarray, kind: int) -> np.ndarray:
+def _timbre(phase: np.ndarray, progress: np.ndarray, class_id: int) -> np.ndarray:
     """Return a tone, overtones, rising or falling chirp, tremolo, vibrato or clicks."""
     tone = np.sin(phase)
     timbres: list[np.ndarray] = [
@@ -61,7 +61,7 @@ def _timbre(phase: np.ndarray, progress: np.ndarray, kind: int) -> np.ndarray:
         np.sin(phase + 4 * np.sin(2 * np.pi * 8 * progress)),
         tone * (np.sin(phase / 12) > 0.9),
     ]
-    return timbres[kind]
+    return timbres[class_id]
 
 
 def jpeg(pixels: np.ndarray) -> bytes:

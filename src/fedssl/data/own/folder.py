@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 
-from fedssl.data.own.items import TRAIN, Item, check_classes
+from fedssl.data.own.labelled_files import TRAIN, LabelledFile, check_classes
 from fedssl.errors import UserError
 
 _SPLITS = (TRAIN, "validation", "test")
@@ -32,7 +32,7 @@ def find_splits(folder: Path) -> list[str]:
     return splits or [TRAIN, "test"]
 
 
-def find_items(folder: Path, *, test_share: float) -> list[Item]:
+def find_files(folder: Path, *, test_share: float) -> list[LabelledFile]:
     """Return every file by name; without split folders a share of each class is `test`.
 
     Which files those are is drawn from their names, so that a new file moves hardly any other
@@ -40,14 +40,14 @@ def find_items(folder: Path, *, test_share: float) -> list[Item]:
     """
     splits = {name: _classes(folder / name, f"{name}/") for name in _split_folders(folder)}
     if not splits:
-        splits = _drawn(_classes(folder, ""), test_share)
-    items = [
-        Item(name, os.path.join(folder, name), label, split)
+        splits = _split_at_random(_classes(folder, ""), test_share)
+    files = [
+        LabelledFile(name, os.path.join(folder, name), label, split)
         for split, classes in splits.items()
         for label, names in classes.items()
         for name in names
     ]
-    return sorted(items, key=attrgetter("name"))
+    return sorted(files, key=attrgetter("name"))
 
 
 def _split_folders(folder: Path) -> list[str]:
@@ -102,16 +102,18 @@ def _entries(place: str) -> list[os.DirEntry[str]]:
     return sorted(visible, key=attrgetter("name"))
 
 
-def _drawn(classes: Mapping[str, list[str]], test_share: float) -> dict[str, dict[str, list[str]]]:
+def _split_at_random(
+    classes: Mapping[str, list[str]], test_share: float
+) -> dict[str, dict[str, list[str]]]:
     """Deal the files of each class to train and test; a class's last file stays in train."""
     splits: dict[str, dict[str, list[str]]] = {TRAIN: {}, "test": {}}
     for label, names in classes.items():
-        drawn = sorted(names, key=_lot)
+        drawn = sorted(names, key=_random_key)
         tests = min(round(test_share * len(names)), len(names) - 1)
         splits["test"][label] = drawn[: max(tests, 0)]
         splits[TRAIN][label] = drawn[max(tests, 0) :]
     return splits
 
 
-def _lot(name: str) -> str:
+def _random_key(name: str) -> str:
     return hashlib.sha256(os.fsencode(name)).hexdigest()

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.data.own import folder, table
-from fedssl.data.own.items import Item
+from fedssl.data.own.labelled_files import LabelledFile
 from fedssl.files import digest
 
 
-def find_items(own: Mapping[str, Any], source: Path) -> list[Item]:
+def find_files(own: Mapping[str, Any], source: Path) -> list[LabelledFile]:
     """Return the files of an own dataset.
 
     Args:
@@ -21,22 +21,22 @@ def find_items(own: Mapping[str, Any], source: Path) -> list[Item]:
         UserError: the listing is not what its kind demands.
     """
     if own["kind"] == "table":
-        return table.find_items(source)
-    return folder.find_items(source, test_share=own["test_share"])
+        return table.find_files(source)
+    return folder.find_files(source, test_share=own["test_share"])
 
 
 def own_files(own: Mapping[str, Any], source: Path) -> list[str]:
     """Return the paths of an own dataset's files, those behind links and in a csv included."""
-    return [item.path for item in find_items(own, source) if os.path.isfile(item.path)]
+    return [file.path for file in find_files(own, source) if os.path.isfile(file.path)]
 
 
-def listing_digest(items: Iterable[Item]) -> str:
-    """Return the SHA-256 of every item's name, class, split, size in bytes and time of change.
+def listing_digest(files: Iterable[LabelledFile]) -> str:
+    """Return the SHA-256 of every file's name, class, split, size in bytes and time of change.
 
     Nothing is read, so 100,000 files take about a second. A file changed in place that keeps its
     size and its time is not noticed; a file touched without a change is taken for a new one.
     """
-    return digest([[item.name, item.label, item.split, *_stamp(item.path)] for item in items])
+    return digest([[file.name, file.label, file.split, *_stamp(file.path)] for file in files])
 
 
 def _stamp(path: str) -> tuple[int, int]:

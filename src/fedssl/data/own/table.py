@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from fedssl.data.own.items import TRAIN, Item, check_classes
-from fedssl.data.readers.annotations import rows
+from fedssl.data.own.labelled_files import TRAIN, LabelledFile, check_classes
+from fedssl.data.readers.csv_rows import read_rows
 from fedssl.errors import UserError
 
 _COLUMNS = ("path", "label", "split")
@@ -26,21 +26,21 @@ def find_splits(table: Path) -> list[str]:
     if not table.is_file():
         kind = "is no file" if table.exists() else "does not exist"
         raise UserError(f"{table} {kind}; it must be a csv with the columns {_listed(_COLUMNS)}")
-    items = find_items(table)
-    check_classes((item.label for item in items), where=str(table))
-    splits = sorted({item.split for item in items})
+    files = find_files(table)
+    check_classes((file.label for file in files), where=str(table))
+    splits = sorted({file.split for file in files})
     if TRAIN not in splits or len(splits) < 2:
         raise UserError(f"{table} has the splits {_listed(splits)}; train and one more are needed")
     return splits
 
 
-def find_items(table: Path) -> list[Item]:
+def find_files(table: Path) -> list[LabelledFile]:
     """Return the files in the order of the csv, whether they are there or not."""
-    return list(_items(table))
+    return list(_labelled_files(table))
 
 
-def _items(table: Path) -> Iterator[Item]:
-    lines = rows(table)
+def _labelled_files(table: Path) -> Iterator[LabelledFile]:
+    lines = read_rows(table)
     _, header = next(lines, (0, []))
     header = [name.strip() for name in header]
     if missing := [name for name in _COLUMNS if name not in header]:
@@ -60,7 +60,7 @@ def _items(table: Path) -> Iterator[Item]:
         if path in seen:
             raise UserError(f"{where}: {name} is in line {seen[path]} already; name a file once")
         seen[path] = line
-        yield Item(name, path, label, split, named_in=where)
+        yield LabelledFile(name, path, label, split, named_in=where)
 
 
 def _check_row(name: str, label: str, split: str, *, where: str) -> None:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fedssl.data.banks.samples import BadMember, Encoded
-from fedssl.data.readers.members import open_zip, read_zip_member
+from fedssl.data.banks.members import BadMember, Encoded
+from fedssl.data.readers.archive_members import open_zip, read_zip_member
 from fedssl.errors import UserError
 from fedssl.randomness import stream
 
@@ -45,7 +45,7 @@ def read_zip(
         if not found:
             raise UserError(f"{path} has no member {folder}/<class>/<id>.{suffixes.split('|')[0]}")
         ordered = sorted(found, key=_key)
-        split_of = splits(map(_key, ordered))
+        split_of = split_by_place(map(_key, ordered))
         previous = None
         for match in ordered:
             label, identity = key = _key(match)
@@ -62,7 +62,7 @@ def _key(match: re.Match[str]) -> tuple[str, str]:
     return match["label"], match["id"]
 
 
-def splits(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+def split_by_place(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Return (class, id) -> train or test; all of a place is in one, even if classes share it."""
     places: dict[str, set[str]] = {}
     keys = list(keys)

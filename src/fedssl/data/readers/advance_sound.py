@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.samples import BadMember, Encoded
+from fedssl.data.banks.members import BadMember, Encoded
 from fedssl.data.readers.advance import read_zip
 from fedssl.data.readers.decode import decode_audio
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.samples import Sample
-from fedssl.data.readers.members import read_needed, tar_members
+from fedssl.data.banks.members import Sample
+from fedssl.data.readers.archive_members import read_required, tar_members
 from fedssl.data.readers.unpickle import unpickle
 from fedssl.errors import UserError
 
@@ -25,7 +25,7 @@ def read(archives: Mapping[str, Path]) -> Iterator[Sample]:
     path = archives["batches"]
     wanted = {f"{_ROOT}/{name}" for name in ("batches.meta", *_BATCHES)}
     pickles = {
-        name: unpickle(read_needed(load, f"{name} of {path}"), f"{name} of {path}")
+        name: unpickle(read_required(load, f"{name} of {path}"), f"{name} of {path}")
         for name, load in tar_members(path)
         if name in wanted
     }

@@ -11,7 +11,7 @@ import soxr
 from PIL import ExifTags, Image
 
 from fedssl.data.banks.bank import SAMPLE_RATE
-from fedssl.data.banks.samples import UnreadableError
+from fedssl.data.banks.members import UnreadableError
 
 # Pixels of an image, or samples of a clip over all channels: 35 min at 16 kHz. A few bytes can
 # claim, and some formats hold, more than fits into memory.

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.samples import AbsentMember, BadMember, Encoded, Member
-from fedssl.data.readers.annotations import rows, whole_number
-from fedssl.data.readers.recordings import Library, open_library
+from fedssl.data.banks.members import AbsentMember, BadMember, Encoded, Member
+from fedssl.data.readers.csv_rows import read_rows, whole_number
+from fedssl.data.readers.recordings import Recordings, open_recordings
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
@@ -42,8 +42,8 @@ class Segment:
 def read(archives: Mapping[str, Path]) -> Iterator[Member]:
     """Yield the `train` and `validation` segments in the order of their csv files."""
     seen: set[str] = set()
-    with open_library(archives["audio"], rate=RATE) as library:
-        _check_names(library, archives)
+    with open_recordings(archives["audio"], rate=RATE) as recordings:
+        _check_names(recordings, archives)
         for split in _SPLITS:
             for segment in read_segments(archives[f"{split}_annotations"]):
                 if segment.name in seen:
@@ -51,31 +51,31 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
                     yield BadMember(segment.name, segment.label, None, reason)
                 else:
                     seen.add(segment.name)
-                    yield _member(segment, library, split=split)
+                    yield _member(segment, recordings, split=split)
 
 
-def _check_names(library: Library, archives: Mapping[str, Path]) -> None:
+def _check_names(recordings: Recordings, archives: Mapping[str, Path]) -> None:
     """Raise UserError where the recordings have other names than the annotations give them."""
     annotated = (archives[f"{split}_annotations"] for split in _SPLITS)
     wanted = {segment.video for path in annotated for segment in read_segments(path)}
-    if wanted and not any(video in library for video in wanted):
-        there = ", ".join(library.names()[:_SHOWN])
+    if wanted and not any(video in recordings for video in wanted):
+        there = ", ".join(recordings.names()[:_SHOWN])
         raise UserError(
             f"{archives['audio']} has none of the {len(wanted)} recordings that the annotations "
             f"name, such as {min(wanted)}; it has {there}"
         )
 
 
-def _member(segment: Segment, library: Library, *, split: str) -> Member:
-    if segment.video not in library:
+def _member(segment: Segment, recordings: Recordings, *, split: str) -> Member:
+    if segment.video not in recordings:
         return AbsentMember(segment.name, segment.label, split)
-    read = functools.partial(library.stretch, segment.video, segment.start, segment.stop)
+    read = functools.partial(recordings.segment, segment.video, segment.start, segment.stop)
     return Encoded(segment.name, read, np.asarray, label=segment.label, split=split)
 
 
 def read_segments(path: Path) -> Iterator[Segment]:
     """Yield the rows of a csv; UserError where a column is missing or a cell is not right."""
-    lines = rows(path)
+    lines = read_rows(path)
     _, header = next(lines, (0, []))
     if missing := [name for name in _COLUMNS if name not in header]:
         raise UserError(

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.samples import BadMember, Encoded, UnreadableError
+from fedssl.data.banks.members import BadMember, Encoded, UnreadableError
+from fedssl.data.readers.archive_members import read_required, tar_members
 from fedssl.data.readers.decode import decode_audio
-from fedssl.data.readers.members import read_needed, tar_members
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
@@ -62,7 +62,7 @@ def _families(path: Path, root: str) -> dict[str, str]:
     for name, load in tar_members(path):
         if name == f"{root}/examples.json":
             where = f"{root}/examples.json of {path}"
-            return _parse(read_needed(load, where), where)
+            return _parse(read_required(load, where), where)
     raise UserError(f"{path} has no {root}/examples.json")
 
 

@@ -1,6 +1,6 @@
 """Stretches of long recordings, read without the rest of them.
 
-A library is what the user supplies (see `fedssl.data.fetch.supplied`): sound files called
+A recordings is what the user supplies (see `fedssl.data.fetch.manual_files`): sound files called
 `<recording>.wav` (or another suffix that is known), HDF5 files with a one-dimensional array per
 recording, or both.
 """
@@ -15,8 +15,8 @@ import h5py
 import numpy as np
 import soundfile
 
-from fedssl.data.banks.samples import UnreadableError
-from fedssl.data.fetch.supplied import SOUNDS, supplied_files
+from fedssl.data.banks.members import UnreadableError
+from fedssl.data.fetch.manual_files import SOUNDS, manual_files
 from fedssl.data.readers.decode import bank_waveform, check_rate, check_size
 from fedssl.errors import UserError
 
@@ -27,7 +27,7 @@ _TOLERANCE_S = 1.0
 
 
 @dataclass(frozen=True)
-class Library:
+class Recordings:
     """Recordings by name; an HDF5 file stays open and its arrays are read by the slice."""
 
     sounds: Mapping[str, Path]
@@ -62,7 +62,7 @@ class Library:
                 raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
         return sorted(found)
 
-    def stretch(self, name: str, start: int, stop: int) -> np.ndarray:
+    def segment(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return samples `start` to `stop`, counted at `rate`, as mono int16 at 16 kHz.
 
         Raises:
@@ -102,7 +102,7 @@ class Library:
 
 
 @contextlib.contextmanager
-def open_library(path: Path, *, rate: int) -> Iterator[Library]:
+def open_recordings(path: Path, *, rate: int) -> Iterator[Recordings]:
     """Open the recordings that `path` stands for; their annotations count samples at `rate`.
 
     Raises:
@@ -111,14 +111,14 @@ def open_library(path: Path, *, rate: int) -> Iterator[Library]:
     sounds: dict[str, Path] = {}
     with contextlib.ExitStack() as stack:
         arrays: dict[Path, Any] = {}
-        for file in supplied_files(path):
+        for file in manual_files(path):
             if file.suffix.lower() in _HDF5:
                 arrays[file] = stack.enter_context(_open_hdf5(file))
             elif file.suffix.lower() in SOUNDS:
                 sounds.setdefault(file.name.split(".")[0], file)
         if not sounds and not arrays:
             raise UserError(f"{path} holds no .wav and no .hdf5 file")
-        yield Library(sounds, arrays, rate)
+        yield Recordings(sounds, arrays, rate)
 
 
 def _open_hdf5(path: Path) -> Any:

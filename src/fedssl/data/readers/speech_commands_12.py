@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.banks.bank import SAMPLE_RATE, Modality
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import Encoded, Member, Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import Encoded, Member, Sample
+from fedssl.data.readers.archive_members import tar_members
 from fedssl.data.readers.decode import decode_audio
-from fedssl.data.readers.members import tar_members
 from fedssl.data.readers.speech_commands import CLIP, read_lists
 
 MODALITY: Modality = "audio"
@@ -45,7 +45,7 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
 
 def _silences(noise: Encoded) -> Iterator[Member]:
     """Yield the seconds of a noise recording, each half a second after the one before."""
-    (recording,) = decoded([noise], threads=1)
+    (recording,) = decode_members([noise], threads=1)
     if not isinstance(recording, Sample):
         yield recording
         return

@@ -3,8 +3,8 @@
 Rows are `id,start,label,split` without a header (the official vggsound.csv) or
 `<id>_<start>.mp4,label` (the official test.csv). Labels have commas, ids may begin with - or _. A
 clip is known by its file name alone, `<id>_<start: six digits>` and an audio suffix, in whatever
-folder or archive it lies; see `fedssl.data.fetch.supplied`. Videos have left YouTube since 2020, so
-a labelled clip that nobody supplied is absent, which is counted and no failure.
+folder or archive it lies; see `fedssl.data.fetch.manual_files`. Videos have left YouTube since
+2020, so a labelled clip that nobody supplied is absent, which is counted and no failure.
 """
 
 import logging
@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.samples import AbsentMember, BadMember, Encoded, Member
-from fedssl.data.fetch.supplied import SOUNDS, VIDEOS, supplied_members
-from fedssl.data.readers.annotations import rows, whole_number
+from fedssl.data.banks.members import AbsentMember, BadMember, Encoded, Member
+from fedssl.data.fetch.manual_files import SOUNDS, VIDEOS, manual_members
+from fedssl.data.readers.csv_rows import read_rows, whole_number
 from fedssl.data.readers.decode import decode_audio
 from fedssl.errors import UserError
 
@@ -38,7 +38,7 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
     yield from repeated
     videos: set[str] = set()
     waiting, spare = dict(annotated), 0
-    for name, load in supplied_members(archives["clips"]):
+    for name, load in manual_members(archives["clips"]):
         match = _CLIP.fullmatch(PurePosixPath(name).name)
         clip, suffix = (match[1], match[2].lower()) if match else ("", "")
         if suffix in VIDEOS and clip in annotated:
@@ -66,7 +66,7 @@ def read_annotations(path: Path) -> tuple[dict[str, tuple[str, str]], list[BadMe
     """Return clip -> (label, split) of a csv, and the rows that name a clip again."""
     clips: dict[str, tuple[str, str]] = {}
     repeated = []
-    for line, row in rows(path):
+    for line, row in read_rows(path):
         clip, label, split = _clip(row, f"line {line} of {path}")
         if clip in clips:
             reason = f"line {line} of {path.name} labels the clip again"

@@ -9,7 +9,7 @@ TRAIN = "train"
 
 
 @dataclass(frozen=True)
-class Item:
+class LabelledFile:
     """A labelled file.
 
     Attributes:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Self, cast
 
-from fedssl.data.banks.samples import UnreadableError
+from fedssl.data.banks.members import UnreadableError
 from fedssl.errors import UserError
 
 # Of a member: the longest clip that `fedssl.data.readers.decode` takes, at 8 bytes a sample.
@@ -59,7 +59,7 @@ def read_zip_member(archive: zipfile.ZipFile, name: str) -> bytes:
         raise UnreadableError(f"its bytes are damaged ({error})") from error
 
 
-def read_needed(read: Callable[[], bytes], where: str) -> bytes:
+def read_required(read: Callable[[], bytes], where: str) -> bytes:
     """Return what `read` does; raise UserError, for members that a reader cannot do without."""
     try:
         return read()
@@ -70,7 +70,7 @@ def read_needed(read: Callable[[], bytes], where: str) -> bytes:
 def read_text(read: Callable[[], bytes], where: str) -> str:
     """Return a member that a reader cannot do without as text; raise UserError if it is none."""
     try:
-        return read_needed(read, where).decode("utf-8")
+        return read_required(read, where).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{where} is not UTF-8 text ({error}); {_REMEDY}") from error
 
@@ -92,9 +92,11 @@ def tar_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     damaged, and at its end where it does not match gzip's checksum.
     """
     with (
-        _whole(path),
-        open_plain(path) as stream,
-        tarfile.open(fileobj=cast(BinaryIO, _Ending(stream)), mode="r|", tarinfo=_Entry) as archive,
+        _refuse_damaged(path),
+        open_maybe_gzipped(path) as stream,
+        tarfile.open(
+            fileobj=cast(BinaryIO, _StrictStream(stream)), mode="r|", tarinfo=_StrictTarInfo
+        ) as archive,
     ):
         for entry in archive:
             # Else tarfile keeps every header that it has passed: 1 kB for each of 289,205 notes.
@@ -106,14 +108,14 @@ def tar_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
             pass
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_maybe_gzipped(path: Path) -> BinaryIO:
     """Open a file that may be gzipped; reading to its end compares gzip's checksum."""
     with path.open("rb") as file:
         gzipped = file.read(2) == b"\x1f\x8b"
     return cast(BinaryIO, gzip.open(path)) if gzipped else path.open("rb")
 
 
-class _Ending:
+class _StrictStream:
     """A file that says when it ends early; tarfile would ask on for all that a header claims."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -126,7 +128,7 @@ class _Ending:
         raise EOFError("it ends early")
 
 
-class _Entry(tarfile.TarInfo):
+class _StrictTarInfo(tarfile.TarInfo):
     """A header that is right: tarfile takes a wrong one for the end of the archive."""
 
     @classmethod
@@ -144,13 +146,13 @@ class _Entry(tarfile.TarInfo):
 
 def _read(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> bytes:
     _check_size(entry.size)
-    with _whole(path):
+    with _refuse_damaged(path):
         file = archive.extractfile(entry)
         return file.read() if file else b""
 
 
 @contextlib.contextmanager
-def _whole(path: Path) -> Iterator[None]:
+def _refuse_damaged(path: Path) -> Iterator[None]:
     try:
         yield
     except (tarfile.TarError, EOFError, OSError, RecursionError, *_FORMAT_ERRORS) as error:

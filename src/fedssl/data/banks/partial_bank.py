@@ -17,23 +17,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fedssl.data.banks.ledger import Row
+from fedssl.data.banks.member_table import MemberRow
 from fedssl.errors import UserError
 
 _LOG = logging.getLogger(__name__)
 
-STRETCH_BYTES = 32 << 20
+BLOCK_BYTES = 32 << 20
 
 
-class Journal:
-    """Members in their order, each with its data; use `open_journal`."""
+class PartialBank:
+    """Members in their order, each with its data; use `open_partial_bank`."""
 
     def __init__(self, folder: Path, *, key: str, start: int) -> None:
         """Take up the journal in `folder`, or begin one whose data starts at byte `start`."""
         self.data_path = folder / "data"
         self._journal_path = folder / "journal.jsonl"
         self._end = start
-        self._waiting: list[Row] = []
+        self._waiting: list[MemberRow] = []
         self._sum = hashlib.sha256()
         self.rows = list(self._whole_rows(key))
         self._data = self._opened(self.data_path, self._end)
@@ -43,12 +43,12 @@ class Journal:
         self._data.close()
         self._lines.close()
 
-    def add(self, row: Row, data: bytes) -> None:
+    def add(self, row: MemberRow, data: bytes) -> None:
         """Append a member and its data, and now and then commit."""
         self._data.write(data)
         self._sum.update(data)
         self._waiting.append(row)
-        if self._data.tell() - self._end >= STRETCH_BYTES:
+        if self._data.tell() - self._end >= BLOCK_BYTES:
             self.commit()
 
     def commit(self) -> None:
@@ -62,7 +62,7 @@ class Journal:
         self._lines.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
         _sync(self._lines)
 
-    def _whole_rows(self, key: str) -> Iterator[Row]:
+    def _whole_rows(self, key: str) -> Iterator[MemberRow]:
         """Yield the rows of all stretches that are whole, and cut off what follows them."""
         position = 0
         with contextlib.suppress(OSError, ValueError, KeyError), self._journal_path.open("rb") as f:
@@ -96,7 +96,7 @@ class Journal:
 
 
 @contextlib.contextmanager
-def open_journal(folder: Path, *, key: str, start: int) -> Iterator[Journal]:
+def open_partial_bank(folder: Path, *, key: str, start: int) -> Iterator[PartialBank]:
     """Open the journal in `folder`, made if missing; folders beside it, of other code, are removed.
 
     Args:
@@ -117,8 +117,8 @@ def open_journal(folder: Path, *, key: str, start: int) -> Iterator[Journal]:
             raise UserError(
                 f"another process is reading this data set into {folder}; wait for it, or end it"
             ) from error
-        with contextlib.closing(Journal(folder, key=key, start=start)) as journal:
-            yield journal
+        with contextlib.closing(PartialBank(folder, key=key, start=start)) as partial:
+            yield partial
 
 
 def _sync(file: BinaryIO) -> None:

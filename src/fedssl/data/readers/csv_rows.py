@@ -9,7 +9,7 @@ from fedssl.errors import UserError
 _MOST_DIGITS = 18
 
 
-def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, fields) of each row that is not blank; UserError if it is no csv."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

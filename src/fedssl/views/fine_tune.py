@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from fedssl.views import audio as audio_views
+from fedssl.views.bank_views import Views
 from fedssl.views.image import normalise
 from fedssl.views.resample import apply_matrices, crop_matrix
-from fedssl.views.samples import Views
 
 
-class LightViews(Views):
+class FineTuneViews(Views):
     """Views of a bank's samples, with the one that supervised training sees."""
 
-    def light(
+    def fine_tune(
         self, indices: np.ndarray, rng: np.random.Generator, *, augmentation: Mapping[str, float]
     ) -> Tensor:
         """Return one light view of each sample, (batch, 3, size, size).
@@ -25,14 +25,14 @@ class LightViews(Views):
         """
         if self.bank.modality == "image":
             image = self._settings["image"]
-            return light_view(self._images(indices), rng, image=image, **augmentation)
+            return fine_tune_view(self._images(indices), rng, image=image, **augmentation)
         assert self._statistics is not None
         frames = self._frames(indices, rng)
         audio = self._settings["audio"]
         return audio_views.plain_view(frames, audio=audio, statistics=self._statistics)
 
 
-def light_view(
+def fine_tune_view(
     images: Tensor,
     rng: np.random.Generator,
     *,

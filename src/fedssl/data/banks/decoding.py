@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from fedssl.data.banks.samples import BadMember, Decoded, Encoded, Member, Sample, UnreadableError
+from fedssl.data.banks.members import BadMember, Decoded, Encoded, Member, Sample, UnreadableError
 
 # Below this, handing a member to another thread takes longer than decoding it.
 _POOLED_BYTES = 1 << 16
 _AHEAD = 2
 
 
-def decoded(members: Iterable[Member], *, threads: int = 1) -> Iterator[Decoded]:
+def decode_members(members: Iterable[Member], *, threads: int = 1) -> Iterator[Decoded]:
     """Yield every member in its order, those that are encoded as samples or as bad members.
 
     The threads decode at most two large members each ahead of the one that is asked for, so

@@ -16,7 +16,7 @@ from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.utils import GeoRestrictedError
 
 from fedssl.data.banks.bank import SAMPLE_RATE
-from fedssl.data.banks.samples import UnreadableError
+from fedssl.data.banks.members import UnreadableError
 from fedssl.data.readers.decode import bank_waveform, check_rate, check_size
 from fedssl.errors import UserError
 
@@ -44,7 +44,7 @@ _OF_WORDS = (
 
 
 class ClipError(Exception):
-    """A clip cannot be had; `status` is one of `fedssl.data.fetch.clip_manifest.Outcome`'s."""
+    """A clip cannot be had; `status` is one of `fedssl.data.fetch.clip_manifest.ClipResult`'s."""
 
     def __init__(self, status: str, reason: str) -> None:
         """Say why."""

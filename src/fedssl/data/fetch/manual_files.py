@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fedssl.data.readers.members import open_zip, read_file, read_zip_member, tar_members
+from fedssl.data.readers.archive_members import open_zip, read_file, read_zip_member, tar_members
 from fedssl.errors import UserError
 from fedssl.files import digest
 
@@ -19,7 +19,7 @@ VIDEOS = frozenset({".mp4", ".mkv", ".webm", ".m4a"})
 _TARS = (".tar", ".tar.gz", ".tgz")
 
 
-def supplied_files(path: Path) -> Iterator[Path]:
+def manual_files(path: Path) -> Iterator[Path]:
     """Yield every file that `path` stands for, in an order that the names alone decide.
 
     Hidden files and folders are passed over: unfinished downloads, leavings of file managers.
@@ -33,12 +33,12 @@ def supplied_files(path: Path) -> Iterator[Path]:
             raise UserError(f"{place}, which {path} names, is neither a file nor a folder")
 
 
-def fingerprint(path: Path) -> str:
+def files_fingerprint(path: Path) -> str:
     """Return a digest of the place, size and age of every file that `path` stands for.
 
     Nothing is read, so a file changed in place that keeps its size and its time is not noticed.
     """
-    found = ((str(file), file.stat()) for file in supplied_files(path) if file.exists())
+    found = ((str(file), file.stat()) for file in manual_files(path) if file.exists())
     return digest([[name, state.st_size, state.st_mtime_ns] for name, state in found])
 
 
@@ -50,12 +50,12 @@ def _below(place: Path) -> Iterator[Path]:
         yield from (file for file in files if file.is_file() or not file.exists())
 
 
-def supplied_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def manual_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Yield (name, read) of every supplied file and archive member; names may have folders.
 
     Call `read` before asking for the next one. Damaged archives raise UserError.
     """
-    for file in supplied_files(path):
+    for file in manual_files(path):
         if file.name.lower().endswith(_TARS):
             yield from tar_members(file)
         elif file.suffix.lower() == ".zip":

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fedssl.data.banks.bank import SAMPLE_RATE, Modality
-from fedssl.data.banks.samples import AbsentMember, BadMember, Decoded, Sample
+from fedssl.data.banks.members import AbsentMember, BadMember, Decoded, Sample
 from fedssl.errors import UserError
 
-Row = list[Any]
+MemberRow = list[Any]
 
 _BAD_SHOWN = 5
 
 
 @dataclass
-class Ledger:
+class MemberTable:
     """Names, classes, splits and sizes of the samples, and the members that are none.
 
     `unverified` are `classes` and the splits whose declared number nobody has counted yet.
@@ -45,7 +45,7 @@ class Ledger:
         """How many members were entered, bad and absent ones included."""
         return len(self.names) + len(self.bad) + len(self.absent)
 
-    def judged(self, member: Decoded) -> Decoded:
+    def checked(self, member: Decoded) -> Decoded:
         """Return the member, or a bad one in its place where it cannot stand in the bank."""
         if isinstance(member, Sample) and (reason := self._misfit(member)):
             return BadMember(member.name, member.label, member.split, reason)
@@ -61,7 +61,7 @@ class Ledger:
             return "the archives have it twice"
         return "" if _is_text(sample.name + sample.label) else "its name or class is no UTF-8 text"
 
-    def enter(self, row: Row) -> None:
+    def add(self, row: MemberRow) -> None:
         """Enter a member by its row, as `row` makes it or a journal kept it."""
         kind, name, label, split, detail = row
         if kind == "bad":
@@ -137,7 +137,7 @@ class Ledger:
         return f" (unverified: {doubted}); if the archives are whole, correct the entry"
 
 
-def row(member: Decoded) -> Row:
+def member_row(member: Decoded) -> MemberRow:
     """Return a member as JSON can hold it: kind, name, class, split, then shape or reason."""
     entry = [member.name, member.label, member.split]
     if isinstance(member, Sample):
