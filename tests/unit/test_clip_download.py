@@ -1,4 +1,4 @@
-"""Fetching clips one by one: what can be had is had once, and the rest says why."""
+"""Downloading clips: available clips are fetched once, and all others have a reason."""
 
 import csv
 import hashlib
@@ -44,7 +44,7 @@ SETTINGS = {
 
 
 def annotations(folder: Path, ids: list[str], *, start: int = 2) -> Path:
-    """Write a csv with a class whose name has a comma."""
+    """Write a CSV file with a class name that contains a comma."""
     lines = [f'{clip},{start},"bird chirping, tweeting",train' for clip in ids]
     (folder / "vggsound.csv").write_text("\n".join(lines) + "\n")
     return folder / "vggsound.csv"
@@ -188,7 +188,7 @@ def test_a_video_without_ffmpeg_says_what_to_install(
     annotations(tmp_path, IDS)
     with (
         serving(dict.fromkeys(IDS, "ok"), b"\0\0\0\x18ftypmp42" + bytes(9_000)) as server,
-        pytest.raises(UserError, match=r"\.mp4 file needs ffmpeg .*install it"),
+        pytest.raises(UserError, match=r"cutting a \.mp4 file needs ffmpeg.*install it"),
     ):
         download(tmp_path, server, suffix="mp4")
 

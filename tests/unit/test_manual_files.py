@@ -1,4 +1,4 @@
-"""Sound files in whatever form a user has them, hostile and damaged ones too."""
+"""Sound files in all accepted forms, including hostile and damaged ones."""
 
 import io
 import stat

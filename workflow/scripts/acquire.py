@@ -1,4 +1,4 @@
-"""Fetch one archive, from the mirror or its official address, and verify it."""
+"""Fetch one archive from the mirror or its official address, and verify it."""
 
 import os
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""All clips that VGGSound's annotations name, as far as they can be had; a killed run goes on.
+"""Download the clips that VGGSound's annotations name; a killed download can be resumed.
 
-Nothing here runs unless the configuration names the data set under `downloads`: whoever does that
-answers for the terms of the site.
+This runs only if the configuration names the dataset under `downloads`. The user who does that is
+responsible for following the terms of the site.
 """
 
 import contextlib
@@ -27,7 +27,8 @@ from fedssl.progress import MemberProgress
 
 _LOG = logging.getLogger(__name__)
 
-# So many failures of network or server in a row mean that going on is of no use, or unwelcome.
+# After this many consecutive failures of the network or the server, the download stops: the site
+# is down or has blocked us, and more requests would not help.
 _MOST_IN_A_ROW = 20
 _LONGEST_PAUSE_S = 300.0
 
@@ -35,20 +36,24 @@ _LONGEST_PAUSE_S = 300.0
 def download_clips(
     annotations: Path, folder: Path, *, listing: Path, manifest: Path, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Fetch the clips into `folder` and return how many have which status.
+    """Fetch all annotated clips into `folder`, and return the number of clips per status.
 
     Args:
-        annotations: the csv that names them.
-        folder: of the wavs and of the running manifest; what is there is not fetched again.
-        listing: text file to write that names the folder, for the reader.
-        manifest: csv to write, a row a clip.
-        settings: `url` with {id}, `workers`, `pause_seconds` between two requests, `tries` for
-            a transient failure, `timeout_seconds` a clip, `rate_limit` in bytes a second or None.
+        annotations: CSV file that names the clips.
+        folder: folder of the WAV files and of the manifest in progress. Clips that are already
+            there are not fetched again.
+        listing: text file to write for the reader; it names the folder.
+        manifest: CSV file to write, one row per clip.
+        settings: `url` with a placeholder {id}, `workers`, `pause_seconds` between two requests,
+            `tries` after transient failures, `timeout_seconds` per clip, and `rate_limit` in
+            bytes per second or None.
 
     Raises:
-        UserError: the disk is full, ffmpeg is missing, too many failures in a row, or no clip
-            could be had.
+        UserError: the disk is full, ffmpeg is missing, too many requests failed in a row, or no
+            clip was obtained.
     """
+    # Many clips have left YouTube since 2020, so missing clips are not an error. They are listed
+    # in the manifest, and the bank counts them as absent.
     annotated, _ = read_annotations(annotations)
     with _locked(folder), contextlib.closing(ClipManifest(folder / "manifest.jsonl")) as results:
         run = _ClipDownload(folder, results, settings, MemberProgress({"clips": len(annotated)}))
@@ -56,14 +61,17 @@ def download_clips(
         results.write_csv(manifest, annotated)
         counts = results.counts(annotated)
         if not counts.get(OBTAINED):
-            raise UserError(f"none of the {len(annotated)} clips could be had: {counts}")
-    # The digest tells the bank's rule that there are other clips than before.
+            raise UserError(
+                f"none of the {len(annotated)} clips in {annotations} could be fetched: {counts}"
+            )
+    # The listing must change when clips are added: Snakemake compares small inputs by content, and
+    # then reruns the rule that builds the bank.
     write_text(listing, f"# clips: {sha256(manifest)}\n{folder.name}\n")
     return counts
 
 
 class _ClipDownload:
-    """One run over the clips that are left."""
+    """Fetch clips with several workers, and stop all of them at a failure that concerns all."""
 
     def __init__(
         self,
@@ -80,7 +88,7 @@ class _ClipDownload:
         self._stop: UserError | None = None
 
     def fetch(self, clips: list[str], total: int) -> None:
-        """Fetch the clips, several at a time; raise the first error that concerns all of them."""
+        """Fetch the clips in parallel; raise the first error that is not about a single clip."""
         self._progress.start(total - len(clips))
         with ThreadPoolExecutor(self._settings["workers"]) as pool:
             for _ in pool.map(self._fetch, clips):
@@ -89,6 +97,8 @@ class _ClipDownload:
         if self._stop:
             raise self._stop
 
+    # Workers store an error in `_stop` instead of raising it, so that it stops all workers at once.
+    # `pool.map` would raise it only when that clip's turn comes.
     def _fetch(self, clip: str) -> None:
         for tries in range(self._settings["tries"]):
             self._limiter.wait(tries)
@@ -107,8 +117,9 @@ class _ClipDownload:
                 return
 
     def _fetch_once(self, clip: str) -> ClipResult:
-        """Ask for a clip once."""
+        """Request a clip once and return the result."""
         name, settings = f"{clip}.wav", self._settings
+        # A clip is `<id>_<six digits>`. Cut at fixed positions: ids can contain "_" as well.
         url = settings["url"].replace("{id}", clip[:-7])
         try:
             with (
@@ -134,20 +145,22 @@ class _ClipDownload:
             if self._in_a_row >= _MOST_IN_A_ROW:
                 self._stop = UserError(
                     f"{self._in_a_row} failures in a row, the last: {result.status} "
-                    f"({result.reason}); run again later, what was fetched is kept"
+                    f"({result.reason}); run again later, clips that were fetched are kept"
                 )
 
 
 class _RequestLimiter:
-    """Lets requests through one by one, with a pause between them that retries lengthen for all."""
+    """Space the requests of all workers; a retry makes every worker wait longer."""
 
     def __init__(self, pause: float) -> None:
         self._pause, self._next = pause, 0.0
         self._lock = threading.Lock()
 
     def wait(self, tries: int) -> None:
-        """Return when the next request may start; `tries` of this clip have failed."""
+        """Sleep until the next request may start; `tries` requests of this clip have failed."""
         with self._lock:
+            # Exponential backoff. It also delays the other workers: a failure usually means that
+            # the site limits our rate, and it counts all requests together.
             longer = min(self._pause * 4**tries, _LONGEST_PAUSE_S) if tries else 0
             start = max(time.monotonic(), self._next) + longer
             self._next = start + self._pause
@@ -156,13 +169,15 @@ class _RequestLimiter:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of the folder, and clear what a killed one left."""
+    """Keep other processes out of the folder, and remove partial files of killed ones."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"another process is fetching clips into {folder}") from error
+            raise UserError(
+                f"another process is fetching clips into {folder}; wait for it or stop it"
+            ) from error
         for leftover in folder.glob(".*part*"):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         yield

@@ -1,7 +1,8 @@
-"""Sound files that the user supplies, in whatever form they have them; nothing is unpacked.
+"""Find the sound files of datasets that users must obtain by hand (VGGSound, EPIC-SOUNDS).
 
-The path of such an archive is a folder (searched at every depth, links to folders not followed),
-a tar, tar.gz or zip, or a text file that names several of these, one a line.
+Users have these files in different forms. The configured path can be a folder, a tar, tar.gz or zip
+archive, or a text file that lists several of these, one per line. Archives are read in place.
+Folders are searched at every depth, but links to folders are not followed.
 """
 
 import functools
@@ -16,13 +17,15 @@ from fedssl.files import digest
 SOUNDS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
 VIDEOS = frozenset({".mp4", ".mkv", ".webm", ".m4a"})
 
+# Compare these with the end of the name: Path.suffix of "a.tar.gz" is only ".gz".
 _TARS = (".tar", ".tar.gz", ".tgz")
 
 
 def manual_files(path: Path) -> Iterator[Path]:
-    """Yield every file that `path` stands for, in an order that the names alone decide.
+    """Yield every file that `path` stands for, in an order that depends only on the names.
 
-    Hidden files and folders are passed over: unfinished downloads, leavings of file managers.
+    Raises:
+        UserError: a listed file or folder does not exist or cannot be read.
     """
     for place in _places(path):
         if place.is_dir():
@@ -30,30 +33,41 @@ def manual_files(path: Path) -> Iterator[Path]:
         elif place.is_file():
             yield place
         else:
-            raise UserError(f"{place}, which {path} names, is neither a file nor a folder")
+            raise UserError(
+                f"{place}, which {path} names, is neither a file nor a folder; correct the path"
+            )
 
 
 def files_fingerprint(path: Path) -> str:
-    """Return a digest of the place, size and age of every file that `path` stands for.
+    """Return a digest of the path, size and modification time of every file.
 
-    Nothing is read, so a file changed in place that keeps its size and its time is not noticed.
+    A file that is changed in place and keeps its size and time is not noticed.
     """
+    # Files are not read: these datasets have hundreds of gigabytes, and the digest is needed at
+    # the start of every run.
     found = ((str(file), file.stat()) for file in manual_files(path) if file.exists())
     return digest([[name, state.st_size, state.st_mtime_ns] for name, state in found])
 
 
 def _below(place: Path) -> Iterator[Path]:
+    # Hidden files and folders are skipped: partial downloads, and what file managers leave behind.
+    # Sorting makes the order independent of the file system. Without `onerror`, os.walk would
+    # silently skip an unreadable folder and clips would be missing.
     for folder, below, names in os.walk(place, onerror=_refuse):
         below[:] = sorted(name for name in below if not name.startswith("."))
         files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-        # A pipe or a device could be read for ever; a broken link is a file that cannot be read.
+        # Skip pipes and devices, which could block for ever. Keep broken links: they are reported
+        # later as files that cannot be read.
         yield from (file for file in files if file.is_file() or not file.exists())
 
 
 def manual_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield (name, read) of every supplied file and archive member; names may have folders.
+    """Yield (name, read) of every file and archive member; names can include folders.
 
-    Call `read` before asking for the next one. Damaged archives raise UserError.
+    Call `read` before asking for the next pair, because tar archives are read as a stream.
+
+    Raises:
+        UserError: an archive is damaged.
     """
     for file in manual_files(path):
         if file.name.lower().endswith(_TARS):
@@ -71,14 +85,17 @@ def _refuse(error: OSError) -> None:
 
 
 def _places(path: Path) -> list[Path]:
-    """Return the places a text file names, relative to its folder, or else the path itself."""
+    """Return the paths that a text file lists, or `[path]` if it is not a text file.
+
+    Relative paths start at the folder of the text file.
+    """
     if path.suffix != ".txt" or not path.is_file():
         return [path]
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error}); list one path a line") from error
+        raise UserError(f"{path} is not UTF-8 text ({error}); list one path per line") from error
     named = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not named:
-        raise UserError(f"{path} names no file or folder; list one path a line")
+        raise UserError(f"{path} names no file or folder; list one path per line")
     return [path.parent / Path(name).expanduser() for name in named]
