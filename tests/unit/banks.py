@@ -52,7 +52,7 @@ def write(samples: Samples, folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 def toy_partial_bank(folder: Path) -> AbstractContextManager[PartialBank]:
-    """Open the journal of the toy bank in `folder`, outside it; a leftover one is taken up."""
+    """Open the partial bank of the toy bank in `folder`, next to it; resume an existing one."""
     return open_partial_bank(folder.with_name(f"{folder.name}.state") / "v1", key="toy", start=128)
 
 

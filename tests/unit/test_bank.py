@@ -1,4 +1,4 @@
-"""Banks: what went in comes out, and damage is named with its remedy."""
+"""Banks: reading returns what was written, and errors about damage say what to do."""
 
 from pathlib import Path
 

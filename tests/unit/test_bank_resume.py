@@ -1,4 +1,4 @@
-"""Banks that are cut short: whatever happened, the next run ends with the bytes of a whole one."""
+"""Interrupted builds of banks: a resumed build ends with the bytes of an uninterrupted one."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def members(*, kill_at: int | None = None, read: list[int] | None = None) -> Iterator[Member]:
-    """Yield samples, encoded and not, bad and absent members; stop before one if asked to."""
+    """Yield decoded, encoded, bad and absent members; raise before `kill_at` if it is given."""
 
     def decode(position: int) -> np.ndarray:
         if read is not None:

@@ -1,4 +1,4 @@
-"""Small archives that claim, or hold, more than memory takes: refused at once, by name."""
+"""Small archives that claim or hold more than fits into memory are refused."""
 
 import gzip
 import io
@@ -41,7 +41,7 @@ def write_big_gzip(path: Path, start: bytes, megabytes: int) -> Path:
 
 
 def deflated_zeros(megabytes: int) -> bytes:
-    """Return a raw deflate stream of zeros, made of one block again and again."""
+    """Return a raw deflate stream of zeros that repeats one block."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = packer.compress(MEGABYTE) + packer.flush(zlib.Z_FULL_FLUSH)
     return megabytes * block + packer.flush()

@@ -1,4 +1,4 @@
-"""Decoding: exact where nothing needs changing, faithful where something does."""
+"""Decoding: exact if the format is right already, close to the original otherwise."""
 
 import io
 from collections.abc import Callable

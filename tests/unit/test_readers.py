@@ -1,4 +1,4 @@
-"""What all readers share: whole archives, their order, and hostile member names."""
+"""All readers: complete archives, a fixed order, and refusal of hostile member names."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""ADVANCE: two banks that pair row for row, and a split that no place crosses."""
+"""ADVANCE: two banks whose rows are pairs, and splits that share no place."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Audio readers on archives in the official layout: odd and damaged ones."""
+"""Audio readers on archives in the official layout, including odd and damaged ones."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""EPIC-SOUNDS: which stretch of which recording a row of its annotations is."""
+"""EPIC-SOUNDS: which segment of which recording a row of the annotations gives."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def row(name: str, start: Any, stop: Any, label: str = "human", *, video: str = 
 
 
 def archives(folder: Path, train: list[str], validation: list[str]) -> dict[str, Path]:
-    """Write the annotations; the recordings are what lies in the folder `audio`."""
+    """Write the annotations; the recordings are the files in the folder `audio`."""
     (folder / "audio").mkdir(exist_ok=True)
     for split, lines in (("train", train), ("validation", validation)):
         (folder / f"{split}.csv").write_text("\n".join([COLUMNS, *lines]))
@@ -149,9 +149,9 @@ def test_a_name_annotated_twice_is_bad_and_in_no_second_split(tmp_path: Path) ->
     ("text", "says"),
     [
         ("annotation_id,video_id,start_sample,stop_sample\n", "has no column class"),
-        (f"{COLUMNS}\n{row('a', '1.5', 9)}\n", r"line 2 of .*'1\.5' is where a whole number"),
-        (f"{COLUMNS}\n{row('a', 1, -9)}\n", "'-9' is where a whole number"),
-        (f"{COLUMNS}\n{row('a', 1, 9)},x\n", "line 2 of .* has 11 fields and the header 10"),
+        (f"{COLUMNS}\n{row('a', '1.5', 9)}\n", r"line 2 of .*'1\.5' must be a whole number"),
+        (f"{COLUMNS}\n{row('a', 1, -9)}\n", "'-9' must be a whole number"),
+        (f"{COLUMNS}\n{row('a', 1, 9)},x\n", "line 2 of .* has 11 fields, but the header has 10"),
         (f"{COLUMNS}\n{row('a', 1, 9, '')}\n", "line 2 of .* has no class"),
         ("", "has no column annotation_id and no video_id"),
     ],

@@ -1,4 +1,4 @@
-"""Image readers on archives in the official layout: odd, damaged and hostile ones."""
+"""Image readers on archives in the official layout, including odd, damaged and hostile ones."""
 
 import gzip
 import os

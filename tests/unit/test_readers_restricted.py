@@ -1,4 +1,4 @@
-"""VGGSound, read from whatever of it a user has, and the counts of what is not there."""
+"""VGGSound, read from the clips that a user has, and the counts of missing ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -133,7 +133,7 @@ def test_a_clip_supplied_twice_counts_once(
     samples = list(decode_members(vggsound.read(annotated(tmp_path, filled(tmp_path, files)))))
     (kept,) = (sample for sample in samples if isinstance(sample, Sample))
     assert pitch(kept.data) == 300
-    assert "1 supplied clips are not annotated, or supplied before" in caplog.text
+    assert "1 files are not used: no annotation names them, or they are copies" in caplog.text
 
 
 def test_a_row_that_labels_a_clip_again_is_bad(tmp_path: Path) -> None:
@@ -150,12 +150,15 @@ def test_a_row_that_labels_a_clip_again_is_bad(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("a,b,c\n", r"line 1 of .* has 3 fields"),
-        ("AbCdEfGhIjK,1,x,train\nAbCdEfGhIjK,two,x,train\n", r"line 2 of .*'two' is where a whole"),
-        ("AbCdEfGhIjK,-1,x,train\n", "'-1' is where a whole number"),
-        ("AbCdEfGhIjK,1,x,dev\n", "in 'dev'; the splits are train and test"),
+        (
+            "AbCdEfGhIjK,1,x,train\nAbCdEfGhIjK,two,x,train\n",
+            r"line 2 of .*'two' must be a whole number",
+        ),
+        ("AbCdEfGhIjK,-1,x,train\n", "'-1' must be a whole number"),
+        ("AbCdEfGhIjK,1,x,dev\n", "the split 'dev'; it must be train or test"),
         ("short,1,x,test\n", "'short_000001'"),
-        ("../../evil1,1,x,test\n", "a YouTube id, start and label are due"),
-        ("AbCdEfGhIjK,1,,test\n", "a YouTube id, start and label are due"),
+        ("../../evil1,1,x,test\n", "it must have a YouTube id, a start and a label"),
+        ("AbCdEfGhIjK,1,,test\n", "it must have a YouTube id, a start and a label"),
         ('AbCdEfGhIjK,1,"open,test\n', "is not a csv file"),
         ("\n", "names no clip"),
     ],

@@ -1,4 +1,4 @@
-"""NSynth and DoV on small archives in the official layouts, odd and damaged ones too."""
+"""NSynth and DoV on small archives in the official layouts, including odd and damaged ones."""
 
 import itertools
 import json
@@ -42,7 +42,7 @@ def described(notes: Mapping[str, str]) -> bytes:
 
 
 def nsynth_archives(folder: Path, **train: bytes) -> dict[str, Path]:
-    """Write the three archives; `train` replaces or adds members of the first."""
+    """Write the three archives; `train` replaces members of the first archive or adds some."""
     paths = {}
     for split, root in ROOTS.items():
         members = {f"{root}/examples.json": described(NOTES)}
@@ -113,8 +113,8 @@ def test_nsynth_notes_without_json_or_wav_are_bad(tmp_path: Path) -> None:
         (b"", r"has no nsynth-train/examples\.json"),
         (b"{", "is not JSON"),
         (b"\xff", "is not JSON"),
-        (b"[]", "must say instrument_family_str of every note"),
-        (b'{"a": {"pitch": 1}}', "must say instrument_family_str of every note"),
+        (b"[]", "must give instrument_family_str for every note"),
+        (b'{"a": {"pitch": 1}}', "must give instrument_family_str for every note"),
     ],
 )
 def test_nsynth_needs_its_json(json_file: bytes, says: str, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_an_extra_class_is_refused(tmp_path: Path) -> None:
         "splits": {"train": 4, "validation": 3, "test": 3},
         "max_bad_share": 0.0,
     }
-    with pytest.raises(UserError, match=r"hold 4 classes .* declares 3"):
+    with pytest.raises(UserError, match=r"hold 4 classes, but .* declares 3"):
         build_bank("nsynth", archives, tmp_path / "bank", entry=entry)
 
 
@@ -204,6 +204,6 @@ def test_dov_recordings_in_the_archive_twice_are_bad(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("subjects", [range(0), range(1, 3)])
 def test_dov_needs_subjects_for_both_splits(subjects: range, tmp_path: Path) -> None:
-    says = rf"recordings of {len(subjects)} subjects .* a member is called s1/s1_upstairs"
+    says = rf"recordings of {len(subjects)} subjects, but .* a member must be named like s1/s1_upstairs"
     with pytest.raises(UserError, match=says):
         list(decode_members(dov.read(dov_zip(tmp_path, subjects))))

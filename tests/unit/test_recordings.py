@@ -1,4 +1,4 @@
-"""Stretches of long recordings, from sound files and HDF5: the same, and read by the slice."""
+"""Segments of long recordings: equal from sound files and HDF5, and read without the rest."""
 
 import tracemalloc
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ RATE = 24_000
 
 
 class Slices:
-    """A 1-d HDF5 array that may only be read by the slice."""
+    """A 1-d HDF5 array that may only be read in slices."""
 
     def __init__(self, samples: np.ndarray) -> None:
         self.samples, self.dtype, self.ndim = samples, samples.dtype, samples.ndim
@@ -34,7 +34,7 @@ class Slices:
 
 
 class File(dict[str, Slices]):
-    """What h5py.File gives, of a file whose arrays are in memory."""
+    """Stand-in for h5py.File with arrays in memory."""
 
     def __enter__(self) -> "File":
         return self

@@ -1,4 +1,4 @@
-"""What a reader yields for each archive member."""
+"""The types that a reader yields for the members of an archive."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ class Sample:
     """A decoded member.
 
     Attributes:
-        name: member path inside the archive, or a position in it.
+        name: path of the member in the archive, or another unique name.
         label: class name.
-        split: split the archive puts it in.
-        data: image (H, W, C) uint8 with C 1 or 3, or mono 16 kHz waveform (samples,) int16.
+        split: split of the dataset that the member belongs to.
+        data: image, (H, W, C) uint8 with C 1 or 3; or mono 16 kHz waveform, (samples,) int16.
     """
 
     name: str
@@ -26,15 +26,19 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A member that is still to be read and decoded, so that it can be passed over at no cost.
+    """A member that has not been read or decoded yet.
 
     Attributes:
-        name: as of a Sample.
-        read: returns what `decode` takes; call it before asking the reader for the next member.
-        decode: returns a Sample's data; may run in any thread. Both may raise UnreadableError.
+        name: name of the member, as in `Sample`.
+        read: returns the argument of `decode`. Call it before asking the reader for the next
+            member. May raise UnreadableError.
+        decode: returns the data of the sample. It may run in any thread, and may raise
+            UnreadableError.
         label: class name.
-        split: split the archive puts it in.
+        split: split of the dataset that the member belongs to.
     """
+
+    # Reading is deferred so that a resumed build can skip members without reading them.
 
     name: str
     read: Callable[[], Any]
@@ -45,7 +49,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class BadMember:
-    """A member that cannot be decoded; label and split where the archive still says them."""
+    """A member that cannot be decoded; label and split are None if they are unknown."""
 
     name: str
     label: str | None
@@ -55,7 +59,7 @@ class BadMember:
 
 @dataclass(frozen=True)
 class AbsentMember:
-    """A labelled member that the user's copy lacks, as a clip that is no longer published."""
+    """A labelled member that the user does not have, such as a clip that was taken offline."""
 
     name: str
     label: str
@@ -67,4 +71,4 @@ Member = Encoded | Decoded
 
 
 class UnreadableError(Exception):
-    """A member cannot be decoded; the message says why."""
+    """A member cannot be decoded; the message is the reason that bank.json records."""

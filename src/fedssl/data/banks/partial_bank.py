@@ -1,9 +1,8 @@
-"""The data of a bank that is being written, and a journal of how much of it is sure.
+"""The data of a bank that is still being written, stored so that a killed build can be resumed.
 
-Both lie in a folder of their own that is no declared output, because Snakemake wipes those before
-it restarts a job. Data is committed in stretches: first its bytes reach the disk, then a line of
-the journal says which members they are and what their SHA-256 is. A run that was killed goes on
-behind the last stretch that is whole, so the bytes it ends with are those of an unbroken run.
+Data is committed in blocks. First the bytes of a block are synced to disk. Then a line is added to
+a journal; it lists the members of the block and the SHA-256 of its bytes. A resumed build continues
+after the last complete block, so it ends with the same bytes as an uninterrupted build.
 """
 
 import contextlib
@@ -22,14 +21,20 @@ from fedssl.errors import UserError
 
 _LOG = logging.getLogger(__name__)
 
+# A kill loses at most this much decoded data. Smaller blocks would sync the disk more often.
 BLOCK_BYTES = 32 << 20
 
 
 class PartialBank:
-    """Members in their order, each with its data; use `open_partial_bank`."""
+    """The members of a bank in order, with their data. Create it with `open_partial_bank`.
+
+    Attributes:
+        data_path: file that holds the data of all members.
+        rows: rows of the members that an earlier run committed.
+    """
 
     def __init__(self, folder: Path, *, key: str, start: int) -> None:
-        """Take up the journal in `folder`, or begin one whose data starts at byte `start`."""
+        """Resume the partial bank in `folder`, or start one whose data begin at byte `start`."""
         self.data_path = folder / "data"
         self._journal_path = folder / "journal.jsonl"
         self._end = start
@@ -39,12 +44,12 @@ class PartialBank:
         self._data = self._opened(self.data_path, self._end)
 
     def close(self) -> None:
-        """Let go of the files; what was not committed is lost."""
+        """Close the files; members that were not committed are lost."""
         self._data.close()
         self._lines.close()
 
     def add(self, row: MemberRow, data: bytes) -> None:
-        """Append a member and its data, and now and then commit."""
+        """Append a member and its data; commit if the block is full."""
         self._data.write(data)
         self._sum.update(data)
         self._waiting.append(row)
@@ -52,7 +57,9 @@ class PartialBank:
             self.commit()
 
     def commit(self) -> None:
-        """Make all that was added survive a kill."""
+        """Commit all members added so far, so that they survive a kill."""
+        # Sync the data first. In the other order, a power failure could leave a journal line
+        # without its data.
         _sync(self._data)
         self._end = self._data.tell()
         self._append({"end": self._end, "sha256": self._sum.hexdigest(), "rows": self._waiting})
@@ -63,8 +70,10 @@ class PartialBank:
         _sync(self._lines)
 
     def _whole_rows(self, key: str) -> Iterator[MemberRow]:
-        """Yield the rows of all stretches that are whole, and cut off what follows them."""
+        """Yield the rows of all complete blocks, and cut off the journal after them."""
         position = 0
+        # Errors are suppressed because each of them means "nothing usable": there is no journal
+        # yet, or a kill cut off its last line. The position then marks the last complete block.
         with contextlib.suppress(OSError, ValueError, KeyError), self._journal_path.open("rb") as f:
             if json.loads(line := f.readline())["key"] == key:
                 position = len(line)
@@ -76,18 +85,21 @@ class PartialBank:
             self._append({"key": key})
 
     def _whole_stretches(self, lines: BinaryIO) -> Iterator[tuple[dict[str, Any], bytes]]:
+        # Compare the checksums again: after a power failure the disk may have lost data that it
+        # had confirmed.
         with self.data_path.open("rb") as data:
             data.seek(self._end)
             for line in lines:
                 stretch = json.loads(line)
                 content = data.read(stretch["end"] - data.tell())
                 if hashlib.sha256(content).hexdigest() != stretch["sha256"]:
-                    _LOG.warning("%s is damaged: going on before that", self.data_path)
+                    _LOG.warning("%s is damaged; resuming before the damage", self.data_path)
                     return
                 yield stretch, line
 
     @staticmethod
     def _opened(path: Path, end: int) -> BinaryIO:
+        # Mode "r+b" needs an existing file, and "ab" would not allow to truncate and seek.
         path.touch()
         file = path.open("r+b")
         file.truncate(end)
@@ -97,16 +109,21 @@ class PartialBank:
 
 @contextlib.contextmanager
 def open_partial_bank(folder: Path, *, key: str, start: int) -> Iterator[PartialBank]:
-    """Open the journal in `folder`, made if missing; folders beside it, of other code, are removed.
+    """Open the partial bank in `folder`, or create it.
+
+    All other folders next to it are removed: they belong to other versions of the code.
 
     Args:
-        folder: holds data and journal, and nothing else.
-        key: of everything the data depends on; a journal of another key is begun anew.
-        start: bytes to leave free at the start of the data.
+        folder: folder for the data and the journal only.
+        key: digest of everything the data depends on. A partial bank with another key is
+            discarded.
+        start: number of bytes to reserve at the start of the data.
 
     Raises:
-        UserError: another process is writing it.
+        UserError: another process is writing to the folder.
     """
+    # The folder is not a declared output, because Snakemake deletes the outputs of an interrupted
+    # job before it restarts the job.
     folder.mkdir(parents=True, exist_ok=True)
     for other in set(folder.parent.iterdir()) - {folder}:
         shutil.rmtree(other, ignore_errors=True)
@@ -115,7 +132,7 @@ def open_partial_bank(folder: Path, *, key: str, start: int) -> Iterator[Partial
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(
-                f"another process is reading this data set into {folder}; wait for it, or end it"
+                f"another process is reading this dataset into {folder}; wait for it or stop it"
             ) from error
         with contextlib.closing(PartialBank(folder, key=key, start=start)) as partial:
             yield partial

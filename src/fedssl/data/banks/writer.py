@@ -1,4 +1,4 @@
-"""Stream what a reader yields into a bank, in bounded memory."""
+"""Write the members that a reader yields to a bank, in bounded memory."""
 
 import contextlib
 import io
@@ -24,6 +24,8 @@ from fedssl.progress import MemberProgress
 _LOG = logging.getLogger(__name__)
 
 DTYPES: Mapping[Modality, np.dtype] = {"image": np.dtype(np.uint8), "audio": np.dtype(np.int16)}
+# Length of the .npy header. The data are written before their shape is known, so the header must
+# have a fixed length that can be filled in at the end.
 HEADER_BYTES = 128
 
 
@@ -41,33 +43,36 @@ def write_bank(
     threads: int = 1,
     progress: MemberProgress | None = None,
 ) -> dict[str, Any]:
-    """Write a bank to `folder` and return what its bank.json says.
+    """Write a bank to `folder` and return the contents of its bank.json.
 
-    Memory holds a few samples and the index. bank.json comes last, so a folder that has one is a
-    whole bank. The same members give the same bytes, whatever the threads and however often an
-    earlier run was killed.
+    The same members give the same bytes, for any number of threads and of killed earlier runs.
+    Memory holds only a few samples and the index.
 
     Args:
-        members: what a reader yields; a class id is the rank of the class name.
-        folder: made if missing.
+        members: members that a reader yields. The label of a sample is the index of its class
+            among the sorted class names.
+        folder: folder of the bank; created if missing.
         dataset: name of the dataset.
-        modality: image or audio.
-        num_classes: declared classes; None where they are counted only.
-        counts: declared members per split, unreadable and absent ones included; None where it
-            is not known: then what is there counts.
-        max_bad_share: largest share of unreadable members among those that are there, 0 to 1.
-        unverified: `classes` and the splits whose declared number nobody has counted yet.
-        partial: holds the data while it is being written, and what an earlier run wrote of it.
-        threads: that decode.
-        progress: told of every member.
+        modality: "image" or "audio".
+        num_classes: declared number of classes, or None to accept any number.
+        counts: declared members per split, including unreadable and absent ones. None accepts any
+            number.
+        max_bad_share: largest accepted share of unreadable members, 0 to 1. Absent members do not
+            count.
+        unverified: declared counts that nobody has verified yet: "classes" or names of splits.
+        partial: holds the data while it is written, including what an earlier run wrote.
+        threads: number of threads that decode.
+        progress: reports every member.
 
     Raises:
-        UserError: too many unreadable members, counts other than the declared ones, or a
-            declared split without a single sample.
+        UserError: too many members are unreadable, counts differ from the declared ones, or a
+            declared split has no sample.
     """
     folder, table = Path(folder), MemberTable(dataset, frozenset(unverified))
     for leftover in [part for name in FILES[modality] for part in folder.glob(f".{name}.*.part")]:
-        leftover.unlink()  # by a killed process: whoever writes here holds the partial's lock
+        # Left by a killed process. No other process can be writing here now, because this one
+        # holds the lock of the partial bank.
+        leftover.unlink()
     _stream(
         members,
         partial,
@@ -80,6 +85,7 @@ def write_bank(
     table.check_counts(counts, num_classes=num_classes)
     if table.absent:
         _LOG.warning("%s lacks %d members, listed in bank.json", dataset, len(table.absent))
+    # bank.json is written last: a folder with a bank.json holds a complete bank.
     with contextlib.ExitStack() as stack:
         parts = {name: stack.enter_context(atomic_write(folder / name)) for name in FILES[modality]}
         data = FILES[modality][0]
@@ -89,6 +95,7 @@ def write_bank(
         facts = {"format": FORMAT, "modality": modality, **table.facts(modality), "files": files}
         facts["digest"] = digest(facts)
         _retire(folder / "bank.json", facts["digest"])
+        # Move the data, because a copy would need the space of the bank twice.
         shutil.move(partial.data_path, parts[data])
     write_json(folder / "bank.json", facts)
     return facts
@@ -99,7 +106,10 @@ def _described(path: Path) -> dict[str, Any]:
 
 
 def _retire(path: Path, new_digest: str) -> None:
-    """Remove the bank.json of other arrays; equal ones may be in use by another workflow."""
+    """Remove the bank.json of an earlier bank, unless the bank has not changed.
+
+    An unchanged bank may be in use by another workflow that shares the data folder.
+    """
     if path.exists() and new_digest not in path.read_text(encoding="utf-8"):
         path.unlink()
 
@@ -113,7 +123,9 @@ def _stream(
     threads: int,
     progress: MemberProgress,
 ) -> None:
-    """Append every sample's data to one .npy file, whose header is completed at the end."""
+    """Append the data of every sample to the data file, and write its header at the end."""
+    # Members of an earlier run are skipped without decoding them. This relies on readers yielding
+    # the same members in the same order every time.
     for entry in partial.rows:
         table.add(entry)
     progress.start(table.members)
@@ -135,7 +147,7 @@ def _stream(
 
 
 def _check_type(member: Member, dtype: np.dtype) -> None:
-    """Raise TypeError where a reader yields what no bank of this modality can hold."""
+    """Raise TypeError if a sample has the wrong type, which is a bug in the reader."""
     dimensions = 1 if dtype == np.int16 else 3
     if isinstance(member, Sample) and (member.data.dtype, member.data.ndim) != (dtype, dimensions):
         found = f"{member.data.ndim}-d {member.data.dtype}"
@@ -143,13 +155,17 @@ def _check_type(member: Member, dtype: np.dtype) -> None:
 
 
 def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """Return a .npy header of one fixed length, whatever the number of rows."""
+    """Return a .npy header with the fixed length HEADER_BYTES."""
+    # NumPy pads the header, so that the shape can grow. An unusual shape could exceed that.
     buffer = io.BytesIO()
     descr = np.lib.format.dtype_to_descr(dtype)
     header = {"descr": descr, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(buffer, header)
     if len(buffer.getvalue()) != HEADER_BYTES:
-        raise ValueError(f"a .npy header of {len(buffer.getvalue())} bytes for shape {shape}")
+        raise ValueError(
+            f"the .npy header for shape {shape} has {len(buffer.getvalue())} bytes; it must have "
+            f"{HEADER_BYTES}"
+        )
     return buffer.getvalue()
 
 
