@@ -1,4 +1,4 @@
-"""ACOP: where clips are cut, in which order they are shown, the head, and its randomness."""
+"""ACOP: the positions of the clips, their order, the head, and the randomness."""
 
 import math
 from pathlib import Path

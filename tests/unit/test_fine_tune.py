@@ -1,4 +1,4 @@
-"""Fine-tuning and its light views: what moves, what repeats, and that it learns."""
+"""Fine-tuning and its views: what changes, what repeats, and that the model learns."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The user's own files: a folder by class or a csv becomes a bank, or one sentence says why not."""
+"""Own datasets: a folder by class or a CSV file becomes a bank, or an error says why not."""
 
 import os
 from collections import Counter
@@ -180,10 +180,13 @@ def test_a_table_gives_paths_labels_and_splits(tmp_path: Path) -> None:
         (("a.wav,dog,train", "b.wav,,test"), "my.csv, line 3: label is empty"),
         (("a.wav,dog,train", ",cat,test"), "my.csv, line 3: path is empty"),
         (("a.wav,dog,Train",), "line 2: split is 'Train'; it must be lower-case letters"),
-        (("a.wav,dog,train", "./a.wav,cat,test"), "line 3: ./a.wav is in line 2 already"),
+        (("a.wav,dog,train", "./a.wav,cat,test"), "line 3: ./a.wav is already in line 2"),
         (("a.wav,dog,train", "b.wav,dog,test"), "has one class only, 'dog'; at least two"),
-        (("a.wav,dog,train", "b.wav,cat,train"), "has the splits train; train and one more"),
-        (("a.wav,dog",), "line 2 has 2 fields and the header 3"),
+        (
+            ("a.wav,dog,train", "b.wav,cat,train"),
+            "has the splits train; it must have train and another one",
+        ),
+        (("a.wav,dog",), "line 2 has 2 fields, but the header has 3"),
         ((), "has no class; at least two are needed"),
     ],
 )
@@ -212,15 +215,15 @@ def test_a_folder_that_is_not_right_is_named(tmp_path: Path) -> None:
     by_class(tmp_path / "mixed", classes="z")
     for name, words in {
         "absent": f"{tmp_path}/absent does not exist; it must be a folder for each class",
-        "file": "file is no folder",
+        "file": "file is not a folder",
         "empty": "empty/ has no class; at least two are needed",
         "one": "one/ has one class only, 'a'; at least two are needed",
-        "mixed": "holds train, test and beside them z",
-        "alone": "holds train and no test or validation folder",
+        "mixed": "holds the splits train, test and also z",
+        "alone": "holds train, but no test or validation folder",
     }.items():
         assert words in refused({"folder": str(tmp_path / name)})
     assert "keep one of the two" in refused({"folder": str(tmp_path), "table": "x"})
-    assert "size is given, which is for a dataset of kind image" in refused(
+    assert "size is only valid for a dataset of kind image" in refused(
         {"folder": str(tmp_path), "size": 32}
     )
 

@@ -1,4 +1,4 @@
-"""Small made-up archives in the official layouts, so that the readers read them unchanged."""
+"""Write small generated archives in the official layouts, so that the usual readers read them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +19,7 @@ from fedssl.data.readers.advance import split_by_place
 from fedssl.errors import UserError
 from fedssl.randomness import stream
 
+# Part of the archives: another text would change their bytes and checksums.
 README = b"Synthetic: drawn and sounded by a program for a demonstration. Not the real data set.\n"
 
 # fmt: off
@@ -45,12 +46,13 @@ ADVANCE = [
 ]
 # fmt: on
 
+# One image in 20 is greyscale: the official archive has such JPEGs, and readers must handle them.
 _GREY_ONE_IN = 20
 
 
 @dataclass(frozen=True)
 class _Contents:
-    """What to make: how many classes, how many items per split, from which seed."""
+    """What to generate: the number of classes, the items per split, and the seed."""
 
     dataset: str
     classes: int
@@ -58,7 +60,8 @@ class _Contents:
     seed: int
 
     def items(self, split: str) -> Iterator[tuple[int, int, np.random.Generator]]:
-        """Yield (rank within its class, class, generator) of each item, classes in turn."""
+        """Yield (number within its class, class, generator) of each item, classes in turn."""
+        # Each item has its own stream, so that the number of items does not change their contents.
         for item in range(self.splits[split]):
             rng = stream(self.seed, f"{self.dataset} {split} {item}")
             yield item // self.classes, item % self.classes, rng
@@ -72,26 +75,30 @@ def write_archives(
     splits: Mapping[str, int],
     seed: int,
 ) -> None:
-    """Write the archives of a made-up `dataset`; the same arguments give the same bytes.
+    """Write generated archives of a dataset; the same arguments give the same bytes.
 
     Args:
-        dataset: a dataset that has a generator here.
-        archives: archive key -> path to write, of one or more of those that the reader takes.
+        dataset: name of a dataset that has a generator in this module.
+        archives: archive key -> path to write, for one or more archives of the reader.
         classes: number of classes.
-        splits: items per split, dealt to the classes in turn.
-        seed: of every drawing.
+        splits: number of items per split; they are assigned to the classes in turn.
+        seed: seed of all random draws.
 
     Raises:
-        UserError: no generator, or more classes or items than the official names allow.
+        UserError: there is no generator, or the official layout does not allow so many classes
+            or items.
     """
     if dataset not in _WRITERS:
-        raise UserError(f"no made-up {dataset!r}: there are {', '.join(sorted(_WRITERS))}")
+        raise UserError(
+            f"there is no generator for {dataset!r}; there are generators for "
+            f"{', '.join(sorted(_WRITERS))}"
+        )
     write, splits_known, most_classes = _WRITERS[dataset]
     if set(splits) != set(splits_known):
         known, given = ", ".join(splits_known), ", ".join(splits)
-        raise UserError(f"{dataset} has the splits {known}, not {given}")
+        raise UserError(f"the splits of {dataset} are {given}; they must be {known}")
     if not 1 <= classes <= most_classes:
-        raise UserError(f"{dataset} can have 1 to {most_classes} classes, not {classes}")
+        raise UserError(f"{dataset} has {classes} classes; it must have 1 to {most_classes}")
     write(archives, _Contents(dataset, classes, splits, seed))
 
 
@@ -116,7 +123,7 @@ def _tiny_imagenet_members(contents: _Contents) -> Iterator[Member]:
 
 
 def _photo(rng: np.random.Generator, class_id: int) -> bytes:
-    """Return a 64 px JPEG, now and then greyscale as in the official archive."""
+    """Return a JPEG of 64 x 64 pixels, in colour or sometimes greyscale."""
     pixels = picture(rng, class_id, size=64)
     return jpeg(pixels[:, :, 1] if rng.integers(_GREY_ONE_IN) == 0 else pixels)
 
@@ -160,7 +167,10 @@ def _fsdd(archives: Mapping[str, Path], contents: _Contents) -> None:
         for rank, digit, rng in contents.items(split):
             index = first + rank // len(SPEAKERS)
             if split == "test" and index >= 5:
-                raise UserError(f"fsdd has at most {30 * contents.classes} test items")
+                raise UserError(
+                    f"fsdd can have at most {30 * contents.classes} test items with "
+                    f"{contents.classes} classes; lower its number of test items"
+                )
             name = f"{digit}_{SPEAKERS[rank % len(SPEAKERS)]}_{index}.wav"
             clip = sound(rng, digit, seconds=rng.uniform(0.2, 0.7), rate=8000)
             members.append((f"{root}/recordings/{name}", wav(clip, rate=8000)))
@@ -169,6 +179,7 @@ def _fsdd(archives: Mapping[str, Path], contents: _Contents) -> None:
 
 def _speech_commands(archives: Mapping[str, Path], contents: _Contents) -> None:
     lists: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    # The official archive has background noise, which the reader must leave out.
     hiss = stream(contents.seed, f"{contents.dataset} hiss").normal(0, 0.1, 16_000)
     members = [("./_background_noise_/white_noise.wav", wav(hiss, rate=16_000))]
     for speaker, split in enumerate(lists):
@@ -178,6 +189,8 @@ def _speech_commands(archives: Mapping[str, Path], contents: _Contents) -> None:
             lists[split].append(name)
             members.append((f"./{name}", wav(clip, rate=16_000)))
     for file, split in (("validation_list.txt", "validation"), ("testing_list.txt", "test")):
+        # No newline at the end, as in the official lists. The reader must find the lists even after
+        # the clips.
         members.append((f"./{file}", "\n".join(lists[split]).encode()))
     write_tar_gz(archives["clips"], [*members, ("./README.md", README)])
 
@@ -211,7 +224,9 @@ def _advance_sound(archives: Mapping[str, Path], contents: _Contents) -> None:
 
 
 def _advance_items(contents: _Contents) -> list[tuple[str, int, np.random.Generator]]:
-    """Return (class/id, class, generator) of each place; the reader deals places to the splits."""
+    """Return (class/id, class, generator) of each place."""
+    # The reader assigns places to the splits, so the requested split sizes must be those that its
+    # rule gives.
     places = replace(contents, splits={"all": sum(contents.splits.values())}).items("all")
     items = [
         (ADVANCE[class_id], f"{i:05d}_0", class_id, rng)
@@ -219,7 +234,10 @@ def _advance_items(contents: _Contents) -> list[tuple[str, int, np.random.Genera
     ]
     dealt = Counter(split_by_place((label, identity) for label, identity, _, _ in items).values())
     if dealt != contents.splits:
-        raise UserError(f"{contents.dataset} of {len(items)} places has the splits {dict(dealt)}")
+        raise UserError(
+            f"{contents.dataset} with {len(items)} places has the splits {dict(dealt)}, not "
+            f"{dict(contents.splits)}; declare those"
+        )
     return [(f"{label}/{identity}", class_id, rng) for label, identity, class_id, rng in items]
 
 

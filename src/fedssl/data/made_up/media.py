@@ -1,4 +1,8 @@
-"""Made-up pictures and sounds whose class can be learnt, for the demo and the tests."""
+"""Draw pictures and sounds whose class can be learnt, for the demo and the tests.
+
+A class must survive the augmentations of the views. Texture alone does not work, for example: a
+random resized crop changes its frequency.
+"""
 
 import io
 
@@ -6,15 +10,20 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+# Numbers of shapes and timbres below. Further classes differ only in hue and stripes, or in pitch.
 _SHAPES = 5
 _SOUNDS = 7
+# Steps of the golden ratio keep the hues of any number of classes far apart.
 _GOLDEN = 0.618034
 _LOWEST_HZ = 180.0
 _OGG_POLYNOMIAL = 0x04C11DB7
 
 
 def picture(rng: np.random.Generator, class_id: int, *, size: int) -> np.ndarray:
-    """Return (size, size, 3) uint8: shape, hue and stripes say the class, the rest is chance."""
+    """Return a picture, (size, size, 3) uint8.
+
+    The class sets the shape, the hue and the stripes; everything else is random.
+    """
     y, x = np.mgrid[0:size, 0:size] / size - rng.uniform(0.3, 0.7, size=(2, 1, 1))
     mask = _shape(x, y, class_id % _SHAPES, radius=rng.uniform(0.18, 0.34))[:, :, None]
     angle = np.pi * class_id / 3 + rng.normal(0, 0.2)
@@ -26,7 +35,7 @@ def picture(rng: np.random.Generator, class_id: int, *, size: int) -> np.ndarray
 
 
 def _shape(x: np.ndarray, y: np.ndarray, class_id: int, *, radius: float) -> np.ndarray:
-    """Return the mask of a disc, square, ring, cross or triangle around the origin."""
+    """Return the mask of a disc, square, ring, cross or triangle that is centred at 0."""
     distance, widest = np.hypot(x, y), np.maximum(abs(x), abs(y))
     masks: list[np.ndarray] = [
         distance < radius,
@@ -39,10 +48,14 @@ def _shape(x: np.ndarray, y: np.ndarray, class_id: int, *, radius: float) -> np.
 
 
 def sound(rng: np.random.Generator, class_id: int, *, seconds: float, rate: int) -> np.ndarray:
-    """Return (samples,) float32 in [-1, 1]: timbre and pitch say the class, the rest is chance."""
+    """Return a sound, (samples,) float32 in [-1, 1].
+
+    The class sets the timbre and the pitch; everything else is random.
+    """
     t = np.arange(int(seconds * rate)) / rate
     pitch = _LOWEST_HZ * 2 ** (0.6 * (class_id // _SOUNDS)) * 2 ** rng.normal(0, 0.03)
     tone = _timbre(2 * np.pi * pitch * t, t / seconds, class_id % _SOUNDS)
+    # Fade in and out: an abrupt start is a click, which sounds the same in all classes.
     envelope = np.minimum(1, 20 * np.minimum(t / seconds, 1 - t / seconds))
     level = rng.uniform(0.3, 0.6)
     noise = rng.normal(0, 0.004, size=len(t))
@@ -50,7 +63,7 @@ def sound(rng: np.random.Generator, class_id: int, *, seconds: float, rate: int)
 
 
 def _timbre(phase: np.ndarray, progress: np.ndarray, class_id: int) -> np.ndarray:
-    """Return a tone, overtones, rising or falling chirp, tremolo, vibrato or clicks."""
+    """Return a tone, overtones, a rising or falling chirp, tremolo, vibrato or clicks."""
     tone = np.sin(phase)
     timbres: list[np.ndarray] = [
         tone,
@@ -65,7 +78,7 @@ def _timbre(phase: np.ndarray, progress: np.ndarray, class_id: int) -> np.ndarra
 
 
 def jpeg(pixels: np.ndarray) -> bytes:
-    """Return the JPEG bytes of an (H, W, 3) or greyscale (H, W) uint8 array."""
+    """Return the bytes of a JPEG of an (H, W, 3) or greyscale (H, W) uint8 array."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="JPEG", quality=90)
     return buffer.getvalue()
@@ -79,14 +92,16 @@ def wav(waveform: np.ndarray, *, rate: int) -> bytes:
 
 
 def ogg(waveform: np.ndarray, *, rate: int) -> bytes:
-    """Return the bytes of an Ogg Vorbis file, the same for the same waveform."""
+    """Return the bytes of an Ogg Vorbis file; equal waveforms give equal bytes."""
     buffer = io.BytesIO()
     soundfile.write(buffer, waveform, rate, format="OGG", subtype="VORBIS")
     return _with_fixed_serial(bytearray(buffer.getvalue()))
 
 
 def _with_fixed_serial(stream: bytearray) -> bytes:
-    """Set the stream serial, which libsndfile takes from the clock, to 1 in every Ogg page."""
+    """Return the Ogg stream with the serial number 1 in every page."""
+    # libsndfile takes the serial number from the clock, so the bytes would differ in every run. The
+    # checksum of each page covers the serial number and must be computed again.
     start = 0
     while start < len(stream):
         segments = stream[start + 26]
@@ -98,6 +113,7 @@ def _with_fixed_serial(stream: bytearray) -> bytes:
     return bytes(stream)
 
 
+# Ogg uses a CRC-32 without bit reflection, which zlib.crc32 does not provide.
 def _crc_table() -> list[int]:
     table = []
     for byte in range(256):

@@ -1,4 +1,4 @@
-"""The user's own files as a bank's members."""
+"""Read the files of an own dataset as members of a bank."""
 
 import functools
 import os
@@ -21,15 +21,14 @@ SUFFIXES = {"audio": SOUNDS, "image": frozenset({".jpg", ".jpeg", ".png"})}
 
 
 def read(own: Mapping[str, Any], source: Path) -> Iterator[Member]:
-    """Yield every file, decoded or with the reason why it cannot be.
+    """Yield every file as a member; files that cannot be read become bad members.
 
     Args:
-        own: as `find_files` takes it, and `modality`; for images also `size` in pixels.
-        source: the folder or the csv.
+        own: the argument of `find_files`, with `modality`, and for images `size` in pixels.
+        source: path of the folder or the CSV file.
 
     Raises:
-        UserError: as `find_files`, or no file at all is of a kind that can be read, or all files
-            are of one class.
+        UserError: `find_files` fails, no file has a known suffix, or all files have one class.
     """
     files, known = find_files(own, source), SUFFIXES[own["modality"]]
     _check_suffixes(files, known, source)
@@ -52,13 +51,15 @@ def _member(
     return Encoded(file.name, load, decode, label=file.label, split=file.split)
 
 
+# A few unknown files are bad members, which max_bad_share limits. If all files are unknown, the
+# modality or the folder is wrong, and one message about that is clearer.
 def _check_suffixes(files: Sequence[LabelledFile], known: frozenset[str], source: Path) -> None:
     found = Counter(map(_suffix, files))
     if not known & set(found):
         listed = ", ".join(f"{suffix or 'no suffix'} ({n})" for suffix, n in found.most_common(5))
         raise UserError(
-            f"{source} names no file that can be read: {listed or 'none at all'}; files must end "
-            f"in {', '.join(sorted(known))}"
+            f"{source} names no file that can be read: {listed or 'no file at all'}; files must "
+            f"end in {', '.join(sorted(known))}"
         )
 
 
@@ -77,6 +78,8 @@ def _bytes(file: LabelledFile) -> bytes:
 
 
 def _square_image(data: bytes, *, size: int) -> np.ndarray:
-    """Return an image as (size, size, 3) uint8, its central square: a bank has one size."""
+    """Return the central square of an image, resized to (size, size, 3) uint8."""
+    # A bank is one array, so all images need one size. Photographs are turned upright first: many
+    # cameras store the orientation only in the EXIF data.
     image = Image.fromarray(decode_image(data, upright=True))
     return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC))
