@@ -17,7 +17,7 @@ from fedssl.data.banks.decoding import decode_members
 from fedssl.data.banks.members import BadMember, UnreadableError
 from fedssl.data.fetch.manual_files import manual_files
 from fedssl.data.readers import mnist, vggsound
-from fedssl.data.readers.archive_members import MOST_BYTES, open_zip, read_zip_member, tar_members
+from fedssl.data.readers.archive_members import MAX_BYTES, open_zip, read_zip_member, tar_members
 from fedssl.data.readers.recordings import open_recordings
 from fedssl.errors import UserError
 from tests.unit.fuzzing import limited
@@ -66,7 +66,7 @@ def test_a_tar_member_or_header_of_gigabytes(kind: bytes, tmp_path: Path) -> Non
             read()
 
 
-@pytest.mark.parametrize("claimed", [1_500 << 20, MOST_BYTES, 3])
+@pytest.mark.parametrize("claimed", [1_500 << 20, MAX_BYTES, 3])
 def test_a_zip_member_of_gigabytes_whatever_it_claims(claimed: int, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.wav", deflated_zeros(1_500))
@@ -78,7 +78,7 @@ def test_a_zip_member_of_gigabytes_whatever_it_claims(claimed: int, tmp_path: Pa
 
 def test_a_flac_of_silence_that_lasts_hours(tmp_path: Path) -> None:
     data = silent_flac(3_000)
-    assert len(data) < MOST_BYTES // 100
+    assert len(data) < MAX_BYTES // 100
     archives = annotated(tmp_path, filled(tmp_path, {f"{CLIPS[0]}.flac": data}))
     bad = next(decode_members(vggsound.read(archives)))
     assert isinstance(bad, BadMember) and "144000000 values" in bad.reason

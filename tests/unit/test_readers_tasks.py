@@ -204,6 +204,9 @@ def test_dov_recordings_in_the_archive_twice_are_bad(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("subjects", [range(0), range(1, 3)])
 def test_dov_needs_subjects_for_both_splits(subjects: range, tmp_path: Path) -> None:
-    says = rf"recordings of {len(subjects)} subjects, but .* a member must be named like s1/s1_upstairs"
+    says = (
+        rf"recordings of {len(subjects)} subjects, but .* "
+        "a member must be named like s1/s1_upstairs"
+    )
     with pytest.raises(UserError, match=says):
         list(decode_members(dov.read(dov_zip(tmp_path, subjects))))

@@ -35,12 +35,12 @@ def pair_split(
             f"{images.dataset} has the classes {', '.join(images.classes)} and {sounds.dataset} "
             f"{', '.join(sounds.classes)}; a pair has one class, so the classes must be equal"
         )
-    seen, heard = images.indices(split), sounds.indices(split)
+    in_images, in_sounds = images.indices(split), sounds.indices(split)
     if by == "label":
-        chosen = pair_by_label(images.labels[seen], sounds.labels[heard], seed=seed)
-        return {"image": seen[chosen], "audio": heard}
+        chosen = pair_by_label(images.labels[in_images], sounds.labels[in_sounds], seed=seed)
+        return {"image": in_images[chosen], "audio": in_sounds}
     left, right = pair_by_name(vision, sound)
-    inside = np.isin(left, seen)
+    inside = np.isin(left, in_images)
     return {"image": left[inside], "audio": right[inside]}
 
 
@@ -77,22 +77,24 @@ def pair_by_name(vision: Path, sound: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         UserError: a member has no partner, or two partners differ in class or split.
     """
-    seen, heard = _rows(vision), _rows(sound)
-    for rows, others, folder in ((seen, heard, sound), (heard, seen, vision)):
+    in_images, in_sounds = _rows(vision), _rows(sound)
+    for rows, others, folder in ((in_images, in_sounds, sound), (in_sounds, in_images, vision)):
         bad = {member["name"] for member in read_facts(folder)["bad"]}
-        if alone := sorted(set(rows) - set(others) - bad):
+        if unpaired := sorted(set(rows) - set(others) - bad):
             raise UserError(
-                f"{folder} has no partner of {alone[0]} ({len(alone)} in all); names must be equal "
-                "in both archives"
+                f"{folder} has no partner of {unpaired[0]} ({len(unpaired)} in all); names must be "
+                "equal in both archives"
             )
-    names = [name for name in seen if name in heard]
+    names = [name for name in in_images if name in in_sounds]
     for name in names:
-        if seen[name][1:] != heard[name][1:]:
+        if in_images[name][1:] != in_sounds[name][1:]:
             raise UserError(
-                f"{name} is {seen[name][1:]} in {vision} and {heard[name][1:]} in {sound}; "
-                "class and split of a pair must be equal: rebuild both banks"
+                f"{name} is {in_images[name][1:]} in {vision} and {in_sounds[name][1:]} in "
+                f"{sound}; class and split of a pair must be equal: rebuild both banks"
             )
-    left, right = [np.array([rows[n][0] for n in names], np.int64) for rows in (seen, heard)]
+    left, right = [
+        np.array([rows[n][0] for n in names], np.int64) for rows in (in_images, in_sounds)
+    ]
     return left, right
 
 

@@ -131,23 +131,23 @@ class MemberTable:
         if found != Counter(declared):
             raise UserError(
                 f"the archives of {self.dataset} hold {_listed(found)} members, but its entry in "
-                f"the datasets file declares {_listed(declared)}{self._doubt(*declared)}"
+                f"the datasets file declares {_listed(declared)}{self._unverified_note(*declared)}"
             )
         if empty := sorted(set(counts) - set(self.splits)):
             raise UserError(f"{self.dataset} has no readable member in {' and '.join(empty)}")
         if num_classes not in (None, len(self.classes)):
             raise UserError(
                 f"the archives of {self.dataset} hold {len(self.classes)} classes, but its entry "
-                f"in the datasets file declares {num_classes}{self._doubt('classes')}"
+                f"in the datasets file declares {num_classes}{self._unverified_note('classes')}"
             )
 
-    def _doubt(self, *counts: str) -> str:
+    def _unverified_note(self, *counts: str) -> str:
         """Return a note for the message if a declared count is unverified, else ""."""
         # Some counts come from third parties, because the archive was not available to us.
-        doubted = ", ".join(name for name in counts if name in self.unverified)
-        if not doubted:
+        unverified = ", ".join(name for name in counts if name in self.unverified)
+        if not unverified:
             return ""
-        return f" (unverified: {doubted}); if the archives are whole, correct the entry"
+        return f" (unverified: {unverified}); if the archives are whole, correct the entry"
 
 
 def member_row(member: Decoded) -> MemberRow:

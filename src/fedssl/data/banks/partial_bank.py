@@ -40,8 +40,8 @@ class PartialBank:
         self._end = start
         self._waiting: list[MemberRow] = []
         self._sum = hashlib.sha256()
-        self.rows = list(self._whole_rows(key))
-        self._data = self._opened(self.data_path, self._end)
+        self.rows = list(self._committed_rows(key))
+        self._data = self._open_at(self.data_path, self._end)
 
     def close(self) -> None:
         """Close the files; members that were not committed are lost."""
@@ -69,7 +69,7 @@ class PartialBank:
         self._lines.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
         _sync(self._lines)
 
-    def _whole_rows(self, key: str) -> Iterator[MemberRow]:
+    def _committed_rows(self, key: str) -> Iterator[MemberRow]:
         """Yield the rows of all complete blocks, and cut off the journal after them."""
         position = 0
         # Errors are suppressed because each of them means "nothing usable": there is no journal
@@ -77,29 +77,29 @@ class PartialBank:
         with contextlib.suppress(OSError, ValueError, KeyError), self._journal_path.open("rb") as f:
             if json.loads(line := f.readline())["key"] == key:
                 position = len(line)
-                for stretch, line in self._whole_stretches(f):
-                    self._end, position = stretch["end"], position + len(line)
-                    yield from stretch["rows"]
-        self._lines = self._opened(self._journal_path, position)
+                for block, line in self._complete_blocks(f):
+                    self._end, position = block["end"], position + len(line)
+                    yield from block["rows"]
+        self._lines = self._open_at(self._journal_path, position)
         if not position:
             self._append({"key": key})
 
-    def _whole_stretches(self, lines: BinaryIO) -> Iterator[tuple[dict[str, Any], bytes]]:
+    def _complete_blocks(self, lines: BinaryIO) -> Iterator[tuple[dict[str, Any], bytes]]:
         # Compare the checksums again: after a power failure the disk may have lost data that it
         # had confirmed.
         with self.data_path.open("rb") as data:
             data.seek(self._end)
             for line in lines:
-                stretch = json.loads(line)
-                content = data.read(stretch["end"] - data.tell())
-                if hashlib.sha256(content).hexdigest() != stretch["sha256"]:
+                block = json.loads(line)
+                content = data.read(block["end"] - data.tell())
+                if hashlib.sha256(content).hexdigest() != block["sha256"]:
                     _LOG.warning("%s is damaged; resuming before the damage", self.data_path)
                     return
-                yield stretch, line
+                yield block, line
 
     @staticmethod
-    def _opened(path: Path, end: int) -> BinaryIO:
-        # Mode "r+b" needs an existing file, and "ab" would not allow to truncate and seek.
+    def _open_at(path: Path, end: int) -> BinaryIO:
+        # Mode "r+b" needs an existing file, and "ab" ignores seeking when it writes.
         path.touch()
         file = path.open("r+b")
         file.truncate(end)

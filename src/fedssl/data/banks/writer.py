@@ -73,7 +73,7 @@ def write_bank(
         # Left by a killed process. No other process can be writing here now, because this one
         # holds the lock of the partial bank.
         leftover.unlink()
-    _stream(
+    _write_data(
         members,
         partial,
         table,
@@ -91,21 +91,21 @@ def write_bank(
         data = FILES[modality][0]
         _write_index(table, parts, modality=modality)
         written = {**parts, data: partial.data_path}
-        files = {name: _described(path) for name, path in written.items()}
+        files = {name: _file_facts(path) for name, path in written.items()}
         facts = {"format": FORMAT, "modality": modality, **table.facts(modality), "files": files}
         facts["digest"] = digest(facts)
-        _retire(folder / "bank.json", facts["digest"])
+        _remove_outdated(folder / "bank.json", facts["digest"])
         # Move the data, because a copy would need the space of the bank twice.
         shutil.move(partial.data_path, parts[data])
     write_json(folder / "bank.json", facts)
     return facts
 
 
-def _described(path: Path) -> dict[str, Any]:
+def _file_facts(path: Path) -> dict[str, Any]:
     return {"sha256": sha256(path), "size": path.stat().st_size}
 
 
-def _retire(path: Path, new_digest: str) -> None:
+def _remove_outdated(path: Path, new_digest: str) -> None:
     """Remove the bank.json of an earlier bank, unless the bank has not changed.
 
     An unchanged bank may be in use by another workflow that shares the data folder.
@@ -114,7 +114,7 @@ def _retire(path: Path, new_digest: str) -> None:
         path.unlink()
 
 
-def _stream(
+def _write_data(
     members: Iterable[Member],
     partial: PartialBank,
     table: MemberTable,

@@ -104,7 +104,9 @@ def _obtain(
                 return
             tried.append(f"{source}: {failure}")
             _LOG.warning("cannot get %s from %s: %s", archive["file"], source, failure)
-    raise UserError(_advice(archive, destination, dataset=dataset, access=access, tried=tried))
+    raise UserError(
+        _failure_message(archive, destination, dataset=dataset, access=access, tried=tried)
+    )
 
 
 @contextlib.contextmanager
@@ -188,7 +190,7 @@ def _is_present(archive: Mapping[str, Any], destination: Path, *, dataset: str) 
     return True
 
 
-def _advice(
+def _failure_message(
     archive: Mapping[str, Any],
     destination: Path,
     *,
@@ -196,13 +198,13 @@ def _advice(
     access: str | None,
     tried: list[str],
 ) -> str:
-    looked = "\n".join(f"  tried {failure}" for failure in tried) or "  no source is known"
+    attempts = "\n".join(f"  tried {failure}" for failure in tried) or "  no source is known"
     pinned = archive.get("pinned_in")
-    doubt = f"  if a wrong file was pinned, remove its line from {pinned}\n" if pinned else ""
+    pin_hint = f"  if a wrong file was pinned, remove its line from {pinned}\n" if pinned else ""
     by_hand = access or f"download it by hand from {' or '.join(archive['urls']) or 'its owner'}"
     return (
         f"{dataset}: cannot obtain {archive['file']}, expected {describe_expected(archive)}\n"
-        f"{looked}\n{doubt}  {by_hand}\n"
+        f"{attempts}\n{pin_hint}  {by_hand}\n"
         f"  and put it at {destination}, or at <mirror>/{dataset}/{archive['file']}, where "
         "<mirror> is the folder or address of the setting mirror"
     )

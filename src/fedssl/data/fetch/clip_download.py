@@ -29,8 +29,8 @@ _LOG = logging.getLogger(__name__)
 
 # After this many consecutive failures of the network or the server, the download stops: the site
 # is down or has blocked us, and more requests would not help.
-_MOST_IN_A_ROW = 20
-_LONGEST_PAUSE_S = 300.0
+_MAX_FAILURES_IN_A_ROW = 20
+_MAX_PAUSE_S = 300.0
 
 
 def download_clips(
@@ -142,7 +142,7 @@ class _ClipDownload:
             self._in_a_row = self._in_a_row + 1 if result.status in TRANSIENT else 0
             if result.status != OBTAINED:
                 _LOG.info("%s: %s (%s)", result.clip, result.status, result.reason)
-            if self._in_a_row >= _MOST_IN_A_ROW:
+            if self._in_a_row >= _MAX_FAILURES_IN_A_ROW:
                 self._stop = UserError(
                     f"{self._in_a_row} failures in a row, the last: {result.status} "
                     f"({result.reason}); run again later, clips that were fetched are kept"
@@ -161,7 +161,7 @@ class _RequestLimiter:
         with self._lock:
             # Exponential backoff. It also delays the other workers: a failure usually means that
             # the site limits our rate, and it counts all requests together.
-            longer = min(self._pause * 4**tries, _LONGEST_PAUSE_S) if tries else 0
+            longer = min(self._pause * 4**tries, _MAX_PAUSE_S) if tries else 0
             start = max(time.monotonic(), self._next) + longer
             self._next = start + self._pause
         time.sleep(max(0, start - time.monotonic()))

@@ -26,13 +26,20 @@ from fedssl.errors import UserError
 CLIP_SECONDS = 10
 
 # A limit for one sound track, so that a live stream cannot fill the disk.
-_MOST_BYTES = 2 << 30
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-# HTTP status code -> status of the clip.
-_OF_CODE = {401: "private", 403: "refused", 404: "gone", 410: "gone", 429: "throttled", 451: "geo"}
+_MAX_BYTES = 2 << 30
+_DISK_FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# HTTP code of the response -> status of the clip.
+_HTTP_STATUSES = {
+    401: "private",
+    403: "refused",
+    404: "gone",
+    410: "gone",
+    429: "throttled",
+    451: "geo",
+}
 # Messages of YouTube as yt-dlp reports them, which has no error codes for them. The first match
 # decides, so put more specific messages first.
-_OF_WORDS = (
+_MESSAGE_STATUSES = (
     ("private video", "private"),
     ("confirm your age", "age"),
     ("not a bot", "throttled"),
@@ -58,7 +65,7 @@ class ClipError(Exception):
         self.status = status
 
 
-class _Silence:
+class _SilentLogger:
     """A logger that drops all messages of yt-dlp; its errors are raised as exceptions anyway."""
 
     def debug(self, message: str) -> None:
@@ -90,7 +97,7 @@ def fetch_clip(
         sound = _download(url, scratch, settings)
         _cut(sound, start, target, timeout=settings["timeout_seconds"])
     except (OSError, yt_dlp.utils.YoutubeDLError) as error:
-        raise _failure(error, scratch) from error
+        raise _classify_error(error, scratch) from error
 
 
 def _download(url: str, scratch: Path, settings: Mapping[str, Any]) -> Path:
@@ -101,8 +108,8 @@ def _download(url: str, scratch: Path, settings: Mapping[str, Any]) -> Path:
     def watch(progress: Mapping[str, Any]) -> None:
         if time.monotonic() > deadline:
             raise ClipError("timeout", f"it took more than {settings['timeout_seconds']} s")
-        if progress.get("downloaded_bytes", 0) > _MOST_BYTES:
-            raise ClipError("unreadable", f"its sound has more than {_MOST_BYTES} bytes")
+        if progress.get("downloaded_bytes", 0) > _MAX_BYTES:
+            raise ClipError("unreadable", f"its sound has more than {_MAX_BYTES} bytes")
 
     options = {
         **dict.fromkeys(("quiet", "no_warnings", "noprogress", "noplaylist", "nopart"), True),
@@ -111,7 +118,7 @@ def _download(url: str, scratch: Path, settings: Mapping[str, Any]) -> Path:
         "format": "bestaudio/best",
         # "%" starts a field in yt-dlp's template, so escape it in the path.
         "outtmpl": {"default": f"{str(scratch).replace('%', '%%')}/sound.%(ext)s"},
-        "logger": _Silence(),
+        "logger": _SilentLogger(),
         "progress_hooks": [watch],
         "socket_timeout": min(30, settings["timeout_seconds"]),
         "ratelimit": settings["rate_limit"],
@@ -176,13 +183,13 @@ def _cut_by_ffmpeg(sound: Path, start: int, target: Path, *, timeout: float) -> 
         raise ClipError("short", f"it ends before second {start}")
 
 
-def _failure(error: BaseException, scratch: Path) -> ClipError | UserError:
+def _classify_error(error: BaseException, scratch: Path) -> ClipError | UserError:
     """Return the ClipError or UserError that a failure of yt-dlp or of the disk stands for."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ClipError | UserError):
             return cause
-        if isinstance(cause, OSError) and cause.errno in _FULL:
+        if isinstance(cause, OSError) and cause.errno in _DISK_FULL_ERRORS:
             return disk_error(cause, scratch)
     text = str(error).removeprefix("ERROR: ").split("; please report", 1)[0]
     return ClipError(_status(causes, text.lower()), text)
@@ -190,7 +197,7 @@ def _failure(error: BaseException, scratch: Path) -> ClipError | UserError:
 
 def disk_error(error: OSError, folder: Path) -> UserError:
     """Return the UserError for a failure to write into `folder`."""
-    full = "make room" if error.errno in _FULL else "fix this"
+    full = "make room" if error.errno in _DISK_FULL_ERRORS else "fix this"
     return UserError(f"{folder} cannot be written ({error.strerror}): {full} and run again")
 
 
@@ -199,8 +206,8 @@ def _status(causes: list[BaseException], text: str) -> str:
         if isinstance(cause, GeoRestrictedError):
             return "geo"
         if isinstance(cause, HTTPError):
-            return _OF_CODE.get(cause.status, "server" if cause.status >= 500 else "failed")
-    for words, status in _OF_WORDS:
+            return _HTTP_STATUSES.get(cause.status, "server" if cause.status >= 500 else "failed")
+    for words, status in _MESSAGE_STATUSES:
         if words in text:
             return status
     network = any(isinstance(cause, TransportError | OSError) for cause in causes)

@@ -27,9 +27,9 @@ def manual_files(path: Path) -> Iterator[Path]:
     Raises:
         UserError: a listed file or folder does not exist or cannot be read.
     """
-    for place in _places(path):
+    for place in _listed_paths(path):
         if place.is_dir():
-            yield from _below(place)
+            yield from _files_below(place)
         elif place.is_file():
             yield place
         else:
@@ -49,11 +49,11 @@ def files_fingerprint(path: Path) -> str:
     return digest([[name, state.st_size, state.st_mtime_ns] for name, state in found])
 
 
-def _below(place: Path) -> Iterator[Path]:
+def _files_below(place: Path) -> Iterator[Path]:
     # Hidden files and folders are skipped: partial downloads, and what file managers leave behind.
     # Sorting makes the order independent of the file system. Without `onerror`, os.walk would
     # silently skip an unreadable folder and clips would be missing.
-    for folder, below, names in os.walk(place, onerror=_refuse):
+    for folder, below, names in os.walk(place, onerror=_raise_unreadable):
         below[:] = sorted(name for name in below if not name.startswith("."))
         files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
         # Skip pipes and devices, which could block for ever. Keep broken links: they are reported
@@ -80,11 +80,11 @@ def manual_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
             yield file.name, functools.partial(read_file, file)
 
 
-def _refuse(error: OSError) -> None:
+def _raise_unreadable(error: OSError) -> None:
     raise UserError(f"{error.filename} cannot be read ({error.strerror})") from error
 
 
-def _places(path: Path) -> list[Path]:
+def _listed_paths(path: Path) -> list[Path]:
     """Return the paths that a text file lists, or `[path]` if it is not a text file.
 
     Relative paths start at the folder of the text file.

@@ -76,7 +76,7 @@ def _classes(place: Path, prefix: str) -> dict[str, list[str]]:
 
 
 def _folders(place: Path) -> list[os.DirEntry[str]]:
-    return [entry for entry in _entries(str(place)) if entry.is_dir()]
+    return [entry for entry in _visible_entries(str(place)) if entry.is_dir()]
 
 
 def _files(place: str, prefix: str, above: tuple[str, ...] = ()) -> Iterator[str]:
@@ -85,14 +85,14 @@ def _files(place: str, prefix: str, above: tuple[str, ...] = ()) -> Iterator[str
     real = os.path.realpath(place)
     if real in above:
         raise UserError(f"{place} links to {real}, which contains it; remove the link")
-    for entry in _entries(place):
+    for entry in _visible_entries(place):
         if entry.is_dir():
             yield from _files(entry.path, f"{prefix}{entry.name}/", (*above, real))
         else:
             yield prefix + entry.name
 
 
-def _entries(place: str) -> list[os.DirEntry[str]]:
+def _visible_entries(place: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(place) as found:
             visible = [entry for entry in found if not entry.name.startswith(".")]

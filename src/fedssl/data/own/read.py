@@ -47,7 +47,7 @@ def _member(
     if suffix not in known:
         reason = f"its suffix is {suffix or 'missing'}; {', '.join(sorted(known))} can be read"
         return BadMember(file.name, file.label, file.split, reason)
-    load = functools.partial(_bytes, file)
+    load = functools.partial(_read_bytes, file)
     return Encoded(file.name, load, decode, label=file.label, split=file.split)
 
 
@@ -67,7 +67,7 @@ def _suffix(file: LabelledFile) -> str:
     return os.path.splitext(file.path)[1].lower()
 
 
-def _bytes(file: LabelledFile) -> bytes:
+def _read_bytes(file: LabelledFile) -> bytes:
     if not os.path.isfile(file.path):
         named = f", which {file.named_in} names," if file.named_in else ""
         raise UnreadableError(f"{file.path}{named} is no file")

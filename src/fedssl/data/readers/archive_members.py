@@ -20,14 +20,14 @@ from fedssl.errors import UserError
 
 # Largest size of a member: the longest clip that `fedssl.data.readers.decode` accepts, with 8 bytes
 # per sample.
-MOST_BYTES = 1 << 28
+MAX_BYTES = 1 << 28
 
 _REMEDY = "delete it and acquire it again"
 # Other methods (bzip2, LZMA) allow far smaller zip bombs, and no dataset uses them.
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ALLOWED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Types of tar entries that describe the next entry. tarfile reads them into memory completely.
-_META = (b"g", b"x", b"X", b"K", b"L")
-_META_BYTES = 1 << 20
+_EXTENSION_TYPES = (b"g", b"x", b"X", b"K", b"L")
+_MAX_EXTENSION_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError)
 _FORMAT_ERRORS = (ValueError, OverflowError, struct.error, zlib.error)
@@ -54,7 +54,7 @@ def read_zip_member(archive: zipfile.ZipFile, name: str) -> bytes:
     """Return a member's bytes; raise UnreadableError if they are damaged or too many."""
     entry = archive.getinfo(name)
     _check_size(entry.file_size)
-    if entry.compress_type not in _METHODS:
+    if entry.compress_type not in _ALLOWED_METHODS:
         raise UnreadableError(f"it is compressed by method {entry.compress_type}, not deflated")
     try:
         with archive.open(entry) as file:
@@ -157,7 +157,7 @@ class _StrictTarInfo(tarfile.TarInfo):
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"a header is wrong or missing: {error}") from error
-        if entry.size < 0 or (entry.type in _META and entry.size > _META_BYTES):
+        if entry.size < 0 or (entry.type in _EXTENSION_TYPES and entry.size > _MAX_EXTENSION_BYTES):
             raise tarfile.ReadError(f"a header claims {entry.size} bytes")
         return entry
 
@@ -179,8 +179,8 @@ def _refuse_damaged(path: Path) -> Iterator[None]:
 
 
 def _check_size(size: int) -> None:
-    if size > MOST_BYTES:
-        raise UnreadableError(f"it has {size} bytes where {MOST_BYTES} are allowed")
+    if size > MAX_BYTES:
+        raise UnreadableError(f"it has {size} bytes where {MAX_BYTES} are allowed")
 
 
 def _check_name(name: str, path: Path) -> None:

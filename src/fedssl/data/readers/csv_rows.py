@@ -7,7 +7,7 @@ from pathlib import Path
 from fedssl.errors import UserError
 
 # Python's int() accepts numbers of any length, but the arrays of a bank hold int64.
-_MOST_DIGITS = 18
+_MAX_DIGITS = 18
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -35,6 +35,6 @@ def whole_number(text: str, where: str) -> int:
         UserError: the text is not such a number; the message starts with `where`.
     """
     # int() would also accept " 7 ", "1_000" and digits of other scripts.
-    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise UserError(f"{where}: {text!r} must be a whole number")
     return int(text)

@@ -15,12 +15,12 @@ from fedssl.data.banks.members import UnreadableError
 
 # Largest number of pixels of an image, or of samples of a clip over all channels (35 min at
 # 16 kHz). A file of a few bytes can claim to hold more than fits into memory.
-MOST_VALUES = 1 << 25
+MAX_VALUES = 1 << 25
 
 # Pillow raises all of these for damaged files.
-_DAMAGE = (OSError, ValueError, SyntaxError, TypeError, struct.error, zlib.error)
+_PILLOW_ERRORS = (OSError, ValueError, SyntaxError, TypeError, struct.error, zlib.error)
 # EXIF orientation -> operation that turns the image upright.
-_TURNS = {
+_ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -32,7 +32,7 @@ _TURNS = {
 
 _INT16_SCALE = 32_768
 # Float files may exceed full scale a little. Beyond this factor they do not hold a waveform.
-_LOUDEST = 1_000.0
+_MAX_PEAK = 1_000.0
 # Sample rates outside this range come from damaged headers.
 _RATES_HZ = (1_000, 1_000_000)
 # Programs that write WAV to a pipe do not know its length, and write a value above this one.
@@ -53,19 +53,19 @@ def decode_image(data: bytes, *, upright: bool = False) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
             check_size(image.width * image.height)
-            turned = _turned(image) if upright else image
+            turned = _turned_upright(image) if upright else image
             return np.asarray(_eight_bit(turned).convert("RGB"))
-    except (*_DAMAGE, Image.DecompressionBombError) as error:
+    except (*_PILLOW_ERRORS, Image.DecompressionBombError) as error:
         raise UnreadableError(f"it is not a whole JPEG or PNG image ({error})") from error
 
 
-def _turned(image: Image.Image) -> Image.Image:
+def _turned_upright(image: Image.Image) -> Image.Image:
     """Return the image turned by its EXIF orientation; ignore damaged metadata."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except _DAMAGE:
+    except _PILLOW_ERRORS:
         return image
-    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+    return image.transpose(_ORIENTATIONS[orientation]) if orientation in _ORIENTATIONS else image
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
@@ -86,7 +86,7 @@ def decode_audio(data: bytes) -> np.ndarray:
         UnreadableError: the bytes are not a complete sound file, or the sound is too long.
     """
     # soundfile, not torchaudio: torchaudio 2.11 cannot decode without the package torchcodec.
-    _check_riff(data)
+    _check_wav_complete(data)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate = check_rate(file.samplerate)
@@ -109,7 +109,7 @@ def bank_waveform(waveform: np.ndarray, *, rate: int) -> np.ndarray:
     peak = float(max(waveform.max(initial=0.0), -waveform.min(initial=0.0)))
     if not math.isfinite(peak):
         raise UnreadableError("it holds NaN or infinite samples")
-    if peak > _LOUDEST:
+    if peak > _MAX_PEAK:
         raise UnreadableError(f"its samples reach {peak:.3g} where 1 is full scale")
     mono = waveform.mean(axis=1) if waveform.shape[1] > 1 else waveform[:, 0]
     if rate != SAMPLE_RATE:
@@ -129,11 +129,11 @@ def check_rate(rate: int) -> int:
 
 def check_size(values: int) -> None:
     """Raise UnreadableError if a member claims too many pixels or samples."""
-    if not 0 <= values <= MOST_VALUES:
-        raise UnreadableError(f"it claims {values} values where {MOST_VALUES} are allowed")
+    if not 0 <= values <= MAX_VALUES:
+        raise UnreadableError(f"it claims {values} values where {MAX_VALUES} are allowed")
 
 
-def _check_riff(data: bytes) -> None:
+def _check_wav_complete(data: bytes) -> None:
     """Raise UnreadableError for a WAV file whose data chunk is cut off."""
     # libsndfile reads a truncated file without an error, as a shorter sound. Compare only the
     # length of the data chunk: many programs write a wrong length for the whole file.

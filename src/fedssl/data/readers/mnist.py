@@ -11,7 +11,7 @@ import numpy as np
 
 from fedssl.data.banks.bank import Modality
 from fedssl.data.banks.members import BadMember, Sample
-from fedssl.data.readers.archive_members import MOST_BYTES
+from fedssl.data.readers.archive_members import MAX_BYTES
 from fedssl.errors import UserError
 
 MODALITY: Modality = "image"
@@ -68,6 +68,6 @@ def _shape(start: bytes, path: Path, *, dimensions: int) -> tuple[int, ...]:
         )
     shape = struct.unpack(f">{dimensions}I", start[4:])
     # Check before the data are read: the header could claim more than fits into memory.
-    if math.prod(shape) > MOST_BYTES:
-        raise UserError(f"{path} claims a shape of {shape}: more than {MOST_BYTES} values")
+    if math.prod(shape) > MAX_BYTES:
+        raise UserError(f"{path} claims a shape of {shape}: more than {MAX_BYTES} values")
     return shape

@@ -16,13 +16,13 @@ import numpy as np
 from fedssl.errors import UserError
 
 # A damaged or hostile pickle can raise any of these.
-_REFUSALS = (
+_PICKLE_ERRORS = (
     *(pickle.UnpicklingError, EOFError, ValueError, IndexError, TypeError, KeyError),
     *(AttributeError, OverflowError, MemoryError, RecursionError),
 )
 
 
-class _Kind:
+class _StandIn:
     """Stand-in for a class that a pickle names."""
 
     def __init__(self, *state: Any) -> None:
@@ -30,17 +30,17 @@ class _Kind:
 
     # A dtype is complete after its constructor. Its state would overwrite the type code.
     def __setstate__(self, state: Any) -> None:
-        if isinstance(self, _Array):
+        if isinstance(self, _ArrayStandIn):
             self.state = state
 
 
-class _Array(_Kind):
+class _ArrayStandIn(_StandIn):
     """Stand-in for an array; its state is (version, shape, dtype, Fortran order, bytes)."""
 
     def array(self) -> np.ndarray:
         """Return the array; raise ValueError or TypeError if it is not an array of bytes."""
         _, shape, kind, fortran, data = self.state
-        if not isinstance(kind, _Type) or kind.state[0] != "u1" or fortran:
+        if not isinstance(kind, _DtypeStandIn) or kind.state[0] != "u1" or fortran:
             raise ValueError("an array is not one of bytes in C order")
         # Python 2 pickled bytes as str. They were decoded as latin1, which maps every byte to one
         # character and back.
@@ -50,17 +50,17 @@ class _Array(_Kind):
         return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-class _Type(_Kind):
+class _DtypeStandIn(_StandIn):
     """Stand-in for a dtype; its state is (code, align, copy)."""
 
 
-def _reconstruct(*_: Any) -> _Array:
-    return _Array()
+def _reconstruct(*_: Any) -> _ArrayStandIn:
+    return _ArrayStandIn()
 
 
 _ALLOWED: Mapping[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Type,
+    ("numpy", "ndarray"): _ArrayStandIn,
+    ("numpy", "dtype"): _DtypeStandIn,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
 }
@@ -87,10 +87,10 @@ def unpickle(data: bytes, where: str) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise TypeError(f"it holds a {type(content).__name__} where a dict is needed")
         return {
-            key: value.array() if isinstance(value, _Array) else value
+            key: value.array() if isinstance(value, _ArrayStandIn) else value
             for key, value in content.items()
         }
-    except _REFUSALS as error:
+    except _PICKLE_ERRORS as error:
         raise UserError(
             f"{where} is refused: only plain data and byte arrays are read ({error})"
         ) from error
