@@ -12,8 +12,8 @@ import pandas as pd
 
 from fedssl.command.project import Project
 from fedssl.data.banks.bank import open_bank
-from fedssl.data.banks.journal import open_journal
-from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.members import Sample
+from fedssl.data.banks.partial_bank import open_partial_bank
 from fedssl.data.banks.writer import HEADER_BYTES, write_bank
 from fedssl.data.sharding import write_shards
 from fedssl.files import write_json
@@ -74,7 +74,7 @@ class ResultsTree:
             self._record("acquire", archive_record(archive), [], [str(archive)])
         modality = entry["modality"]
         state = folder.parent / f"{dataset}.state"
-        with open_journal(state / "v1", key=dataset, start=HEADER_BYTES) as journal:
+        with open_partial_bank(state / "v1", key=dataset, start=HEADER_BYTES) as partial:
             write_bank(
                 self._members(modality, list(entry["splits"])),
                 folder,
@@ -83,7 +83,7 @@ class ResultsTree:
                 num_classes=_CLASSES,
                 counts=dict.fromkeys(entry["splits"], self._samples),
                 max_bad_share=0.0,
-                journal=journal,
+                partial=partial,
             )
         shutil.rmtree(state)
         outputs = sorted(map(str, folder.iterdir()))

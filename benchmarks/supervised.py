@@ -28,7 +28,7 @@ from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.build import build_bank
 from fedssl.data.made_up.archives import write_archives
 from fedssl.evaluation import fine_tune, probe, supervised
-from fedssl.views.light import LightViews
+from fedssl.views.fine_tune import LightViews
 
 ROOT = Path(__file__).parents[1]
 SAMPLES, DIM, CLASSES, PICTURES, SIZE = 5000, 512, 50, 512, 64

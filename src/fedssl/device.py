@@ -1,4 +1,4 @@
-"""The device a job computes on, set up so that the same inputs give the same bits."""
+"""Choose the device of a job and make its computations repeatable bit for bit."""
 
 import os
 
@@ -6,16 +6,21 @@ import torch
 
 
 def prepare_device(threads: int) -> torch.device:
-    """Return the GPU where there is one, else the CPU; fix the number of torch threads.
+    """Return the GPU if there is one, else the CPU, and set the number of torch threads.
 
-    The number of threads is a cell's setting and not `--cores`, because one and two threads sum
-    in a different order.
+    The number of threads is a setting of the cell and does not follow `--cores`: one and two
+    threads sum in a different order, which gives different bits.
     """
     torch.set_num_threads(threads)
     if not torch.cuda.is_available():
         return torch.device("cpu")
+    # cuBLAS is deterministic only with a fixed workspace, and reads this when it is first used.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # Benchmark mode picks the fastest kernel of the moment, and kernels differ in their bits.
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False  # fp32 means it, in convolutions too
+    # By default cuDNN computes fp32 convolutions in TF32, which keeps only 10 mantissa bits.
+    torch.backends.cudnn.allow_tf32 = False
+    # Only warn: some operations have no deterministic kernel on a GPU, and an error would make
+    # those cells impossible to run.
     torch.use_deterministic_algorithms(True, warn_only=True)
     return torch.device("cuda")

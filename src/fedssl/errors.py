@@ -1,5 +1,8 @@
-"""The one exception a user is meant to read."""
+"""The exception that is shown to users without a traceback."""
 
 
 class UserError(Exception):
-    """A mistake in what was given: says what was wrong, the value, and what would be right."""
+    """A mistake in the user's input, files or environment.
+
+    The message says what is wrong, where, the value that was found, and what would be right.
+    """

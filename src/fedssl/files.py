@@ -1,4 +1,8 @@
-"""Files that are either whole or not there."""
+"""Write files atomically, read JSON, and compute checksums.
+
+A job can be killed at any time, so every result file is written to a temporary file and renamed
+into place. A reader then sees either the complete file or no file.
+"""
 
 import contextlib
 import hashlib
@@ -12,15 +16,24 @@ from typing import Any
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; fsync and rename it on success, else remove it."""
+    """Yield a temporary path next to `path`, and rename it to `path` if the block succeeds.
+
+    The temporary file is removed if the block raises. Missing parent folders are created.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # The temporary file is in the same folder because a rename is atomic only within one file
+    # system. Readers of folders skip names that start with a dot.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
+        # mkstemp creates files that only their owner can read. Restore the usual permissions, so
+        # that colleagues who share the results folder can read them.
         temporary.chmod(0o666 & ~_umask())
+        # Sync the data before the rename: after a power failure the new name must not point to
+        # an empty file. Syncing the folder makes the rename itself durable.
         _fsync(temporary)
         temporary.replace(path)
         _fsync(path.parent)
@@ -35,7 +48,8 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, data: Any) -> None:
-    """Write `data` as indented JSON with sorted keys, atomically; NaN is refused."""
+    """Write `data` atomically as indented JSON with sorted keys; raise ValueError for NaN."""
+    # NaN is not valid JSON, and a missing number must never look like a measured one.
     write_text(path, json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
@@ -46,6 +60,7 @@ def read_json(path: str | Path) -> Any:
 
 def digest(data: Any) -> str:
     """Return the SHA-256 of `data` as canonical JSON."""
+    # Sorted keys and fixed separators give one text, and so one digest, for equal data.
     canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -56,12 +71,13 @@ def sha256(path: str | Path) -> str:
 
 
 def checksum(path: str | Path, *, algorithm: str) -> str:
-    """Return the hex digest of a file's bytes by `algorithm` (md5, sha256)."""
+    """Return the hex digest of a file's bytes; `algorithm` is md5 or sha256."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _umask() -> int:
+    # There is no call that only reads the umask: set it, then restore it.
     mask = os.umask(0)
     os.umask(mask)
     return mask

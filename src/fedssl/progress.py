@@ -1,4 +1,4 @@
-"""Progress of a job: a bar on a terminal, plain lines in the log."""
+"""Show the progress of a job: a bar on a terminal, and lines in the log."""
 
 import fcntl
 import logging
@@ -19,31 +19,37 @@ from rich.progress import Progress as Bar
 _log = logging.getLogger(__name__)
 
 _LOG_EVERY_S = 10.0
+# Must match the line that `RoundProgress.advance` logs. Keep the format of that line: the status
+# command also reads logs that earlier versions wrote.
 _ROUND = re.compile(r" INFO round (\d+) of (\d+)  loss \S+  (\S+) s a round")
 
 
 @dataclass(frozen=True)
-class Round:
-    """A round that a job has finished; `pace` is the seconds a round takes.
+class LoggedRound:
+    """The latest round in a job's log.
 
-    `since` is how many seconds ago the job wrote to its log.
+    Attributes:
+        done: number of the round.
+        total: number of rounds of the job.
+        seconds_per_round: mean duration of a round.
+        since: seconds since the job last wrote to its log.
     """
 
     done: int
     total: int
-    pace: float
+    seconds_per_round: float
     since: float
 
     def __str__(self) -> str:
-        """Say which round it is."""
+        """Return the round as text, such as "round 3 of 100"."""
         return f"round {self.done} of {self.total}"
 
 
-class Progress:
-    """Counts rounds; the first job on a terminal draws the bar, all jobs write their log."""
+class RoundProgress:
+    """Report finished rounds: every job logs them, and one job per terminal draws a bar."""
 
     def __init__(self, total: int, *, done: int) -> None:
-        """Count from `done` to `total` rounds."""
+        """Start counting at `done` of `total` rounds."""
         self._total = total
         self._started_at = done
         self._started = time.monotonic()
@@ -61,7 +67,7 @@ class Progress:
         self._task = self._bar.add_task("", total=total, completed=done, loss=float("nan"))
 
     def __enter__(self) -> Self:
-        """Show the bar where this job owns the terminal."""
+        """Show the bar if this job owns the terminal."""
         self._bar.start()
         return self
 
@@ -71,7 +77,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away and give the terminal to the next job."""
+        """Remove the bar and release the terminal for another job."""
         self._bar.stop()
         if self._terminal is not None:
             os.close(self._terminal)
@@ -79,34 +85,38 @@ class Progress:
     def advance(self, round_number: int, loss: float) -> None:
         """Report a finished round and its mean loss."""
         self._bar.update(self._task, completed=round_number, loss=loss)
+        # Rounds of an earlier run are not counted: their duration is unknown here.
         pace = (time.monotonic() - self._started) / (round_number - self._started_at)
-        left = clock(pace * (self._total - round_number))
+        left = format_duration(pace * (self._total - round_number))
         _log.info(
             "round %d of %d  loss %.4f  %.1f s a round  %s left",
             *(round_number, self._total, loss, pace, left),
         )
 
 
-class Pace:
-    """Counts the members that a bank is made of, and how fast they come."""
+class MemberProgress:
+    """Report how many members of a bank (or clips of a download) are done, and how fast."""
 
     def __init__(self, counts: Mapping[str, int | None] | None = None) -> None:
-        """Count to the sum of `counts`, members per split, or without an end if one is unknown."""
+        """Count up to the sum of `counts`, the members per split.
+
+        The total is unknown if `counts` is missing or a split's count is None.
+        """
         known = [count for count in (counts or {}).values() if count]
         self._total = sum(known) if counts and len(known) == len(counts) else None
         self.start(0)
 
     def start(self, done: int) -> None:
-        """Begin to measure, with `done` members from an earlier run."""
+        """Start measuring; an earlier run already read `done` members."""
         self._resumed = self._done = done
         self._bytes = 0
         self._started = self._logged = time.monotonic()
         self._stopped = 0.0
         if done:
-            _log.info("going on after the %d members that an earlier run read", done)
+            _log.info("resuming after %d members that an earlier run read", done)
 
     def advance(self, size: int) -> None:
-        """Count a member that takes `size` bytes in the bank, and log now and then."""
+        """Count a member that takes `size` bytes in the bank; log at most every 10 seconds."""
         self._done += 1
         self._bytes += size
         if time.monotonic() - self._logged > _LOG_EVERY_S:
@@ -114,12 +124,13 @@ class Pace:
             self._log()
 
     def finish(self) -> None:
-        """Log the last count; what `facts` says stays as it is."""
+        """Stop measuring and log the final count."""
         self._total, self._stopped = self._done, time.monotonic()
         self._log()
 
     def facts(self) -> dict[str, Any]:
-        """Return members read, those of an earlier run apart, seconds, and rates."""
+        """Return the members read by this run and by an earlier one, and the rates per second."""
+        # A tiny bank can finish within one tick of the clock: avoid a division by zero.
         seconds = max((self._stopped or time.monotonic()) - self._started, 1e-9)
         read = self._done - self._resumed
         return {
@@ -132,33 +143,38 @@ class Pace:
     def _log(self) -> None:
         facts = self.facts()
         rate = facts["members_per_second"]
-        left = clock((self._total - self._done) / rate) if self._total and rate else "? h"
+        left = format_duration((self._total - self._done) / rate) if self._total and rate else "? h"
         _log.info(
             "member %d of %s  %.1f members/s  %.1f MB/s  %s left",
             *(self._done, self._total or "?", rate, facts["bank_mb_per_second"], left),
         )
 
 
-def clock(seconds: float) -> str:
-    """Return a duration as h:mm:ss, hours beyond a day included."""
+def format_duration(seconds: float) -> str:
+    """Return a duration as h:mm:ss; the hours can exceed 24."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def last_round(log: str | Path) -> Round | None:
-    """Return the last round that a job's log reports; None where there is no log or round."""
+def last_logged_round(log: str | Path) -> LoggedRound | None:
+    """Return the latest round in a job's log, or None if there is no log or no round in it."""
     path = Path(log)
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     if not (found := _ROUND.findall(text)):
         return None
     done, total, pace = found[-1]
-    return Round(int(done), int(total), float(pace), since=time.time() - path.stat().st_mtime)
+    return LoggedRound(int(done), int(total), float(pace), since=time.time() - path.stat().st_mtime)
 
 
 def _own_terminal() -> int | None:
-    """Return the locked descriptor of this terminal, or None: no terminal, or another job's."""
+    """Return the locked descriptor of the terminal.
+
+    None means that there is no terminal or that another job holds it.
+    """
     if not sys.stderr.isatty():
         return None
+    # Snakemake runs jobs in parallel on one terminal, where several bars would overwrite each
+    # other. A lock on the terminal device lets exactly one job draw, and ends with the process.
     lock = os.open(os.ttyname(sys.stderr.fileno()), os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Archives for tests: made-up ones, and the real subsets where the mirror is at hand."""
+"""Archives for tests: generated ones, and the real subsets if the mirror is available."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ SMALL: Mapping[str, tuple[int, Mapping[str, int]]] = {
 
 @dataclass(frozen=True)
 class Real:
-    """What the mirror holds of a dataset, as counted by hand or stated by its source."""
+    """The contents of a dataset in the mirror, counted by hand or stated by its source."""
 
     files: Mapping[str, str]
     classes: int
@@ -69,7 +69,7 @@ def archive_paths(dataset: str, folder: Path) -> dict[str, Path]:
 
 
 def synthetic_archives(dataset: str, folder: Path, *, seed: int = 0) -> dict[str, Path]:
-    """Write the small made-up archives of `dataset`."""
+    """Write the small generated archives of `dataset`."""
     classes, splits = SMALL[dataset]
     paths = archive_paths(dataset, folder)
     write_archives(dataset, paths, classes=classes, splits=splits, seed=seed)
@@ -77,7 +77,7 @@ def synthetic_archives(dataset: str, folder: Path, *, seed: int = 0) -> dict[str
 
 
 def real_archives(dataset: str) -> dict[str, Path]:
-    """Return the mirror's archives of `dataset`, or skip the test where there are none."""
+    """Return the mirror's archives of `dataset`; skip the test if there are none."""
     paths = {key: MIRROR / dataset / file for key, file in REAL[dataset].files.items()}
     absent = [str(path) for path in paths.values() if not path.exists()]
     if absent:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fedssl.data.banks.journal import Journal, open_journal
-from fedssl.data.banks.samples import BadMember, Sample
+from fedssl.data.banks.members import BadMember, Sample
+from fedssl.data.banks.partial_bank import PartialBank, open_partial_bank
 from fedssl.data.banks.writer import write_bank
 
 Samples = Sequence[Sample | BadMember]
@@ -47,13 +47,13 @@ def write(samples: Samples, folder: Path, **changes: Any) -> dict[str, Any]:
         "counts": {split: splits.count(split) for split in set(splits)},
         "max_bad_share": 0.0,
     }
-    with toy_journal(folder) as journal:
-        return write_bank(iter(samples), folder, **{**declared, "journal": journal, **changes})
+    with toy_partial_bank(folder) as partial:
+        return write_bank(iter(samples), folder, **{**declared, "partial": partial, **changes})
 
 
-def toy_journal(folder: Path) -> AbstractContextManager[Journal]:
-    """Open the journal of the toy bank in `folder`, outside it; a leftover one is taken up."""
-    return open_journal(folder.with_name(f"{folder.name}.state") / "v1", key="toy", start=128)
+def toy_partial_bank(folder: Path) -> AbstractContextManager[PartialBank]:
+    """Open the partial bank of the toy bank in `folder`, next to it; resume an existing one."""
+    return open_partial_bank(folder.with_name(f"{folder.name}.state") / "v1", key="toy", start=128)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

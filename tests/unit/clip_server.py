@@ -1,4 +1,4 @@
-"""A web server on this machine that serves clips by their ids, well or badly."""
+"""A local web server that serves clips by their ids, intact or with faults."""
 
 import contextlib
 import http.server
@@ -11,7 +11,7 @@ Answer = bytes | int | str
 
 
 class Clips(http.server.ThreadingHTTPServer):
-    """Answers `/<id>.<suffix>` by the id: bytes, a status, or what is wrong with the bytes."""
+    """Answer `/<id>.<suffix>` by the id: bytes, a status, or a fault of the bytes."""
 
     def __init__(self, answers: Mapping[str, Answer], body: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -59,7 +59,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serving(answers: Mapping[str, Answer], body: bytes) -> Iterator[Clips]:
-    """Serve the answers, by id, until the block ends."""
+    """Serve the answers by id until the block ends."""
     with Clips(answers, body) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()

@@ -1,4 +1,4 @@
-"""Small whole data sets, ways to damage their archives, and what must hold of every outcome."""
+"""Small complete datasets, ways to damage their archives, and what must hold afterwards."""
 
 import contextlib
 import functools
@@ -48,7 +48,7 @@ SEEDS = (
 
 
 class TooLateError(BaseException):
-    """Not an Exception, which code under test might take for a damaged file."""
+    """Not an Exception: the code under test could take that for a damaged file."""
 
 
 class Damaged(dict[str, bytes]):
@@ -60,7 +60,7 @@ class Damaged(dict[str, bytes]):
 
 @dataclass(frozen=True)
 class Seed:
-    """A data set that reads without a fault: its name, and every file by its relative path."""
+    """A dataset that can be read without error: its name, and its files by relative path."""
 
     dataset: str
     archives: Mapping[str, str]
@@ -70,7 +70,7 @@ class Seed:
 
 @functools.cache
 def seed(name: str) -> Seed:
-    """Return a small data set: `vggsound-zip` is vggsound with its clips in a zip."""
+    """Return a small dataset: `vggsound-zip` is vggsound with its clips in a zip."""
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
         dataset, paths = _write(name, folder)
@@ -164,7 +164,7 @@ def pack_tar(members: list[Entry], *, mode: str = "w:gz") -> bytes:
 
 
 def unpacked(data: bytes) -> list[Entry] | None:
-    """Return the members of a zip or tar, or None where it is neither."""
+    """Return the members of a zip or tar, or None if it is neither."""
     if data[:2] == b"PK":
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return [(name, archive.read(name), {}) for name in archive.namelist()]
@@ -176,14 +176,14 @@ def unpacked(data: bytes) -> list[Entry] | None:
 
 
 def packed(members: list[Entry], like: bytes) -> bytes:
-    """Return the members in a container of the kind of `like`."""
+    """Return the members in a container of the same format as `like`."""
     if like[:2] == b"PK":
         return pack_zip(members)
     return pack_tar(members, mode="w:gz" if like[:2] == b"\x1f\x8b" else "w")
 
 
 def survive(name: str, damaged: Mapping[str, bytes]) -> str:
-    """Bank a seed whose files are replaced by `damaged`; return how it ended.
+    """Build a bank from a seed with `damaged` files in place of its own; return how it ended.
 
     Asserts that it ended in time and memory, with a bank or with a UserError that names the file
     or the data set, and that nothing was written outside the bank's folder.
@@ -223,7 +223,7 @@ def _listed(folder: Path) -> list[str]:
 
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
-    """Raise TooLateError after a while, MemoryError beyond another gigabyte."""
+    """Raise TooLateError after a while, and MemoryError beyond one more gigabyte."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     previous = signal.signal(signal.SIGALRM, _too_late)

@@ -1,4 +1,4 @@
-"""Contents and names that were made to harm whoever reads them."""
+"""Hostile contents and names, made to harm the programs that read them."""
 
 import io
 import os
@@ -18,14 +18,14 @@ from tests.unit.sounds import encoded, tone
 
 
 class Owner:
-    """Makes a folder when it is unpickled."""
+    """Create a folder when it is unpickled."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.mkdir, ("owned",)
 
 
 def png(width: int, height: int) -> bytes:
-    """Return a PNG that claims a size and holds a little of it."""
+    """Return a PNG that claims a size but holds only a little of it."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         size, checksum = struct.pack(">I", len(data)), struct.pack(">I", zlib.crc32(kind + data))
@@ -43,7 +43,7 @@ def jpeg(width: int, height: int) -> bytes:
 
 
 def wav(*, channels: int = 1, rate: int = 16_000, claimed: int = 200, bits: int = 16) -> bytes:
-    """Return a wav with any header before 200 bytes of sound."""
+    """Return a WAV file with the given header before 200 bytes of sound."""
     width = channels * bits // 8
     form = struct.pack("<HHIIHH", 1, channels & 0xFFFF, rate, 0, width & 0xFFFF, bits)
     body = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", claimed)
@@ -59,7 +59,7 @@ def flac(total: int) -> bytes:
 
 
 def silent_flac(seconds: int) -> bytes:
-    """Return a flac of silence, which takes almost no room."""
+    """Return a FLAC file of silence, which is almost empty."""
     buffer = io.BytesIO()
     with soundfile.SoundFile(buffer, "w", 48_000, 1, "PCM_16", format="FLAC") as file:
         for _ in range(seconds // 10):
@@ -68,7 +68,7 @@ def silent_flac(seconds: int) -> bytes:
 
 
 def _array_pickle(shape: tuple[int, ...], data: bytes) -> bytes:
-    """Return a CIFAR batch whose array claims another shape than it has bytes."""
+    """Return a CIFAR batch whose array has a shape that does not match its bytes."""
     content = python2_pickle({"data": np.zeros((2, 3072), np.uint8), "labels": [0, 1]})
     return content.replace(struct.pack("<H", 3072), struct.pack("<H", shape[0]), 1) + data
 

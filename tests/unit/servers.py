@@ -1,4 +1,4 @@
-"""A web server on this machine that answers well or badly, by the first part of the path."""
+"""A local web server whose answer, right or wrong, is chosen by the first part of the path."""
 
 import contextlib
 import gzip
@@ -13,7 +13,7 @@ PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers by the first part of the path: ok, gone, page, cut, other, packed, slow, odd."""
+    """Answer by the first part of the path: ok, gone, page, cut, other, packed, slow, odd."""
 
     requests: list[str]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from fedssl.data.banks.samples import Member
+from fedssl.data.banks.members import Member
 
 # Container, sample format and rate of the files that a user may have.
 KINDS = [
@@ -28,7 +28,7 @@ def tone(pitch_hz: float, *, seconds: float = 1.0, rate: int = 16_000) -> np.nda
 
 
 def three_tones(rate: int) -> np.ndarray:
-    """Return a second each of 300, 600 and 900 Hz."""
+    """Return one second each of 300, 600 and 900 Hz."""
     return np.concatenate([tone(hz, rate=rate) for hz in (300, 600, 900)])
 
 

@@ -1,4 +1,4 @@
-"""ACOP: where clips are cut, in which order they are shown, the head, and its randomness."""
+"""ACOP: the positions of the clips, their order, the head, and the randomness."""
 
 import math
 from pathlib import Path
@@ -11,13 +11,13 @@ from torch import nn
 from fedssl import methods
 from fedssl.backbones.encoder import initialise
 from fedssl.data.banks.bank import open_bank
-from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.members import Sample
 from fedssl.errors import UserError
 from fedssl.methods.acop import ACOP
 from fedssl.randomness import stream
 from fedssl.views import audio as audio_views
-from fedssl.views.clips import clip_spans
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
+from fedssl.views.clip_spans import clip_spans
 from tests.unit.banks import images, write
 from tests.unit.federations import SETTINGS
 

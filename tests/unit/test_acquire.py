@@ -1,4 +1,4 @@
-"""Acquiring: a verified file or an error with a remedy, whatever the network and others do."""
+"""Acquiring archives: the result is a verified file, or an error that says what to do."""
 
 import errno
 import hashlib
@@ -47,7 +47,7 @@ def fetch(entry: Mapping[str, Any], folder: Path, **changes: Any) -> Path:
 
 
 def visible(folder: Path) -> list[str]:
-    """Return what a user sees in `folder`, and any unfinished file."""
+    """Return the visible files in `folder` and any partial files."""
     names = (path.name for path in folder.iterdir())
     return sorted(name for name in names if not name.endswith(".lock"))
 

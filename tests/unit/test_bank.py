@@ -1,4 +1,4 @@
-"""Banks: what went in comes out, and damage is named with its remedy."""
+"""Banks: reading returns what was written, and errors about damage say what to do."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedssl.data.banks.bank import FILES, Modality, open_bank
-from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.members import Sample
 from fedssl.errors import UserError
 from tests.unit.banks import clips, images, write
 

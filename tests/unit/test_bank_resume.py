@@ -1,4 +1,4 @@
-"""Banks that are cut short: whatever happened, the next run ends with the bytes of a whole one."""
+"""Interrupted builds of banks: a resumed build ends with the bytes of an uninterrupted one."""
 
 import json
 import os
@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedssl.data.banks import journal as journals
+from fedssl.data.banks import partial_bank
 from fedssl.data.banks.build import build_bank
-from fedssl.data.banks.journal import open_journal
-from fedssl.data.banks.samples import AbsentMember, Encoded, Member, Sample, UnreadableError
+from fedssl.data.banks.members import AbsentMember, Encoded, Member, Sample, UnreadableError
+from fedssl.data.banks.partial_bank import open_partial_bank
 from fedssl.data.banks.writer import write_bank
 from fedssl.errors import UserError
-from fedssl.progress import Pace
+from fedssl.progress import MemberProgress
 from tests.unit.archives import ROOT, synthetic_archives
 from tests.unit.banks import contents
 
@@ -30,12 +30,12 @@ class Killed(Exception):
 
 
 @pytest.fixture(autouse=True)
-def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journals, "STRETCH_BYTES", 4_000)
+def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partial_bank, "BLOCK_BYTES", 4_000)
 
 
 def members(*, kill_at: int | None = None, read: list[int] | None = None) -> Iterator[Member]:
-    """Yield samples, encoded and not, bad and absent members; stop before one if asked to."""
+    """Yield decoded, encoded, bad and absent members; raise before `kill_at` if it is given."""
 
     def decode(position: int) -> np.ndarray:
         if read is not None:
@@ -55,9 +55,11 @@ def members(*, kill_at: int | None = None, read: list[int] | None = None) -> Ite
             yield Encoded(f"{i}", lambda i=i: i, decode, label="a", split="train")
 
 
-def bank(folder: Path, given: Iterator[Member], *, key: str = "k", threads: int = 1) -> Pace:
-    pace = Pace()
-    with open_journal(folder / "state" / "v1", key=key, start=128) as journal:
+def bank(
+    folder: Path, given: Iterator[Member], *, key: str = "k", threads: int = 1
+) -> MemberProgress:
+    progress = MemberProgress()
+    with open_partial_bank(folder / "state" / "v1", key=key, start=128) as partial:
         write_bank(
             given,
             folder / "bank",
@@ -66,11 +68,11 @@ def bank(folder: Path, given: Iterator[Member], *, key: str = "k", threads: int 
             num_classes=2,
             counts={"train": None},
             max_bad_share=0.2,
-            journal=journal,
+            partial=partial,
             threads=threads,
-            pace=pace,
+            progress=progress,
         )
-    return pace
+    return progress
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -82,9 +84,9 @@ def test_a_run_goes_on_where_one_stopped_and_ends_with_the_same_bytes(
     with pytest.raises(Killed):
         bank(tmp_path / "cut", members(kill_at=kill_at), threads=threads)
     read: list[int] = []
-    pace = bank(tmp_path / "cut", members(read=read), threads=threads)
+    progress = bank(tmp_path / "cut", members(read=read), threads=threads)
     assert contents(tmp_path / "cut/bank") == contents(tmp_path / "whole/bank")
-    resumed = pace.facts()["members_resumed"]
+    resumed = progress.facts()["members_resumed"]
     assert (0 if kill_at == 1 else kill_at - 15) <= resumed <= kill_at
     assert not read or min(read) >= resumed  # what was done is not decoded again
 
@@ -129,7 +131,7 @@ def test_the_state_of_other_code_is_removed(tmp_path: Path) -> None:
 
 def test_two_processes_do_not_write_one_bank(tmp_path: Path) -> None:
     with (
-        open_journal(tmp_path / "state/v1", key="k", start=128),
+        open_partial_bank(tmp_path / "state/v1", key="k", start=128),
         pytest.raises(UserError, match="another process is reading"),
     ):
         bank(tmp_path, members())
@@ -158,9 +160,9 @@ def test_changed_archives_are_read_from_the_start_and_a_failed_check_keeps_what_
     with pytest.raises(UserError, match="declares test 10, train 21"):
         build_bank("fsdd", archives, tmp_path / "bank", entry=wrong, state=state)
     for expected in (30, 0):
-        pace = Pace()
-        build_bank("fsdd", archives, tmp_path / "bank", entry=ENTRY, state=state, pace=pace)
-        assert pace.facts()["members_resumed"] == expected
+        progress = MemberProgress()
+        build_bank("fsdd", archives, tmp_path / "bank", entry=ENTRY, state=state, progress=progress)
+        assert progress.facts()["members_resumed"] == expected
         assert not state.exists()
         with pytest.raises(UserError):
             build_bank("fsdd", archives, tmp_path / "bank", entry=wrong, state=state)
@@ -170,14 +172,14 @@ def test_changed_archives_are_read_from_the_start_and_a_failed_check_keeps_what_
 SLOW = """
 import sys, time
 from pathlib import Path
-from fedssl.data.banks import journal, pipeline
+from fedssl.data.banks import decoding, partial_bank
 from fedssl.data.banks.build import build_bank
-journal.STRETCH_BYTES = 4_000
-decode = pipeline._decode
+partial_bank.BLOCK_BYTES = 4_000
+decode = decoding._decode
 def slowly(*given):
     time.sleep(0.02)
     return decode(*given)
-pipeline._decode = slowly
+decoding._decode = slowly
 folder = Path(sys.argv[1])
 entry = {"classes": 10, "splits": {"train": 20, "test": 10}, "max_bad_share": 0.0}
 build_bank("fsdd", {"recordings": Path(sys.argv[2])}, folder / "bank", entry=entry,

@@ -1,4 +1,4 @@
-"""Writing banks: the same bytes each time, exactly what was declared, or nothing."""
+"""Writing banks: repeatable bytes and the declared contents, or no bank at all."""
 
 import json
 import shutil
@@ -13,10 +13,10 @@ import pytest
 
 from fedssl.data.banks import writer as bank_writer
 from fedssl.data.banks.bank import open_bank
-from fedssl.data.banks.samples import BadMember, Sample
+from fedssl.data.banks.members import BadMember, Sample
 from fedssl.data.banks.writer import write_bank
 from fedssl.errors import UserError
-from tests.unit.banks import BAD, Samples, clips, contents, images, toy_journal, write
+from tests.unit.banks import BAD, Samples, clips, contents, images, toy_partial_bank, write
 
 
 def test_index_names_every_sample(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_memory_does_not_grow_with_the_samples(tmp_path: Path) -> None:
     for count in (4, 24):
         tracemalloc.start()
         write(images(), tmp_path)  # warm imports and caches
-        with toy_journal(tmp_path / str(count)) as journal:
+        with toy_partial_bank(tmp_path / str(count)) as partial:
             write_bank(
                 megabytes(count),
                 tmp_path / str(count),
@@ -82,7 +82,7 @@ def test_memory_does_not_grow_with_the_samples(tmp_path: Path) -> None:
                 num_classes=2,
                 counts={"train": count},
                 max_bad_share=0.0,
-                journal=journal,
+                partial=partial,
             )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -90,25 +90,25 @@ def test_memory_does_not_grow_with_the_samples(tmp_path: Path) -> None:
 
 
 def test_wrong_counts_name_both_numbers_and_leave_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"test 2, train 4 .* test 2, train 5"):
+    with pytest.raises(UserError, match=r"test 2, train 4 members, but .* test 2, train 5"):
         write(images(), tmp_path, counts={"train": 5, "test": 2})
     assert contents(tmp_path) == {}
 
 
 def test_an_undeclared_split_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"test 2, train 4 .* declares train 4"):
+    with pytest.raises(UserError, match=r"test 2, train 4 members, but .* declares train 4"):
         write(images(), tmp_path, counts={"train": 4})
 
 
 def test_wrong_class_count_names_both_numbers(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"3 classes .* declares 4"):
+    with pytest.raises(UserError, match=r"3 classes, but .* declares 4"):
         write(images(), tmp_path, num_classes=4)
 
 
 def test_no_samples_at_all_is_a_wrong_count(tmp_path: Path) -> None:
     with (
-        toy_journal(tmp_path) as journal,
-        pytest.raises(UserError, match=r"hold no members .* declares train 3"),
+        toy_partial_bank(tmp_path) as partial,
+        pytest.raises(UserError, match=r"hold no members, but .* declares train 3"),
     ):
         write_bank(
             [],
@@ -118,7 +118,7 @@ def test_no_samples_at_all_is_a_wrong_count(tmp_path: Path) -> None:
             num_classes=2,
             counts={"train": 3},
             max_bad_share=0.0,
-            journal=journal,
+            partial=partial,
         )
 
 
@@ -130,7 +130,7 @@ def test_bad_members_within_the_share_count_as_found_and_are_listed(tmp_path: Pa
 
 
 def test_bad_members_above_the_share_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"1 of 7 .* 0\.14 .*broken\.png: it is cut short"):
+    with pytest.raises(UserError, match=r"1 of 7 .* 0\.14: broken\.png: it is cut short"):
         write([*images(), BAD], tmp_path, counts={"train": 5, "test": 2}, max_bad_share=0.14)
     assert contents(tmp_path) == {}
 
@@ -159,7 +159,7 @@ def test_a_failed_rewrite_leaves_the_old_bank_whole(tmp_path: Path) -> None:
         yield from images()[:2]
         raise OSError("the disk went away")
 
-    with toy_journal(tmp_path) as journal, pytest.raises(OSError, match="went away"):
+    with toy_partial_bank(tmp_path) as partial, pytest.raises(OSError, match="went away"):
         write_bank(
             breaks(),
             tmp_path,
@@ -168,7 +168,7 @@ def test_a_failed_rewrite_leaves_the_old_bank_whole(tmp_path: Path) -> None:
             num_classes=3,
             counts={},
             max_bad_share=0.0,
-            journal=journal,
+            partial=partial,
         )
     assert contents(tmp_path) == before
 

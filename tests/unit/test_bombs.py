@@ -1,4 +1,4 @@
-"""Small archives that claim, or hold, more than memory takes: refused at once, by name."""
+"""Small archives that claim or hold more than fits into memory are refused."""
 
 import gzip
 import io
@@ -13,12 +13,12 @@ import h5py
 import numpy as np
 import pytest
 
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import BadMember, UnreadableError
-from fedssl.data.fetch.supplied import supplied_files
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import BadMember, UnreadableError
+from fedssl.data.fetch.manual_files import manual_files
 from fedssl.data.readers import mnist, vggsound
-from fedssl.data.readers.members import MOST_BYTES, open_zip, read_zip_member, tar_members
-from fedssl.data.readers.recordings import open_library
+from fedssl.data.readers.archive_members import MAX_BYTES, open_zip, read_zip_member, tar_members
+from fedssl.data.readers.recordings import open_recordings
 from fedssl.errors import UserError
 from tests.unit.fuzzing import limited
 from tests.unit.nasties import silent_flac
@@ -41,7 +41,7 @@ def write_big_gzip(path: Path, start: bytes, megabytes: int) -> Path:
 
 
 def deflated_zeros(megabytes: int) -> bytes:
-    """Return a raw deflate stream of zeros, made of one block again and again."""
+    """Return a raw deflate stream of zeros that repeats one block."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = packer.compress(MEGABYTE) + packer.flush(zlib.Z_FULL_FLUSH)
     return megabytes * block + packer.flush()
@@ -66,7 +66,7 @@ def test_a_tar_member_or_header_of_gigabytes(kind: bytes, tmp_path: Path) -> Non
             read()
 
 
-@pytest.mark.parametrize("claimed", [1_500 << 20, MOST_BYTES, 3])
+@pytest.mark.parametrize("claimed", [1_500 << 20, MAX_BYTES, 3])
 def test_a_zip_member_of_gigabytes_whatever_it_claims(claimed: int, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.wav", deflated_zeros(1_500))
@@ -78,9 +78,9 @@ def test_a_zip_member_of_gigabytes_whatever_it_claims(claimed: int, tmp_path: Pa
 
 def test_a_flac_of_silence_that_lasts_hours(tmp_path: Path) -> None:
     data = silent_flac(3_000)
-    assert len(data) < MOST_BYTES // 100
+    assert len(data) < MAX_BYTES // 100
     archives = annotated(tmp_path, filled(tmp_path, {f"{CLIPS[0]}.flac": data}))
-    bad = next(decoded(vggsound.read(archives)))
+    bad = next(decode_members(vggsound.read(archives)))
     assert isinstance(bad, BadMember) and "144000000 values" in bad.reason
 
 
@@ -88,7 +88,7 @@ def test_a_pipe_among_the_clips_is_passed_over(tmp_path: Path) -> None:
     folder = filled(tmp_path, {f"{CLIPS[0]}.wav": CLIP})
     os.mkfifo(folder / f"{CLIPS[1]}.wav")
     (folder / f"{CLIPS[2]}.wav").symlink_to("/dev/zero")
-    assert [path.name for path in supplied_files(folder)] == [f"{CLIPS[0]}.wav"]
+    assert [path.name for path in manual_files(folder)] == [f"{CLIPS[0]}.wav"]
 
 
 @pytest.mark.parametrize("how", ["external", "link", "virtual"])
@@ -108,10 +108,10 @@ def test_an_hdf5_entry_that_points_to_another_file_is_bad(how: str, tmp_path: Pa
             layout[:] = h5py.VirtualSource(str(secret / "b.h5"), "P01", (4_000,))
             file.create_virtual_dataset("P01", layout)
     with (
-        open_library(tmp_path / "a.h5", rate=24_000) as library,
+        open_recordings(tmp_path / "a.h5", rate=24_000) as recordings,
         pytest.raises(UnreadableError, match="points to another file"),
     ):
-        library.stretch("P01", 0, 50)
+        recordings.segment("P01", 0, 50)
 
 
 def test_a_flipped_bit_in_a_stored_block_breaks_the_checksum(tmp_path: Path) -> None:
@@ -124,4 +124,4 @@ def test_a_flipped_bit_in_a_stored_block_breaks_the_checksum(tmp_path: Path) -> 
     packed[1_500] ^= 1
     (tmp_path / "a.tar.gz").write_bytes(packed)
     with pytest.raises(UserError, match=r"a\.tar\.gz is not a whole tar\.gz.*CRC"):
-        list(decoded(vggsound.read(annotated(tmp_path, tmp_path / "a.tar.gz"))))
+        list(decode_members(vggsound.read(annotated(tmp_path, tmp_path / "a.tar.gz"))))

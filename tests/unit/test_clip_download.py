@@ -1,4 +1,4 @@
-"""Fetching clips one by one: what can be had is had once, and the rest says why."""
+"""Downloading clips: available clips are fetched once, and all others have a reason."""
 
 import csv
 import hashlib
@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import Sample
 from fedssl.data.fetch import clip_download
 from fedssl.data.fetch.clip_download import download_clips
-from fedssl.data.fetch.clip_manifest import Manifest, Outcome
+from fedssl.data.fetch.clip_manifest import ClipManifest, ClipResult
 from fedssl.data.readers import vggsound
 from fedssl.errors import UserError
 from tests.unit.archives import ROOT
@@ -44,7 +44,7 @@ SETTINGS = {
 
 
 def annotations(folder: Path, ids: list[str], *, start: int = 2) -> Path:
-    """Write a csv with a class whose name has a comma."""
+    """Write a CSV file with a class name that contains a comma."""
     lines = [f'{clip},{start},"bird chirping, tweeting",train' for clip in ids]
     (folder / "vggsound.csv").write_text("\n".join(lines) + "\n")
     return folder / "vggsound.csv"
@@ -78,7 +78,7 @@ def test_clips_are_cut_named_and_read_without_another_step(container: str, tmp_p
     with serving(dict.fromkeys(IDS, "ok"), body) as server:
         assert download(tmp_path, server, suffix=container.lower()) == {"had": 4}
     paths = {"annotations": tmp_path / "vggsound.csv", "clips": tmp_path / "clips.txt"}
-    samples = list(decoded(vggsound.read(paths)))
+    samples = list(decode_members(vggsound.read(paths)))
     assert {sample.name for sample in samples} == {f"{clip}_000002" for clip in IDS}
     for sample in samples:
         assert isinstance(sample, Sample) and sample.label == "bird chirping, tweeting"
@@ -188,7 +188,7 @@ def test_a_video_without_ffmpeg_says_what_to_install(
     annotations(tmp_path, IDS)
     with (
         serving(dict.fromkeys(IDS, "ok"), b"\0\0\0\x18ftypmp42" + bytes(9_000)) as server,
-        pytest.raises(UserError, match=r"\.mp4 file needs ffmpeg .*install it"),
+        pytest.raises(UserError, match=r"cutting a \.mp4 file needs ffmpeg.*install it"),
     ):
         download(tmp_path, server, suffix="mp4")
 
@@ -261,16 +261,16 @@ def test_a_full_disk_ends_the_run_with_a_word_and_without_rubbish(
 
 def test_a_line_that_a_kill_cut_is_no_outcome(tmp_path: Path) -> None:
     path = tmp_path / "manifest.jsonl"
-    manifest = Manifest(path)
+    manifest = ClipManifest(path)
     for clip in "abc":
-        manifest.add(Outcome(clip, "gone", "it is gone"))
+        manifest.add(ClipResult(clip, "gone", "it is gone"))
     manifest.close()
     path.write_bytes(path.read_bytes()[:-9])
-    manifest = Manifest(path)
+    manifest = ClipManifest(path)
     assert [manifest.is_final(clip) for clip in "abc"] == [True, True, False]
-    manifest.add(Outcome("c", "gone"))
+    manifest.add(ClipResult("c", "gone"))
     manifest.close()
-    manifest = Manifest(path)
+    manifest = ClipManifest(path)
     assert manifest.is_final("c")
     manifest.close()
 

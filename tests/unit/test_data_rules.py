@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from snakemake.io import is_flagged
 
-from fedssl.data.own.entries import with_own_datasets
+from fedssl.data.own.dataset_entry import with_own_datasets
 from fedssl.data.plan import archive_content, bank_contents, bank_inputs, bank_state
 from fedssl.grid.cells import Grid
 from fedssl.grid.paths import ResultPaths

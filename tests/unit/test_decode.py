@@ -1,4 +1,4 @@
-"""Decoding: exact where nothing needs changing, faithful where something does."""
+"""Decoding: exact if the format is right already, close to the original otherwise."""
 
 import io
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from PIL import ExifTags, Image, ImageOps
 
-from fedssl.data.banks.samples import UnreadableError
+from fedssl.data.banks.members import UnreadableError
 from fedssl.data.readers.decode import decode_audio, decode_image
 
 

@@ -23,7 +23,7 @@ from fedssl.evaluation.probe import fit_probe
 from fedssl.files import read_json
 from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS
 from fedssl.paper.metrics import read_metric
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 from fedssl.views.statistics import write_statistics
 from tests.unit.archives import archive_paths
 from tests.unit.federations import SETTINGS as CELL

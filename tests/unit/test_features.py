@@ -9,7 +9,7 @@ from torch import nn
 from fedssl.backbones.encoder import initialise
 from fedssl.data.banks.bank import open_bank
 from fedssl.evaluation.features import extract_features, memory_and_queries, recalibrate_batch_norm
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 from tests.unit import banks
 
 CPU = torch.device("cpu")

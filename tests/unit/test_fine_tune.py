@@ -1,4 +1,4 @@
-"""Fine-tuning and its light views: what moves, what repeats, and that it learns."""
+"""Fine-tuning and its views: what changes, what repeats, and that the model learns."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +12,13 @@ from torchvision.transforms.v2 import functional as tv
 
 from fedssl.backbones.encoder import Encoder, initialise
 from fedssl.data.banks.bank import open_bank
-from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.members import Sample
 from fedssl.errors import UserError
 from fedssl.evaluation.fine_tune import fine_tune, predict
 from fedssl.randomness import stream
 from fedssl.views import audio as audio_views
+from fedssl.views.fine_tune import FineTuneViews, fine_tune_view
 from fedssl.views.image import plain_view
-from fedssl.views.light import LightViews, light_view
 from tests.unit import banks
 
 CPU = torch.device("cpu")
@@ -48,7 +48,7 @@ SETTINGS = {
 COLOURS = ((200, 40, 40), (40, 200, 40), (40, 40, 200))
 
 
-def colours(folder: Path, *, count: int = 25) -> LightViews:
+def colours(folder: Path, *, count: int = 25) -> FineTuneViews:
     rng = np.random.default_rng(0)
     samples = []
     for i in range(count):
@@ -57,10 +57,10 @@ def colours(folder: Path, *, count: int = 25) -> LightViews:
         split = "test" if i < 8 else "train"
         samples.append(Sample(f"{i}.png", "abc"[i % 3], split, pixels))
     banks.write(samples, folder)
-    return LightViews(open_bank(folder), {"image": IMAGE}, statistics=None, device=CPU)
+    return FineTuneViews(open_bank(folder), {"image": IMAGE}, statistics=None, device=CPU)
 
 
-def tones(folder: Path) -> LightViews:
+def tones(folder: Path) -> FineTuneViews:
     time = np.arange(8000) / 16000
     samples = [
         Sample(
@@ -72,14 +72,14 @@ def tones(folder: Path) -> LightViews:
         for i in range(16)
     ]
     banks.write(samples, folder)
-    return LightViews(open_bank(folder), {"audio": AUDIO}, statistics=STATISTICS, device=CPU)
+    return FineTuneViews(open_bank(folder), {"audio": AUDIO}, statistics=STATISTICS, device=CPU)
 
 
 def encoder() -> Encoder:
     return initialise(0, arch="resnet18", width=8, embedding_dim=16)
 
 
-def tune(views: LightViews, *, seed: int = 0, precision: str = "fp32", **changed: Any):
+def tune(views: FineTuneViews, *, seed: int = 0, precision: str = "fp32", **changed: Any):
     return fine_tune(
         encoder(),
         views,
@@ -93,7 +93,7 @@ def tune(views: LightViews, *, seed: int = 0, precision: str = "fp32", **changed
 
 @pytest.mark.parametrize("make", [colours, tones])
 def test_it_learns_what_a_frozen_random_encoder_was_not_trained_for(
-    make: Callable[[Path], LightViews], tmp_path: Path
+    make: Callable[[Path], FineTuneViews], tmp_path: Path
 ) -> None:
     views = make(tmp_path)
     test = views.bank.indices("test")
@@ -164,19 +164,19 @@ def pictures(count: int, size: int) -> torch.Tensor:
 def test_a_light_view_of_everything_is_the_evaluation_view() -> None:
     for channels in (1, 3):
         images = pictures(4, 20)[..., :channels]
-        view = light_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=0.0)
+        view = fine_tune_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=0.0)
         assert torch.equal(view, plain_view(images, image=IMAGE))
 
 
 def test_a_certain_flip_mirrors() -> None:
     images = pictures(4, 20)
-    view = light_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=1.0)
+    view = fine_tune_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=1.0)
     torch.testing.assert_close(view, plain_view(images, image=IMAGE).flip(3), atol=1e-5, rtol=1e-5)
 
 
 def test_each_sample_has_its_own_flip() -> None:
     images = pictures(1, 20).expand(64, -1, -1, -1)
-    views = light_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=0.5)
+    views = fine_tune_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=0.5)
     plain = plain_view(images[:1], image=IMAGE)[0]
     kept = sum(bool((view - plain).abs().max() < 1e-4) for view in views)
     mirrored = sum(bool((view - plain.flip(2)).abs().max() < 1e-4) for view in views)
@@ -186,7 +186,7 @@ def test_each_sample_has_its_own_flip() -> None:
 def test_a_light_view_is_one_of_torchvisions_crops_and_each_sample_has_its_own() -> None:
     image = IMAGE | {"mean": [0.0] * 3, "std": [1.0] * 3}
     images = pictures(1, 16).expand(40, -1, -1, -1)
-    views = light_view(images, stream(0, "l"), image=image, crop=0.875, flip_probability=0.0)
+    views = fine_tune_view(images, stream(0, "l"), image=image, crop=0.875, flip_probability=0.0)
     planes = images[:1].permute(0, 3, 1, 2).float() / 255
     crops = {
         (top, left): tv.resized_crop(planes, top, left, 14, 14, [32, 32], antialias=True)[0]
@@ -203,7 +203,7 @@ def test_a_light_view_is_one_of_torchvisions_crops_and_each_sample_has_its_own()
 
 def test_a_light_view_of_a_clip_is_the_evaluation_view_of_a_random_crop(tmp_path: Path) -> None:
     views, one = tones(tmp_path), np.zeros(6, dtype=np.int64)
-    light = views.light(one, stream(0, "l"), augmentation=SETTINGS["augmentation"])
+    light = views.fine_tune(one, stream(0, "l"), augmentation=SETTINGS["augmentation"])
     assert light.shape == (6, 3, 32, 32)
     assert len({float(view.sum()) for view in light}) == 6
     waveforms, spans = views.bank.waveforms, np.array([[0, 8000]] * 6)

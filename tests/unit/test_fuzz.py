@@ -1,4 +1,4 @@
-"""Readers on thousands of damaged archives: a bank or a clear error, in time, memory and place."""
+"""Readers on thousands of damaged archives: the result is a bank or a clear error."""
 
 import gzip
 from collections import Counter
@@ -51,7 +51,7 @@ def damage(draw: st.DrawFn, data: bytes) -> bytes:
 
 @st.composite
 def rearrangement(draw: st.DrawFn, data: bytes) -> bytes:
-    """Draw a well-formed container of the kind of `data` with one to three odd members."""
+    """Draw a valid container of the same format as `data`, with one to three odd members."""
     members = unpacked(data)
     if members is None:  # a gzipped idx file, or one that is no container
         payload = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data

@@ -17,7 +17,7 @@ OLD = "a" * 64
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A mirror that holds two archives, of which a target needs one."""
+    """A mirror with two archives; a target needs one of them."""
     for name in ("toy/new.zip", "toy/old.zip"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
@@ -45,7 +45,7 @@ def test_a_list_that_it_did_not_write_is_refused_and_kept(folder: Path, line: st
 
 
 def make(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
-    """Run `make mirror` with a `fedssl` that prints its arguments, one a line."""
+    """Run `make mirror` with a fake `fedssl` that prints its arguments, one per line."""
     command, ready = folder / "fedssl", folder / "ready"
     command.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     command.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The user's own files: a folder by class or a csv becomes a bank, or one sentence says why not."""
+"""Own datasets: a folder by class or a CSV file becomes a bank, or an error says why not."""
 
 import os
 from collections import Counter
@@ -13,8 +13,8 @@ from PIL import ExifTags, Image
 from fedssl.data.banks.bank import Bank, open_bank, read_facts
 from fedssl.data.banks.build import build_bank
 from fedssl.data.made_up.media import jpeg
-from fedssl.data.own.entries import with_own_datasets
-from fedssl.data.own.listing import find_items, listing_digest, own_files
+from fedssl.data.own.dataset_entry import with_own_datasets
+from fedssl.data.own.listing import find_files, listing_digest, own_files
 from fedssl.errors import UserError
 from fedssl.grid.configuration import Layer
 from fedssl.schema.validate import validate
@@ -82,9 +82,9 @@ def test_split_folders_are_the_splits(tmp_path: Path) -> None:
 
 def test_a_new_file_moves_no_other_from_train_to_test_and_back(tmp_path: Path) -> None:
     folder = by_class(tmp_path, each=40)
-    before = {item.name: item.split for item in find_items(FOLDER, folder)}
+    before = {item.name: item.split for item in find_files(FOLDER, folder)}
     sound(folder / "a" / "new.wav")
-    after = {item.name: item.split for item in find_items(FOLDER, folder)}
+    after = {item.name: item.split for item in find_files(FOLDER, folder)}
     assert sum(after[name] != split for name, split in before.items()) <= 1
     names = sorted(name for name in before if name.startswith("a/"))
     tests = [name for name in names if before[name] == "test"]
@@ -96,7 +96,7 @@ def test_a_class_of_one_file_is_trained_on(tmp_path: Path) -> None:
     folder = by_class(tmp_path)
     sound(folder / "rare" / "only.wav")
     share = {**FOLDER, "test_share": 0.9}
-    assert [i.split for i in find_items(share, folder) if i.label == "rare"] == ["train"]
+    assert [i.split for i in find_files(share, folder) if i.label == "rare"] == ["train"]
 
 
 def test_files_are_found_below_their_class_and_hidden_ones_are_not(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_files_are_found_below_their_class_and_hidden_ones_are_not(tmp_path: Pat
     sound(folder / "a" / ".trash" / "x.wav")
     sound(folder / "a" / "._x.wav")
     (folder / "readme.txt").touch()
-    names = [item.name for item in find_items(FOLDER, folder)]
+    names = [item.name for item in find_files(FOLDER, folder)]
     assert names == ["a/0.wav", "a/day/hour/x.wav", "b/0.wav"]
 
 
@@ -115,13 +115,13 @@ def test_links_are_followed_and_a_circle_of_them_is_named(tmp_path: Path) -> Non
     folder.mkdir()
     for label in "ab":
         (folder / label).symlink_to(far / label)
-    assert len(find_items(FOLDER, folder)) == 16
+    assert len(find_files(FOLDER, folder)) == 16
     assert set(own_files(FOLDER, folder)) == {
         f"{folder}/{c}/{n}.wav" for c in "ab" for n in range(8)
     }
     (far / "a" / "again").symlink_to(far / "a")
     with pytest.raises(UserError, match=r"again links to .*, which contains it; remove the link"):
-        find_items(FOLDER, folder)
+        find_files(FOLDER, folder)
 
 
 def test_images_of_any_size_become_central_squares_of_one(tmp_path: Path) -> None:
@@ -181,10 +181,13 @@ def test_a_table_gives_paths_labels_and_splits(tmp_path: Path) -> None:
         (("a.wav,dog,train", "b.wav,,test"), "my.csv, line 3: label is empty"),
         (("a.wav,dog,train", ",cat,test"), "my.csv, line 3: path is empty"),
         (("a.wav,dog,Train",), "line 2: split is 'Train'; it must be lower-case letters"),
-        (("a.wav,dog,train", "./a.wav,cat,test"), "line 3: ./a.wav is in line 2 already"),
+        (("a.wav,dog,train", "./a.wav,cat,test"), "line 3: ./a.wav is already in line 2"),
         (("a.wav,dog,train", "b.wav,dog,test"), "has one class only, 'dog'; at least two"),
-        (("a.wav,dog,train", "b.wav,cat,train"), "has the splits train; train and one more"),
-        (("a.wav,dog",), "line 2 has 2 fields and the header 3"),
+        (
+            ("a.wav,dog,train", "b.wav,cat,train"),
+            "has the splits train; it must have train and another one",
+        ),
+        (("a.wav,dog",), "line 2 has 2 fields, but the header has 3"),
         ((), "has no class; at least two are needed"),
     ],
 )
@@ -213,15 +216,15 @@ def test_a_folder_that_is_not_right_is_named(tmp_path: Path) -> None:
     by_class(tmp_path / "mixed", classes="z")
     for name, words in {
         "absent": f"{tmp_path}/absent does not exist; it must be a folder for each class",
-        "file": "file is no folder",
+        "file": "file is not a folder",
         "empty": "empty/ has no class; at least two are needed",
         "one": "one/ has one class only, 'a'; at least two are needed",
-        "mixed": "holds train, test and beside them z",
-        "alone": "holds train and no test or validation folder",
+        "mixed": "holds the splits train, test and also z",
+        "alone": "holds train, but no test or validation folder",
     }.items():
         assert words in refused({"folder": str(tmp_path / name)})
     assert "keep one of the two" in refused({"folder": str(tmp_path), "table": "x"})
-    assert "size is given, which is for a dataset of kind image" in refused(
+    assert "size is only valid for a dataset of kind image" in refused(
         {"folder": str(tmp_path), "size": 32}
     )
 
@@ -239,7 +242,7 @@ def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"a holds 'bell\\udcff.wav', a name that cannot be printed"
     ):
-        find_items(FOLDER, folder)
+        find_files(FOLDER, folder)
 
 
 def test_class_folders_without_a_file_are_no_classes(tmp_path: Path) -> None:
@@ -277,7 +280,7 @@ def test_the_listing_notices_what_it_says_it_does(tmp_path: Path) -> None:
     path = folder / "a" / "0.wav"
 
     def digest() -> str:
-        return listing_digest(find_items(FOLDER, folder))
+        return listing_digest(find_files(FOLDER, folder))
 
     before, times = digest(), path.stat().st_mtime_ns
     assert digest() == before
@@ -300,7 +303,7 @@ def test_the_listing_notices_what_it_says_it_does(tmp_path: Path) -> None:
 def test_a_changed_label_is_noticed(tmp_path: Path) -> None:
     sound(tmp_path / "a.wav")
     digests = {
-        listing_digest(find_items(TABLE, csv(tmp_path, f"a.wav,{label},{split}")))
+        listing_digest(find_files(TABLE, csv(tmp_path, f"a.wav,{label},{split}")))
         for label in ("dog", "cat")
         for split in ("train", "test")
     }

@@ -1,4 +1,4 @@
-"""Pairs of a split: both members in it, of one class, and by name the same wherever they lie."""
+"""Pairs of a split: both members are in it, have one class, and match by name."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fedssl.data.banks.bank import open_bank
-from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.members import Sample
 from fedssl.data.pairing import pair_split
 from fedssl.errors import UserError
 from tests.unit import banks
@@ -17,7 +17,7 @@ CLIP = RNG.integers(-99, 99, 7).astype(np.int16)
 
 
 def bank(folder: Path, data: np.ndarray, *members: tuple[str, str]) -> Path:
-    """Write a bank of (class, split) members, named by their place among those of their class."""
+    """Write a bank of (class, split) members; each is named by its number within its class."""
     samples = [
         Sample(f"{label}/{i}", label, split, data) for i, (label, split) in enumerate(members)
     ]
@@ -26,7 +26,7 @@ def bank(folder: Path, data: np.ndarray, *members: tuple[str, str]) -> Path:
 
 
 def two(folder: Path) -> tuple[Path, Path]:
-    """Return a bank of 24 images and one of 12 sounds; every third member is a test one."""
+    """Return a bank of 24 images and one of 12 sounds; every third member is in test."""
     seen = [("abc"[i % 4 % 3], "test" if i % 3 == 0 else "train") for i in range(24)]
     heard = [("abc"[i % 3], "test" if i // 3 % 3 == 0 else "train") for i in range(12)]
     return bank(folder / "v", PHOTO, *seen), bank(folder / "a", CLIP, *heard)

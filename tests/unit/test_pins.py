@@ -1,4 +1,4 @@
-"""Pins: what was fetched first is what is accepted from then on, whoever fetches it."""
+"""Pins: after the first fetch of an archive, only the same bytes are accepted."""
 
 import multiprocessing
 from pathlib import Path
@@ -16,7 +16,7 @@ ARCHIVE = {"file": "a.tar", "urls": ["http://127.0.0.1:9/a.tar"], "size": None, 
 
 
 def fetch(root: Path, data: str = "data", mirror: str = "mirror", **changes: Any) -> Path:
-    """Fetch the toy archive from a mirror folder into a data folder, pins beside them."""
+    """Fetch the toy archive from a mirror folder into a data folder; pins are next to both."""
     acquire(
         {**ARCHIVE, **changes},
         root / data / "a.tar",

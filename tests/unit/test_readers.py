@@ -1,4 +1,4 @@
-"""What all readers share: whole archives, their order, and hostile member names."""
+"""All readers: complete archives, a fixed order, and refusal of hostile member names."""
 
 import io
 import tarfile
@@ -10,8 +10,8 @@ import pytest
 
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.build import build_bank, get_reader
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import Sample
 from fedssl.data.made_up.media import wav
 from fedssl.data.readers import fsdd, speech_commands
 from fedssl.errors import UserError
@@ -37,7 +37,7 @@ def test_every_dataset_reads_into_a_balanced_bank(dataset: str, tmp_path: Path) 
 @pytest.mark.parametrize("dataset", SMALL)
 def test_reading_twice_gives_the_same_samples(dataset: str, tmp_path: Path) -> None:
     reader, archives = get_reader(dataset), synthetic_archives(dataset, tmp_path)
-    runs = [decoded(reader.read(archives), threads=threads) for threads in (1, 3)]
+    runs = [decode_members(reader.read(archives), threads=threads) for threads in (1, 3)]
     for first, second in zip(*runs, strict=True):
         assert isinstance(first, Sample) and isinstance(second, Sample)
         assert (first.name, first.label, first.split) == (second.name, second.label, second.split)
@@ -54,9 +54,11 @@ def test_a_dataset_without_a_reader_lists_those_with_one() -> None:
 @pytest.mark.parametrize("name", ["../evil.wav", "/etc/evil.wav", "yes/../../evil.wav", "a\\b"])
 def test_names_that_leave_the_archive_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="names must be relative"):
-        list(decoded(fsdd.read({"recordings": zipped(tmp_path, {name: CLIP})})))
+        list(decode_members(fsdd.read({"recordings": zipped(tmp_path, {name: CLIP})})))
     with pytest.raises(UserError, match="names must be relative"):
-        list(decoded(speech_commands.read({"clips": tarred(tmp_path, LISTS | {name: CLIP})})))
+        list(
+            decode_members(speech_commands.read({"clips": tarred(tmp_path, LISTS | {name: CLIP})}))
+        )
 
 
 def test_links_in_a_tar_are_passed_over(tmp_path: Path) -> None:
@@ -69,11 +71,11 @@ def test_links_in_a_tar_are_passed_over(tmp_path: Path) -> None:
         link = tarfile.TarInfo("./yes/dd_nohash_0.wav")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
-    names = {sample.name for sample in decoded(speech_commands.read({"clips": path}))}
+    names = {sample.name for sample in decode_members(speech_commands.read({"clips": path}))}
     assert names == {"yes/aa_nohash_0.wav"}
 
 
 def test_a_file_that_is_no_zip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"<html>")
     with pytest.raises(UserError, match=r"a\.zip is not a whole zip archive"):
-        list(decoded(fsdd.read({"recordings": tmp_path / "a.zip"})))
+        list(decode_members(fsdd.read({"recordings": tmp_path / "a.zip"})))

@@ -1,4 +1,4 @@
-"""ADVANCE: two banks that pair row for row, and a split that no place crosses."""
+"""ADVANCE: two banks whose rows are pairs, and splits that share no place."""
 
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,13 @@ import pytest
 
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.build import build_bank, get_reader
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import Sample
 from fedssl.data.made_up.containers import write_zip
 from fedssl.data.made_up.media import jpeg, picture
 from fedssl.data.pairing import pair_by_name
 from fedssl.data.readers import advance_sound, advance_vision
-from fedssl.data.readers.advance import splits
+from fedssl.data.readers.advance import split_by_place
 from fedssl.errors import UserError
 from tests.unit.banks import write
 from tests.unit.sounds import encoded, outcome, tone
@@ -61,14 +61,14 @@ def test_advance_banks_agree_row_for_row(tmp_path: Path) -> None:
 
 
 def test_advance_keeps_a_place_in_one_split_and_70_percent_of_places_in_train() -> None:
-    split_of = splits(KEYS)
+    split_of = split_by_place(KEYS)
     of_place = {identity[:5]: split_of[label, identity] for label, identity in KEYS}
     assert all(split_of[key] == of_place[key[1][:5]] for key in KEYS)
     drawn = {"lake": range(19, 29), "sparse shrub land": range(10), "train station": range(10, 19)}
     for label, places in drawn.items():  # lake comes first and draws the shared place 19
         train = [of_place[f"{place:05d}"] for place in places].count("train")
         assert train == len(places) * 7 // 10, label
-    assert splits(KEYS[::-1]) == split_of
+    assert split_by_place(KEYS[::-1]) == split_of
 
 
 def test_advance_pairs_are_positions_of_equal_names(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_advance_leaves_out_pairs_with_a_member_that_cannot_be_read(tmp_path: Pa
     broken = {f"sound/{label}/{identity}.wav": b"RIFF"}
     vision, sound = advance_banks(tmp_path, share=0.1, **broken)
     left, right = pair_by_name(vision, sound)
-    names = [sample.name for sample in decoded(advance_vision.read(advance_zips(tmp_path)))]
+    names = [sample.name for sample in decode_members(advance_vision.read(advance_zips(tmp_path)))]
     gone = names.index(f"{label}/{identity}")
     assert left.tolist() == [i for i in range(len(KEYS)) if i != gone]
     assert right.tolist() == list(range(len(KEYS) - 1))
@@ -105,7 +105,7 @@ def test_advance_pairs_of_unequal_splits_are_refused(tmp_path: Path) -> None:
     flip = {"train": "test", "test": "train"}
     samples = [
         Sample(s.name, s.label, flip[s.split], s.data)
-        for s in decoded(advance_sound.read(archives))
+        for s in decode_members(advance_sound.read(archives))
         if isinstance(s, Sample)
     ]
     write(samples, other)
@@ -126,7 +126,7 @@ def test_advance_knows_double_suffixes_twins_and_mac_leavings(tmp_path: Path) ->
             "sound/lake/deep/00060.wav": clip,
         },
     )
-    names = outcome(decoded(advance_sound.read(archives)))
+    names = outcome(decode_members(advance_sound.read(archives)))
     added = set(names) - {"/".join(key) for key in KEYS}
     assert added == {"lake/00031_0", "Étang/00040_ü", "sound/lake/00028_0.wav.wav"}
     assert names["sound/lake/00028_0.wav.wav"] == "BadMember"
@@ -138,13 +138,13 @@ def test_members_that_leave_a_zip_are_refused(dataset: str, name: str, tmp_path:
     write_zip(tmp_path / "a.zip", [(name, b"")])
     archives = dict.fromkeys(("vision", "sound", "recordings"), tmp_path / "a.zip")
     with pytest.raises(UserError, match="names must be relative"):
-        list(decoded(get_reader(dataset).read(archives)))
+        list(decode_members(get_reader(dataset).read(archives)))
 
 
 def test_a_zip_of_something_else_is_refused(tmp_path: Path) -> None:
     write_zip(tmp_path / "a.zip", [("lake/00001.jpg", b"")])
     with pytest.raises(UserError, match=r"has no member vision/<class>/<id>\.jpg"):
-        list(decoded(advance_vision.read({"vision": tmp_path / "a.zip"})))
+        list(decode_members(advance_vision.read({"vision": tmp_path / "a.zip"})))
 
 
 @pytest.mark.parametrize(

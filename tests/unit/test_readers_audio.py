@@ -1,12 +1,12 @@
-"""Audio readers on archives in the official layout: odd and damaged ones."""
+"""Audio readers on archives in the official layout, including odd and damaged ones."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import Sample
 from fedssl.data.made_up.media import wav
 from fedssl.data.readers import esc10, fsdd, speech_commands
 from fedssl.errors import UserError
@@ -20,7 +20,7 @@ def test_fsdd_tests_on_recordings_0_to_4_and_doubles_the_rate(tmp_path: Path) ->
     root = "free-spoken-digit-dataset-abc/recordings"
     names = [f"{root}/7_theo_{index}.wav" for index in (0, 4, 5, 49)]
     members = dict.fromkeys([*names, f"{root}/readme.txt", "x/7_theo_3.wav"], clip)
-    samples = list(decoded(fsdd.read({"recordings": zipped(tmp_path, members)})))
+    samples = list(decode_members(fsdd.read({"recordings": zipped(tmp_path, members)})))
     assert {s.name: s.split for s in samples} == dict(
         zip(names, ["test", "test", "train", "train"], strict=True)
     )
@@ -31,7 +31,9 @@ def test_fsdd_tests_on_recordings_0_to_4_and_doubles_the_rate(tmp_path: Path) ->
 def test_esc10_tests_on_fold_5(tmp_path: Path) -> None:
     root = "ESC-10-master"
     names = [f"{root}/002 - Rain/{fold}-17367-A.ogg" for fold in range(1, 6)]
-    samples = list(decoded(esc10.read({"clips": zipped(tmp_path, dict.fromkeys(names, CLIP))})))
+    samples = list(
+        decode_members(esc10.read({"clips": zipped(tmp_path, dict.fromkeys(names, CLIP))}))
+    )
     assert [s.split for s in samples] == ["train"] * 4 + ["test"]
     assert {s.label for s in samples} == {"Rain"}
 
@@ -56,7 +58,7 @@ CLIPS = dict.fromkeys(
 def test_speech_commands_splits_by_its_lists_wherever_they_stand(
     members: dict[str, bytes], tmp_path: Path
 ) -> None:
-    samples = list(decoded(speech_commands.read({"clips": tarred(tmp_path, members)})))
+    samples = list(decode_members(speech_commands.read({"clips": tarred(tmp_path, members)})))
     assert {s.name: (s.label, s.split) for s in samples} == {
         "no/bb_nohash_0.wav": ("no", "validation"),
         "yes/aa_nohash_0.wav": ("yes", "train"),
@@ -70,7 +72,7 @@ def test_speech_commands_splits_by_its_lists_wherever_they_stand(
 def test_speech_commands_needs_both_lists(tmp_path: Path) -> None:
     members = {name: data for name, data in (LISTS | CLIPS).items() if "testing" not in name}
     with pytest.raises(UserError, match=r"has no testing_list\.txt"):
-        list(decoded(speech_commands.read({"clips": tarred(tmp_path, members)})))
+        list(decode_members(speech_commands.read({"clips": tarred(tmp_path, members)})))
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
@@ -80,4 +82,4 @@ def test_a_truncated_tar_is_refused(share: float, tmp_path: Path) -> None:
     path = tarred(tmp_path, LISTS | clips)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(UserError, match=r"not a whole tar\.gz archive.*acquire it again"):
-        list(decoded(speech_commands.read({"clips": path})))
+        list(decode_members(speech_commands.read({"clips": path})))

@@ -1,4 +1,4 @@
-"""EPIC-SOUNDS: which stretch of which recording a row of its annotations is."""
+"""EPIC-SOUNDS: which segment of which recording a row of the annotations gives."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +11,8 @@ import pytest
 
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.build import build_bank
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import AbsentMember, BadMember, Member, Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import AbsentMember, BadMember, Member, Sample
 from fedssl.data.readers import epic_sounds
 from fedssl.data.readers.epic_sounds import read_segments
 from fedssl.errors import UserError
@@ -29,7 +29,7 @@ def row(name: str, start: Any, stop: Any, label: str = "human", *, video: str = 
 
 
 def archives(folder: Path, train: list[str], validation: list[str]) -> dict[str, Path]:
-    """Write the annotations; the recordings are what lies in the folder `audio`."""
+    """Write the annotations; the recordings are the files in the folder `audio`."""
     (folder / "audio").mkdir(exist_ok=True)
     for split, lines in (("train", train), ("validation", validation)):
         (folder / f"{split}.csv").write_text("\n".join([COLUMNS, *lines]))
@@ -53,7 +53,9 @@ def test_a_segment_is_where_the_samples_at_24_khz_say(rate: int, tmp_path: Path)
     record(tmp_path, three_tones(rate), rate=rate)
     train = [row("a", 0, RATE), row("b", RATE, 2 * RATE, "metal / wood collision")]
     paths = archives(tmp_path, train, [row("c", 2 * RATE, 2 * RATE + RATE // 2)])
-    samples = [sample for sample in decoded(epic_sounds.read(paths)) if isinstance(sample, Sample)]
+    samples = [
+        sample for sample in decode_members(epic_sounds.read(paths)) if isinstance(sample, Sample)
+    ]
     assert [(s.name, s.label, s.split) for s in samples] == [
         ("a", "human", "train"),
         ("b", "metal / wood collision", "train"),
@@ -76,7 +78,7 @@ def test_a_segment_outside_its_recording_is_bad(
     start: int, stop: int, says: str, tmp_path: Path
 ) -> None:
     record(tmp_path, three_tones(RATE))
-    (bad,) = decoded(epic_sounds.read(archives(tmp_path, [row("a", start, stop)], [])))
+    (bad,) = decode_members(epic_sounds.read(archives(tmp_path, [row("a", start, stop)], [])))
     assert isinstance(bad, BadMember) and says in bad.reason
     assert (bad.label, bad.split) == ("human", "train")
 
@@ -84,14 +86,14 @@ def test_a_segment_outside_its_recording_is_bad(
 def test_a_sound_track_may_end_a_second_before_its_video(tmp_path: Path) -> None:
     record(tmp_path, three_tones(RATE))
     (waveform,) = waveforms(
-        decoded(epic_sounds.read(archives(tmp_path, [row("a", 48_000, 96_000)], [])))
+        decode_members(epic_sounds.read(archives(tmp_path, [row("a", 48_000, 96_000)], [])))
     )
     assert len(waveform) == 16_000  # what there is of it
 
 
 def test_one_sample_is_a_segment(tmp_path: Path) -> None:
     record(tmp_path, three_tones(RATE))
-    (sample,) = decoded(epic_sounds.read(archives(tmp_path, [row("a", 300, 301)], [])))
+    (sample,) = decode_members(epic_sounds.read(archives(tmp_path, [row("a", 300, 301)], [])))
     assert isinstance(sample, Sample) and len(sample.data) == 1
 
 
@@ -99,7 +101,7 @@ def test_damaged_and_missing_recordings_are_told_apart(tmp_path: Path) -> None:
     record(tmp_path, three_tones(RATE))
     (tmp_path / "audio/P01_12.wav").write_bytes(b"RIFF")
     train = [row("a", 0, 9_000), row("b", 0, 9, video="P01_12"), row("c", 0, 9, video="P01_13")]
-    samples = list(decoded(epic_sounds.read(archives(tmp_path, train, []))))
+    samples = list(decode_members(epic_sounds.read(archives(tmp_path, train, []))))
     assert [type(sample) for sample in samples] == [Sample, BadMember, AbsentMember]
 
 
@@ -136,7 +138,7 @@ def test_recordings_under_other_names_are_told_with_those_there(tmp_path: Path) 
 
 def test_a_name_annotated_twice_is_bad_and_in_no_second_split(tmp_path: Path) -> None:
     record(tmp_path, three_tones(RATE))
-    first, second = decoded(
+    first, second = decode_members(
         epic_sounds.read(archives(tmp_path, [row("a", 0, 99)], [row("a", 0, 99)]))
     )
     assert isinstance(first, Sample) and first.split == "train"
@@ -147,9 +149,9 @@ def test_a_name_annotated_twice_is_bad_and_in_no_second_split(tmp_path: Path) ->
     ("text", "says"),
     [
         ("annotation_id,video_id,start_sample,stop_sample\n", "has no column class"),
-        (f"{COLUMNS}\n{row('a', '1.5', 9)}\n", r"line 2 of .*'1\.5' is where a whole number"),
-        (f"{COLUMNS}\n{row('a', 1, -9)}\n", "'-9' is where a whole number"),
-        (f"{COLUMNS}\n{row('a', 1, 9)},x\n", "line 2 of .* has 11 fields and the header 10"),
+        (f"{COLUMNS}\n{row('a', '1.5', 9)}\n", r"line 2 of .*'1\.5' must be a whole number"),
+        (f"{COLUMNS}\n{row('a', 1, -9)}\n", "'-9' must be a whole number"),
+        (f"{COLUMNS}\n{row('a', 1, 9)},x\n", "line 2 of .* has 11 fields, but the header has 10"),
         (f"{COLUMNS}\n{row('a', 1, 9, '')}\n", "line 2 of .* has no class"),
         ("", "has no column annotation_id and no video_id"),
     ],

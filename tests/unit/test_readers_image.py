@@ -1,4 +1,4 @@
-"""Image readers on archives in the official layout: odd, damaged and hostile ones."""
+"""Image readers on archives in the official layout, including odd, damaged and hostile ones."""
 
 import gzip
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import BadMember, Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import BadMember, Sample
 from fedssl.data.made_up.containers import python2_pickle, write_idx
 from fedssl.data.made_up.media import jpeg
 from fedssl.data.readers import cifar10, mnist, tiny_imagenet
@@ -37,7 +37,7 @@ def tiny_imagenet_members() -> dict[str, bytes]:
 
 def test_tiny_imagenet_takes_validation_labels_from_the_annotations(tmp_path: Path) -> None:
     samples = list(
-        decoded(tiny_imagenet.read({"images": zipped(tmp_path, tiny_imagenet_members())}))
+        decode_members(tiny_imagenet.read({"images": zipped(tmp_path, tiny_imagenet_members())}))
     )
     assert [(s.name.split("/")[-1], s.label, s.split) for s in samples] == [
         ("n001_7.JPEG", "n001", "train"),
@@ -51,7 +51,7 @@ def test_tiny_imagenet_reports_unreadable_and_unannotated_images(tmp_path: Path)
     members = tiny_imagenet_members()
     members["tiny-imagenet-200/val/images/val_9.JPEG"] = jpeg(np.array(GREEN))
     members["tiny-imagenet-200/train/n001/images/n001_7.JPEG"] = b"not a picture"
-    samples = decoded(tiny_imagenet.read({"images": zipped(tmp_path, members)}))
+    samples = decode_members(tiny_imagenet.read({"images": zipped(tmp_path, members)}))
     bad = [sample for sample in samples if isinstance(sample, BadMember)]
     assert [(b.name.split("/")[-1], b.label, b.split) for b in bad] == [
         ("n001_7.JPEG", "n001", "train"),
@@ -63,7 +63,7 @@ def test_tiny_imagenet_without_annotations_is_refused(tmp_path: Path) -> None:
     members = tiny_imagenet_members()
     del members["tiny-imagenet-200/val/val_annotations.txt"]
     with pytest.raises(UserError, match=r"has no tiny-imagenet-200/val/val_annotations\.txt"):
-        list(decoded(tiny_imagenet.read({"images": zipped(tmp_path, members)})))
+        list(decode_members(tiny_imagenet.read({"images": zipped(tmp_path, members)})))
 
 
 def test_a_zip_member_with_damaged_bytes_is_a_bad_member(tmp_path: Path) -> None:
@@ -74,7 +74,9 @@ def test_a_zip_member_with_damaged_bytes_is_a_bad_member(tmp_path: Path) -> None
         start = info.header_offset + 30 + len(info.filename) + 20
     data[start : start + 20] = bytes(20)
     path.write_bytes(data)
-    (bad,) = (s for s in decoded(tiny_imagenet.read({"images": path})) if isinstance(s, BadMember))
+    (bad,) = (
+        s for s in decode_members(tiny_imagenet.read({"images": path})) if isinstance(s, BadMember)
+    )
     assert "its bytes are damaged" in bad.reason
 
 

@@ -1,4 +1,4 @@
-"""Readers on real recordings and images, against counts and indexes made without them."""
+"""Readers on real recordings and images, compared with counts made without the readers."""
 
 import zipfile
 from collections import Counter

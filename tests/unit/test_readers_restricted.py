@@ -1,4 +1,4 @@
-"""VGGSound, read from whatever of it a user has, and the counts of what is not there."""
+"""VGGSound, read from the clips that a user has, and the counts of missing ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from fedssl.data.banks.build import build_bank
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import BadMember, Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import BadMember, Sample
 from fedssl.data.readers import vggsound
 from fedssl.errors import UserError
 from tests.unit.archives import MIRROR
@@ -42,7 +42,7 @@ def test_every_kind_of_sound_file_keeps_pitch_and_length(
     waveform = np.repeat(tone(440, rate=rate)[:, None], channels, axis=1)
     data = encoded(waveform, rate=rate, container=container, subtype=subtype)
     clips = filled(tmp_path, {f"{CLIPS[0]}.{container.lower()}": data})
-    sample = next(decoded(vggsound.read(annotated(tmp_path, clips))))
+    sample = next(decode_members(vggsound.read(annotated(tmp_path, clips))))
     assert isinstance(sample, Sample)
     assert abs(len(sample.data) - 16_000) <= 1
     assert pitch(sample.data) == pytest.approx(440, abs=1)
@@ -115,7 +115,7 @@ def test_only_the_file_name_decides(tmp_path: Path) -> None:
         "c/ZZZZZZZZZZZ_000001.wav": CLIP,  # not annotated
         f"d/{CLIPS[3]}.WAV": CLIP,
     }
-    samples = list(decoded(vggsound.read(annotated(tmp_path, filled(tmp_path, files)))))
+    samples = list(decode_members(vggsound.read(annotated(tmp_path, filled(tmp_path, files)))))
     assert outcome(iter(samples)) == {
         CLIPS[0]: "Sample",
         CLIPS[1]: "BadMember",
@@ -130,16 +130,16 @@ def test_a_clip_supplied_twice_counts_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = {f"a/{CLIPS[0]}.wav": encoded(tone(300)), f"b/{CLIPS[0]}.wav": encoded(tone(600))}
-    samples = list(decoded(vggsound.read(annotated(tmp_path, filled(tmp_path, files)))))
+    samples = list(decode_members(vggsound.read(annotated(tmp_path, filled(tmp_path, files)))))
     (kept,) = (sample for sample in samples if isinstance(sample, Sample))
     assert pitch(kept.data) == 300
-    assert "1 supplied clips are not annotated, or supplied before" in caplog.text
+    assert "1 files are not used: no annotation names them, or they are copies" in caplog.text
 
 
 def test_a_row_that_labels_a_clip_again_is_bad(tmp_path: Path) -> None:
     text = CSV + "AbCdEfGhIjK,7,wind rustling leaves,train\n"
     clips = filled(tmp_path, {f"{CLIPS[2]}.wav": CLIP})
-    samples = list(decoded(vggsound.read(annotated(tmp_path, clips, text))))
+    samples = list(decode_members(vggsound.read(annotated(tmp_path, clips, text))))
     (kept,) = (sample for sample in samples if isinstance(sample, Sample))
     assert (kept.label, kept.split) == ("bird chirping, tweeting", "test")
     (bad,) = (sample for sample in samples if isinstance(sample, BadMember))
@@ -150,12 +150,15 @@ def test_a_row_that_labels_a_clip_again_is_bad(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("a,b,c\n", r"line 1 of .* has 3 fields"),
-        ("AbCdEfGhIjK,1,x,train\nAbCdEfGhIjK,two,x,train\n", r"line 2 of .*'two' is where a whole"),
-        ("AbCdEfGhIjK,-1,x,train\n", "'-1' is where a whole number"),
-        ("AbCdEfGhIjK,1,x,dev\n", "in 'dev'; the splits are train and test"),
+        (
+            "AbCdEfGhIjK,1,x,train\nAbCdEfGhIjK,two,x,train\n",
+            r"line 2 of .*'two' must be a whole number",
+        ),
+        ("AbCdEfGhIjK,-1,x,train\n", "'-1' must be a whole number"),
+        ("AbCdEfGhIjK,1,x,dev\n", "the split 'dev'; it must be train or test"),
         ("short,1,x,test\n", "'short_000001'"),
-        ("../../evil1,1,x,test\n", "a YouTube id, start and label are due"),
-        ("AbCdEfGhIjK,1,,test\n", "a YouTube id, start and label are due"),
+        ("../../evil1,1,x,test\n", "it must have a YouTube id, a start and a label"),
+        ("AbCdEfGhIjK,1,,test\n", "it must have a YouTube id, a start and a label"),
         ('AbCdEfGhIjK,1,"open,test\n', "is not a csv file"),
         ("\n", "names no clip"),
     ],
@@ -192,10 +195,10 @@ def test_the_real_test_list_has_its_309_classes_and_15446_clips() -> None:
 def test_clips_under_other_names_are_refused_with_the_right_one(tmp_path: Path) -> None:
     archives = annotated(tmp_path, filled(tmp_path, {"AbCdEfGhIjK_7.wav": CLIP}))
     with pytest.raises(UserError, match=rf"holds none of the 4 clips .* called {CLIPS[0]}\.wav"):
-        list(decoded(vggsound.read(archives)))
+        list(decode_members(vggsound.read(archives)))
 
 
 def test_reading_is_in_one_order(tmp_path: Path) -> None:
     clips = filled(tmp_path, {f"{i % 2}/{clip}.wav": CLIP for i, clip in enumerate(CLIPS[:3])})
-    names = [sample.name for sample in decoded(vggsound.read(annotated(tmp_path, clips)))]
+    names = [sample.name for sample in decode_members(vggsound.read(annotated(tmp_path, clips)))]
     assert names == [CLIPS[0], CLIPS[2], CLIPS[1], CLIPS[3]]  # by folder; the absent one last

@@ -1,4 +1,4 @@
-"""Speech Commands in its readings: official lists, torchaudio's subsets, the 12-class archive."""
+"""Speech Commands: the official lists, torchaudio's subsets, and the 12-class archive."""
 
 import tarfile
 from collections import Counter

@@ -1,4 +1,4 @@
-"""NSynth and DoV on small archives in the official layouts, odd and damaged ones too."""
+"""NSynth and DoV on small archives in the official layouts, including odd and damaged ones."""
 
 import itertools
 import json
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fedssl.data.banks.build import build_bank
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import BadMember, Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import BadMember, Sample
 from fedssl.data.made_up.containers import write_tar_gz, write_zip
 from fedssl.data.readers import dov, nsynth
 from fedssl.errors import UserError
@@ -42,7 +42,7 @@ def described(notes: Mapping[str, str]) -> bytes:
 
 
 def nsynth_archives(folder: Path, **train: bytes) -> dict[str, Path]:
-    """Write the three archives; `train` replaces or adds members of the first."""
+    """Write the three archives; `train` replaces members of the first archive or adds some."""
     paths = {}
     for split, root in ROOTS.items():
         members = {f"{root}/examples.json": described(NOTES)}
@@ -55,7 +55,7 @@ def nsynth_archives(folder: Path, **train: bytes) -> dict[str, Path]:
 
 
 def test_nsynth_takes_the_family_from_the_json(tmp_path: Path) -> None:
-    samples = list(decoded(nsynth.read(nsynth_archives(tmp_path))))
+    samples = list(decode_members(nsynth.read(nsynth_archives(tmp_path))))
     assert {s.name: (s.label, s.split) for s in samples} == {
         f"{split}/{note}": (family, split) for split in ROOTS for note, family in NOTES.items()
     }
@@ -66,7 +66,7 @@ def test_nsynth_finds_the_json_behind_the_notes(tmp_path: Path) -> None:
     paths = nsynth_archives(tmp_path)
     members = [(f"./nsynth-train/audio/{note}.wav", NOTE) for note in NOTES]
     write_tar_gz(paths["train"], [*members, ("./nsynth-train/examples.json", described(NOTES))])
-    assert {s.label for s in decoded(nsynth.read(paths)) if s.split == "train"} == set(
+    assert {s.label for s in decode_members(nsynth.read(paths)) if s.split == "train"} == set(
         NOTES.values()
     )
 
@@ -83,7 +83,7 @@ def test_nsynth_finds_the_json_behind_the_notes(tmp_path: Path) -> None:
 )
 def test_nsynth_notes_must_be_4_s_long(data: bytes, says: str, tmp_path: Path) -> None:
     note = "bass_electronic_018-022-075"
-    samples = decoded(nsynth.read(nsynth_archives(tmp_path, **{f"audio/{note}.wav": data})))
+    samples = decode_members(nsynth.read(nsynth_archives(tmp_path, **{f"audio/{note}.wav": data})))
     (bad,) = (sample for sample in samples if isinstance(sample, BadMember))
     assert (bad.name, bad.label, bad.split) == (f"train/{note}", "bass", "train")
     assert says in bad.reason
@@ -92,7 +92,7 @@ def test_nsynth_notes_must_be_4_s_long(data: bytes, says: str, tmp_path: Path) -
 def test_nsynth_reads_4_s_of_any_rate(tmp_path: Path) -> None:
     data = encoded(tone(440, seconds=4, rate=48_000), rate=48_000, subtype="PCM_24")
     note = "bass_electronic_018-022-075"
-    samples = decoded(nsynth.read(nsynth_archives(tmp_path, **{f"audio/{note}.wav": data})))
+    samples = decode_members(nsynth.read(nsynth_archives(tmp_path, **{f"audio/{note}.wav": data})))
     sample = next(sample for sample in samples if sample.name == f"train/{note}")
     assert isinstance(sample, Sample) and pitch(sample.data) == 440
 
@@ -100,7 +100,7 @@ def test_nsynth_reads_4_s_of_any_rate(tmp_path: Path) -> None:
 def test_nsynth_notes_without_json_or_wav_are_bad(tmp_path: Path) -> None:
     (_, wav), *_ = [(n, f"audio/{n}.wav") for n in NOTES]
     changes = {wav: b"", "audio/flute_made_up.wav": NOTE}
-    samples = list(decoded(nsynth.read(nsynth_archives(tmp_path, **changes))))
+    samples = list(decode_members(nsynth.read(nsynth_archives(tmp_path, **changes))))
     bad = {sample.name: sample for sample in samples if isinstance(sample, BadMember)}
     assert bad["nsynth-train/audio/flute_made_up.wav"].label is None
     assert bad[f"train/{next(iter(NOTES))}"].label == "synth_lead"
@@ -113,13 +113,13 @@ def test_nsynth_notes_without_json_or_wav_are_bad(tmp_path: Path) -> None:
         (b"", r"has no nsynth-train/examples\.json"),
         (b"{", "is not JSON"),
         (b"\xff", "is not JSON"),
-        (b"[]", "must say instrument_family_str of every note"),
-        (b'{"a": {"pitch": 1}}', "must say instrument_family_str of every note"),
+        (b"[]", "must give instrument_family_str for every note"),
+        (b'{"a": {"pitch": 1}}', "must give instrument_family_str for every note"),
     ],
 )
 def test_nsynth_needs_its_json(json_file: bytes, says: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=says):
-        list(decoded(nsynth.read(nsynth_archives(tmp_path, **{"examples.json": json_file}))))
+        list(decode_members(nsynth.read(nsynth_archives(tmp_path, **{"examples.json": json_file}))))
 
 
 def test_an_extra_class_is_refused(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_an_extra_class_is_refused(tmp_path: Path) -> None:
         "splits": {"train": 4, "validation": 3, "test": 3},
         "max_bad_share": 0.0,
     }
-    with pytest.raises(UserError, match=r"hold 4 classes .* declares 3"):
+    with pytest.raises(UserError, match=r"hold 4 classes, but .* declares 3"):
         build_bank("nsynth", archives, tmp_path / "bank", entry=entry)
 
 
@@ -162,7 +162,7 @@ def dov_zip(folder: Path, subjects: range, **extra: bytes) -> dict[str, Path]:
 
 
 def test_dov_tests_on_the_last_two_subjects_by_number(tmp_path: Path) -> None:
-    samples = list(decoded(dov.read(dov_zip(tmp_path, range(1, 11)))))
+    samples = list(decode_members(dov.read(dov_zip(tmp_path, range(1, 11)))))
     by_split = {
         split: {s.name.split("/")[0] for s in samples if s.split == split}
         for split in ("train", "test")
@@ -185,7 +185,7 @@ def test_dov_may_lie_in_a_folder_and_mac_leavings_are_no_recordings(tmp_path: Pa
             "s1/s2_upstairs_wall_trial1/A0_1_0/recording0_0_1.wav": b"another subject's",
         },
     )
-    samples = list(decoded(dov.read(paths)))
+    samples = list(decode_members(dov.read(paths)))
     (bad,) = (sample for sample in samples if isinstance(sample, BadMember))
     assert (bad.name.split("/")[0], bad.label, bad.split) == ("s7", "315", "test")
     assert len(samples) == 13
@@ -195,7 +195,7 @@ def test_dov_recordings_in_the_archive_twice_are_bad(tmp_path: Path) -> None:
     name = "s1/s1_upstairs_nowall_trial1/A0_1_0/recording0_0_1.wav"
     clip = encoded(tone(440, seconds=0.1))
     paths = dov_zip(tmp_path, range(1, 4), **{f"z1/{name}": clip, f"z2/{name}": clip})
-    bad = [sample for sample in decoded(dov.read(paths)) if isinstance(sample, BadMember)]
+    bad = [sample for sample in decode_members(dov.read(paths)) if isinstance(sample, BadMember)]
     assert [(b.name, b.reason) for b in bad] == [
         (f"z1/{name}", "the archive has it twice"),
         (f"z2/{name}", "the archive has it twice"),
@@ -204,6 +204,9 @@ def test_dov_recordings_in_the_archive_twice_are_bad(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("subjects", [range(0), range(1, 3)])
 def test_dov_needs_subjects_for_both_splits(subjects: range, tmp_path: Path) -> None:
-    says = rf"recordings of {len(subjects)} subjects .* a member is called s1/s1_upstairs"
+    says = (
+        rf"recordings of {len(subjects)} subjects, but .* "
+        "a member must be named like s1/s1_upstairs"
+    )
     with pytest.raises(UserError, match=says):
-        list(decoded(dov.read(dov_zip(tmp_path, subjects))))
+        list(decode_members(dov.read(dov_zip(tmp_path, subjects))))

@@ -1,4 +1,4 @@
-"""Stretches of long recordings, from sound files and HDF5: the same, and read by the slice."""
+"""Segments of long recordings: equal from sound files and HDF5, and read without the rest."""
 
 import tracemalloc
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from fedssl.data.banks.samples import UnreadableError
-from fedssl.data.readers.recordings import open_library
+from fedssl.data.banks.members import UnreadableError
+from fedssl.data.readers.recordings import open_recordings
 from fedssl.errors import UserError
 from tests.unit.sounds import encoded, filled, pitch, three_tones, tone
 
@@ -18,7 +18,7 @@ RATE = 24_000
 
 
 class Slices:
-    """A 1-d HDF5 array that may only be read by the slice."""
+    """A 1-d HDF5 array that may only be read in slices."""
 
     def __init__(self, samples: np.ndarray) -> None:
         self.samples, self.dtype, self.ndim = samples, samples.dtype, samples.ndim
@@ -34,7 +34,7 @@ class Slices:
 
 
 class File(dict[str, Slices]):
-    """What h5py.File gives, of a file whose arrays are in memory."""
+    """Stand-in for h5py.File with arrays in memory."""
 
     def __enter__(self) -> "File":
         return self
@@ -58,13 +58,13 @@ def test_hdf5_gives_what_the_wav_gives_and_reads_no_more(
 ) -> None:
     array = Slices(SAMPLES[kind])
     monkeypatch.setattr(h5py, "File", lambda path, mode: File(P01_11=array))
-    with open_library(
+    with open_recordings(
         filled(tmp_path / "a", {"P01_11.wav": encoded(PCM, rate=RATE)}), rate=RATE
     ) as a:
-        expected = a.stretch("P01_11", 30_000, 42_000)
-    with open_library(filled(tmp_path / "b", {"EPIC_audio.hdf5": b""}), rate=RATE) as b:
+        expected = a.segment("P01_11", 30_000, 42_000)
+    with open_recordings(filled(tmp_path / "b", {"EPIC_audio.hdf5": b""}), rate=RATE) as b:
         assert "P01_11" in b and "P01_12" not in b
-        found = b.stretch("P01_11", 30_000, 42_000)
+        found = b.segment("P01_11", 30_000, 42_000)
     np.testing.assert_array_equal(found, expected)
     assert len(found) == 8_000
     assert array.longest == 12_000
@@ -75,17 +75,17 @@ def test_a_real_hdf5_file_is_read(tmp_path: Path) -> None:
         file.create_dataset("P01_11", data=SAMPLES["float32"])
         file.create_dataset("P01_12", data=np.zeros((2, 99), np.float32))
         file.create_group("P01_13")
-    with open_library(tmp_path / "a.hdf5", rate=RATE) as library:
-        assert round(pitch(library.stretch("P01_11", RATE, 2 * RATE))) == 600
+    with open_recordings(tmp_path / "a.hdf5", rate=RATE) as recordings:
+        assert round(pitch(recordings.segment("P01_11", RATE, 2 * RATE))) == 600
         for name in ("P01_12", "P01_13"):
             with pytest.raises(UnreadableError, match="no 1-d array"):
-                library.stretch(name, 0, 9)
+                recordings.segment(name, 0, 9)
 
 
 def test_a_damaged_hdf5_file_is_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(UserError, match="is not a whole HDF5 file"),
-        open_library(filled(tmp_path, {"a.h5": b"rubbish"}), rate=RATE),
+        open_recordings(filled(tmp_path, {"a.h5": b"rubbish"}), rate=RATE),
     ):
         pytest.fail("it was opened")
 
@@ -95,31 +95,31 @@ def test_a_folder_without_recordings_is_refused(files: Mapping[str, bytes], tmp_
     (tmp_path / "clips").mkdir()
     with (
         pytest.raises(UserError, match=r"holds no \.wav and no \.hdf5"),
-        open_library(filled(tmp_path, files), rate=RATE),
+        open_recordings(filled(tmp_path, files), rate=RATE),
     ):
         pytest.fail("it was opened")
 
 
 def test_recordings_are_known_by_the_first_part_of_their_name(tmp_path: Path) -> None:
     files = {"a/P01_11.MP4.wav": encoded(tone(300)), "b/P01_11.wav": encoded(tone(600))}
-    with open_library(filled(tmp_path, files), rate=RATE) as library:
-        assert pitch(library.stretch("P01_11", 0, RATE)) == 300  # the first of them
+    with open_recordings(filled(tmp_path, files), rate=RATE) as recordings:
+        assert pitch(recordings.segment("P01_11", 0, RATE)) == 300  # the first of them
 
 
 def test_stereo_recordings_are_averaged(tmp_path: Path) -> None:
     stereo = encoded(np.stack([tone(300), np.zeros(16_000)], axis=1))
-    with open_library(filled(tmp_path, {"a.wav": stereo}), rate=16_000) as library:
-        assert abs(library.stretch("a", 0, 16_000)).max() == pytest.approx(8_192, abs=9)
+    with open_recordings(filled(tmp_path, {"a.wav": stereo}), rate=16_000) as recordings:
+        assert abs(recordings.segment("a", 0, 16_000)).max() == pytest.approx(8_192, abs=9)
 
 
 def test_a_long_recording_is_never_in_memory(tmp_path: Path) -> None:
     with soundfile.SoundFile(tmp_path / "a.wav", "w", RATE, 1, "PCM_16") as file:
         for _ in range(600):
             file.write(np.zeros(RATE, np.int16))
-    with open_library(tmp_path, rate=RATE) as library:
+    with open_recordings(tmp_path, rate=RATE) as recordings:
         tracemalloc.start()
         for start in range(0, 600 * RATE, 60 * RATE):
-            assert len(library.stretch("a", start, start + RATE)) == 16_000
+            assert len(recordings.segment("a", start, start + RATE)) == 16_000
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 2_000_000  # the recording has 28,800,000 bytes

@@ -1,4 +1,4 @@
-"""Shards: conservation of samples, the cuts worked by hand, an independent implementation."""
+"""Shards: no sample is lost, cuts computed by hand, and an independent implementation."""
 
 import itertools
 import json
@@ -66,7 +66,7 @@ def test_a_large_alpha_is_even_and_seeds_differ() -> None:
 
 
 def test_heterogeneity_is_that_of_flwr_datasets() -> None:
-    """The largest class share of a client, averaged, agrees with an independent partitioner."""
+    """The mean of the clients' largest class share agrees with an independent partitioner."""
     from datasets import Dataset
 
     labels = np.repeat(np.arange(10), 300)
@@ -118,13 +118,13 @@ def test_clients_that_fall_short_are_accepted_and_named(
     write_shards(bank(np.zeros(20, int)), path, sharding=sharding, seed=0)
     content = json.loads(path.read_text())
     assert content["draw"] == 99 and content["small_clients"]
-    words = f"fake: {len(content['small_clients'])} of 5 clients hold fewer than 2 samples"
+    words = f"fake: {len(content['small_clients'])} of 5 clients have fewer than 2 samples"
     assert words in caplog.text and "federation.clients" in caplog.text
 
 
 def test_too_few_samples_for_any_draw_are_refused(tmp_path: Path) -> None:
     sharding = SHARDING | {"clients": 5}
-    words = r"fake has 9 training .* 5 clients of at least 2 .*federation\.clients to at most 4\."
+    words = r"fake has 9 training .* 5 clients with at least 2 .*federation\.clients to at most 4\."
     with pytest.raises(UserError, match=words):
         write_shards(bank(np.zeros(18, int)), tmp_path / "a.json", sharding=sharding, seed=0)
     write_shards(bank(np.zeros(20, int)), tmp_path / "b.json", sharding=sharding, seed=0)

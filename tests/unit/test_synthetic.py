@@ -1,4 +1,4 @@
-"""Made-up archives: the same bytes each time, exactly what was asked for, and learnable."""
+"""Generated archives: repeatable bytes, the requested contents, and classes to learn."""
 
 import pickletools
 import tarfile
@@ -14,8 +14,8 @@ from scipy.signal import stft
 from sklearn.neighbors import KNeighborsClassifier
 
 from fedssl.data.banks.build import get_reader
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import Sample
 from fedssl.data.made_up.archives import README, write_archives
 from fedssl.data.made_up.media import ogg, picture, sound
 from fedssl.data.readers.decode import decode_audio
@@ -40,7 +40,7 @@ def test_the_seed_decides_every_byte(
 @pytest.mark.parametrize("dataset", SMALL)
 def test_archives_hold_what_was_asked_for(dataset: str, tmp_path: Path) -> None:
     classes, splits = SMALL[dataset]
-    samples = list(decoded(get_reader(dataset).read(synthetic_archives(dataset, tmp_path))))
+    samples = list(decode_members(get_reader(dataset).read(synthetic_archives(dataset, tmp_path))))
     assert Counter(sample.split for sample in samples) == splits
     assert len({sample.label for sample in samples}) == classes
     assert len({sample.name for sample in samples}) == len(samples)
@@ -142,16 +142,21 @@ def test_an_ogg_with_a_fixed_serial_decodes_whole() -> None:
 @pytest.mark.parametrize(
     ("dataset", "classes", "splits", "says"),
     [
-        ("vggsound", 3, {"train": 3}, "no made-up 'vggsound': there are advance-sound, "),
-        ("cifar10", 11, {"train": 11, "test": 11}, "1 to 10 classes, not 11"),
-        ("cifar10", 0, {"train": 11, "test": 11}, "1 to 10 classes, not 0"),
-        ("cifar10", 2, {"train": 4}, r"has the splits train, test, not train"),
+        (
+            "vggsound",
+            3,
+            {"train": 3},
+            "no generator for 'vggsound'; there are generators for advance-sound, ",
+        ),
+        ("cifar10", 11, {"train": 11, "test": 11}, "has 11 classes; it must have 1 to 10"),
+        ("cifar10", 0, {"train": 11, "test": 11}, "has 0 classes; it must have 1 to 10"),
+        ("cifar10", 2, {"train": 4}, r"splits of cifar10 are train; they must be train, test"),
         ("fsdd", 2, {"train": 4, "test": 61}, "at most 60 test items"),
         (
             "advance-sound",
             2,
             {"train": 10, "test": 10},
-            "of 20 places has the splits .*: 14, .*: 6",
+            "with 20 places has the splits .*: 14, .*: 6",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Archives are held against their entry before a bank is read from them, wherever they are from."""
+"""Archives are verified again before they are read into a bank, whatever their source."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ def archive(file: str, **changes: Any) -> dict[str, Any]:
 
 
 def verify(folder: Path, datasets: dict[str, Any], *, dataset: str = "toy") -> None:
-    """Verify archives a.csv and b.csv, as far as the data set has them, which lie in a folder."""
+    """Verify the archives a.csv and b.csv in a folder, if the dataset declares them."""
     config = {"datasets": datasets, "pins": f"{folder}/pins.yaml"}
     paths = {key: f"{folder}/{key}.csv" for key in datasets[dataset].get("archives", {})}
     verify_archives(config, dataset, paths=paths)

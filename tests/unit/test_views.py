@@ -1,4 +1,4 @@
-"""Views: each spatial map against torchvision, laws of randomness, and the log-mel image."""
+"""Views: spatial maps compared with torchvision, laws of randomness, and log-mel images."""
 
 import numpy as np
 import pytest

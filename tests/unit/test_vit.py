@@ -1,4 +1,4 @@
-"""The ViT: parameter counts, torch's own transformer as an oracle, and what it refuses."""
+"""The ViT: parameter counts, torch's transformer as an oracle, and invalid settings."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def pictures(batch: int = 3) -> torch.Tensor:
     ],
 )
 def test_number_of_parameters(settings: dict[str, int], linear_head: int) -> None:
-    """The spec counts a linear head; the LayerNorm before it adds a scale and a shift."""
+    """The reference counts have a linear head; our LayerNorm adds a scale and a shift."""
     with torch.device("meta"):
         encoder = backbones.build("vit", **settings)
     dim, ratio = settings.get("dim", 256), settings.get("mlp_ratio", 4)
@@ -42,7 +42,7 @@ def test_number_of_parameters(settings: dict[str, int], linear_head: int) -> Non
 
 
 def test_is_torchs_transformer_with_the_mean_of_the_patches() -> None:
-    """Pre-norm, GELU, biases, one CLS token that is attended to and not pooled."""
+    """Pre-norm, GELU, biases, and a CLS token that is in the attention but not pooled."""
     encoder = small()
     vit = encoder.backbone
     for parameter in vit.parameters():

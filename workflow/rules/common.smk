@@ -3,7 +3,7 @@
 from functools import partial
 
 from fedssl.grid.configuration import merge, merged, read_layers, with_places
-from fedssl.data.own.entries import with_own_datasets
+from fedssl.data.own.dataset_entry import with_own_datasets
 from fedssl.record.environment import prepare_jobs
 from fedssl.errors import UserError
 from fedssl.grid.cell import Cell

@@ -1,17 +1,17 @@
-"""Read a dataset's archives into memory-mapped arrays, or go on where a killed run stopped."""
+"""Read a dataset's archives into memory-mapped arrays, or resume a killed run."""
 
 from pathlib import Path
 
 from fedssl.data.banks.build import build_bank
 from fedssl.data.fetch.verify import verify_archives
 from fedssl.data.own.listing import own_files
-from fedssl.progress import Pace
+from fedssl.progress import MemberProgress
 from fedssl.record.job import recorded_job
 
 with recorded_job(snakemake, **snakemake.params.contents) as facts:
     dataset, paths = snakemake.wildcards.dataset, dict(snakemake.input.items())
     verify_archives(snakemake.config, dataset, paths=paths)
-    pace = Pace(snakemake.params.contents["splits"])
+    progress = MemberProgress(snakemake.params.contents["splits"])
     build_bank(
         dataset,
         {key: Path(path) for key, path in paths.items()},
@@ -19,8 +19,8 @@ with recorded_job(snakemake, **snakemake.params.contents) as facts:
         entry=snakemake.params.contents,
         state=Path(snakemake.params.state),
         threads=snakemake.threads,
-        pace=pace,
+        progress=progress,
     )
-    facts["pace"] = pace.facts()
+    facts["pace"] = progress.facts()
     if own := snakemake.params.contents.get("own"):
         facts["further_inputs"] = own_files(own, Path(paths[own["kind"]]))

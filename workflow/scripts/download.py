@@ -1,4 +1,4 @@
-"""Fetch the clips that annotations name, or go on where an earlier run stopped."""
+"""Download the annotated clips of a dataset, or resume an earlier download."""
 
 from pathlib import Path
 

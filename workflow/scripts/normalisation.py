@@ -1,4 +1,4 @@
-"""Measure the mean and standard deviation of a pretraining set's log-mel images."""
+"""Compute the mean and standard deviation of a pretraining set's log-mel images."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Deal a bank's training split to the clients."""
+"""Divide a bank's training split among the clients."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Make up one small archive in the official layout, for the demo."""
+"""Generate one small archive in the official layout, for the demo."""
 
 from pathlib import Path
 

@@ -1,8 +1,12 @@
-"""Encoders: a backbone (features) and a head (embeddings), one module per architecture.
+"""Encoders: a backbone that returns features, and a head that returns embeddings.
 
-Start with `encoder.py`: what every architecture returns. To add one, write one module here, named
-as in the configuration with underscores for hyphens, with a frozen dataclass `Settings` and
-`build(settings)`; `resnet18.py` is a short model. This package may import `fedssl.settings`.
+Start with `encoder.Encoder`, the class that every architecture returns. To add one, write one
+module here, named as in the configuration with underscores for hyphens, with a frozen dataclass
+`Settings` and `build(settings)`; `resnet18.py` is a short model. This package may import only
+`errors`, `randomness` and `settings` of the project.
+
+Modules are imported by name when they are built, so that editing one architecture reruns only the
+cells that use it.
 """
 
 from importlib import import_module
@@ -36,7 +40,7 @@ def declared(arch: str) -> type:
 def build(arch: str, **settings: Any) -> "Encoder":
     """Return an encoder with `.backbone` (features) and `.head` (128-d embedding).
 
-    With no settings it is the paper's encoder (fssuavl section 3.4).
+    Without settings this is the paper's encoder (fssuavl section 3.4).
     """
     encoder: Encoder = import_module(module_name(arch)).build(declared(arch)(**settings))
     return encoder

@@ -1,7 +1,7 @@
-"""ResNet-18 with the 7x7 stem and a linear 128-d head (fssuavl section 3.4; He et al. 2016).
+"""ResNet-18 with a 7x7 stem and a linear 128-d head (fssuavl section 3.4; He et al. 2016).
 
-The layer names and the initial distribution are torchvision's; the width is free, so that a
-scaled-down study trains the same network.
+Layer names and initial distributions are those of torchvision. Unlike torchvision's, the width is
+a setting, so that a scaled-down study trains a narrower version of the same network.
 """
 
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class Settings:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut."""
+    """Two 3x3 convolutions with a shortcut."""
 
     def __init__(self, in_planes: int, planes: int, *, stride: int) -> None:
-        """Build the block; the shortcut is a 1x1 convolution where the shape changes."""
+        """Create the layers; the shortcut is a 1x1 convolution if the shape changes."""
         super().__init__()
         self.conv1 = nn.Conv2d(in_planes, planes, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
@@ -43,7 +43,7 @@ class BasicBlock(nn.Module):
             )
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Map (batch, in_planes, h, w) to (batch, planes, h / stride, w / stride)."""
+        """Return (batch, planes, h / stride, w / stride) for (batch, in_planes, h, w)."""
         shortcut = inputs if self.downsample is None else self.downsample(inputs)
         hidden = self.relu(self.bn1(self.conv1(inputs)))
         outputs: Tensor = self.relu(self.bn2(self.conv2(hidden)) + shortcut)
@@ -51,11 +51,14 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """The trunk up to and including global average pooling."""
+    """The layers of ResNet-18 up to and including global average pooling."""
 
     def __init__(self, width: int) -> None:
-        """Build four stages of two blocks; `width` is the number of channels of the first."""
+        """Create four stages of two blocks; `width` is the number of channels of the first."""
         super().__init__()
+        # The stem for large images, not the 3x3 stem common on CIFAR: the authors' code uses it,
+        # and 128-pixel inputs then give a final map of 4x4. Three channels serve both modalities,
+        # because a spectrogram is repeated on all three.
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
@@ -65,11 +68,12 @@ class ResNet18(nn.Module):
         self.layer3 = _stage(2 * width, 4 * width, stride=2)
         self.layer4 = _stage(4 * width, 8 * width, stride=2)
         for module in self.modules():
+            # As in torchvision. torch's default for convolutions differs (uniform, fan in).
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return pooled features, (batch, 8 * width)."""
+        """Return the pooled features, (batch, 8 * width)."""
         hidden = self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
         hidden = self.layer4(self.layer3(self.layer2(self.layer1(hidden))))
         features: Tensor = hidden.mean(dim=(2, 3))
@@ -77,7 +81,9 @@ class ResNet18(nn.Module):
 
 
 def build(settings: Settings) -> Encoder:
-    """Return ResNet-18 with a linear layer as its head."""
+    """Return a ResNet-18 encoder; with the paper's settings it has 11,242,176 parameters."""
+    # paper: "12M" parameters (table 5); here: 11.2M, which the paper seems to have rounded up.
+    # There is no projection MLP: in the authors' code this linear layer is the projection head.
     num_features = 8 * settings.width
     head = nn.Linear(num_features, settings.embedding_dim)
     return Encoder(ResNet18(settings.width), head, num_features=num_features)

@@ -1,7 +1,7 @@
-"""Vision transformer with 16x16 patches and an SSAST head (fssuavl section 3.4).
+"""Vision transformer with 16x16 patches and the head of SSAST (fssuavl section 3.4).
 
-paper: 8 heads, 18 layers, "about 15M" parameters, no width; here: width 256 with MLP ratio 4,
-which has 14.5M, and as a variant width 320 with ratio 2, which has 15.1M.
+paper: 8 heads, 18 layers and "about 15M" parameters, but no width; here: width 256 and MLP ratio
+4, which gives 14.5M parameters. A variant with width 320 and ratio 2 has 15.1M.
 """
 
 from collections.abc import Mapping
@@ -50,10 +50,10 @@ class Settings:
 
 
 class Block(nn.Module):
-    """Self-attention and a two-layer MLP, each after a LayerNorm and beside a shortcut."""
+    """A pre-norm transformer block: self-attention and a two-layer MLP, each with a shortcut."""
 
     def __init__(self, dim: int, *, heads: int, mlp_ratio: int) -> None:
-        """Build the block; dropout is 0."""
+        """Create the layers; there is no dropout."""
         super().__init__()
         self.heads = heads
         self.norm1 = nn.LayerNorm(dim)
@@ -64,7 +64,7 @@ class Block(nn.Module):
         self.fc2 = nn.Linear(mlp_ratio * dim, dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map (batch, tokens, dim) to the same shape."""
+        """Return tokens of the same shape, (batch, tokens, dim)."""
         tokens = tokens + self._attend(self.norm1(tokens))
         outputs: Tensor = tokens + self.fc2(gelu(self.fc1(self.norm2(tokens))))
         return outputs
@@ -78,14 +78,16 @@ class Block(nn.Module):
 
 
 class ViT(nn.Module):
-    """The transformer up to and including the mean of its patch tokens."""
+    """The transformer up to and including the mean over its patch tokens."""
 
     def __init__(self, settings: Settings) -> None:
-        """Build a pre-norm transformer with one CLS token and learned positions."""
+        """Create the blocks, one CLS token and learned position embeddings."""
         super().__init__()
         dim, patch = settings.dim, settings.patch
         self.image_size = settings.image_size
         self.patches = nn.Conv2d(3, dim, patch, stride=patch)
+        # The CLS token takes part in attention but is left out of the features: SSAST averages
+        # the patch tokens. It is kept so that the model matches a standard ViT with 65 positions.
         self.cls = nn.Parameter(torch.empty(dim))
         self.positions = nn.Parameter(torch.empty(1 + (self.image_size // patch) ** 2, dim))
         self.blocks = nn.Sequential(
@@ -100,11 +102,15 @@ class ViT(nn.Module):
         self.apply(_initialise)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the mean of the patch tokens, (batch, dim); the CLS token is left out."""
+        """Return the mean of the patch tokens without the CLS token, (batch, dim).
+
+        Raises:
+            UserError: the inputs do not have the size of the position embeddings.
+        """
         if inputs.shape[-2:] != (self.image_size, self.image_size):
             raise UserError(
                 f"this ViT takes {self.image_size} x {self.image_size} inputs and got "
-                f"{tuple(inputs.shape[-2:])}; set its image_size to the size of the views."
+                f"{tuple(inputs.shape[-2:])}; set image_size to the size of the views."
             )
         patches = self.patches(inputs).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.cls.expand(len(inputs), 1, -1), patches], dim=1) + self.positions
@@ -115,15 +121,20 @@ class ViT(nn.Module):
 
 
 def build(settings: Settings) -> Encoder:
-    """Return the ViT with a LayerNorm and a linear layer as its head.
+    """Return a ViT encoder whose head is a LayerNorm and a linear layer.
+
+    With the paper's settings it has 14,463,360 parameters.
 
     Raises:
-        UserError: `image_size` is no multiple of `patch`, or `dim` none of `heads`.
+        UserError: `image_size` is not a multiple of `patch`, or `dim` is not a multiple of
+            `heads`.
     """
     for name, divisor in Settings.multiples.items():
         _check_multiple(settings, name, divisor)
     dim = settings.dim
     backbone = ViT(settings)
+    # paper: "an MLP head following SSAST"; here: LayerNorm and one linear layer, because that is
+    # what SSAST's code calls `mlp_head`.
     head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, settings.embedding_dim))
     return Encoder(backbone, head.apply(_initialise), num_features=dim)
 
@@ -135,7 +146,8 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _repeatable_attention(device: torch.device) -> AbstractContextManager[None]:
-    """Return the kernels to choose from: on a GPU the fused ones do not repeat their bits."""
+    """Return a context that allows only attention kernels with repeatable bits."""
+    # On a GPU the backward pass of the fused kernels adds in a changing order.
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cuda" else nullcontext()
 
 

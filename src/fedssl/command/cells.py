@@ -69,13 +69,13 @@ def _records(project: "Project") -> Iterable[dict[str, Any]]:
 
 def _unfinished(log: str) -> tuple[str, str | None]:
     """Return status and progress of a cell without a model, from what its job logged."""
-    from fedssl.progress import clock, last_round
+    from fedssl.progress import format_duration, last_logged_round
 
-    last = last_round(log)
-    running = last is not None and last.since < _SILENT_S + 3 * last.pace
+    last = last_logged_round(log)
+    running = last is not None and last.since < _SILENT_S + 3 * last.seconds_per_round
     if last is None or (last.done == last.total and not running):
         return "not-run", None
-    return "running" if running else "interrupted", f"{last}, {clock(last.since)} ago"
+    return "running" if running else "interrupted", f"{last}, {format_duration(last.since)} ago"
 
 
 def _with_progress(record: dict[str, Any]) -> str:

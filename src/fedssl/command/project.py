@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedssl.data.own.entries import with_own_datasets
+from fedssl.data.own.dataset_entry import with_own_datasets
 from fedssl.errors import UserError
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import (

@@ -1,5 +1,9 @@
-"""From archives to samples: fetching, decoding, banks and shards.
+"""Datasets, from archives to the samples of each client.
 
-May import `grid` and `record`. Start with `banks.bank`, the memory-mapped arrays that everything
-else reads, then `readers`, one module per dataset, and `sharding`, which deals samples to clients.
+Start with `banks.bank`, the memory-mapped arrays that all training and evaluation reads. `fetch`
+obtains and verifies archives, and `readers` has one module per dataset that reads them into a
+bank. `own` reads a user's own folders, `made_up` generates archives for the demo and the tests,
+and `sharding` divides a bank's training samples among the clients.
+
+May import `grid` and `record`.
 """

@@ -1,7 +1,7 @@
-"""Which photograph belongs to which sound: by name (ADVANCE) or by class (MNIST and FSDD).
+"""Pair the images of one bank with the sounds of another.
 
-Jobs that score pairs import this module only, so that an edit of a reader does not touch them
-unless the bank itself changes.
+ADVANCE is paired by name, MNIST and FSDD by class. Jobs that score pairs import this module and no
+reader, so editing a reader does not rerun them, unless the bank itself changes.
 """
 
 from pathlib import Path
@@ -17,84 +17,89 @@ from fedssl.randomness import stream
 def pair_split(
     vision: Path, sound: Path, *, by: str, split: str, seed: int
 ) -> dict[str, np.ndarray]:
-    """Return the positions of a split's pairs, int64, in the `image` and in the `audio` bank.
+    """Return the pairs of a split as positions in the banks: {"image": ..., "audio": ...}, int64.
 
     Args:
         vision: folder of the image bank.
         sound: folder of the audio bank.
-        by: name or label.
-        split: both members of a pair are in it.
-        seed: of the pairing by label.
+        by: "name" or "label".
+        split: split that both members of a pair belong to.
+        seed: seed of the pairing by label.
 
     Raises:
-        UserError: the banks have other classes, or their members cannot be paired.
+        UserError: the banks have different classes, or their members cannot be paired.
     """
     images, sounds = open_bank(vision), open_bank(sound)
     if images.classes != sounds.classes:
         raise UserError(
             f"{images.dataset} has the classes {', '.join(images.classes)} and {sounds.dataset} "
-            f"{', '.join(sounds.classes)}; a pair has one class, so they must be equal"
+            f"{', '.join(sounds.classes)}; a pair has one class, so the classes must be equal"
         )
-    seen, heard = images.indices(split), sounds.indices(split)
+    in_images, in_sounds = images.indices(split), sounds.indices(split)
     if by == "label":
-        chosen = pair_by_label(images.labels[seen], sounds.labels[heard], seed=seed)
-        return {"image": seen[chosen], "audio": heard}
+        chosen = pair_by_label(images.labels[in_images], sounds.labels[in_sounds], seed=seed)
+        return {"image": in_images[chosen], "audio": in_sounds}
     left, right = pair_by_name(vision, sound)
-    inside = np.isin(left, seen)
+    inside = np.isin(left, in_images)
     return {"image": left[inside], "audio": right[inside]}
 
 
 def pair_by_label(image_labels: np.ndarray, audio_labels: np.ndarray, *, seed: int) -> np.ndarray:
-    """Return the position of an image with the same label for each sound, none of them twice.
-
-    Pair a training split with a training split and a test split with a test split.
+    """Return, for each sound, the position of an image with the same label; no image is used twice.
 
     Raises:
-        UserError: A label has fewer images than sounds.
+        UserError: a label has fewer images than sounds.
     """
+    # paper: "MNIST + FSDD" without a rule for the pairs; here: each sound gets a random image of
+    # its digit from the same split, without replacement. MNIST has far more images than needed.
     rng = stream(seed, "pairing")
     positions = np.empty(len(audio_labels), dtype=np.int64)
     for label in np.unique(audio_labels):
         sounds, images = audio_labels == label, np.flatnonzero(image_labels == label)
         if len(images) < sounds.sum():
             raise UserError(
-                f"Label {label} has {len(images)} images for {sounds.sum()} sounds; pairing "
-                "without repetition needs as many."
+                f"label {label} has {len(images)} images and {sounds.sum()} sounds; pairing "
+                "without repetition needs at least as many images as sounds"
             )
         positions[sounds] = rng.permutation(images)[: sounds.sum()]
     return positions
 
 
 def pair_by_name(vision: Path, sound: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of every pair in the two banks, two int64 arrays of one length.
+    """Return all pairs as positions in the two banks: two int64 arrays of equal length.
 
-    A pair with a member that its bank lists as bad is left out.
+    Pairs with a member that is listed as bad in its bank are left out.
 
     Args:
         vision: folder of the image bank.
         sound: folder of the audio bank.
 
     Raises:
-        UserError: a member has no partner, or partners differ in class or split.
+        UserError: a member has no partner, or two partners differ in class or split.
     """
-    seen, heard = _rows(vision), _rows(sound)
-    for rows, others, folder in ((seen, heard, sound), (heard, seen, vision)):
+    in_images, in_sounds = _rows(vision), _rows(sound)
+    for rows, others, folder in ((in_images, in_sounds, sound), (in_sounds, in_images, vision)):
         bad = {member["name"] for member in read_facts(folder)["bad"]}
-        if alone := sorted(set(rows) - set(others) - bad):
-            raise UserError(f"{folder} has no partner of {alone[0]} ({len(alone)} in all)")
-    names = [name for name in seen if name in heard]
-    for name in names:
-        if seen[name][1:] != heard[name][1:]:
+        if unpaired := sorted(set(rows) - set(others) - bad):
             raise UserError(
-                f"{name} is {seen[name][1:]} in {vision} and {heard[name][1:]} in {sound}; "
-                "class and split of a pair must be equal: build both banks again"
+                f"{folder} has no partner of {unpaired[0]} ({len(unpaired)} in all); names must be "
+                "equal in both archives"
             )
-    left, right = [np.array([rows[n][0] for n in names], np.int64) for rows in (seen, heard)]
+    names = [name for name in in_images if name in in_sounds]
+    for name in names:
+        if in_images[name][1:] != in_sounds[name][1:]:
+            raise UserError(
+                f"{name} is {in_images[name][1:]} in {vision} and {in_sounds[name][1:]} in "
+                f"{sound}; class and split of a pair must be equal: rebuild both banks"
+            )
+    left, right = [
+        np.array([rows[n][0] for n in names], np.int64) for rows in (in_images, in_sounds)
+    ]
     return left, right
 
 
 def _rows(folder: Path) -> dict[str, tuple[int, str, str]]:
-    """Return name -> (position, class, split) of a bank, in its order."""
+    """Return name -> (position, class, split) of all samples, in the order of the bank."""
     table = pq.read_table(folder / "index.parquet", columns=["position", "name", "class", "split"])
     columns = (table[column].to_pylist() for column in ("name", "position", "class", "split"))
     return {name: tuple(row) for name, *row in zip(*columns, strict=True)}

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fedssl.data.fetch.supplied import fingerprint
-from fedssl.data.own.entries import is_own, source
-from fedssl.data.own.listing import find_items, listing_digest
+from fedssl.data.fetch.manual_files import files_fingerprint
+from fedssl.data.own.dataset_entry import is_own, source
+from fedssl.data.own.listing import find_files, listing_digest
 from fedssl.errors import UserError
 from fedssl.files import digest
 from fedssl.grid.configuration import sort_keys
@@ -142,7 +142,7 @@ def _read(plan: Plan, dataset: str) -> dict[str, Any]:
 def _recordings(plan: Plan, dataset: str) -> dict[str, str | None]:
     """Return what the files say that the user's own lists name: a changed one changes it."""
     return {
-        key: _fingerprint(Path(_archive_path(plan, owner, archive)))
+        key: _files_fingerprint(Path(_archive_path(plan, owner, archive)))
         for key, (owner, archive) in sorted(_archives(plan, dataset).items())
         if _is_list(archive)
     }
@@ -182,10 +182,10 @@ def _is_list(archive: Mapping[str, Any]) -> bool:
     return archive["checksum"] is None and not archive["urls"]
 
 
-def _fingerprint(path: Path) -> str | None:
+def _files_fingerprint(path: Path) -> str | None:
     """Return the fingerprint of supplied files, or None: the job says best what is missing."""
     try:
-        return fingerprint(path)
+        return files_fingerprint(path)
     except (UserError, OSError):
         return None
 
@@ -198,4 +198,4 @@ def _own(entry: Mapping[str, Any]) -> dict[str, Any]:
         own["test_share"] = entry["test_share"]
     if entry["modality"] == "image":
         own["size"] = entry["size"]
-    return dict(sort_keys({**own, "listing": listing_digest(find_items(own, path))}))
+    return dict(sort_keys({**own, "listing": listing_digest(find_files(own, path))}))

@@ -1,4 +1,7 @@
-"""Shards: which samples each client holds, and which modalities (fssuavl section 3.4, 5.1-5.3)."""
+"""Divide the training samples among the clients, and decide which modalities each client has.
+
+See fssuavl section 3.4 for the shards and sections 5.1 to 5.3 for the modalities.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -20,11 +23,14 @@ _log = logging.getLogger(__name__)
 def dirichlet_shards(
     labels: np.ndarray, num_clients: int, alpha: float, seed: int
 ) -> list[np.ndarray]:
-    """Return each client's sample positions: per class, shares drawn from Dir(alpha).
+    """Return the sample positions of each client, sorted int64, from a label Dirichlet(alpha).
 
-    Lossless and disjoint: the cuts of a class are floor(cumulative share * class size), and the
-    last client takes what is left. Deterministic in `seed`.
+    For each class, the clients' shares are drawn from Dir(alpha). The shards are disjoint, every
+    sample is assigned, and the result depends only on the arguments.
     """
+    # paper: Dirichlet shards without a formula; here: the usual per-class scheme. The authors' code
+    # floors shares of the whole dataset instead. It loses samples, and with classes of unequal
+    # size it also distorts the shares.
     rng = stream(seed, "dirichlet shards")
     parts: list[list[np.ndarray]] = [[] for _ in range(num_clients)]
     for label in np.unique(labels):
@@ -36,19 +42,21 @@ def dirichlet_shards(
 
 
 def split_by_shares(members: np.ndarray, shares: np.ndarray) -> list[np.ndarray]:
-    """Cut `members` into consecutive parts of the given shares, without a remainder."""
+    """Cut `members` into consecutive parts with the given shares; the last part takes the rest."""
+    # Floor the cumulative shares, not each share: no member is lost to rounding.
     cuts = np.floor(np.cumsum(shares)[:-1] * len(members)).astype(np.int64)
     return np.split(members, cuts)
 
 
 def write_shards(bank: Bank, path: str | Path, *, sharding: Mapping[str, Any], seed: int) -> None:
-    """Write the shards of a bank's training split, to be shared by all cells of the seed.
+    """Write the shards of a bank's training split as JSON.
 
-    A draw that leaves a client with fewer than `min_samples` is drawn again, up to 100 times;
-    then the last one is kept, and `small_clients` and a warning say who fell short.
+    All cells of a seed use the same file, so that their results can be compared in pairs. Shards
+    are drawn again, up to 100 times, while a client has fewer than `min_samples` samples. After
+    that the last draw is kept; a warning and the key `small_clients` report these clients.
 
     Raises:
-        UserError: No draw could give every client its `min_samples`.
+        UserError: the dataset has fewer samples than clients times `min_samples`.
     """
     train = bank.indices("train")
     _check_enough(bank.dataset, len(train), sharding)
@@ -61,8 +69,8 @@ def write_shards(bank: Bank, path: str | Path, *, sharding: Mapping[str, Any], s
             break
     if small:
         _log.warning(
-            "%s: %d of %d clients hold fewer than %d samples after %d draws, and one "
-            "with fewer than 2 never trains; lower federation.clients or raise sharding.alpha",
+            "%s: %d of %d clients have fewer than %d samples after %d draws; a client with fewer "
+            "than 2 never trains. Lower federation.clients or raise sharding.alpha",
             *(bank.dataset, len(small), len(positions), sharding["min_samples"], _MAX_DRAWS),
         )
     clients = [train[part].tolist() for part in positions]
@@ -85,11 +93,16 @@ def write_shards(bank: Bank, path: str | Path, *, sharding: Mapping[str, Any], s
 
 
 def read_shards(path: str | Path, bank: Bank) -> list[np.ndarray]:
-    """Return each client's sample indices; refuse a file that is damaged or of another bank."""
+    """Return the sample indices of each client, int64.
+
+    Raises:
+        UserError: the file is damaged, or was drawn for another bank.
+    """
     content = read_json(path)
     claimed = content.pop("digest", None)
     if claimed != digest(content):
         raise UserError(f"{path} does not match its own digest: delete it and run again.")
+    # Indices are positions in one bank. A rebuilt bank may have its samples in another order.
     if content["bank"] != bank.digest:
         raise UserError(
             f"{path} was drawn for the bank {content['bank'][:12]}, but the bank of "
@@ -99,11 +112,13 @@ def read_shards(path: str | Path, bank: Bank) -> list[np.ndarray]:
 
 
 def client_modalities(split: Split, num_clients: int, *, seed: int) -> list[tuple[str, ...]]:
-    """Return each client's modalities: both first, then audio, then image along a permutation.
+    """Return the modalities of each client.
 
-    The permutation depends on the seed alone, so the clients with both modalities at 30 % are
-    among those at 50 %. A client without a modality drops that shard; nobody else receives it.
+    The clients are permuted. The first ones get both modalities, the next ones audio, the rest
+    images. A client without a modality does not use its shard of it, and no other client gets it.
     """
+    # The permutation depends only on the seed. The clients with both modalities at 30 % are
+    # therefore among those at 50 %, and the points of figure 4 differ only by the clients added.
     order = stream(seed, "client modalities").permutation(num_clients)
     both = round(split.both * num_clients / 100)
     audio = round((split.both + split.audio) * num_clients / 100) - both
@@ -117,15 +132,17 @@ def client_modalities(split: Split, num_clients: int, *, seed: int) -> list[tupl
 
 
 def _check_enough(dataset: str, samples: int, sharding: Mapping[str, Any]) -> None:
-    """Raise UserError where a dataset is too small for so many clients."""
+    """Raise UserError if the dataset is too small for the number of clients."""
     clients, least = sharding["clients"], sharding["min_samples"]
     if samples < clients * least:
         raise UserError(
-            f"{dataset} has {samples} training samples, too few for {clients} clients of at least "
-            f"{least} (sharding.min_samples): set studies.<name>.settings.federation.clients to at "
-            f"most {samples // max(least, 1)}."
+            f"{dataset} has {samples} training samples, too few for {clients} clients with at "
+            f"least {least} samples each (sharding.min_samples): set "
+            f"studies.<name>.settings.federation.clients to at most {samples // max(least, 1)}."
         )
 
 
 def _draw_seed(seed: int, bank: Bank, draw: int) -> int:
+    # The dataset is part of the stream's name, so that client i does not get the same shares of
+    # the image dataset and of the audio dataset.
     return int(stream(seed, f"shards of {bank.dataset}", round=draw).integers(2**32))

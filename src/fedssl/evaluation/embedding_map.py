@@ -16,7 +16,7 @@ from fedssl.evaluation.features import extract_features, load_backbone
 from fedssl.federation.checkpoint import load_state
 from fedssl.files import atomic_write, read_json, write_json
 from fedssl.randomness import stream
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 
 GROUPS = ("dataset", "modality")
 

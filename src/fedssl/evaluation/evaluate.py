@@ -12,8 +12,8 @@ from fedssl.evaluation import fine_tune as tuning
 from fedssl.evaluation.features import task_features
 from fedssl.evaluation.job_files import read_encoder, read_statistics, write_metric
 from fedssl.evaluation.protocols import score, top1
-from fedssl.views.light import LightViews
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
+from fedssl.views.fine_tune import FineTuneViews
 
 
 def evaluate(
@@ -59,7 +59,7 @@ def fine_tune(
     """Fine-tune one checkpoint on one task, end to end, and write what `evaluate` writes."""
     device = prepare_device(settings["threads"])
     bank = open_bank(Path(inputs["bank"]).parent)
-    views = LightViews(bank, settings, statistics=read_statistics(inputs), device=device)
+    views = FineTuneViews(bank, settings, statistics=read_statistics(inputs), device=device)
     model = tuning.fine_tune(
         read_encoder(settings, inputs.get("model")),
         views,

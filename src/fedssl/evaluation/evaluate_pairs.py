@@ -17,7 +17,7 @@ from fedssl.evaluation.job_files import read_encoder, read_statistics, write_sco
 from fedssl.evaluation.paired import num_parameters, pair_features
 from fedssl.evaluation.protocols import Features, score
 from fedssl.grid.paired_protocols import KNN_SHOWS
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 
 
 def evaluate_pairs(

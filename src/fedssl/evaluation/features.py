@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from fedssl.evaluation.protocols import Features
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 
 _BATCH = 256
 

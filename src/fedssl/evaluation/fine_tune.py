@@ -14,12 +14,12 @@ from fedssl.backbones.encoder import Encoder
 from fedssl.evaluation.features import extract_features
 from fedssl.evaluation.supervised import check_labels, linear_layer, train
 from fedssl.randomness import stream, torch_seed
-from fedssl.views.light import LightViews
+from fedssl.views.fine_tune import FineTuneViews
 
 
 def fine_tune(
     encoder: Encoder,
-    views: LightViews,
+    views: FineTuneViews,
     *,
     indices: np.ndarray,
     settings: Mapping[str, Any],
@@ -51,7 +51,7 @@ def fine_tune(
     labels, draws = labels.to(device), stream(seed, "fine-tune views")
 
     def loss_of(batch: np.ndarray) -> Tensor:
-        inputs = views.light(indices[batch], draws, augmentation=settings["augmentation"])
+        inputs = views.fine_tune(indices[batch], draws, augmentation=settings["augmentation"])
         low = precision == "bf16"
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
             logits = model(inputs)
@@ -63,7 +63,7 @@ def fine_tune(
 
 
 def predict(
-    model: nn.Sequential, views: LightViews, indices: np.ndarray, *, device: torch.device
+    model: nn.Sequential, views: FineTuneViews, indices: np.ndarray, *, device: torch.device
 ) -> Tensor:
     """Return the class of each sample by its plain view, (len(indices),) int64, in float32."""
     return extract_features(model, views, indices, device=device).argmax(dim=1)

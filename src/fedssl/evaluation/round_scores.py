@@ -25,7 +25,7 @@ from fedssl.federation.checkpoint import load_state, save_state
 from fedssl.federation.milestones import kept_rounds, milestone
 from fedssl.files import atomic_write
 from fedssl.randomness import stream
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 
 RANDOM_ENCODER = 0  # the round
 _log = logging.getLogger(__name__)

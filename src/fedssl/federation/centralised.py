@@ -26,9 +26,9 @@ from fedssl.federation.history import Row, mean_loss, mean_step, seconds_until, 
 from fedssl.federation.start import initial_method, training_views
 from fedssl.files import digest, sha256
 from fedssl.methods.base import Method
-from fedssl.progress import Progress
+from fedssl.progress import RoundProgress
 from fedssl.randomness import stream
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 
 State = dict[str, Tensor]
 
@@ -53,7 +53,7 @@ def pretrain(
     if (resumed := load_checkpoint(folder)) is not None:
         training.resume(*resumed)
     done, total = training.done, settings["aggregator"]["epochs"]
-    with Progress(total, done=done) as progress:
+    with RoundProgress(total, done=done) as progress:
         trainer = pl.Trainer(
             callbacks=[_Commit(folder, progress)],
             accelerator="gpu" if device.type == "cuda" else "cpu",
@@ -221,7 +221,7 @@ class _Epoch:
 class _Commit(pl.Callback):
     """Keeps each epoch, so that an interrupted training goes on after it."""
 
-    def __init__(self, folder: Path, progress: Progress) -> None:
+    def __init__(self, folder: Path, progress: RoundProgress) -> None:
         self._folder = folder
         self._progress = progress
 

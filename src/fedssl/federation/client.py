@@ -17,7 +17,7 @@ from fedssl.federation.history import Row, mean_step
 from fedssl.federation.start import initial_method, training_views
 from fedssl.methods.base import Method
 from fedssl.randomness import stream
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 
 State = dict[str, Tensor]
 

@@ -31,7 +31,7 @@ from fedssl.federation.milestones import Milestones
 from fedssl.federation.server import Server, num_bytes, restored
 from fedssl.files import digest, sha256
 from fedssl.grid.splits import MODALITIES, parse_split
-from fedssl.progress import Progress
+from fedssl.progress import RoundProgress
 from fedssl.randomness import stream
 
 _log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def _train(
     if done == 0:
         kept.keep(0, server.model)
     total = federation.settings["federation"]["rounds"]
-    with Progress(total, done=done) as progress:
+    with RoundProgress(total, done=done) as progress:
         for round_number in range(done + 1, total + 1):
             server, round_rows = run_round(federation, server, round_number)
             rows = rows + round_rows

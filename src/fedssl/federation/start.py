@@ -14,7 +14,7 @@ from fedssl.files import read_json
 from fedssl.grid.facts import misfits
 from fedssl.grid.splits import MODALITIES
 from fedssl.methods.base import Method
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 
 
 def initial_method(settings: Mapping[str, Any]) -> Method:

@@ -20,8 +20,8 @@ from fedssl.errors import UserError
 from fedssl.methods.base import Method
 from fedssl.methods.layers import linear, seeded_by_head
 from fedssl.settings import Clips, DropoutRate, NonNegative, Positive
-from fedssl.views.clips import clip_spans
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
+from fedssl.views.clip_spans import clip_spans
 
 _HIDDEN = 512
 

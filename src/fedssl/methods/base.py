@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fedssl.backbones.encoder import Encoder
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 
 
 class Method(nn.Module):

@@ -16,7 +16,7 @@ from fedssl.methods.base import Method
 from fedssl.methods.layers import embedding_dim, seeded_by_head
 from fedssl.methods.momentum import MomentumEncoder
 from fedssl.settings import Count, Positive, Share
-from fedssl.views.samples import Views
+from fedssl.views.bank_views import Views
 
 
 def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, *, temperature: float) -> Tensor:

@@ -12,7 +12,7 @@ from textwrap import indent
 from rich.console import Console
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from fedssl.progress import last_round
+from fedssl.progress import last_logged_round
 
 _FORCE = re.compile(r"-[fF]|-R.*|--force|--forceall|--forcerun(=.*)?")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?=[A-Z]+ )", re.MULTILINE)
@@ -102,7 +102,7 @@ def repeatable(arguments: Iterable[str], targets: Collection[str]) -> list[str]:
 
 def _silent(log: str, ended: str | None) -> str:
     """Return what can be said of a job that logged no error; `ended` is how, if that is known."""
-    last = last_round(log)
+    last = last_logged_round(log)
     silence = f"ended without an error of its own{f' after {last}' if last else ''}"
     folder = next(parent for parent in Path(log).absolute().parents if parent.is_dir())
     if shutil.disk_usage(folder).free < _FULL:

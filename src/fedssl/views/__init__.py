@@ -1,1 +1,10 @@
-"""Views: batches of samples to batches of network inputs, on the device, one draw per sample."""
+"""Views: turn samples of a bank into batches of network inputs.
+
+Start with `bank_views.Views`, which serves images and audio. `image` and `audio` compute the views
+of each modality, `resample` the crops, resizes and blurs of both. `fine_tune` adds the light
+augmentation of fine-tuning, `clip_spans` the clips of ACOP, and `statistics` the normalisation of
+spectrograms.
+
+May import `data.banks.bank` and the modules at the top of the package. A whole batch is computed
+at once on the device, but every sample gets its own random draws.
+"""

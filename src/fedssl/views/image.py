@@ -1,4 +1,4 @@
-"""Image views: SimCLR's expert augmentations (fssuavl section 3.4; [33] there), a batch at once."""
+"""Image views: the expert augmentations of SimCLR (fssuavl section 3.4 and its reference [33])."""
 
 import math
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fedssl.views.resample import apply_matrices, blur_matrix, crop_matrix
 
+# Weights of red, green and blue in the brightness of a pixel (ITU-R BT.601), as in PIL.
 _LUMA = (0.299, 0.587, 0.114)
 _RGB_TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
@@ -21,17 +22,28 @@ def augmented_view(
     image: Mapping[str, Any],
     augmentation: Mapping[str, Any],
 ) -> Tensor:
-    """Return one augmented view, (batch, 3, size, size), of uint8 images (batch, h, w, 1 or 3).
+    """Return one augmented view per image, (batch, 3, size, size), normalised.
 
-    Order: resized crop, colour jitter, greyscale, blur, flip, normalise, each sample with its own
-    draw. paper: torchvision on PIL images; here: linear maps applied together and clamped once,
-    with hue as a rotation in YIQ, because that runs at the speed of two matrix products.
+    The order is resized crop, colour jitter, greyscale, blur, flip. Every sample has its own
+    random draws.
+
+    Args:
+        images: (batch, h, w, 1 or 3) uint8.
+        rng: source of all draws.
+        image: settings `size`, `mean` and `std`.
+        augmentation: settings of the image augmentations.
     """
+    # paper: torchvision on PIL images; here: every step is a linear map, the maps are multiplied
+    # first, and the pixels are clamped once at the end. This costs two matrix products per batch.
+    # Blur and flip commute with the colour maps, so they can be part of the spatial product.
+    # torchvision v2 is as fast, but draws one set of parameters for a whole batch.
     size, (batch, height, width, _) = image["size"], images.shape
     crops = _crop_draws(rng, batch, size=(height, width), scale=augmentation["crop_scale"])
     top, left, high, wide = (torch.from_numpy(draw).to(images.device) for draw in crops)
     blurred = rng.random(batch) < augmentation["blur_probability"]
     sharpest, softest = augmentation["blur_sigma"]
+    # Sigma is drawn for every sample and set to 0 without blur: the number of draws must not
+    # depend on their values.
     sigma = np.where(blurred, rng.uniform(sharpest, softest, batch), 0.0)
     blur = blur_matrix(torch.from_numpy(sigma).float().to(images.device), size=size)
     rows = blur @ crop_matrix(top, high, in_size=height, out_size=size)
@@ -45,7 +57,7 @@ def augmented_view(
 
 
 def plain_view(images: Tensor, *, image: Mapping[str, Any]) -> Tensor:
-    """Return the evaluation view: resized to (batch, 3, size, size) and normalised."""
+    """Return the evaluation view: images resized to (batch, 3, size, size) and normalised."""
     size, (batch, height, width, _) = image["size"], images.shape
     zero = torch.zeros(1, device=images.device)
     rows = crop_matrix(zero, zero + height, in_size=height, out_size=size)
@@ -57,26 +69,33 @@ def plain_view(images: Tensor, *, image: Mapping[str, Any]) -> Tensor:
 
 
 def normalise(pixels: Tensor, *, image: Mapping[str, Any]) -> Tensor:
-    """Subtract the mean and divide by the standard deviation of each channel."""
+    """Subtract each channel's mean and divide by its standard deviation."""
     mean = torch.tensor(image["mean"], device=pixels.device).view(3, 1, 1)
     std = torch.tensor(image["std"], device=pixels.device).view(3, 1, 1)
     return (pixels - mean) / std
 
 
 def _unit_rgb(images: Tensor) -> Tensor:
+    """Return images as float RGB in [0, 1]; greyscale becomes three equal channels."""
     return (images.float() / 255.0).expand(-1, -1, -1, 3).contiguous()
 
 
 def _crop_draws(
     rng: np.random.Generator, batch: int, *, size: tuple[int, int], scale: tuple[float, float]
 ) -> tuple[np.ndarray, ...]:
-    """Draw torchvision's RandomResizedCrop: the first of ten tries that fits, else the centre."""
+    """Draw one crop per sample as torchvision's RandomResizedCrop does.
+
+    Returns top, left, height and width in pixels, (batch,) float32 each.
+    """
     height, width = size
+    # torchvision tries up to ten times and uses the first crop that fits. Draw all ten tries at
+    # once; a loop until success would take a different number of draws for each sample.
     area = height * width * rng.uniform(*scale, (10, batch))
     ratio = np.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3), (10, batch)))
     wide, high = np.round(np.sqrt(area * ratio)), np.round(np.sqrt(area / ratio))
     fits = (wide > 0) & (wide <= width) & (high > 0) & (high <= height)
     first, column = fits.argmax(axis=0), np.arange(batch)
+    # If no try fits: the largest square, like torchvision's central crop, but at a random place.
     side = min(width, height)
     wide = np.where(fits.any(axis=0), wide[first, column], side)
     high = np.where(fits.any(axis=0), high[first, column], side)
@@ -88,7 +107,11 @@ def _crop_draws(
 def _colour_matrices(
     rng: np.random.Generator, means: Tensor, *, augmentation: Mapping[str, Any]
 ) -> Tensor:
-    """Return (batch, 4, 4) affine maps of RGB: the jitter's four steps in a random order, grey."""
+    """Return affine maps of RGB, (batch, 4, 4): colour jitter, then greyscale.
+
+    `means` holds the mean colour of each image, (batch, 3). The four steps of the jitter are
+    applied in a random order per sample.
+    """
     batch, device = means.shape[0], means.device
     brightness, contrast, saturation, hue = augmentation["jitter"]
     applied = rng.random(batch) < augmentation["jitter_probability"]
@@ -98,6 +121,7 @@ def _colour_matrices(
         "saturation": rng.uniform(max(0.0, 1 - saturation), 1 + saturation, batch),
         "hue": rng.uniform(-hue, hue, batch),
     }
+    # Neutral factors make a step the identity, so that samples without jitter need no branch.
     neutral = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
     factors = {
         name: torch.from_numpy(np.where(applied, draw, neutral[name])).float().to(device)
@@ -107,6 +131,8 @@ def _colour_matrices(
     grey = torch.from_numpy(rng.random(batch) < augmentation["grey_probability"]).to(device)
     colour = torch.eye(4, device=device).expand(batch, 4, 4)
     for step in range(4):
+        # The contrast step needs the mean colour of the image at this point of the sequence. The
+        # mean of an affine map is the map of the mean, so no image has to be computed for it.
         current = torch.cat([means, torch.ones_like(means[:, :1])], dim=1)
         current = torch.bmm(colour, current[:, :, None])[:, :3, 0]
         options = torch.stack(_jitter_steps(factors, current), dim=1)
@@ -117,7 +143,10 @@ def _colour_matrices(
 
 
 def _jitter_steps(factors: Mapping[str, Tensor], means: Tensor) -> list[Tensor]:
-    """Return brightness, contrast (towards the mean grey), saturation and hue as 4x4 maps."""
+    """Return the four steps of the jitter as affine maps of RGB, (batch, 4, 4) each.
+
+    The order is brightness, contrast, saturation, hue. Contrast mixes with the mean grey value.
+    """
     batch, device = means.shape[0], means.device
     bright = torch.eye(4, device=device).repeat(batch, 1, 1)
     bright[:, :3, :3] *= factors["brightness"][:, None, None]
@@ -129,6 +158,7 @@ def _jitter_steps(factors: Mapping[str, Tensor], means: Tensor) -> list[Tensor]:
 
 
 def _saturate(factor: Tensor) -> Tensor:
+    """Return maps that mix each pixel with its grey value: 0 gives grey, 1 the identity."""
     matrix = torch.eye(4, device=factor.device).repeat(len(factor), 1, 1)
     luma = torch.tensor(_LUMA, device=factor.device).expand(3, 3)
     matrix[:, :3, :3] *= factor[:, None, None]
@@ -137,6 +167,9 @@ def _saturate(factor: Tensor) -> Tensor:
 
 
 def _rotate_hue(turns: Tensor) -> Tensor:
+    """Return maps that rotate the hue by a fraction of a full turn."""
+    # torchvision changes the hue in HSV, which is not linear. A rotation of the colour plane of
+    # YIQ is linear and similar, but not bit-identical.
     to_yiq = torch.tensor(_RGB_TO_YIQ, device=turns.device)
     angle = turns * (2 * math.pi)
     matrix = torch.eye(4, device=turns.device).repeat(len(turns), 1, 1)

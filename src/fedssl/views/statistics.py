@@ -1,4 +1,4 @@
-"""Mean and standard deviation of the log-mel images of a pretraining set."""
+"""Compute the mean and standard deviation of a pretraining set's log-mel images."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,17 +10,19 @@ from fedssl.data.banks.bank import Bank
 from fedssl.files import write_json
 from fedssl.randomness import stream
 from fedssl.views.audio import log_mel
-from fedssl.views.samples import crop_bank
+from fedssl.views.bank_views import crop_bank
 
 _BATCH = 256
 
 
 def write_statistics(bank: Bank, path: str | Path, *, audio: Mapping[str, Any]) -> None:
-    """Write {"mean", "std", "clips"} of the training split, over `statistics_clips` random crops.
+    """Write the statistics of a bank's training split as JSON: `mean`, `std` and `clips`.
 
-    paper: not stated; here: one mean and standard deviation of the pretraining set, reused for
-    every audio dataset, because that is what an encoder trained on it has seen.
+    They are computed over random crops of `statistics_clips` clips.
     """
+    # paper: normalisation not stated; here: one mean and standard deviation of the pretraining
+    # set, used for every audio dataset, because the encoder was trained with these inputs.
+    # The stream does not depend on the seed, so that the statistics are equal for all seeds.
     rng = stream(0, f"spectrogram statistics of {bank.dataset}")
     train = rng.permutation(bank.indices("train"))[: audio["statistics_clips"]]
     total = square = count = 0.0
@@ -28,6 +30,7 @@ def write_statistics(bank: Bank, path: str | Path, *, audio: Mapping[str, Any]) 
         frames = crop_bank(
             bank, train[start : start + _BATCH], audio=audio, rng=rng, device=torch.device("cpu")
         )
+        # Sum in float64: a million float32 terms would lose digits of the variance.
         mel = log_mel(frames, audio=audio).double()
         total += float(mel.sum())
         square += float(mel.square().sum())

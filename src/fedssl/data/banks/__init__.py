@@ -1,5 +1,9 @@
-"""Banks: a dataset as memory-mapped arrays with labels and an index table.
+"""Banks: datasets as memory-mapped arrays, with labels and an index table.
 
-Start with `bank`, the format and how it is read. `build` fills a bank from a reader's members and
-resumes after a kill.
+Start with `bank`, which defines the format and opens a bank. `build` reads archives into a bank:
+`members` are what a reader yields, `decoding` decodes them in parallel, `writer` writes the files,
+and `partial_bank` lets a killed build be resumed.
+
+May import `grid`, `data.readers`, `data.own` and `data.fetch`; but `bank` itself imports none of
+them, because every training job imports it.
 """

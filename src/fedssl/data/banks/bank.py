@@ -1,7 +1,7 @@
-"""Banks: a dataset as memory-mapped arrays. `fedssl.data.banks.writer` writes what this reads.
+"""Open a bank: a dataset as memory-mapped arrays, written by `fedssl.data.banks.writer`.
 
-Jobs that train import this module only, so that an edit of the writer or of a reader does not
-touch them unless the bank itself changes.
+Training jobs import only this module of the package. Editing the writer or a reader therefore does
+not rerun them, unless the bank itself changes.
 """
 
 import json
@@ -18,7 +18,9 @@ from fedssl.errors import UserError
 Modality = Literal["image", "audio"]
 
 SAMPLE_RATE = 16_000
+# Increase this when the files change, so that a bank of an earlier version is rebuilt, not misread.
 FORMAT = 1
+# The first file of each modality holds the data; the writer relies on that.
 FILES: Mapping[Modality, tuple[str, ...]] = {
     "image": ("images.npy", "labels.npy", "index.parquet"),
     "audio": ("waveforms.npy", "offsets.npy", "labels.npy", "index.parquet"),
@@ -27,18 +29,18 @@ FILES: Mapping[Modality, tuple[str, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """A dataset of N samples, read without loading it.
+    """A dataset of N samples whose data stay on disk.
 
     Attributes:
-        dataset: its name.
-        modality: image or audio.
-        classes: sorted class names; a label is a rank in it.
-        digest: SHA-256 over everything bank.json says, the SHA-256 of each array included.
+        dataset: name of the dataset.
+        modality: "image" or "audio".
+        classes: sorted class names; a label is an index into them.
+        digest: SHA-256 of the contents of bank.json, which include the SHA-256 of every file.
         labels: (N,) int64.
-        splits: (N,) str, the split each sample belongs to.
-        images: (N, H, W, C) uint8 memory map, C 1 or 3; None for audio.
-        waveforms: int16 memory map of all clips end to end, 16 kHz mono; None for images.
-        offsets: (N + 1,) int64; clip i is `waveforms[offsets[i]:offsets[i + 1]]`.
+        splits: (N,) str, the split of each sample.
+        images: memory map, (N, H, W, C) uint8 with C 1 or 3; None for audio.
+        waveforms: memory map of all clips end to end, int16, 16 kHz mono; None for images.
+        offsets: (N + 1,) int64; clip i is `waveforms[offsets[i]:offsets[i + 1]]`. None for images.
     """
 
     dataset: str
@@ -56,7 +58,11 @@ class Bank:
         return len(self.labels)
 
     def indices(self, split: str) -> np.ndarray:
-        """Return the sorted int64 positions of the samples in `split`; UserError if none."""
+        """Return the sorted positions of the samples in `split`, int64.
+
+        Raises:
+            UserError: the bank has no sample in this split.
+        """
         found = np.flatnonzero(self.splits == split).astype(np.int64)
         if not len(found):
             known = ", ".join(sorted(set(self.splits.tolist())))
@@ -65,9 +71,15 @@ class Bank:
 
 
 def open_bank(folder: str | Path) -> Bank:
-    """Memory-map the bank in `folder`; raise UserError where a file is missing or truncated."""
+    """Memory-map the bank in `folder`.
+
+    Raises:
+        UserError: a file is missing or does not have its recorded size.
+    """
     folder = Path(folder)
     facts = read_facts(folder)
+    # Compare sizes only: hashing the arrays would read the whole dataset in every job. The audit
+    # compares the checksums.
     for name, file in facts["files"].items():
         _check_size(folder / name, file["size"])
     audio = facts["modality"] == "audio"
@@ -86,17 +98,21 @@ def open_bank(folder: str | Path) -> Bank:
 
 
 def read_facts(folder: str | Path) -> dict[str, Any]:
-    """Return what bank.json says; raise UserError where there is no bank of this format."""
+    """Return the contents of bank.json.
+
+    Raises:
+        UserError: the file is missing, is not JSON, or has another format version.
+    """
     path = Path(folder) / "bank.json"
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: there is no bank; run the bank rule") from error
+        raise UserError(f"{path} is missing, so there is no bank; run the bank rule") from error
     except ValueError as error:
         raise UserError(f"{path} is not JSON; delete it and rerun the bank rule") from error
     if facts.get("format") != FORMAT:
         raise UserError(
-            f"{path} has format {facts.get('format')!r} and this version reads {FORMAT}; "
+            f"{path} has format {facts.get('format')!r}, but this version reads {FORMAT}; "
             "delete it and rerun the bank rule"
         )
     return facts
@@ -106,4 +122,4 @@ def _check_size(path: Path, expected: int) -> None:
     found = path.stat().st_size if path.exists() else None
     if found != expected:
         state = "is missing" if found is None else f"has {found} bytes instead of {expected}"
-        raise UserError(f"{path} {state}; delete bank.json beside it and rerun the bank rule")
+        raise UserError(f"{path} {state}; delete bank.json next to it and rerun the bank rule")

@@ -1,4 +1,4 @@
-"""A dataset's archives to its bank."""
+"""Read a dataset's archives into a bank."""
 
 import contextlib
 import pkgutil
@@ -11,31 +11,36 @@ from typing import Any, Protocol, cast
 
 from fedssl.data import own, readers
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.journal import open_journal
-from fedssl.data.banks.samples import Member
+from fedssl.data.banks.members import Member
+from fedssl.data.banks.partial_bank import open_partial_bank
 from fedssl.data.banks.writer import HEADER_BYTES, write_bank
-from fedssl.data.fetch.supplied import fingerprint
+from fedssl.data.fetch.manual_files import files_fingerprint
 from fedssl.errors import UserError
 from fedssl.files import digest
-from fedssl.progress import Pace
+from fedssl.progress import MemberProgress
 
 
 class Reader(Protocol):
-    """A module of `fedssl.data.readers`."""
+    """Interface of the dataset modules in `fedssl.data.readers`."""
 
     MODALITY: Modality
 
     def read(self, archives: Mapping[str, Path]) -> Iterator[Member]:
-        """Yield every labelled member of the archives, keyed as in the datasets file."""
+        """Yield every labelled member, given archive key -> path as in the datasets file."""
 
 
 def get_reader(dataset: str) -> Reader:
-    """Return the reader of `dataset`: the module of its name; UserError if there is none."""
+    """Return the reader of a dataset, which is the module of the same name.
+
+    Raises:
+        UserError: there is no such module.
+    """
+    # Import the module by name, so that editing one reader reruns only the banks of its dataset.
     known = sorted(module.name for module in pkgutil.iter_modules(readers.__path__))
     name = dataset.replace("-", "_")
     if name not in known:
         listed = ", ".join(reader.replace("_", "-") for reader in known)
-        raise UserError(f"there is no reader for {dataset!r}; there are readers for {listed}")
+        raise UserError(f"there is no reader for {dataset!r}; the readers are {listed}")
     return cast(Reader, import_module(f"{readers.__name__}.{name}"))
 
 
@@ -47,33 +52,36 @@ def build_bank(
     entry: Mapping[str, Any],
     state: Path | None = None,
     threads: int = 1,
-    pace: Pace | None = None,
+    progress: MemberProgress | None = None,
 ) -> dict[str, Any]:
-    """Read the archives of `dataset` into a bank in `folder`; returns what bank.json says.
+    """Read the archives of `dataset` into a bank in `folder`; return the contents of bank.json.
 
     Args:
-        dataset: its name.
-        archives: archive key -> path of the verified file; of the user's own files, their kind
-            (folder or table) -> its path.
-        folder: where the bank goes.
-        entry: its entry in the datasets file: classes, splits and max_bad_share are checked.
-            `own` says how the user's own files are read.
-        state: folder that keeps what is done, for a run to go on where one was killed, and that
-            belongs to this version of the code; None to keep nothing.
-        threads: that decode.
-        pace: told of every member.
+        dataset: name of the dataset.
+        archives: archive key -> path of the verified file. For a user's own files: their kind
+            ("folder" or "table") -> path.
+        folder: folder of the bank.
+        entry: the dataset's entry in the datasets file. The bank must match its classes, splits
+            and max_bad_share. `own` describes how a user's own files are read.
+        state: folder for a partial bank, from which a killed build is resumed. It must belong to
+            this version of the code. Without it, nothing is kept.
+        threads: number of threads that decode.
+        progress: reports every member.
 
     Raises:
-        UserError: no reader, damaged archives, or contents other than the declared ones.
+        UserError: there is no reader, an archive is damaged, or the contents differ from the
+            declared ones.
     """
     members, modality = _members(dataset, archives, entry)
     with contextlib.ExitStack() as stack:
         if state is None:
             folder.mkdir(parents=True, exist_ok=True)
             temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".")
-            state = Path(stack.enter_context(temporary)) / "journal"
-        key = digest([[name, fingerprint(archives[name])] for name in sorted(archives)])
-        journal = stack.enter_context(open_journal(state, key=key, start=HEADER_BYTES))
+            state = Path(stack.enter_context(temporary)) / "partial"
+        # Resume only from a partial bank of the same archives. Path, size and time identify them:
+        # hashing the archives again would take minutes.
+        key = digest([[name, files_fingerprint(archives[name])] for name in sorted(archives)])
+        partial = stack.enter_context(open_partial_bank(state, key=key, start=HEADER_BYTES))
         facts = write_bank(
             members,
             folder,
@@ -83,10 +91,11 @@ def build_bank(
             counts=entry["splits"],
             max_bad_share=entry["max_bad_share"],
             unverified=entry.get("unverified", ()),
-            journal=journal,
+            partial=partial,
             threads=threads,
-            pace=pace,
+            progress=progress,
         )
+        # Only after a success: a build that fails keeps what it has decoded.
         shutil.rmtree(state)
     return facts
 
@@ -97,6 +106,6 @@ def _members(
     if "own" not in entry:
         reader = get_reader(dataset)
         return reader.read(archives), reader.MODALITY
-    # By name, so that its code counts for banks of own files only.
+    # Import by name, so that editing this code reruns only the banks of users' own files.
     module = import_module(f"{own.__name__}.read")
     return module.read(entry["own"], archives[entry["own"]["kind"]]), entry["own"]["modality"]

@@ -1,4 +1,4 @@
-"""Stream what a reader yields into a bank, in bounded memory."""
+"""Write the members that a reader yields to a bank, in bounded memory."""
 
 import contextlib
 import io
@@ -14,16 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fedssl.data.banks.bank import FILES, FORMAT, Modality
-from fedssl.data.banks.journal import Journal
-from fedssl.data.banks.ledger import Ledger, row
-from fedssl.data.banks.pipeline import decoded, quiet_pillow
-from fedssl.data.banks.samples import Member, Sample
+from fedssl.data.banks.decoding import decode_members, quiet_pillow
+from fedssl.data.banks.member_table import MemberTable, member_row
+from fedssl.data.banks.members import Member, Sample
+from fedssl.data.banks.partial_bank import PartialBank
 from fedssl.files import atomic_write, digest, sha256, write_json
-from fedssl.progress import Pace
+from fedssl.progress import MemberProgress
 
 _LOG = logging.getLogger(__name__)
 
 DTYPES: Mapping[Modality, np.dtype] = {"image": np.dtype(np.uint8), "audio": np.dtype(np.int16)}
+# Length of the .npy header. The data are written before their shape is known, so the header must
+# have a fixed length that can be filled in at the end.
 HEADER_BYTES = 128
 
 
@@ -37,96 +39,115 @@ def write_bank(
     counts: Mapping[str, int | None],
     max_bad_share: float,
     unverified: Collection[str] = (),
-    journal: Journal,
+    partial: PartialBank,
     threads: int = 1,
-    pace: Pace | None = None,
+    progress: MemberProgress | None = None,
 ) -> dict[str, Any]:
-    """Write a bank to `folder` and return what its bank.json says.
+    """Write a bank to `folder` and return the contents of its bank.json.
 
-    Memory holds a few samples and the index. bank.json comes last, so a folder that has one is a
-    whole bank. The same members give the same bytes, whatever the threads and however often an
-    earlier run was killed.
+    The same members give the same bytes, for any number of threads and of killed earlier runs.
+    Memory holds only a few samples and the index.
 
     Args:
-        members: what a reader yields; a class id is the rank of the class name.
-        folder: made if missing.
+        members: members that a reader yields. The label of a sample is the index of its class
+            among the sorted class names.
+        folder: folder of the bank; created if missing.
         dataset: name of the dataset.
-        modality: image or audio.
-        num_classes: declared classes; None where they are counted only.
-        counts: declared members per split, unreadable and absent ones included; None where it
-            is not known: then what is there counts.
-        max_bad_share: largest share of unreadable members among those that are there, 0 to 1.
-        unverified: `classes` and the splits whose declared number nobody has counted yet.
-        journal: holds the data while it is being written, and what an earlier run wrote of it.
-        threads: that decode.
-        pace: told of every member.
+        modality: "image" or "audio".
+        num_classes: declared number of classes, or None to accept any number.
+        counts: declared members per split, including unreadable and absent ones. None accepts any
+            number.
+        max_bad_share: largest accepted share of unreadable members, 0 to 1. Absent members do not
+            count.
+        unverified: declared counts that nobody has verified yet: "classes" or names of splits.
+        partial: holds the data while it is written, including what an earlier run wrote.
+        threads: number of threads that decode.
+        progress: reports every member.
 
     Raises:
-        UserError: too many unreadable members, counts other than the declared ones, or a
-            declared split without a single sample.
+        UserError: too many members are unreadable, counts differ from the declared ones, or a
+            declared split has no sample.
     """
-    folder, ledger = Path(folder), Ledger(dataset, frozenset(unverified))
+    folder, table = Path(folder), MemberTable(dataset, frozenset(unverified))
     for leftover in [part for name in FILES[modality] for part in folder.glob(f".{name}.*.part")]:
-        leftover.unlink()  # by a killed process: whoever writes here holds the journal's lock
-    _stream(members, journal, ledger, dtype=DTYPES[modality], threads=threads, pace=pace or Pace())
-    ledger.check_bad(max_bad_share)
-    ledger.check_counts(counts, num_classes=num_classes)
-    if ledger.absent:
-        _LOG.warning("%s lacks %d members, listed in bank.json", dataset, len(ledger.absent))
+        # Left by a killed process. No other process can be writing here now, because this one
+        # holds the lock of the partial bank.
+        leftover.unlink()
+    _write_data(
+        members,
+        partial,
+        table,
+        dtype=DTYPES[modality],
+        threads=threads,
+        progress=progress or MemberProgress(),
+    )
+    table.check_bad(max_bad_share)
+    table.check_counts(counts, num_classes=num_classes)
+    if table.absent:
+        _LOG.warning("%s lacks %d members, listed in bank.json", dataset, len(table.absent))
+    # bank.json is written last: a folder with a bank.json holds a complete bank.
     with contextlib.ExitStack() as stack:
         parts = {name: stack.enter_context(atomic_write(folder / name)) for name in FILES[modality]}
         data = FILES[modality][0]
-        _write_index(ledger, parts, modality=modality)
-        written = {**parts, data: journal.data_path}
-        files = {name: _described(path) for name, path in written.items()}
-        facts = {"format": FORMAT, "modality": modality, **ledger.facts(modality), "files": files}
+        _write_index(table, parts, modality=modality)
+        written = {**parts, data: partial.data_path}
+        files = {name: _file_facts(path) for name, path in written.items()}
+        facts = {"format": FORMAT, "modality": modality, **table.facts(modality), "files": files}
         facts["digest"] = digest(facts)
-        _retire(folder / "bank.json", facts["digest"])
-        shutil.move(journal.data_path, parts[data])
+        _remove_outdated(folder / "bank.json", facts["digest"])
+        # Move the data, because a copy would need the space of the bank twice.
+        shutil.move(partial.data_path, parts[data])
     write_json(folder / "bank.json", facts)
     return facts
 
 
-def _described(path: Path) -> dict[str, Any]:
+def _file_facts(path: Path) -> dict[str, Any]:
     return {"sha256": sha256(path), "size": path.stat().st_size}
 
 
-def _retire(path: Path, new_digest: str) -> None:
-    """Remove the bank.json of other arrays; equal ones may be in use by another workflow."""
+def _remove_outdated(path: Path, new_digest: str) -> None:
+    """Remove the bank.json of an earlier bank, unless the bank has not changed.
+
+    An unchanged bank may be in use by another workflow that shares the data folder.
+    """
     if path.exists() and new_digest not in path.read_text(encoding="utf-8"):
         path.unlink()
 
 
-def _stream(
+def _write_data(
     members: Iterable[Member],
-    journal: Journal,
-    ledger: Ledger,
+    partial: PartialBank,
+    table: MemberTable,
     *,
     dtype: np.dtype,
     threads: int,
-    pace: Pace,
+    progress: MemberProgress,
 ) -> None:
-    """Append every sample's data to one .npy file, whose header is completed at the end."""
-    for entry in journal.rows:
-        ledger.enter(entry)
-    pace.start(ledger.members)
+    """Append the data of every sample to the data file, and write its header at the end."""
+    # Members of an earlier run are skipped without decoding them. This relies on readers yielding
+    # the same members in the same order every time.
+    for entry in partial.rows:
+        table.add(entry)
+    progress.start(table.members)
     with quiet_pillow():
-        for member in decoded(itertools.islice(members, ledger.members, None), threads=threads):
+        for member in decode_members(
+            itertools.islice(members, table.members, None), threads=threads
+        ):
             _check_type(member, dtype)
-            judged = ledger.judged(member)
-            data = judged.data.tobytes() if isinstance(judged, Sample) else b""
-            entry = row(judged)
-            ledger.enter(entry)
-            journal.add(entry, data)
-            pace.advance(len(data))
-    journal.commit()
-    pace.finish()
-    with journal.data_path.open("r+b") as file:
-        file.write(_header(dtype, (sum(ledger.lengths), *ledger.image_shape)))
+            checked = table.checked(member)
+            data = checked.data.tobytes() if isinstance(checked, Sample) else b""
+            entry = member_row(checked)
+            table.add(entry)
+            partial.add(entry, data)
+            progress.advance(len(data))
+    partial.commit()
+    progress.finish()
+    with partial.data_path.open("r+b") as file:
+        file.write(_header(dtype, (sum(table.lengths), *table.image_shape)))
 
 
 def _check_type(member: Member, dtype: np.dtype) -> None:
-    """Raise TypeError where a reader yields what no bank of this modality can hold."""
+    """Raise TypeError if a sample has the wrong type, which is a bug in the reader."""
     dimensions = 1 if dtype == np.int16 else 3
     if isinstance(member, Sample) and (member.data.dtype, member.data.ndim) != (dtype, dimensions):
         found = f"{member.data.ndim}-d {member.data.dtype}"
@@ -134,29 +155,33 @@ def _check_type(member: Member, dtype: np.dtype) -> None:
 
 
 def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """Return a .npy header of one fixed length, whatever the number of rows."""
+    """Return a .npy header with the fixed length HEADER_BYTES."""
+    # NumPy pads the header, so that the shape can grow. An unusual shape could exceed that.
     buffer = io.BytesIO()
     descr = np.lib.format.dtype_to_descr(dtype)
     header = {"descr": descr, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(buffer, header)
     if len(buffer.getvalue()) != HEADER_BYTES:
-        raise ValueError(f"a .npy header of {len(buffer.getvalue())} bytes for shape {shape}")
+        raise ValueError(
+            f"the .npy header for shape {shape} has {len(buffer.getvalue())} bytes; it must have "
+            f"{HEADER_BYTES}"
+        )
     return buffer.getvalue()
 
 
-def _write_index(ledger: Ledger, parts: Mapping[str, Path], *, modality: Modality) -> None:
-    rank = {name: position for position, name in enumerate(ledger.classes)}
-    labels = np.array([rank[name] for name in ledger.labels], dtype=np.int64)
+def _write_index(table: MemberTable, parts: Mapping[str, Path], *, modality: Modality) -> None:
+    rank = {name: position for position, name in enumerate(table.classes)}
+    labels = np.array([rank[name] for name in table.labels], dtype=np.int64)
     columns = {
         "position": pa.array(range(len(labels)), pa.int64()),
-        "name": pa.array(ledger.names, pa.string()),
+        "name": pa.array(table.names, pa.string()),
         "label": pa.array(labels),
-        "class": pa.array(ledger.labels, pa.string()),
-        "split": pa.array(ledger.splits, pa.string()),
+        "class": pa.array(table.labels, pa.string()),
+        "split": pa.array(table.splits, pa.string()),
     }
     if modality == "audio":
-        columns["num_samples"] = pa.array(ledger.lengths, pa.int64())
-        _save(parts["offsets.npy"], np.cumsum([0, *ledger.lengths], dtype=np.int64))
+        columns["num_samples"] = pa.array(table.lengths, pa.int64())
+        _save(parts["offsets.npy"], np.cumsum([0, *table.lengths], dtype=np.int64))
     _save(parts["labels.npy"], labels)
     pq.write_table(pa.table(columns), parts["index.parquet"])
 

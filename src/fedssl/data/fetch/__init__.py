@@ -1,5 +1,9 @@
-"""Archives on disk: download or mirror, verify against a checksum, pin what has none.
+"""Obtain archives: download them or copy them from a mirror, and verify them.
 
-Start with `acquire`. `mirror` collects the archives of a target, `clip_download` fetches datasets
-that are published as a list of clips, and `supplied` finds recordings that a user must provide.
+Start with `acquire`, which fetches one archive. `verify` checks size and checksum, and `pins`
+records the checksum of archives whose owners publish none. `mirror` collects the archives that a
+target needs, `clip_download` fetches VGGSound clip by clip, and `manual_files` finds recordings
+that users must obtain by hand.
+
+May import `grid`, `data.readers` and `data.banks`.
 """

@@ -1,4 +1,7 @@
-"""Archives from a mirror or from their official address: verified, whole, or not there at all."""
+"""Fetch an archive from the mirror or its official address, and verify it.
+
+The archive appears at its destination only when it is complete and verified.
+"""
 
 import contextlib
 import fcntl
@@ -15,23 +18,29 @@ import pooch
 import requests
 
 from fedssl.data.fetch.pins import pin, with_pin
-from fedssl.data.fetch.verify import check, expected, problem, told
+from fedssl.data.fetch.verify import (
+    check_archive,
+    describe_expected,
+    explain_disk_errors,
+    find_problem,
+)
 from fedssl.errors import UserError
 from fedssl.files import atomic_write
 
 _LOG = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 16
-# Seconds to connect, and between two chunks: the official hosts of some archives are slow.
+# Seconds to connect, and seconds between two chunks. The second is long because some official
+# hosts are slow: about 90 kB/s has been reported for CIFAR-10.
 _TIMEOUT_S = (30, 300)
 
 
 class _SourceError(Exception):
-    """One source did not give the archive; the message says why."""
+    """A source did not provide the archive; the message says why."""
 
 
-def declared(config: Mapping[str, Any], dataset: str, *, file: str) -> dict[str, Any]:
-    """Return what the configuration says of an archive, as `acquire` takes it."""
+def declared_archive(config: Mapping[str, Any], dataset: str, *, file: str) -> dict[str, Any]:
+    """Return the arguments of `acquire` that the configuration gives for an archive."""
     entry = config["datasets"][dataset]
     archive = next(a for a in entry["archives"].values() if a.get("file") == file)
     access = entry["access"]
@@ -49,31 +58,31 @@ def acquire(
     pins: Path,
     access: str | None,
 ) -> None:
-    """Put a verified archive at `destination`, from the mirror or else from its addresses.
+    """Put a verified archive at `destination`.
 
-    Nothing is done where the verified file is already there. Several processes may ask for the
-    same file at once: one fetches it, the others wait and find it. An archive without a checksum
-    is pinned on first use, and from then on it has one.
+    The mirror is tried first, then the official addresses. An existing file is verified and kept.
+    Several processes may call this for the same file: one fetches it and the others wait. An
+    archive without a checksum is pinned on first use, and later runs must get the same bytes.
 
     Args:
-        archive: `file` (name), `urls`, `size` in bytes or None, `checksum` "md5:..." or
-            "sha256:..." or None.
+        archive: `file` (its name), `urls`, `size` in bytes or None, and `checksum`
+            ("md5:...", "sha256:..." or None).
         destination: path of the file to write.
-        dataset: its name, and the mirror folder the file lies in.
-        mirror: folder or http(s)/file address that holds `<dataset>/<file>`, or None.
+        dataset: name of the dataset, which is also the archive's folder in the mirror.
+        mirror: folder or address (http, https or file) that holds `<dataset>/<file>`, or None.
         pins: file of the pinned checksums.
         access: how to get a restricted archive by hand, or None.
 
     Raises:
-        UserError: no source gave the declared file; says what each one gave and what to do. Or
-            the disk does not take it.
+        UserError: no source provided the declared file, or it cannot be written. The message
+            lists the sources that were tried and says what to do.
     """
-    with told(pins):
+    with explain_disk_errors(pins):
         pinned = with_pin(archive, pins, dataset=dataset)
-    with told(destination):
+    with explain_disk_errors(destination):
         if not _is_present(pinned, destination, dataset=dataset):
             _obtain(pinned, destination, dataset=dataset, mirror=mirror, access=access)
-    with told(pins):
+    with explain_disk_errors(pins):
         pin(pinned, pins, dataset=dataset, path=destination)
 
 
@@ -86,6 +95,7 @@ def _obtain(
     access: str | None,
 ) -> None:
     with _locked(destination):
+        # Check again: another process may have fetched the file while this one waited.
         if _is_present(archive, destination, dataset=dataset):
             return
         tried = []
@@ -93,13 +103,17 @@ def _obtain(
             if not (failure := _fetch(source, archive, destination)):
                 return
             tried.append(f"{source}: {failure}")
-            _LOG.warning("%s is not to be had from %s: %s", archive["file"], source, failure)
-    raise UserError(_advice(archive, destination, dataset=dataset, access=access, tried=tried))
+            _LOG.warning("cannot get %s from %s: %s", archive["file"], source, failure)
+    raise UserError(
+        _failure_message(archive, destination, dataset=dataset, access=access, tried=tried)
+    )
 
 
 @contextlib.contextmanager
 def _locked(destination: Path) -> Iterator[None]:
-    """Hold the archive's lock, which dies with the process, and clear what a killed one left."""
+    """Hold the archive's lock, and remove partial files that a killed process left."""
+    # The kernel releases this lock when the process ends, so a kill leaves no stale lock behind.
+    # Deleting partial files is safe only while holding it: nobody else is writing one.
     destination.parent.mkdir(parents=True, exist_ok=True)
     with (destination.parent / f".{destination.name}.lock").open("w") as handle:
         try:
@@ -113,7 +127,7 @@ def _locked(destination: Path) -> Iterator[None]:
 
 
 def _sources(archive: Mapping[str, Any], *, dataset: str, mirror: str | None) -> list[str]:
-    """Return where the archive may be, in order: the mirror, then the official addresses."""
+    """Return the places to try, in order: the mirror, then the official addresses."""
     urls = [str(url) for url in archive["urls"]]
     if mirror is None:
         return urls
@@ -123,14 +137,15 @@ def _sources(archive: Mapping[str, Any], *, dataset: str, mirror: str | None) ->
 
 
 def _fetch(source: str, archive: Mapping[str, Any], destination: Path) -> str:
-    """Put what `source` gives at `destination` if it is right, else return what is wrong."""
+    """Fetch `source` to `destination`; return "" on success, else the reason for the failure."""
     try:
+        # Verify before the rename of `atomic_write`: a wrong file never gets the archive's name.
         with atomic_write(destination) as temporary:
             if urlsplit(source).scheme in ("http", "https"):
                 _download(source, temporary)
             else:
                 _copy(source, temporary)
-            if wrong := problem(archive, temporary):
+            if wrong := find_problem(archive, temporary):
                 raise _SourceError(wrong)
     except _SourceError as error:
         return str(error)
@@ -145,11 +160,12 @@ def _copy(source: str, temporary: Path) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _SourceError("no such file") from error
     except (PermissionError, IsADirectoryError) as error:
-        raise _SourceError(f"it cannot be read ({error.strerror})") from error
+        raise _SourceError(f"cannot read it ({error.strerror})") from error
 
 
 def _download(url: str, temporary: Path) -> None:
-    # Some servers label a .gz as encoded content, which requests would then unpack.
+    # "identity", because some servers declare a .gz file as encoded content. requests would then
+    # unpack it, and the checksum of the archive would not match.
     download = pooch.HTTPDownloader(
         progressbar=sys.stderr.isatty(),
         chunk_size=_CHUNK_BYTES,
@@ -161,19 +177,20 @@ def _download(url: str, temporary: Path) -> None:
     except requests.HTTPError as error:
         status = error.response.status_code
         raise _SourceError(f"the server answers {status} {error.response.reason}") from error
-    except (requests.RequestException, ValueError) as error:  # ValueError: of Content-Length
+    except (requests.RequestException, ValueError) as error:
+        # pooch raises ValueError if the header Content-Length is not a number.
         raise _SourceError(f"the transfer failed ({error})") from error
 
 
 def _is_present(archive: Mapping[str, Any], destination: Path, *, dataset: str) -> bool:
-    # No lock is needed to look, so a finished data folder may be read-only.
+    # Called before locking as well, so that a complete data folder may be read-only.
     if not destination.exists():
         return False
-    check(archive, destination, dataset=dataset)
+    check_archive(archive, destination, dataset=dataset)
     return True
 
 
-def _advice(
+def _failure_message(
     archive: Mapping[str, Any],
     destination: Path,
     *,
@@ -181,13 +198,13 @@ def _advice(
     access: str | None,
     tried: list[str],
 ) -> str:
-    looked = "\n".join(f"  tried {failure}" for failure in tried) or "  no source is known"
+    attempts = "\n".join(f"  tried {failure}" for failure in tried) or "  no source is known"
     pinned = archive.get("pinned_in")
-    doubt = f"  if a wrong file was pinned, remove its line from {pinned}\n" if pinned else ""
-    by_hand = access or f"get it by hand from {' or '.join(archive['urls']) or 'its owner'}"
+    pin_hint = f"  if a wrong file was pinned, remove its line from {pinned}\n" if pinned else ""
+    by_hand = access or f"download it by hand from {' or '.join(archive['urls']) or 'its owner'}"
     return (
-        f"{dataset}: cannot obtain {archive['file']}, expected {expected(archive)}\n{looked}\n"
-        f"{doubt}  {by_hand}\n"
-        f"  and put it at {destination}, or at <mirror>/{dataset}/{archive['file']} where <mirror> "
-        "is the folder or address set as mirror in the configuration"
+        f"{dataset}: cannot obtain {archive['file']}, expected {describe_expected(archive)}\n"
+        f"{attempts}\n{pin_hint}  {by_hand}\n"
+        f"  and put it at {destination}, or at <mirror>/{dataset}/{archive['file']}, where "
+        "<mirror> is the folder or address of the setting mirror"
     )

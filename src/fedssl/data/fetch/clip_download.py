@@ -1,7 +1,7 @@
-"""All clips that VGGSound's annotations name, as far as they can be had; a killed run goes on.
+"""Download the clips that VGGSound's annotations name; a killed download can be resumed.
 
-Nothing here runs unless the configuration names the data set under `downloads`: whoever does that
-answers for the terms of the site.
+This runs only if the configuration names the dataset under `downloads`. The user who does that is
+responsible for following the terms of the site.
 """
 
 import contextlib
@@ -18,92 +18,108 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fedssl.data.fetch.clip_manifest import HAD, TRANSIENT, Manifest, Outcome
-from fedssl.data.fetch.clip_source import ClipError, disk_error, fetch_clip
+from fedssl.data.fetch.clip_manifest import OBTAINED, TRANSIENT, ClipManifest, ClipResult
+from fedssl.data.fetch.clip_ytdlp import ClipError, disk_error, fetch_clip
 from fedssl.data.readers.vggsound import read_annotations
 from fedssl.errors import UserError
 from fedssl.files import atomic_write, sha256, write_text
-from fedssl.progress import Pace
+from fedssl.progress import MemberProgress
 
 _LOG = logging.getLogger(__name__)
 
-# So many failures of network or server in a row mean that going on is of no use, or unwelcome.
-_MOST_IN_A_ROW = 20
-_LONGEST_PAUSE_S = 300.0
+# After this many consecutive failures of the network or the server, the download stops: the site
+# is down or has blocked us, and more requests would not help.
+_MAX_FAILURES_IN_A_ROW = 20
+_MAX_PAUSE_S = 300.0
 
 
 def download_clips(
     annotations: Path, folder: Path, *, listing: Path, manifest: Path, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Fetch the clips into `folder` and return how many have which status.
+    """Fetch all annotated clips into `folder`, and return the number of clips per status.
 
     Args:
-        annotations: the csv that names them.
-        folder: of the wavs and of the running manifest; what is there is not fetched again.
-        listing: text file to write that names the folder, for the reader.
-        manifest: csv to write, a row a clip.
-        settings: `url` with {id}, `workers`, `pause_seconds` between two requests, `tries` for
-            a transient failure, `timeout_seconds` a clip, `rate_limit` in bytes a second or None.
+        annotations: CSV file that names the clips.
+        folder: folder of the WAV files and of the manifest in progress. Clips that are already
+            there are not fetched again.
+        listing: text file to write for the reader; it names the folder.
+        manifest: CSV file to write, one row per clip.
+        settings: `url` with a placeholder {id}, `workers`, `pause_seconds` between two requests,
+            `tries` after transient failures, `timeout_seconds` per clip, and `rate_limit` in
+            bytes per second or None.
 
     Raises:
-        UserError: the disk is full, ffmpeg is missing, too many failures in a row, or no clip
-            could be had.
+        UserError: the disk is full, ffmpeg is missing, too many requests failed in a row, or no
+            clip was obtained.
     """
+    # Many clips have left YouTube since 2020, so missing clips are not an error. They are listed
+    # in the manifest, and the bank counts them as absent.
     annotated, _ = read_annotations(annotations)
-    with _locked(folder), contextlib.closing(Manifest(folder / "manifest.jsonl")) as outcomes:
-        run = _Run(folder, outcomes, settings, Pace({"clips": len(annotated)}))
-        run.fetch([clip for clip in annotated if not outcomes.is_final(clip)], len(annotated))
-        outcomes.write_csv(manifest, annotated)
-        counts = outcomes.counts(annotated)
-        if not counts.get(HAD):
-            raise UserError(f"none of the {len(annotated)} clips could be had: {counts}")
-    # The digest tells the bank's rule that there are other clips than before.
+    with _locked(folder), contextlib.closing(ClipManifest(folder / "manifest.jsonl")) as results:
+        run = _ClipDownload(folder, results, settings, MemberProgress({"clips": len(annotated)}))
+        run.fetch([clip for clip in annotated if not results.is_final(clip)], len(annotated))
+        results.write_csv(manifest, annotated)
+        counts = results.counts(annotated)
+        if not counts.get(OBTAINED):
+            raise UserError(
+                f"none of the {len(annotated)} clips in {annotations} could be fetched: {counts}"
+            )
+    # The listing must change when clips are added: Snakemake compares small inputs by content, and
+    # then reruns the rule that builds the bank.
     write_text(listing, f"# clips: {sha256(manifest)}\n{folder.name}\n")
     return counts
 
 
-class _Run:
-    """One run over the clips that are left."""
+class _ClipDownload:
+    """Fetch clips with several workers, and stop all of them at a failure that concerns all."""
 
     def __init__(
-        self, folder: Path, outcomes: Manifest, settings: Mapping[str, Any], pace: Pace
+        self,
+        folder: Path,
+        results: ClipManifest,
+        settings: Mapping[str, Any],
+        progress: MemberProgress,
     ) -> None:
-        self._folder, self._outcomes, self._settings, self._pace = folder, outcomes, settings, pace
-        self._gate = _Gate(settings["pause_seconds"])
+        self._folder, self._results = folder, results
+        self._settings, self._progress = settings, progress
+        self._limiter = _RequestLimiter(settings["pause_seconds"])
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._stop: UserError | None = None
 
     def fetch(self, clips: list[str], total: int) -> None:
-        """Fetch the clips, several at a time; raise the first error that concerns all of them."""
-        self._pace.start(total - len(clips))
+        """Fetch the clips in parallel; raise the first error that is not about a single clip."""
+        self._progress.start(total - len(clips))
         with ThreadPoolExecutor(self._settings["workers"]) as pool:
             for _ in pool.map(self._fetch, clips):
                 pass
-        self._pace.finish()
+        self._progress.finish()
         if self._stop:
             raise self._stop
 
+    # Workers store an error in `_stop` instead of raising it, so that it stops all workers at once.
+    # `pool.map` would raise it only when that clip's turn comes.
     def _fetch(self, clip: str) -> None:
         for tries in range(self._settings["tries"]):
-            self._gate.wait(tries)
+            self._limiter.wait(tries)
             if self._stop:
                 return
             try:
-                outcome = self._tried(clip)
-                self._note(outcome)
+                result = self._fetch_once(clip)
+                self._record(result)
             except UserError as error:
                 self._stop = error
                 return
             except OSError as error:
                 self._stop = disk_error(error, self._folder)
                 return
-            if outcome.status not in TRANSIENT:
+            if result.status not in TRANSIENT:
                 return
 
-    def _tried(self, clip: str) -> Outcome:
-        """Ask for a clip once."""
+    def _fetch_once(self, clip: str) -> ClipResult:
+        """Request a clip once and return the result."""
         name, settings = f"{clip}.wav", self._settings
+        # A clip is `<id>_<six digits>`. Cut at fixed positions: ids can contain "_" as well.
         url = settings["url"].replace("{id}", clip[:-7])
         try:
             with (
@@ -113,37 +129,39 @@ class _Run:
                 fetch_clip(url, int(clip[-6:]), part, scratch=Path(scratch), settings=settings)
                 size, digest = part.stat().st_size, sha256(part)
         except ClipError as error:
-            return Outcome(clip, error.status, str(error))
-        return Outcome(clip, HAD, "", name, size, digest)
+            return ClipResult(clip, error.status, str(error))
+        return ClipResult(clip, OBTAINED, "", name, size, digest)
 
-    def _note(self, outcome: Outcome) -> None:
+    def _record(self, result: ClipResult) -> None:
         with self._lock:
-            before = self._outcomes[outcome.clip]
+            before = self._results[result.clip]
             tries = 1 + (before.tries if before else 0)
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            self._outcomes.add(replace(outcome, tries=tries, when=now))
-            self._pace.advance(outcome.bytes)
-            self._in_a_row = self._in_a_row + 1 if outcome.status in TRANSIENT else 0
-            if outcome.status != HAD:
-                _LOG.info("%s: %s (%s)", outcome.clip, outcome.status, outcome.reason)
-            if self._in_a_row >= _MOST_IN_A_ROW:
+            self._results.add(replace(result, tries=tries, when=now))
+            self._progress.advance(result.bytes)
+            self._in_a_row = self._in_a_row + 1 if result.status in TRANSIENT else 0
+            if result.status != OBTAINED:
+                _LOG.info("%s: %s (%s)", result.clip, result.status, result.reason)
+            if self._in_a_row >= _MAX_FAILURES_IN_A_ROW:
                 self._stop = UserError(
-                    f"{self._in_a_row} failures in a row, the last: {outcome.status} "
-                    f"({outcome.reason}); run again later, what was fetched is kept"
+                    f"{self._in_a_row} failures in a row, the last: {result.status} "
+                    f"({result.reason}); run again later, clips that were fetched are kept"
                 )
 
 
-class _Gate:
-    """Lets requests through one by one, with a pause between them that retries lengthen for all."""
+class _RequestLimiter:
+    """Space the requests of all workers; a retry makes every worker wait longer."""
 
     def __init__(self, pause: float) -> None:
         self._pause, self._next = pause, 0.0
         self._lock = threading.Lock()
 
     def wait(self, tries: int) -> None:
-        """Return when the next request may start; `tries` of this clip have failed."""
+        """Sleep until the next request may start; `tries` requests of this clip have failed."""
         with self._lock:
-            longer = min(self._pause * 4**tries, _LONGEST_PAUSE_S) if tries else 0
+            # Exponential backoff. It also delays the other workers: a failure usually means that
+            # the site limits our rate, and it counts all requests together.
+            longer = min(self._pause * 4**tries, _MAX_PAUSE_S) if tries else 0
             start = max(time.monotonic(), self._next) + longer
             self._next = start + self._pause
         time.sleep(max(0, start - time.monotonic()))
@@ -151,13 +169,15 @@ class _Gate:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of the folder, and clear what a killed one left."""
+    """Keep other processes out of the folder, and remove partial files of killed ones."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"another process is fetching clips into {folder}") from error
+            raise UserError(
+                f"another process is fetching clips into {folder}; wait for it or stop it"
+            ) from error
         for leftover in folder.glob(".*part*"):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         yield

@@ -1,4 +1,4 @@
-"""The archives that a target needs, in one folder to carry to a machine without a network."""
+"""Collect the archives that a target needs, for a machine without network access."""
 
 import csv
 import re
@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedssl.data.fetch.acquire import acquire, declared
+from fedssl.data.fetch.acquire import acquire, declared_archive
 from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
 from fedssl.grid.configuration import SHIPPED, command_line, merged, read_layers, with_places
 from fedssl.grid.paths import RECORD
 
 SUMS = "SHA256SUMS"
-_SUM = re.compile(r"(?P<checksum>[0-9a-f]{64}) [ *](?P<name>.+)")  # * says: read as binary
+# A line of `sha256sum`. It writes "*" before the name if it read the file in binary mode.
+_SUM = re.compile(r"(?P<checksum>[0-9a-f]{64}) [ *](?P<name>.+)")
 _ROOT = Path(__file__).parents[4]
 _CONFIG = _ROOT / "config"
 
@@ -27,21 +28,22 @@ def mirror(
     configfiles: Sequence[str] = (),
     settings: Sequence[str] = (),
 ) -> list[Path]:
-    """Collect what `targets` need as `<folder>/<dataset>/<file>`, and return those paths.
+    """Collect the archives that `targets` need as `<folder>/<dataset>/<file>`; return the paths.
 
-    Archives come from the data folder if they are there, else as a run gets them: from the
-    configured mirror, then from their official addresses, verified. What is in `folder` already
-    and right is kept, so an interrupted call goes on where it was. `SHA256SUMS` in `folder` lists
-    every archive, for `sha256sum --check`.
+    Archives are copied from the data folder if they are there. Otherwise they are fetched as in a
+    run: from the configured mirror or their official addresses. Verified archives that are already
+    in `folder` are kept, so an interrupted call can be repeated. The file `SHA256SUMS` in `folder`
+    lists every archive for `sha256sum --check`.
 
     Args:
-        targets: as on Snakemake's command line: a table, a study, a path of the results tree.
-        folder: made if missing; further targets may be collected into the same one.
-        configfiles: as `--configfile` takes them.
-        settings: `key=value` as `--config` takes them.
+        targets: as on Snakemake's command line: a table, a study or a path of the results tree.
+        folder: created if missing. It may already hold the archives of other targets.
+        configfiles: values of `--configfile`.
+        settings: values of `--config`, as `key=value`.
 
     Raises:
-        UserError: there is no such target, or an archive cannot be had; the others are collected.
+        UserError: a target does not exist, or an archive cannot be obtained. All other archives
+            are still collected.
     """
     shipped = (_CONFIG / name for name in SHIPPED)
     layers = read_layers([*shipped, *configfiles], command_line(settings))
@@ -51,6 +53,7 @@ def mirror(
     found, failures = {}, []
     for dataset, file in needed:
         path = folder / dataset / file
+        # Go on after a failure, so that one call reports all archives that are unavailable.
         try:
             _collect(config, dataset, path)
         except UserError as error:
@@ -66,11 +69,15 @@ def mirror(
 def needed_archives(
     targets: Sequence[str], *, configfiles: Sequence[str] = (), settings: Sequence[str] = ()
 ) -> list[tuple[str, str]]:
-    """Return sorted (dataset, file) of the archives that jobs of the targets would acquire.
+    """Return the (dataset, file) of all archives that the jobs of the targets acquire, sorted.
 
-    Read off Snakemake's own plan, in which finished jobs stand as well. The user's own folders and
-    archives that the workflow makes up are no such jobs.
+    A user's own folders and generated archives are not acquired, so they are not listed.
+
+    Raises:
+        UserError: Snakemake cannot plan the targets.
     """
+    # Ask Snakemake, which alone knows what a target needs. `--summary` also lists finished jobs,
+    # whereas a dry run would leave them out.
     program = str(Path(sys.executable).with_name("snakemake"))
     command = [program, "--snakefile", str(_ROOT / "Snakefile"), "--summary", *targets]
     command += ["--configfile", *configfiles] if configfiles else []
@@ -79,6 +86,7 @@ def needed_archives(
     if planned.returncode:
         raise UserError(f"Snakemake cannot plan {' '.join(targets)}: {planned.stderr.strip()}")
     rows = csv.DictReader(planned.stdout.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    # The rule has two outputs, the archive and its provenance record.
     paths = [Path(row["output_file"]) for row in rows if row["rule"] == "acquire"]
     archives = (path for path in paths if not path.name.endswith(RECORD))
     return sorted((path.parent.name, path.name) for path in archives)
@@ -88,7 +96,7 @@ def _collect(config: Mapping[str, Any], dataset: str, path: Path) -> None:
     data = Path(config["data_dir"]) / "archives"
     here = (data / dataset / path.name).is_file()
     acquire(
-        **declared(config, dataset, file=path.name),
+        **declared_archive(config, dataset, file=path.name),
         destination=path,
         mirror=str(data) if here else config["mirror"],
         pins=Path(config["pins"]),
@@ -96,21 +104,21 @@ def _collect(config: Mapping[str, Any], dataset: str, path: Path) -> None:
 
 
 def _read_sums(path: Path) -> dict[str, str]:
-    """Return {name: checksum} of what `sha256sum` wrote; nothing without a file."""
+    """Return name -> checksum of a file that `sha256sum` wrote; empty if there is no file."""
     known = {}
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for number, line in enumerate(lines, start=1):
         if not (match := _SUM.fullmatch(line)):
             raise UserError(
-                f"{path}, line {number} is {line!r}; it must be <SHA-256>, two spaces and the "
-                "path of a file: correct or remove it."
+                f"{path}, line {number} is {line!r}; it must be a SHA-256, two spaces and the "
+                "path of a file: correct or remove the line."
             )
         known[match["name"].removeprefix("./")] = match["checksum"]
     return known
 
 
 def _write_sums(folder: Path, known: Mapping[str, str], found: Mapping[str, Path]) -> None:
-    """List the archives just verified, and those listed before that are still there."""
+    """Write the checksums of the collected archives, and of earlier ones that still exist."""
     kept = {name: known[name] for name in known if (folder / name).is_file()}
     sums = kept | {name: sha256(archive) for name, archive in found.items()}
     write_text(folder / SUMS, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))

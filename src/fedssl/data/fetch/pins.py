@@ -1,7 +1,8 @@
-"""Checksums of archives whose owners publish none: as first seen here, in a file to commit.
+"""Pin the checksum of archives whose owners publish none.
 
-A pin changes no rule's parameters, so it reruns nothing; it is held against an archive whenever
-one is fetched or found in the data folder.
+The SHA-256 of such an archive is recorded when it is first fetched or found, in a file to commit.
+From then on every archive is compared with its pin. Pins are not part of any rule's params, so a
+new pin does not rerun jobs.
 """
 
 import contextlib
@@ -25,44 +26,51 @@ _PIN = re.compile("sha256:[0-9a-f]{64}")
 
 
 def with_pin(archive: Mapping[str, Any], pins: Path, *, dataset: str) -> dict[str, Any]:
-    """Return an archive with its pinned checksum, and the file it comes from as `pinned_in`.
+    """Return the archive with its pinned checksum as `checksum` and the pin file as `pinned_in`.
 
-    Only an archive that has an address and no checksum can be pinned: lists that users write
-    themselves may change.
+    An archive without a pin is returned unchanged.
     """
     pinned = read_pins(pins).get(_name(archive, dataset)) if _is_pinnable(archive) else None
     return {**archive, "checksum": pinned, "pinned_in": str(pins)} if pinned else dict(archive)
 
 
 def pin(archive: Mapping[str, Any], pins: Path, *, dataset: str, path: Path) -> None:
-    """Pin what lies at `path` if the archive can be pinned and is not yet.
+    """Pin the file at `path`, unless the archive has a declared checksum or a pin.
 
     Raises:
-        UserError: another process has pinned other bytes in the meantime.
+        UserError: the archive is already pinned to other bytes.
     """
     if not _is_pinnable(archive):
         return
     name, found = _name(archive, dataset), f"sha256:{sha256(path)}"
     with _locked(pins):
+        # Read under the lock: another process may have pinned the archive in the meantime.
         known = read_pins(pins)
         if known.setdefault(name, found) != found:
             raise UserError(
-                f"{path} has {found}, and {pins} pins {known[name]}; delete the file, or that line"
+                f"{path} has {found}, and {pins} pins {known[name]}; delete the file, or remove "
+                f"the line of {name} from the pins to accept the file"
             )
         write_text(pins, _HEADER + yaml.safe_dump(known, width=200))
 
 
 def read_pins(pins: Path) -> dict[str, str]:
-    """Return `<dataset>/<file>` -> checksum; empty without a file, UserError for a wrong one."""
+    """Return `<dataset>/<file>` -> checksum; empty if there is no pin file.
+
+    Raises:
+        UserError: the file is not YAML, or a line is not a pin.
+    """
     try:
         known = yaml.safe_load(pins.read_text(encoding="utf-8")) or {}
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{pins} is not YAML ({error}); mend or delete it") from error
+        raise UserError(f"{pins} is not YAML ({error}); correct or delete it") from error
     wrong = known if not isinstance(known, dict) else [n for n in known if not _is_pin(known[n])]
     if wrong:
-        raise UserError(f"{pins}: {wrong} is no pin; a line is <dataset>/<file>: sha256:<64 hex>")
+        raise UserError(
+            f"{pins}: {wrong} is not a pin; a line must be <dataset>/<file>: sha256:<64 hex digits>"
+        )
     return dict(known)
 
 
@@ -71,6 +79,8 @@ def _is_pin(value: object) -> bool:
 
 
 def _is_pinnable(archive: Mapping[str, Any]) -> bool:
+    # An archive without an address is a list or folder that users maintain themselves. It may
+    # change at any time, so its checksum must not be pinned.
     return archive["checksum"] is None and bool(archive["urls"])
 
 
@@ -80,7 +90,7 @@ def _name(archive: Mapping[str, Any], dataset: str) -> str:
 
 @contextlib.contextmanager
 def _locked(pins: Path) -> Iterator[None]:
-    """Hold the lock of the pin file, which dies with the process."""
+    """Hold the lock of the pin file; the kernel releases it when the process ends."""
     pins.parent.mkdir(parents=True, exist_ok=True)
     with (pins.parent / f".{pins.name}.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

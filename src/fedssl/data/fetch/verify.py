@@ -1,7 +1,8 @@
-"""Whether an archive is the one that is declared: by size and checksum, or else by its form.
+"""Verify that a file is the declared archive, by its size and checksum.
 
-What is fetched is held against its declaration when it arrives, and every archive when it is read
-into a bank: it may have been put there by hand, or replaced since.
+Archives are verified when they are fetched, and again when they are read into a bank. In between, a
+user may have replaced the file, or put it there by hand. If no checksum is known, only the file
+format is checked.
 """
 
 import contextlib
@@ -17,103 +18,114 @@ from fedssl.errors import UserError
 from fedssl.files import checksum
 
 _CHUNK_BYTES = 1 << 20
+# Some servers start a text response with a byte order mark.
 _BOM = b"\xef\xbb\xbf"
 
 
 def verify_archives(config: Mapping[str, Any], dataset: str, *, paths: Mapping[str, str]) -> None:
-    """Return if a dataset's archives are what the configuration declares; pin the unpinned ones.
+    """Verify all archives of a dataset, and pin those that have no checksum yet.
 
-    Nothing is declared of the user's own files, and of archives that the workflow makes up.
+    A user's own files and generated archives have no declared checksum and are skipped.
 
     Args:
         config: the configuration, with `datasets` and `pins`.
-        dataset: its name.
+        dataset: name of the dataset.
         paths: archive key -> path.
 
     Raises:
-        UserError: an archive is another one, or damaged; says which and what to do.
+        UserError: an archive is damaged or differs from its declaration. The message says which
+            archive and what to do.
     """
     datasets = config["datasets"]
     for key, entry in datasets[dataset].get("archives", {}).items():
+        # `from` names the dataset that owns an archive which several datasets share. The checksum
+        # and the pin are those of the owner.
         owner = entry.get("from", dataset)
         if not datasets[owner].get("synthetic"):
             archive, path = datasets[owner]["archives"][key], Path(paths[key])
-            verify(archive, path, dataset=owner, pins=Path(config["pins"]))
+            verify_archive(archive, path, dataset=owner, pins=Path(config["pins"]))
 
 
-def verify(archive: Mapping[str, Any], path: Path, *, dataset: str, pins: Path) -> None:
-    """Return if `path` is the declared archive, and pin it if it can be pinned and is not yet.
+def verify_archive(archive: Mapping[str, Any], path: Path, *, dataset: str, pins: Path) -> None:
+    """Verify one archive, and pin it if it has no checksum yet.
 
     Raises:
-        UserError: it is another one or damaged, or the disk does not give it.
+        UserError: the file is damaged, differs from its declaration, or cannot be read.
     """
-    with told(pins):
+    with explain_disk_errors(pins):
         pinned = with_pin(archive, pins, dataset=dataset)
-    with told(path):
-        check(pinned, path, dataset=dataset)
-    with told(pins):
+    with explain_disk_errors(path):
+        check_archive(pinned, path, dataset=dataset)
+    with explain_disk_errors(pins):
         pin(pinned, pins, dataset=dataset, path=path)
 
 
-def check(archive: Mapping[str, Any], path: Path, *, dataset: str) -> None:
-    """Raise UserError if the file at `path`, which is left there, is not the declared archive."""
-    if not (wrong := problem(archive, path)):
+def check_archive(archive: Mapping[str, Any], path: Path, *, dataset: str) -> None:
+    """Raise UserError if the file at `path` is not the declared archive.
+
+    The file is not deleted: it may be the user's only copy of a restricted dataset.
+    """
+    if not (wrong := find_problem(archive, path)):
         return
-    remedy = "correct size and checksum in the datasets file"
+    remedy = "correct its size and checksum in the datasets file"
     if "pinned_in" in archive:
-        remedy = f"remove its line from {archive['pinned_in']} to accept it"
+        remedy = f"remove its line from {archive['pinned_in']} to accept this file"
     raise UserError(
         f"{path} is not the archive that {dataset} declares: {wrong}; delete it, or {remedy}"
     )
 
 
-def problem(archive: Mapping[str, Any], path: Path) -> str:
+def find_problem(archive: Mapping[str, Any], path: Path) -> str:
     """Return what is wrong with the file at `path`, or an empty string."""
-    if message := _message(path):
+    # Check this first: "it is a web page" helps more than "its size is wrong".
+    if message := _error_page(path):
         return f"it is {message}, not the archive"
     found_size = path.stat().st_size
     if not found_size or archive["size"] not in (None, found_size):
-        return f"it has {found_size} bytes, expected {expected(archive)}"
+        return f"it has {found_size} bytes, expected {describe_expected(archive)}"
     if archive["checksum"] is None:
-        return _damage(path, archive["file"])
+        return _format_problem(path, archive["file"])
     algorithm, _, wanted = archive["checksum"].partition(":")
     found = checksum(path, algorithm=algorithm)
     origin = f", pinned in {archive['pinned_in']}" if "pinned_in" in archive else ""
     return "" if found == wanted else f"its {algorithm} is {found}, expected {wanted}{origin}"
 
 
-def expected(archive: Mapping[str, Any]) -> str:
-    """Return size and checksum of an archive in words."""
+def describe_expected(archive: Mapping[str, Any]) -> str:
+    """Return the declared size and checksum of an archive as text for messages."""
     size = f"{archive['size']} bytes" if archive["size"] else "an archive of unknown size"
     return f"{size} ({archive['checksum'] or 'no checksum is known'})"
 
 
 @contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Say what the disk refused of `path`, or of the file beside it that the error names."""
+def explain_disk_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError into a UserError that names the file, which is `path` by default."""
     try:
         yield
     except OSError as error:
         place = error.filename2 or error.filename or path
         cause = error.strerror or error
-        raise UserError(f"{place} cannot be used ({cause}): mend that and run again") from error
+        raise UserError(f"{place} cannot be used ({cause}): fix this and run again") from error
 
 
-def _message(path: Path) -> str:
-    """Return what a file is that a server or a proxy sends in place of what was asked for."""
+def _error_page(path: Path) -> str:
+    """Return the kind of error page that the file is, or an empty string if it is none."""
+    # Servers and proxies can answer with a login or error page and status 200. No archive format
+    # that we read starts with these characters.
     with path.open("rb") as file:
         start = file.read(1024).removeprefix(_BOM).lstrip()
     kinds = {b"<": "a web page (HTML)", b"{": "a message in JSON"}
     return kinds.get(start[:1], "")
 
 
-def _damage(path: Path, name: str) -> str:
-    """Return what is wrong with the form of a file whose checksum nobody knows."""
+def _format_problem(path: Path, name: str) -> str:
+    """Return what is wrong with the format of a file that has no known checksum, or ""."""
     if name.endswith(".zip"):
         return "" if zipfile.is_zipfile(path) else "it is not a whole zip archive"
     if not name.endswith((".gz", ".tgz")):
         return ""
     try:
+        # gzip compares its own checksum at the end of the stream, so read all of it.
         with gzip.open(path) as file:
             while file.read(_CHUNK_BYTES):
                 pass

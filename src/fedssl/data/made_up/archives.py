@@ -1,4 +1,4 @@
-"""Small made-up archives in the official layouts, so that the readers read them unchanged."""
+"""Write small generated archives in the official layouts, so that the usual readers read them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -15,10 +15,11 @@ from fedssl.data.made_up.containers import (
     write_zip,
 )
 from fedssl.data.made_up.media import jpeg, ogg, picture, sound, wav
-from fedssl.data.readers.advance import splits
+from fedssl.data.readers.advance import split_by_place
 from fedssl.errors import UserError
 from fedssl.randomness import stream
 
+# Part of the archives: another text would change their bytes and checksums.
 README = b"Synthetic: drawn and sounded by a program for a demonstration. Not the real data set.\n"
 
 # fmt: off
@@ -45,12 +46,13 @@ ADVANCE = [
 ]
 # fmt: on
 
-_GREY_EVERY = 20
+# One image in 20 is greyscale: the official archive has such JPEGs, and readers must handle them.
+_GREY_ONE_IN = 20
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """What to make: how many classes, how many items per split, from which seed."""
+class _Contents:
+    """What to generate: the number of classes, the items per split, and the seed."""
 
     dataset: str
     classes: int
@@ -58,7 +60,8 @@ class _Plan:
     seed: int
 
     def items(self, split: str) -> Iterator[tuple[int, int, np.random.Generator]]:
-        """Yield (rank within its class, class, generator) of each item, classes in turn."""
+        """Yield (number within its class, class, generator) of each item, classes in turn."""
+        # Each item has its own stream, so that the number of items does not change their contents.
         for item in range(self.splits[split]):
             rng = stream(self.seed, f"{self.dataset} {split} {item}")
             yield item // self.classes, item % self.classes, rng
@@ -72,149 +75,175 @@ def write_archives(
     splits: Mapping[str, int],
     seed: int,
 ) -> None:
-    """Write the archives of a made-up `dataset`; the same arguments give the same bytes.
+    """Write generated archives of a dataset; the same arguments give the same bytes.
 
     Args:
-        dataset: a dataset that has a generator here.
-        archives: archive key -> path to write, of one or more of those that the reader takes.
+        dataset: name of a dataset that has a generator in this module.
+        archives: archive key -> path to write, for one or more archives of the reader.
         classes: number of classes.
-        splits: items per split, dealt to the classes in turn.
-        seed: of every drawing.
+        splits: number of items per split; they are assigned to the classes in turn.
+        seed: seed of all random draws.
 
     Raises:
-        UserError: no generator, or more classes or items than the official names allow.
+        UserError: there is no generator, or the official layout does not allow so many classes
+            or items.
     """
     if dataset not in _WRITERS:
-        raise UserError(f"no made-up {dataset!r}: there are {', '.join(sorted(_WRITERS))}")
+        raise UserError(
+            f"there is no generator for {dataset!r}; there are generators for "
+            f"{', '.join(sorted(_WRITERS))}"
+        )
     write, splits_known, most_classes = _WRITERS[dataset]
     if set(splits) != set(splits_known):
         known, given = ", ".join(splits_known), ", ".join(splits)
-        raise UserError(f"{dataset} has the splits {known}, not {given}")
+        raise UserError(f"the splits of {dataset} are {given}; they must be {known}")
     if not 1 <= classes <= most_classes:
-        raise UserError(f"{dataset} can have 1 to {most_classes} classes, not {classes}")
-    write(archives, _Plan(dataset, classes, splits, seed))
+        raise UserError(f"{dataset} has {classes} classes; it must have 1 to {most_classes}")
+    write(archives, _Contents(dataset, classes, splits, seed))
 
 
-def _tiny_imagenet(archives: Mapping[str, Path], plan: _Plan) -> None:
-    write_zip(archives["images"], _tiny_imagenet_members(plan))
+def _tiny_imagenet(archives: Mapping[str, Path], contents: _Contents) -> None:
+    write_zip(archives["images"], _tiny_imagenet_members(contents))
 
 
-def _tiny_imagenet_members(plan: _Plan) -> Iterator[Member]:
+def _tiny_imagenet_members(contents: _Contents) -> Iterator[Member]:
     root = "tiny-imagenet-200"
-    wnids = [f"n{90_000_000 + kind}" for kind in range(plan.classes)]
+    wnids = [f"n{90_000_000 + class_id}" for class_id in range(contents.classes)]
     yield f"{root}/README.txt", README
     yield f"{root}/wnids.txt", "".join(f"{wnid}\n" for wnid in wnids).encode()
-    for rank, kind, rng in plan.items("train"):
-        wnid = wnids[kind]
-        yield f"{root}/train/{wnid}/images/{wnid}_{rank}.JPEG", _photo(rng, kind)
+    for rank, class_id, rng in contents.items("train"):
+        wnid = wnids[class_id]
+        yield f"{root}/train/{wnid}/images/{wnid}_{rank}.JPEG", _photo(rng, class_id)
     rows = []
-    for position, (_, kind, rng) in enumerate(plan.items("validation")):
-        rows.append(f"val_{position}.JPEG\t{wnids[kind]}\t0\t0\t63\t63\n")
-        yield f"{root}/val/images/val_{position}.JPEG", _photo(rng, kind)
+    for position, (_, class_id, rng) in enumerate(contents.items("validation")):
+        rows.append(f"val_{position}.JPEG\t{wnids[class_id]}\t0\t0\t63\t63\n")
+        yield f"{root}/val/images/val_{position}.JPEG", _photo(rng, class_id)
     yield f"{root}/val/val_annotations.txt", "".join(rows).encode()
     yield f"{root}/test/images/test_0.JPEG", jpeg(np.zeros((64, 64, 3), np.uint8))
 
 
-def _photo(rng: np.random.Generator, kind: int) -> bytes:
-    """Return a 64 px JPEG, now and then greyscale as in the official archive."""
-    pixels = picture(rng, kind, size=64)
-    return jpeg(pixels[:, :, 1] if rng.integers(_GREY_EVERY) == 0 else pixels)
+def _photo(rng: np.random.Generator, class_id: int) -> bytes:
+    """Return a JPEG of 64 x 64 pixels, in colour or sometimes greyscale."""
+    pixels = picture(rng, class_id, size=64)
+    return jpeg(pixels[:, :, 1] if rng.integers(_GREY_ONE_IN) == 0 else pixels)
 
 
-def _cifar10(archives: Mapping[str, Path], plan: _Plan) -> None:
+def _cifar10(archives: Mapping[str, Path], contents: _Contents) -> None:
     root = "cifar-10-batches-py"
-    train = list(plan.items("train"))
+    train = list(contents.items("train"))
     batches = {f"data_batch_{part + 1}": train[part::5] for part in range(5)}
-    batches["test_batch"] = list(plan.items("test"))
-    members = [(f"{root}/batches.meta", python2_pickle({"label_names": CIFAR10[: plan.classes]}))]
+    batches["test_batch"] = list(contents.items("test"))
+    members = [
+        (f"{root}/batches.meta", python2_pickle({"label_names": CIFAR10[: contents.classes]}))
+    ]
     for name, items in batches.items():
-        images = [picture(rng, kind, size=32).transpose(2, 0, 1) for _, kind, rng in items]
+        images = [picture(rng, class_id, size=32).transpose(2, 0, 1) for _, class_id, rng in items]
         content = {
             "batch_label": name,
-            "labels": [kind for _, kind, _ in items],
+            "labels": [class_id for _, class_id, _ in items],
             "data": np.array(images, np.uint8).reshape(len(items), 3072),
         }
         members.append((f"{root}/{name}", python2_pickle(content)))
     write_tar_gz(archives["batches"], [*members, (f"{root}/readme.html", README)])
 
 
-def _mnist(archives: Mapping[str, Path], plan: _Plan) -> None:
+def _mnist(archives: Mapping[str, Path], contents: _Contents) -> None:
     for key, path in archives.items():
         split, content = key.split("_")
-        items = list(plan.items(split))
+        items = list(contents.items(split))
         if content == "labels":
-            write_idx(path, np.array([kind for _, kind, _ in items], np.uint8))
+            write_idx(path, np.array([class_id for _, class_id, _ in items], np.uint8))
         else:
-            images = [picture(rng, kind, size=28)[:, :, kind % 3] for _, kind, rng in items]
+            images = [
+                picture(rng, class_id, size=28)[:, :, class_id % 3] for _, class_id, rng in items
+            ]
             write_idx(path, np.array(images, np.uint8).reshape(-1, 28, 28))
 
 
-def _fsdd(archives: Mapping[str, Path], plan: _Plan) -> None:
+def _fsdd(archives: Mapping[str, Path], contents: _Contents) -> None:
     root = "free-spoken-digit-dataset-synthetic"
     members = [(f"{root}/README.md", README)]
     for split, first in (("test", 0), ("train", 5)):
-        for rank, digit, rng in plan.items(split):
+        for rank, digit, rng in contents.items(split):
             index = first + rank // len(SPEAKERS)
             if split == "test" and index >= 5:
-                raise UserError(f"fsdd has at most {30 * plan.classes} test items")
+                raise UserError(
+                    f"fsdd can have at most {30 * contents.classes} test items with "
+                    f"{contents.classes} classes; lower its number of test items"
+                )
             name = f"{digit}_{SPEAKERS[rank % len(SPEAKERS)]}_{index}.wav"
             clip = sound(rng, digit, seconds=rng.uniform(0.2, 0.7), rate=8000)
             members.append((f"{root}/recordings/{name}", wav(clip, rate=8000)))
     write_zip(archives["recordings"], members)
 
 
-def _speech_commands(archives: Mapping[str, Path], plan: _Plan) -> None:
+def _speech_commands(archives: Mapping[str, Path], contents: _Contents) -> None:
     lists: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
-    hiss = stream(plan.seed, f"{plan.dataset} hiss").normal(0, 0.1, 16_000)
+    # The official archive has background noise, which the reader must leave out.
+    hiss = stream(contents.seed, f"{contents.dataset} hiss").normal(0, 0.1, 16_000)
     members = [("./_background_noise_/white_noise.wav", wav(hiss, rate=16_000))]
     for speaker, split in enumerate(lists):
-        for rank, kind, rng in plan.items(split):
-            name = f"{WORDS[kind]}/{speaker}{rank:07x}_nohash_0.wav"
-            clip = sound(rng, kind, seconds=rng.uniform(0.4, 0.6), rate=16_000)
+        for rank, class_id, rng in contents.items(split):
+            name = f"{WORDS[class_id]}/{speaker}{rank:07x}_nohash_0.wav"
+            clip = sound(rng, class_id, seconds=rng.uniform(0.4, 0.6), rate=16_000)
             lists[split].append(name)
             members.append((f"./{name}", wav(clip, rate=16_000)))
     for file, split in (("validation_list.txt", "validation"), ("testing_list.txt", "test")):
+        # No newline at the end, as in the official lists. The reader must find the lists even after
+        # the clips.
         members.append((f"./{file}", "\n".join(lists[split]).encode()))
     write_tar_gz(archives["clips"], [*members, ("./README.md", README)])
 
 
-def _esc10(archives: Mapping[str, Path], plan: _Plan) -> None:
+def _esc10(archives: Mapping[str, Path], contents: _Contents) -> None:
     root = "ESC-10-synthetic"
     members = [(f"{root}/README.md", README)]
-    for split in plan.splits:
-        for rank, kind, rng in plan.items(split):
+    for split in contents.splits:
+        for rank, class_id, rng in contents.items(split):
             fold = 5 if split == "test" else 1 + rank % 4
-            clip = sound(rng, kind, seconds=rng.uniform(0.8, 1.2), rate=44_100)
-            name = f"{root}/{ESC10[kind]}/{fold}-{100_000 + rank}-A.ogg"
+            clip = sound(rng, class_id, seconds=rng.uniform(0.8, 1.2), rate=44_100)
+            name = f"{root}/{ESC10[class_id]}/{fold}-{100_000 + rank}-A.ogg"
             members.append((name, ogg(clip, rate=44_100)))
     write_zip(archives["clips"], members)
 
 
-def _advance_vision(archives: Mapping[str, Path], plan: _Plan) -> None:
-    items = _advance_items(plan)
-    photos = [(f"vision/{key}.jpg", jpeg(picture(rng, kind, size=64))) for key, kind, rng in items]
+def _advance_vision(archives: Mapping[str, Path], contents: _Contents) -> None:
+    items = _advance_items(contents)
+    photos = [
+        (f"vision/{key}.jpg", jpeg(picture(rng, class_id, size=64))) for key, class_id, rng in items
+    ]
     write_zip(archives["vision"], [("vision/README.txt", README), *photos])
 
 
-def _advance_sound(archives: Mapping[str, Path], plan: _Plan) -> None:
+def _advance_sound(archives: Mapping[str, Path], contents: _Contents) -> None:
     clips = [
-        (f"sound/{key}.wav", wav(sound(rng, kind, seconds=1.0, rate=16_000), rate=16_000))
-        for key, kind, rng in _advance_items(plan)
+        (f"sound/{key}.wav", wav(sound(rng, class_id, seconds=1.0, rate=16_000), rate=16_000))
+        for key, class_id, rng in _advance_items(contents)
     ]
     write_zip(archives["sound"], [("sound/README.txt", README), *clips])
 
 
-def _advance_items(plan: _Plan) -> list[tuple[str, int, np.random.Generator]]:
-    """Return (class/id, class, generator) of each place; the reader deals places to the splits."""
-    places = replace(plan, splits={"all": sum(plan.splits.values())}).items("all")
-    items = [(ADVANCE[kind], f"{i:05d}_0", kind, rng) for i, (_, kind, rng) in enumerate(places)]
-    dealt = Counter(splits((label, identity) for label, identity, _, _ in items).values())
-    if dealt != plan.splits:
-        raise UserError(f"{plan.dataset} of {len(items)} places has the splits {dict(dealt)}")
-    return [(f"{label}/{identity}", kind, rng) for label, identity, kind, rng in items]
+def _advance_items(contents: _Contents) -> list[tuple[str, int, np.random.Generator]]:
+    """Return (class/id, class, generator) of each place."""
+    # The reader assigns places to the splits, so the requested split sizes must be those that its
+    # rule gives.
+    places = replace(contents, splits={"all": sum(contents.splits.values())}).items("all")
+    items = [
+        (ADVANCE[class_id], f"{i:05d}_0", class_id, rng)
+        for i, (_, class_id, rng) in enumerate(places)
+    ]
+    dealt = Counter(split_by_place((label, identity) for label, identity, _, _ in items).values())
+    if dealt != contents.splits:
+        raise UserError(
+            f"{contents.dataset} with {len(items)} places has the splits {dict(dealt)}, not "
+            f"{dict(contents.splits)}; declare those"
+        )
+    return [(f"{label}/{identity}", class_id, rng) for label, identity, class_id, rng in items]
 
 
-_WRITERS: Mapping[str, tuple[Callable[[Mapping[str, Path], _Plan], None], tuple[str, ...], int]] = {
+_WRITERS: Mapping[
+    str, tuple[Callable[[Mapping[str, Path], _Contents], None], tuple[str, ...], int]
+] = {
     "tiny-imagenet": (_tiny_imagenet, ("train", "validation"), 200),
     "cifar10": (_cifar10, ("train", "test"), 10),
     "mnist": (_mnist, ("train", "test"), 10),

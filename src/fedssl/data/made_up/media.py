@@ -1,4 +1,8 @@
-"""Made-up pictures and sounds whose kind can be learnt, for the demo and the tests."""
+"""Draw pictures and sounds whose class can be learnt, for the demo and the tests.
+
+A class must survive the augmentations of the views. Texture alone does not work, for example: a
+random resized crop changes its frequency.
+"""
 
 import io
 
@@ -6,27 +10,32 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+# Numbers of shapes and timbres below. Further classes differ only in hue and stripes, or in pitch.
 _SHAPES = 5
 _SOUNDS = 7
+# Steps of the golden ratio keep the hues of any number of classes far apart.
 _GOLDEN = 0.618034
 _LOWEST_HZ = 180.0
 _OGG_POLYNOMIAL = 0x04C11DB7
 
 
-def picture(rng: np.random.Generator, kind: int, *, size: int) -> np.ndarray:
-    """Return (size, size, 3) uint8: shape, hue and stripes say the kind, the rest is chance."""
+def picture(rng: np.random.Generator, class_id: int, *, size: int) -> np.ndarray:
+    """Return a picture, (size, size, 3) uint8.
+
+    The class sets the shape, the hue and the stripes; everything else is random.
+    """
     y, x = np.mgrid[0:size, 0:size] / size - rng.uniform(0.3, 0.7, size=(2, 1, 1))
-    mask = _shape(x, y, kind % _SHAPES, radius=rng.uniform(0.18, 0.34))[:, :, None]
-    angle = np.pi * kind / 3 + rng.normal(0, 0.2)
-    waves = np.sin(2 * np.pi * (3 + kind % 4) * (x * np.cos(angle) + y * np.sin(angle)))
+    mask = _shape(x, y, class_id % _SHAPES, radius=rng.uniform(0.18, 0.34))[:, :, None]
+    angle = np.pi * class_id / 3 + rng.normal(0, 0.2)
+    waves = np.sin(2 * np.pi * (3 + class_id % 4) * (x * np.cos(angle) + y * np.sin(angle)))
     ground = 90 + 40 * waves[:, :, None] + rng.uniform(-45, 45, size=3)
-    colour = 127 + 110 * np.cos(2 * np.pi * (kind * _GOLDEN + np.array([0, 1, 2]) / 3))
+    colour = 127 + 110 * np.cos(2 * np.pi * (class_id * _GOLDEN + np.array([0, 1, 2]) / 3))
     pixels = np.where(mask, colour + rng.normal(0, 45, size=3), ground)
     return np.clip(pixels + rng.normal(0, 18, size=pixels.shape), 0, 255).astype(np.uint8)
 
 
-def _shape(x: np.ndarray, y: np.ndarray, kind: int, *, radius: float) -> np.ndarray:
-    """Return the mask of a disc, square, ring, cross or triangle around the origin."""
+def _shape(x: np.ndarray, y: np.ndarray, class_id: int, *, radius: float) -> np.ndarray:
+    """Return the mask of a disc, square, ring, cross or triangle that is centred at 0."""
     distance, widest = np.hypot(x, y), np.maximum(abs(x), abs(y))
     masks: list[np.ndarray] = [
         distance < radius,
@@ -35,22 +44,26 @@ def _shape(x: np.ndarray, y: np.ndarray, kind: int, *, radius: float) -> np.ndar
         (np.minimum(abs(x), abs(y)) < 0.3 * radius) & (widest < radius),
         (y < 0.7 * radius) & (y > 2 * abs(x) - radius),
     ]
-    return masks[kind]
+    return masks[class_id]
 
 
-def sound(rng: np.random.Generator, kind: int, *, seconds: float, rate: int) -> np.ndarray:
-    """Return (samples,) float32 in [-1, 1]: timbre and pitch say the kind, the rest is chance."""
+def sound(rng: np.random.Generator, class_id: int, *, seconds: float, rate: int) -> np.ndarray:
+    """Return a sound, (samples,) float32 in [-1, 1].
+
+    The class sets the timbre and the pitch; everything else is random.
+    """
     t = np.arange(int(seconds * rate)) / rate
-    pitch = _LOWEST_HZ * 2 ** (0.6 * (kind // _SOUNDS)) * 2 ** rng.normal(0, 0.03)
-    tone = _timbre(2 * np.pi * pitch * t, t / seconds, kind % _SOUNDS)
+    pitch = _LOWEST_HZ * 2 ** (0.6 * (class_id // _SOUNDS)) * 2 ** rng.normal(0, 0.03)
+    tone = _timbre(2 * np.pi * pitch * t, t / seconds, class_id % _SOUNDS)
+    # Fade in and out: an abrupt start is a click, which sounds the same in all classes.
     envelope = np.minimum(1, 20 * np.minimum(t / seconds, 1 - t / seconds))
     level = rng.uniform(0.3, 0.6)
     noise = rng.normal(0, 0.004, size=len(t))
     return np.asarray(level * envelope * tone + noise, dtype=np.float32)
 
 
-def _timbre(phase: np.ndarray, progress: np.ndarray, kind: int) -> np.ndarray:
-    """Return a tone, overtones, rising or falling chirp, tremolo, vibrato or clicks."""
+def _timbre(phase: np.ndarray, progress: np.ndarray, class_id: int) -> np.ndarray:
+    """Return a tone, overtones, a rising or falling chirp, tremolo, vibrato or clicks."""
     tone = np.sin(phase)
     timbres: list[np.ndarray] = [
         tone,
@@ -61,11 +74,11 @@ def _timbre(phase: np.ndarray, progress: np.ndarray, kind: int) -> np.ndarray:
         np.sin(phase + 4 * np.sin(2 * np.pi * 8 * progress)),
         tone * (np.sin(phase / 12) > 0.9),
     ]
-    return timbres[kind]
+    return timbres[class_id]
 
 
 def jpeg(pixels: np.ndarray) -> bytes:
-    """Return the JPEG bytes of an (H, W, 3) or greyscale (H, W) uint8 array."""
+    """Return the bytes of a JPEG of an (H, W, 3) or greyscale (H, W) uint8 array."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="JPEG", quality=90)
     return buffer.getvalue()
@@ -79,14 +92,16 @@ def wav(waveform: np.ndarray, *, rate: int) -> bytes:
 
 
 def ogg(waveform: np.ndarray, *, rate: int) -> bytes:
-    """Return the bytes of an Ogg Vorbis file, the same for the same waveform."""
+    """Return the bytes of an Ogg Vorbis file; equal waveforms give equal bytes."""
     buffer = io.BytesIO()
     soundfile.write(buffer, waveform, rate, format="OGG", subtype="VORBIS")
     return _with_fixed_serial(bytearray(buffer.getvalue()))
 
 
 def _with_fixed_serial(stream: bytearray) -> bytes:
-    """Set the stream serial, which libsndfile takes from the clock, to 1 in every Ogg page."""
+    """Return the Ogg stream with the serial number 1 in every page."""
+    # libsndfile takes the serial number from the clock, so the bytes would differ in every run. The
+    # checksum of each page covers the serial number and must be computed again.
     start = 0
     while start < len(stream):
         segments = stream[start + 26]
@@ -98,6 +113,7 @@ def _with_fixed_serial(stream: bytearray) -> bytes:
     return bytes(stream)
 
 
+# Ogg uses a CRC-32 without bit reflection, which zlib.crc32 does not provide.
 def _crc_table() -> list[int]:
     table = []
     for byte in range(256):

@@ -1,5 +1,8 @@
-"""The user's own recordings and images, as a folder by class or as a csv: no archive, no reader.
+"""Users' own recordings and images, given as a folder by class or as a CSV file.
 
-`fedssl.data.own.folder` and `fedssl.data.own.table` find the files, their classes and splits;
-`fedssl.data.own.read` turns them into a bank's members, whichever of the two they came from.
+Such a dataset needs no archive and no reader. `folder` and `table` find the files, their classes
+and splits. `dataset_entry` completes the entry in the configuration, and `read` yields the members
+of the bank. Start with `read`.
+
+May import `grid.configuration`, `data.banks.members`, `data.readers` and `data.fetch.manual_files`.
 """

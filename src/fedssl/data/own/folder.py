@@ -1,7 +1,8 @@
-"""A folder by class: `<folder>/<class>/...`, or `<folder>/train/<class>/...` and `test/` beside.
+"""Find the files of an own dataset in a folder with one folder per class.
 
-Files are found at every depth below their class. Links are followed, to files and to folders, for
-people keep large collections elsewhere. Hidden files and folders are passed over.
+The layout is `<folder>/<class>/...`, or `<folder>/<split>/<class>/...` with the splits train and
+test or validation. Files are found at every depth below their class. Links to files and folders are
+followed, because large collections are often stored elsewhere. Hidden files are skipped.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 
-from fedssl.data.own.items import TRAIN, Item, check_classes
+from fedssl.data.own.labelled_files import TRAIN, LabelledFile, check_classes
 from fedssl.errors import UserError
 
 _SPLITS = (TRAIN, "validation", "test")
@@ -18,13 +19,13 @@ _LAYOUT = "a folder for each class, or train and test folders that hold one for 
 
 
 def find_splits(folder: Path) -> list[str]:
-    """Return the splits of a folder, looking at its folders only.
+    """Return the splits of a folder; only its folders are listed, not its files.
 
     Raises:
-        UserError: it is no folder, or its folders are neither classes nor splits.
+        UserError: the folder does not exist, or its folders are neither classes nor splits.
     """
     if not folder.is_dir():
-        kind = "is no folder" if folder.exists() else "does not exist"
+        kind = "is not a folder" if folder.exists() else "does not exist"
         raise UserError(f"{folder} {kind}; it must be {_LAYOUT}")
     splits = _split_folders(folder)
     for place in (folder / split for split in splits) if splits else (folder,):
@@ -32,68 +33,73 @@ def find_splits(folder: Path) -> list[str]:
     return splits or [TRAIN, "test"]
 
 
-def find_items(folder: Path, *, test_share: float) -> list[Item]:
-    """Return every file by name; without split folders a share of each class is `test`.
+def find_files(folder: Path, *, test_share: float) -> list[LabelledFile]:
+    """Return all files, sorted by name.
 
-    Which files those are is drawn from their names, so that a new file moves hardly any other
-    and none depends on the order in which the disk lists them.
+    Without split folders, the share `test_share` of each class becomes the split `test`.
     """
     splits = {name: _classes(folder / name, f"{name}/") for name in _split_folders(folder)}
     if not splits:
-        splits = _drawn(_classes(folder, ""), test_share)
-    items = [
-        Item(name, os.path.join(folder, name), label, split)
+        splits = _split_at_random(_classes(folder, ""), test_share)
+    files = [
+        # Strings instead of Path objects: a folder can have 100,000 files.
+        LabelledFile(name, os.path.join(folder, name), label, split)
         for split, classes in splits.items()
         for label, names in classes.items()
         for name in names
     ]
-    return sorted(items, key=attrgetter("name"))
+    return sorted(files, key=attrgetter("name"))
 
 
 def _split_folders(folder: Path) -> list[str]:
-    """Return the split folders, or none where the folders are classes."""
+    """Return the names of the split folders; empty if the folders are classes."""
+    # A folder named "train" decides. The name "test" alone could be a class.
     names = [entry.name for entry in _folders(folder)]
     splits = [split for split in _SPLITS if split in names]
     if TRAIN not in splits:
         return []
     if others := sorted(set(names) - set(splits)):
         raise UserError(
-            f"{folder} holds {', '.join(splits)} and beside them {', '.join(others)}; "
+            f"{folder} holds the splits {', '.join(splits)} and also {', '.join(others)}; "
             f"it must be {_LAYOUT}"
         )
     if len(splits) == 1:
-        raise UserError(f"{folder} holds train and no test or validation folder beside it")
+        raise UserError(f"{folder} holds train, but no test or validation folder; add one")
     return splits
 
 
 def _classes(place: Path, prefix: str) -> dict[str, list[str]]:
-    """Return class -> names of its files, which start with a prefix and the class."""
+    """Return class -> names of its files; a name is `<prefix><class>/<path below the class>`."""
     return {
         entry.name: list(_files(entry.path, f"{prefix}{entry.name}/")) for entry in _folders(place)
     }
 
 
 def _folders(place: Path) -> list[os.DirEntry[str]]:
-    return [entry for entry in _entries(str(place)) if entry.is_dir()]
+    return [entry for entry in _visible_entries(str(place)) if entry.is_dir()]
 
 
 def _files(place: str, prefix: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    # A link to a folder above would lead in circles. Compare real paths, not names: the same folder
+    # may be linked from two places, which is fine.
     real = os.path.realpath(place)
     if real in above:
         raise UserError(f"{place} links to {real}, which contains it; remove the link")
-    for entry in _entries(place):
+    for entry in _visible_entries(place):
         if entry.is_dir():
             yield from _files(entry.path, f"{prefix}{entry.name}/", (*above, real))
         else:
             yield prefix + entry.name
 
 
-def _entries(place: str) -> list[os.DirEntry[str]]:
+def _visible_entries(place: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(place) as found:
             visible = [entry for entry in found if not entry.name.startswith(".")]
     except OSError as error:
         raise UserError(f"{place} cannot be read ({error.strerror})") from error
+    # Names that are not valid Unicode cannot be stored in Parquet, and control characters would
+    # garble messages.
     for entry in visible:
         if not entry.name.isprintable():
             raise UserError(
@@ -102,16 +108,20 @@ def _entries(place: str) -> list[os.DirEntry[str]]:
     return sorted(visible, key=attrgetter("name"))
 
 
-def _drawn(classes: Mapping[str, list[str]], test_share: float) -> dict[str, dict[str, list[str]]]:
-    """Deal the files of each class to train and test; a class's last file stays in train."""
+def _split_at_random(
+    classes: Mapping[str, list[str]], test_share: float
+) -> dict[str, dict[str, list[str]]]:
+    """Divide the files of each class into train and test; at least one file stays in train."""
     splits: dict[str, dict[str, list[str]]] = {TRAIN: {}, "test": {}}
     for label, names in classes.items():
-        drawn = sorted(names, key=_lot)
+        drawn = sorted(names, key=_random_key)
         tests = min(round(test_share * len(names)), len(names) - 1)
         splits["test"][label] = drawn[: max(tests, 0)]
         splits[TRAIN][label] = drawn[max(tests, 0) :]
     return splits
 
 
-def _lot(name: str) -> str:
+# Sorting by a hash of the name gives a random but stable order: it does not depend on the order in
+# which the disk lists files, and a new file moves at most one other file to another split.
+def _random_key(name: str) -> str:
     return hashlib.sha256(os.fsencode(name)).hexdigest()

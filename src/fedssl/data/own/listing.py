@@ -1,4 +1,4 @@
-"""The user's own files before one is opened: which there are, and whether they are the same."""
+"""List the files of an own dataset, and tell whether they have changed, without opening them."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -6,41 +6,44 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.data.own import folder, table
-from fedssl.data.own.items import Item
+from fedssl.data.own.labelled_files import LabelledFile
 from fedssl.files import digest
 
 
-def find_items(own: Mapping[str, Any], source: Path) -> list[Item]:
+def find_files(own: Mapping[str, Any], source: Path) -> list[LabelledFile]:
     """Return the files of an own dataset.
 
     Args:
-        own: `kind` (folder or table), and for a folder `test_share`, 0 to 1.
-        source: the folder or the csv.
+        own: `kind` ("folder" or "table"), and for a folder `test_share`, 0 to 1.
+        source: path of the folder or the CSV file.
 
     Raises:
-        UserError: the listing is not what its kind demands.
+        UserError: the folder or the CSV file is invalid.
     """
     if own["kind"] == "table":
-        return table.find_items(source)
-    return folder.find_items(source, test_share=own["test_share"])
+        return table.find_files(source)
+    return folder.find_files(source, test_share=own["test_share"])
 
 
 def own_files(own: Mapping[str, Any], source: Path) -> list[str]:
-    """Return the paths of an own dataset's files, those behind links and in a csv included."""
-    return [item.path for item in find_items(own, source) if os.path.isfile(item.path)]
+    """Return the paths of all files of an own dataset that exist."""
+    # For the provenance record: the declared input is only the folder or the CSV file.
+    return [file.path for file in find_files(own, source) if os.path.isfile(file.path)]
 
 
-def listing_digest(items: Iterable[Item]) -> str:
-    """Return the SHA-256 of every item's name, class, split, size in bytes and time of change.
+def listing_digest(files: Iterable[LabelledFile]) -> str:
+    """Return a SHA-256 over the name, class, split, size and modification time of every file.
 
-    Nothing is read, so 100,000 files take about a second. A file changed in place that keeps its
-    size and its time is not noticed; a file touched without a change is taken for a new one.
+    A file that is changed in place and keeps its size and time is not noticed. A file that is
+    touched counts as changed.
     """
-    return digest([[item.name, item.label, item.split, *_stamp(item.path)] for item in items])
+    # Files are not read, so 100,000 files take about a second. The digest is needed in every dry
+    # run.
+    return digest([[file.name, file.label, file.split, *_stamp(file.path)] for file in files])
 
 
 def _stamp(path: str) -> tuple[int, int]:
-    """Return (size, time in ns) of what a path leads to; (-1, 0) for a link to nothing."""
+    """Return the size and modification time (ns) of a file; (-1, 0) for a broken link."""
     try:
         found = os.stat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""The user's own files as a bank's members."""
+"""Read the files of an own dataset as members of a bank."""
 
 import functools
 import os
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from fedssl.data.banks.samples import BadMember, Encoded, Member, UnreadableError
-from fedssl.data.fetch.supplied import SOUNDS
-from fedssl.data.own.items import Item, check_classes
-from fedssl.data.own.listing import find_items
+from fedssl.data.banks.members import BadMember, Encoded, Member, UnreadableError
+from fedssl.data.fetch.manual_files import SOUNDS
+from fedssl.data.own.labelled_files import LabelledFile, check_classes
+from fedssl.data.own.listing import find_files
 from fedssl.data.readers.decode import decode_audio, decode_image
 from fedssl.errors import UserError
 
@@ -21,60 +21,65 @@ SUFFIXES = {"audio": SOUNDS, "image": frozenset({".jpg", ".jpeg", ".png"})}
 
 
 def read(own: Mapping[str, Any], source: Path) -> Iterator[Member]:
-    """Yield every file, decoded or with the reason why it cannot be.
+    """Yield every file as a member; files that cannot be read become bad members.
 
     Args:
-        own: as `find_items` takes it, and `modality`; for images also `size` in pixels.
-        source: the folder or the csv.
+        own: the argument of `find_files`, with `modality`, and for images `size` in pixels.
+        source: path of the folder or the CSV file.
 
     Raises:
-        UserError: as `find_items`, or no file at all is of a kind that can be read, or all files
-            are of one class.
+        UserError: `find_files` fails, no file has a known suffix, or all files have one class.
     """
-    items, known = find_items(own, source), SUFFIXES[own["modality"]]
-    _check_suffixes(items, known, source)
-    check_classes((item.label for item in items), where=str(source))
+    files, known = find_files(own, source), SUFFIXES[own["modality"]]
+    _check_suffixes(files, known, source)
+    check_classes((file.label for file in files), where=str(source))
     decode = decode_audio
     if own["modality"] == "image":
-        decode = functools.partial(_square, size=own["size"])
-    for item in items:
-        yield _member(item, known, decode)
+        decode = functools.partial(_square_image, size=own["size"])
+    for file in files:
+        yield _member(file, known, decode)
 
 
-def _member(item: Item, known: frozenset[str], decode: Callable[[bytes], np.ndarray]) -> Member:
-    suffix = _suffix(item)
+def _member(
+    file: LabelledFile, known: frozenset[str], decode: Callable[[bytes], np.ndarray]
+) -> Member:
+    suffix = _suffix(file)
     if suffix not in known:
         reason = f"its suffix is {suffix or 'missing'}; {', '.join(sorted(known))} can be read"
-        return BadMember(item.name, item.label, item.split, reason)
-    load = functools.partial(_bytes, item)
-    return Encoded(item.name, load, decode, label=item.label, split=item.split)
+        return BadMember(file.name, file.label, file.split, reason)
+    load = functools.partial(_read_bytes, file)
+    return Encoded(file.name, load, decode, label=file.label, split=file.split)
 
 
-def _check_suffixes(items: Sequence[Item], known: frozenset[str], source: Path) -> None:
-    found = Counter(map(_suffix, items))
+# A few unknown files are bad members, which max_bad_share limits. If all files are unknown, the
+# modality or the folder is wrong, and one message about that is clearer.
+def _check_suffixes(files: Sequence[LabelledFile], known: frozenset[str], source: Path) -> None:
+    found = Counter(map(_suffix, files))
     if not known & set(found):
         listed = ", ".join(f"{suffix or 'no suffix'} ({n})" for suffix, n in found.most_common(5))
         raise UserError(
-            f"{source} names no file that can be read: {listed or 'none at all'}; files must end "
-            f"in {', '.join(sorted(known))}"
+            f"{source} names no file that can be read: {listed or 'no file at all'}; files must "
+            f"end in {', '.join(sorted(known))}"
         )
 
 
-def _suffix(item: Item) -> str:
-    return os.path.splitext(item.path)[1].lower()
+def _suffix(file: LabelledFile) -> str:
+    return os.path.splitext(file.path)[1].lower()
 
 
-def _bytes(item: Item) -> bytes:
-    if not os.path.isfile(item.path):
-        named = f", which {item.named_in} names," if item.named_in else ""
-        raise UnreadableError(f"{item.path}{named} is no file")
+def _read_bytes(file: LabelledFile) -> bytes:
+    if not os.path.isfile(file.path):
+        named = f", which {file.named_in} names," if file.named_in else ""
+        raise UnreadableError(f"{file.path}{named} is no file")
     try:
-        return Path(item.path).read_bytes()
+        return Path(file.path).read_bytes()
     except OSError as error:
         raise UnreadableError(f"it cannot be read ({error.strerror})") from error
 
 
-def _square(data: bytes, *, size: int) -> np.ndarray:
-    """Return an image as (size, size, 3) uint8, its central square: a bank has one size."""
+def _square_image(data: bytes, *, size: int) -> np.ndarray:
+    """Return the central square of an image, resized to (size, size, 3) uint8."""
+    # A bank is one array, so all images need one size. Photographs are turned upright first: many
+    # cameras store the orientation only in the EXIF data.
     image = Image.fromarray(decode_image(data, upright=True))
     return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC))

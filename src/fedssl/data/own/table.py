@@ -1,7 +1,7 @@
-"""A csv with the columns path, label and split, further ones allowed.
+"""Find the files of an own dataset in a CSV file with the columns path, label and split.
 
-Relative paths start at the csv's folder; absolute ones, and those that lead out of it, are taken
-as they are.
+Other columns are ignored. Relative paths start at the folder of the CSV file. Absolute paths, and
+paths that lead out of that folder, are allowed.
 """
 
 import os
@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from fedssl.data.own.items import TRAIN, Item, check_classes
-from fedssl.data.readers.annotations import rows
+from fedssl.data.own.labelled_files import TRAIN, LabelledFile, check_classes
+from fedssl.data.readers.csv_rows import read_rows
 from fedssl.errors import UserError
 
 _COLUMNS = ("path", "label", "split")
@@ -18,49 +18,56 @@ _SPLIT = re.compile("[a-z]+")
 
 
 def find_splits(table: Path) -> list[str]:
-    """Return the splits of a csv, every row checked; its files need not be there.
+    """Return the splits of a CSV file and check all of its rows; the files need not exist.
 
     Raises:
-        UserError: a column is missing or a cell is not right; names file and line.
+        UserError: a column is missing or a cell is invalid; names the file and the line.
     """
     if not table.is_file():
-        kind = "is no file" if table.exists() else "does not exist"
+        kind = "is not a file" if table.exists() else "does not exist"
         raise UserError(f"{table} {kind}; it must be a csv with the columns {_listed(_COLUMNS)}")
-    items = find_items(table)
-    check_classes((item.label for item in items), where=str(table))
-    splits = sorted({item.split for item in items})
+    files = find_files(table)
+    check_classes((file.label for file in files), where=str(table))
+    splits = sorted({file.split for file in files})
     if TRAIN not in splits or len(splits) < 2:
-        raise UserError(f"{table} has the splits {_listed(splits)}; train and one more are needed")
+        raise UserError(
+            f"{table} has the splits {_listed(splits)}; it must have train and another one"
+        )
     return splits
 
 
-def find_items(table: Path) -> list[Item]:
-    """Return the files in the order of the csv, whether they are there or not."""
-    return list(_items(table))
+def find_files(table: Path) -> list[LabelledFile]:
+    """Return the files in the order of the CSV file, including files that do not exist."""
+    return list(_labelled_files(table))
 
 
-def _items(table: Path) -> Iterator[Item]:
-    lines = rows(table)
+def _labelled_files(table: Path) -> Iterator[LabelledFile]:
+    lines = read_rows(table)
     _, header = next(lines, (0, []))
     header = [name.strip() for name in header]
     if missing := [name for name in _COLUMNS if name not in header]:
         raise UserError(
             f"{table}, line 1 has no column {_listed(missing)}; its columns are "
-            f"{', '.join(header) or 'none'}, and path, label, split are needed, comma between"
+            f"{', '.join(header) or 'none'}; it must have path, label and split, separated by "
+            "commas"
         )
     places = [header.index(name) for name in _COLUMNS]
     seen: dict[str, int] = {}
     for line, row in lines:
         where = f"{table}, line {line}"
         if len(row) != len(header):
-            raise UserError(f"{where} has {len(row)} fields and the header {len(header)}")
+            raise UserError(f"{where} has {len(row)} fields, but the header has {len(header)}")
         name, label, split = (row[place].strip() for place in places)
         _check_row(name, label, split, where=where)
         path = os.path.normpath(os.path.join(table.parent, os.path.expanduser(name)))
+        # A file in two splits would be trained on and tested. Compare normalised paths, because
+        # `a.wav` and `./a.wav` are one file.
         if path in seen:
-            raise UserError(f"{where}: {name} is in line {seen[path]} already; name a file once")
+            raise UserError(
+                f"{where}: {name} is already in line {seen[path]}; name every file only once"
+            )
         seen[path] = line
-        yield Item(name, path, label, split, named_in=where)
+        yield LabelledFile(name, path, label, split, named_in=where)
 
 
 def _check_row(name: str, label: str, split: str, *, where: str) -> None:
@@ -68,7 +75,9 @@ def _check_row(name: str, label: str, split: str, *, where: str) -> None:
         if not value:
             raise UserError(f"{where}: {column} is empty; it must be text")
     if not _SPLIT.fullmatch(split):
-        raise UserError(f"{where}: split is {split!r}; it must be lower-case letters, as train")
+        raise UserError(
+            f"{where}: split is {split!r}; it must be lower-case letters, for example train"
+        )
 
 
 def _listed(names: list[str] | tuple[str, ...]) -> str:

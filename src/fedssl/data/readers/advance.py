@@ -1,12 +1,11 @@
-"""ADVANCE: aerial photographs and the sounds of their places, in a zip of each modality.
+"""ADVANCE: aerial photographs and the sounds of the same places, one zip per modality.
 
 A bank has one modality, so `advance-vision` and `advance-sound` are two datasets. Names, order and
-splits of both come from `<class>/<id>` alone, which the two zips share, so row i of one bank is
-the partner of row i of the other; `fedssl.data.pairing` joins them by name.
+splits depend only on `<class>/<id>`, which both zips share. Row i of one bank is therefore the
+partner of row i of the other; `fedssl.data.pairing` joins them by name.
 
-paper: 0.7 / 0.1 / 0.2 per class, drawn from an unsorted directory listing, which cannot be drawn
-again; here: 0.7 / 0.3 per class, drawn from sorted ids. Photographs of one place differ by an
-offset and share the first five characters of their id, so places are drawn, not photographs.
+paper: 0.7 / 0.1 / 0.2 per class, drawn from an unsorted directory listing, so the split cannot be
+reproduced; here: 0.7 / 0.3 per class, drawn from sorted ids.
 """
 
 import functools
@@ -16,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fedssl.data.banks.samples import BadMember, Encoded
-from fedssl.data.readers.members import open_zip, read_zip_member
+from fedssl.data.banks.members import BadMember, Encoded
+from fedssl.data.readers.archive_members import open_zip, read_zip_member
 from fedssl.errors import UserError
 from fedssl.randomness import stream
 
+# Photographs of one place overlap, and their ids share the first five characters. Splitting single
+# photographs would put nearly equal images into train and test.
 _PLACE_CHARACTERS = 5
 _TRAIN_PERCENT = 70
 
@@ -28,14 +29,19 @@ _TRAIN_PERCENT = 70
 def read_zip(
     path: Path, decode: Callable[[bytes], np.ndarray], *, folder: str, suffixes: str
 ) -> Iterator[Encoded | BadMember]:
-    """Yield the `train` and `test` members `<folder>/<class>/<id>.<suffix>` in order of name.
+    """Yield the `train` and `test` members `<folder>/<class>/<id>.<suffix>`, sorted by name.
 
     Args:
-        path: the zip.
-        decode: bytes of a member to its array.
-        folder: vision or sound.
-        suffixes: accepted ones, as alternatives of a regular expression.
+        path: the zip archive.
+        decode: function from a member's bytes to its array.
+        folder: "vision" or "sound".
+        suffixes: accepted suffixes, as alternatives of a regular expression.
+
+    Raises:
+        UserError: the archive is damaged or has no such member.
     """
+    # Zips that were packed again on macOS hold a second entry per file below __MACOSX, and file
+    # names that start with a dot. Both look like members but are metadata.
     member = re.compile(
         rf"(?:(?!__MACOSX/).*/)?{folder}/(?P<label>[^/]+)/(?P<id>[^./][^/]*?)(?:\.(?:{suffixes}))+",
         re.IGNORECASE,
@@ -43,9 +49,12 @@ def read_zip(
     with open_zip(path) as archive:
         found = [match for match in map(member.fullmatch, archive.namelist()) if match]
         if not found:
-            raise UserError(f"{path} has no member {folder}/<class>/<id>.{suffixes.split('|')[0]}")
+            raise UserError(
+                f"{path} has no member {folder}/<class>/<id>.{suffixes.split('|')[0]}; "
+                "it must be an ADVANCE archive"
+            )
         ordered = sorted(found, key=_key)
-        split_of = splits(map(_key, ordered))
+        split_of = split_by_place(map(_key, ordered))
         previous = None
         for match in ordered:
             label, identity = key = _key(match)
@@ -62,8 +71,10 @@ def _key(match: re.Match[str]) -> tuple[str, str]:
     return match["label"], match["id"]
 
 
-def splits(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return (class, id) -> train or test; all of a place is in one, even if classes share it."""
+def split_by_place(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return (class, id) -> "train" or "test"; all photographs of a place are in one split."""
+    # Classes can share a place. It is drawn with the first class that has it, and `drawn` keeps it
+    # from being drawn again, so that no place crosses the splits.
     places: dict[str, set[str]] = {}
     keys = list(keys)
     for label, identity in keys:

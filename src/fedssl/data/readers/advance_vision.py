@@ -1,14 +1,13 @@
-"""ADVANCE, seen: one zip of 512 px aerial JPEGs, a folder per class, 13 classes.
+"""ADVANCE, the photographs: one zip of 512 px aerial JPEGs, one folder per class, 13 classes.
 
-See `fedssl.data.readers.advance` for the split, and for how its rows pair with those of
-`advance-sound`.
+`fedssl.data.readers.advance` describes the split and the pairs with `advance-sound`.
 """
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.samples import BadMember, Encoded
+from fedssl.data.banks.members import BadMember, Encoded
 from fedssl.data.readers.advance import read_zip
 from fedssl.data.readers.decode import decode_image
 
@@ -16,5 +15,5 @@ MODALITY: Modality = "image"
 
 
 def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
-    """Yield the `train` and `test` photographs in order of class and id."""
+    """Yield the `train` and `test` photographs, sorted by class and id."""
     yield from read_zip(archives["vision"], decode_image, folder="vision", suffixes="jpg|jpeg")

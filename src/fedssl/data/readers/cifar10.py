@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.samples import Sample
-from fedssl.data.readers.members import read_needed, tar_members
+from fedssl.data.banks.members import Sample
+from fedssl.data.readers.archive_members import read_required, tar_members
 from fedssl.data.readers.unpickle import unpickle
 from fedssl.errors import UserError
 
@@ -21,11 +21,15 @@ _SHAPE = (3, 32, 32)
 
 
 def read(archives: Mapping[str, Path]) -> Iterator[Sample]:
-    """Yield the `train` and `test` images, (32, 32, 3), batch by batch."""
+    """Yield the `train` and `test` images, (32, 32, 3) uint8, batch by batch.
+
+    Raises:
+        UserError: the archive is damaged or has other contents.
+    """
     path = archives["batches"]
     wanted = {f"{_ROOT}/{name}" for name in ("batches.meta", *_BATCHES)}
     pickles = {
-        name: unpickle(read_needed(load, f"{name} of {path}"), f"{name} of {path}")
+        name: unpickle(read_required(load, f"{name} of {path}"), f"{name} of {path}")
         for name, load in tar_members(path)
         if name in wanted
     }
@@ -34,6 +38,7 @@ def read(archives: Mapping[str, Path]) -> Iterator[Sample]:
     names = pickles[f"{_ROOT}/batches.meta"].get("label_names")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(f"{_ROOT}/batches.meta of {path} must list label_names")
+    # Yield in the order of `_BATCHES`, so that it does not depend on the order in the archive.
     for batch, split in _BATCHES.items():
         where = f"{_ROOT}/{batch} of {path}"
         images, labels = _batch(pickles[f"{_ROOT}/{batch}"], where, classes=len(names))
@@ -42,12 +47,13 @@ def read(archives: Mapping[str, Path]) -> Iterator[Sample]:
 
 
 def _batch(content: Mapping[str, Any], where: str, *, classes: int) -> tuple[np.ndarray, list[int]]:
-    """Return (N, 32, 32, 3) images and N labels; UserError where a pickle holds anything else."""
+    """Return N images, (N, 32, 32, 3), and N labels; raise UserError for other contents."""
     data, labels = content.get("data"), content.get("labels")
     if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != math.prod(_SHAPE):
-        raise UserError(f"{where} must hold data of {math.prod(_SHAPE)} bytes an image")
+        raise UserError(f"{where} must hold data of {math.prod(_SHAPE)} bytes per image")
     if not isinstance(labels, list) or len(labels) != len(data):
         raise UserError(f"{where} must hold as many labels as images, {len(data)}")
     if wrong := [label for label in labels if label not in range(classes)]:
         raise UserError(f"{where} has the label {wrong[0]!r}; there are {classes} classes")
+    # The archive stores three colour planes per image; a bank stores channels last.
     return data.reshape(-1, *_SHAPE).transpose(0, 2, 3, 1), labels

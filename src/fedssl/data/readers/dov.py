@@ -1,10 +1,8 @@
-"""DoV (Direction of Voice): one zip of 48 kHz recordings by 10 people, class = one of 8 angles.
+"""DoV (Direction of Voice): one zip of 48 kHz recordings by 10 people; 8 classes.
 
-`s3/s3_upstairs_wall_trial1/A0_1_0/recording0_45_2.wav` is subject 3, room, placement and session,
-then polar position, distance and polar angle, then utterance, angle of the voice and channel. Of
-the six channels only 1 is read, the first raw microphone (0 is processed, 5 is playback).
-
-There is no official split; here the last two subjects are test, so nobody is in both.
+The class is the angle of the voice. `s3/s3_upstairs_wall_trial1/A0_1_0/recording0_45_2.wav` names
+the subject (3), room, placement and session; then the polar position, distance and polar angle;
+then the utterance (0), the angle of the voice (45) and the channel (2).
 """
 
 import functools
@@ -13,14 +11,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.samples import BadMember, Encoded
+from fedssl.data.banks.members import BadMember, Encoded
+from fedssl.data.readers.archive_members import open_zip, read_zip_member
 from fedssl.data.readers.decode import decode_audio
-from fedssl.data.readers.members import open_zip, read_zip_member
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
 
+# The first raw microphone. Channel 0 is processed for speech recognition and 5 is playback. Reading
+# one channel keeps the channels of a recording, which are nearly equal, out of two splits.
 _CHANNEL = "1"
+# paper: split not stated, and the dataset has no official one; here: the last two subjects are
+# test, so that no voice is in both splits.
 _TEST_SUBJECTS = 2
 _LAYOUT = "s1/s1_upstairs_wall_trial1/A0_1_0/recording0_45_1.wav"
 _RECORDING = re.compile(
@@ -31,7 +33,11 @@ _RECORDING = re.compile(
 
 
 def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
-    """Yield the `train` and `test` recordings in order of member name."""
+    """Yield the `train` and `test` recordings, sorted by name.
+
+    Raises:
+        UserError: the archive is damaged or has too few subjects.
+    """
     path = archives["recordings"]
     with open_zip(path) as archive:
         names = sorted(archive.namelist())
@@ -39,9 +45,10 @@ def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
         subjects = sorted({int(match["subject"]) for match in found})
         if len(subjects) <= _TEST_SUBJECTS:
             raise UserError(
-                f"{path} has recordings of {len(subjects)} subjects and at least "
-                f"{_TEST_SUBJECTS + 1} are needed; a member is called {_LAYOUT}"
+                f"{path} has recordings of {len(subjects)} subjects, but at least "
+                f"{_TEST_SUBJECTS + 1} are needed; a member must be named like {_LAYOUT}"
             )
+        # Subjects were sorted as numbers: as text, 10 would come before 2.
         test = subjects[-_TEST_SUBJECTS:]
         seen: set[str] = set()
         for match in found:

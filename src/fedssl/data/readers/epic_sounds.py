@@ -1,9 +1,8 @@
-"""EPIC-SOUNDS: two csv files that time the sounds in long videos, and those videos' sound.
+"""EPIC-SOUNDS: two CSV files that label segments of long videos, and the sound of the videos.
 
-`start_sample` and `stop_sample` count at 24 kHz from the start of the untrimmed video, whose sound
-is an array of an HDF5 file or a file `<video_id>.wav`; see `fedssl.data.readers.recordings`. The
-official test set has no labels, so papers test on `validation`. The csv files are read, not the
-pickles.
+The sound of a video is an array in an HDF5 file or a file `<video_id>.wav`; see
+`fedssl.data.readers.recordings`. The official test set has no labels, so `validation` is used for
+testing, as is common.
 """
 
 import functools
@@ -14,23 +13,25 @@ from pathlib import Path
 import numpy as np
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.samples import AbsentMember, BadMember, Encoded, Member
-from fedssl.data.readers.annotations import rows, whole_number
-from fedssl.data.readers.recordings import Library, open_library
+from fedssl.data.banks.members import AbsentMember, BadMember, Encoded, Member
+from fedssl.data.readers.csv_rows import read_rows, whole_number
+from fedssl.data.readers.recordings import Recordings, open_recordings
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
 
+# `start_sample` and `stop_sample` count at this rate (Hz) from the start of the untrimmed video.
 RATE = 24_000
 
 _SPLITS = ("train", "validation")
+# Names to show in an error message.
 _SHOWN = 5
 _COLUMNS = ("annotation_id", "video_id", "start_sample", "stop_sample", "class")
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A labelled stretch of a video's sound, in samples at 24 kHz."""
+    """A labelled segment of a video's sound; `start` and `stop` are in samples at 24 kHz."""
 
     name: str
     video: str
@@ -40,10 +41,16 @@ class Segment:
 
 
 def read(archives: Mapping[str, Path]) -> Iterator[Member]:
-    """Yield the `train` and `validation` segments in the order of their csv files."""
+    """Yield the `train` and `validation` segments, in the order of their CSV files.
+
+    Raises:
+        UserError: a file is damaged, or no annotated recording is there.
+    """
+    # The annotations also exist as pickles. Read the CSV files: a pickle can run code when it is
+    # loaded, and these need an old version of pandas.
     seen: set[str] = set()
-    with open_library(archives["audio"], rate=RATE) as library:
-        _check_names(library, archives)
+    with open_recordings(archives["audio"], rate=RATE) as recordings:
+        _check_names(recordings, archives)
         for split in _SPLITS:
             for segment in read_segments(archives[f"{split}_annotations"]):
                 if segment.name in seen:
@@ -51,44 +58,50 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
                     yield BadMember(segment.name, segment.label, None, reason)
                 else:
                     seen.add(segment.name)
-                    yield _member(segment, library, split=split)
+                    yield _member(segment, recordings, split=split)
 
 
-def _check_names(library: Library, archives: Mapping[str, Path]) -> None:
-    """Raise UserError where the recordings have other names than the annotations give them."""
+def _check_names(recordings: Recordings, archives: Mapping[str, Path]) -> None:
+    """Raise UserError if no recording has a name that the annotations use."""
+    # Some missing recordings are normal. If all are missing, the file names are wrong, and a bank
+    # without any sample would be a confusing way to say so.
     annotated = (archives[f"{split}_annotations"] for split in _SPLITS)
     wanted = {segment.video for path in annotated for segment in read_segments(path)}
-    if wanted and not any(video in library for video in wanted):
-        there = ", ".join(library.names()[:_SHOWN])
+    if wanted and not any(video in recordings for video in wanted):
+        there = ", ".join(recordings.names()[:_SHOWN])
         raise UserError(
             f"{archives['audio']} has none of the {len(wanted)} recordings that the annotations "
-            f"name, such as {min(wanted)}; it has {there}"
+            f"name, for example {min(wanted)}; it has {there}"
         )
 
 
-def _member(segment: Segment, library: Library, *, split: str) -> Member:
-    if segment.video not in library:
+def _member(segment: Segment, recordings: Recordings, *, split: str) -> Member:
+    if segment.video not in recordings:
         return AbsentMember(segment.name, segment.label, split)
-    read = functools.partial(library.stretch, segment.video, segment.start, segment.stop)
+    read = functools.partial(recordings.segment, segment.video, segment.start, segment.stop)
     return Encoded(segment.name, read, np.asarray, label=segment.label, split=split)
 
 
 def read_segments(path: Path) -> Iterator[Segment]:
-    """Yield the rows of a csv; UserError where a column is missing or a cell is not right."""
-    lines = rows(path)
+    """Yield the segments of a CSV file.
+
+    Raises:
+        UserError: a column is missing or a cell is invalid; names the file and the line.
+    """
+    lines = read_rows(path)
     _, header = next(lines, (0, []))
     if missing := [name for name in _COLUMNS if name not in header]:
         raise UserError(
-            f"{path} has no column {' and no '.join(missing)}; take the EPIC-SOUNDS annotations "
+            f"{path} has no column {' and no '.join(missing)}; use the EPIC-SOUNDS annotations "
             "that have classes"
         )
     for line, row in lines:
         where = f"line {line} of {path}"
         if len(row) != len(header):
-            raise UserError(f"{where} has {len(row)} fields and the header {len(header)}")
+            raise UserError(f"{where} has {len(row)} fields, but the header has {len(header)}")
         cells = dict(zip(header, row, strict=True))
         name, video, start, stop, label = (cells[column] for column in _COLUMNS)
         if not label:
-            raise UserError(f"{where} has no class")
+            raise UserError(f"{where} has no class; the column class must not be empty")
         number = functools.partial(whole_number, where=where)
         yield Segment(name, video, number(start), number(stop), label)

@@ -1,8 +1,8 @@
-"""Stretches of long recordings, read without the rest of them.
+"""Read segments of long recordings without reading the rest.
 
-A library is what the user supplies (see `fedssl.data.fetch.supplied`): sound files called
-`<recording>.wav` (or another suffix that is known), HDF5 files with a one-dimensional array per
-recording, or both.
+The recordings are files that the user obtained by hand (see `fedssl.data.fetch.manual_files`):
+sound files named `<recording>.wav` (or with another known suffix), HDF5 files with one
+one-dimensional array per recording, or both.
 """
 
 import contextlib
@@ -15,31 +15,38 @@ import h5py
 import numpy as np
 import soundfile
 
-from fedssl.data.banks.samples import UnreadableError
-from fedssl.data.fetch.supplied import SOUNDS, supplied_files
+from fedssl.data.banks.members import UnreadableError
+from fedssl.data.fetch.manual_files import SOUNDS, manual_files
 from fedssl.data.readers.decode import bank_waveform, check_rate, check_size
 from fedssl.errors import UserError
 
 _HDF5 = (".hdf5", ".h5")
+# h5py raises all of these for damaged files.
 _HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)
-# Annotations are timed by the video, whose sound track may end a little earlier.
+# Annotations refer to the time of the video. Its sound track can end a little earlier.
 _TOLERANCE_S = 1.0
 
 
 @dataclass(frozen=True)
-class Library:
-    """Recordings by name; an HDF5 file stays open and its arrays are read by the slice."""
+class Recordings:
+    """Recordings by name.
+
+    Attributes:
+        sounds: name -> sound file.
+        arrays: path -> open HDF5 file, which maps names to arrays.
+        rate: rate in Hz at which segments are given, and sample rate of the arrays.
+    """
 
     sounds: Mapping[str, Path]
     arrays: Mapping[Path, Any]
     rate: int
 
     def __contains__(self, name: str) -> bool:
-        """Return whether the recording is there; UserError where an HDF5 file is damaged."""
+        """Return whether there is such a recording; raise UserError if an HDF5 file is damaged."""
         return name in self.sounds or self._file(name) is not None
 
     def _file(self, name: str) -> Any:
-        """Return the HDF5 file that has the recording, or None."""
+        """Return the HDF5 file that contains the recording, or None."""
         for path, file in self.arrays.items():
             try:
                 if name in file:
@@ -49,7 +56,7 @@ class Library:
         return None
 
     def names(self) -> list[str]:
-        """Return what the recordings are called, those of an HDF5 file by its uppermost keys.
+        """Return the sorted names of all recordings; in HDF5 files, these are the top-level keys.
 
         Raises:
             UserError: an HDF5 file is damaged.
@@ -62,11 +69,11 @@ class Library:
                 raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
         return sorted(found)
 
-    def stretch(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return samples `start` to `stop`, counted at `rate`, as mono int16 at 16 kHz.
+    def segment(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Return the samples `start` to `stop`, counted at `rate`, as mono int16 at 16 kHz.
 
         Raises:
-            UnreadableError: the recording is damaged, or ends too early.
+            UnreadableError: the recording is damaged or ends before the segment.
         """
         try:
             if name in self.sounds:
@@ -78,6 +85,7 @@ class Library:
 
     def _from_sound(self, path: Path, start: int, stop: int) -> np.ndarray:
         with soundfile.SoundFile(path) as file:
+            # A sound file can have another rate than the annotations count at.
             scale = check_rate(file.samplerate) / self.rate
             first, last = round(start * scale), round(stop * scale)
             _check_span(first, last, length=file.frames, rate=file.samplerate)
@@ -87,6 +95,8 @@ class Library:
             return bank_waveform(waveform, rate=file.samplerate)
 
     def _from_array(self, array: Any, start: int, stop: int, *, file: Any) -> np.ndarray:
+        # HDF5 entries can be links to other files. Following one would read a file that no
+        # checksum covers.
         elsewhere = getattr(array, "external", None) or getattr(array, "is_virtual", False)
         if elsewhere or getattr(array, "file", file) != file:
             raise UnreadableError("its HDF5 entry points to another file")
@@ -94,31 +104,36 @@ class Library:
             raise UnreadableError(f"its HDF5 entry is no 1-d array of samples but {array!r}")
         _check_span(start, stop, length=len(array), rate=self.rate)
         check_size(stop - start)
-        with np.errstate(over="ignore"):  # infinite samples are refused below
+        # A float64 sample can overflow to infinity here; `bank_waveform` refuses it.
+        with np.errstate(over="ignore"):
             waveform = np.asarray(array[start:stop], dtype=np.float32)
-        if array.dtype.kind == "i":  # PCM: full scale is that of its width
+        # Integers are PCM: their full scale is that of the integer type.
+        if array.dtype.kind == "i":
             waveform /= -np.float32(np.iinfo(array.dtype).min)
         return bank_waveform(waveform[:, None], rate=self.rate)
 
 
 @contextlib.contextmanager
-def open_library(path: Path, *, rate: int) -> Iterator[Library]:
-    """Open the recordings that `path` stands for; their annotations count samples at `rate`.
+def open_recordings(path: Path, *, rate: int) -> Iterator[Recordings]:
+    """Open the recordings that `path` stands for; `rate` is the rate of their annotations in Hz.
 
     Raises:
-        UserError: there is none, or an HDF5 file is damaged.
+        UserError: there are no recordings, or an HDF5 file is damaged.
     """
+    # HDF5 files stay open for the whole build: opening one for each of 68,000 segments is slow.
     sounds: dict[str, Path] = {}
     with contextlib.ExitStack() as stack:
         arrays: dict[Path, Any] = {}
-        for file in supplied_files(path):
+        for file in manual_files(path):
             if file.suffix.lower() in _HDF5:
                 arrays[file] = stack.enter_context(_open_hdf5(file))
             elif file.suffix.lower() in SOUNDS:
+                # The first of several files with this name counts. Names end at the first dot, so
+                # that `P01_01.mp4.wav` is the recording P01_01.
                 sounds.setdefault(file.name.split(".")[0], file)
         if not sounds and not arrays:
-            raise UserError(f"{path} holds no .wav and no .hdf5 file")
-        yield Library(sounds, arrays, rate)
+            raise UserError(f"{path} holds no .wav and no .hdf5 file; add the recordings")
+        yield Recordings(sounds, arrays, rate)
 
 
 def _open_hdf5(path: Path) -> Any:

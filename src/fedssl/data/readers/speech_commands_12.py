@@ -1,9 +1,8 @@
-"""Speech Commands V2 as 12 classes: ten commands, `_unknown_` and `_silence_`.
+"""Speech Commands V2 with 12 classes: ten commands, `_unknown_` and `_silence_`.
 
-`test` is the archive made for it, a folder per class, file names with one or two `.wav`. `train`
-and `validation` are those of the main archive, the 25 other words as `_unknown_`; its test list is
-not used. `_silence_` is cut there from the noise recordings, 1 s every 0.5 s, of which running_tap
-is validation: the rule of TensorFlow Datasets, as far as its counts tell.
+`test` is a separate archive made for this task, with one folder per class. `train` and
+`validation` come from the main archive, whose test list is not used. There, the 25 other words
+become `_unknown_`, and `_silence_` is cut from the noise recordings: 1 s every 0.5 s.
 """
 
 import re
@@ -11,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.banks.bank import SAMPLE_RATE, Modality
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import Encoded, Member, Sample
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import Encoded, Member, Sample
+from fedssl.data.readers.archive_members import tar_members
 from fedssl.data.readers.decode import decode_audio
-from fedssl.data.readers.members import tar_members
 from fedssl.data.readers.speech_commands import CLIP, read_lists
 
 MODALITY: Modality = "audio"
@@ -23,12 +22,15 @@ COMMANDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes
 UNKNOWN, SILENCE = "_unknown_", "_silence_"
 
 _NOISE = re.compile(r"_background_noise_/(\w+)\.wav")
+# As in TensorFlow Datasets, as far as its published counts show: this recording is validation, the
+# other five are train.
 _VALIDATION_NOISE = "running_tap"
+# File names in the test archive can end in ".wav.wav".
 _TEST_CLIP = re.compile(rf"({'|'.join((*COMMANDS, UNKNOWN, SILENCE))})/[^/]+\.wav")
 
 
 def read(archives: Mapping[str, Path]) -> Iterator[Member]:
-    """Yield `train` and `validation`, then the `test` clips, each in the order of its archive."""
+    """Yield the `train` and `validation` clips, then the `test` clips, in archive order."""
     split_of = read_lists(archives["clips"])
     for name, load in tar_members(archives["clips"]):
         split = split_of.get(name, "train")
@@ -44,8 +46,9 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
 
 
 def _silences(noise: Encoded) -> Iterator[Member]:
-    """Yield the seconds of a noise recording, each half a second after the one before."""
-    (recording,) = decoded([noise], threads=1)
+    """Yield clips of 1 s from a noise recording; each starts 0.5 s after the previous one."""
+    # Decode here and not in parallel: one member of the archive becomes many samples.
+    (recording,) = decode_members([noise], threads=1)
     if not isinstance(recording, Sample):
         yield recording
         return

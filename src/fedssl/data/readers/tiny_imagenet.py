@@ -1,7 +1,6 @@
-"""Tiny ImageNet-200: one zip, 64 px JPEGs, class = WordNet id.
+"""Tiny ImageNet-200: one zip of 64 px JPEGs; the class is the WordNet id.
 
-The official validation set is flat and labelled by `val/val_annotations.txt`; `test/` carries no
-labels and is left out.
+The official test set has no labels and is left out. The validation set is used for testing.
 """
 
 import functools
@@ -11,20 +10,26 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.samples import BadMember, Encoded
+from fedssl.data.banks.members import BadMember, Encoded
+from fedssl.data.readers.archive_members import open_zip, read_text, read_zip_member
 from fedssl.data.readers.decode import decode_image
-from fedssl.data.readers.members import open_zip, read_text, read_zip_member
 from fedssl.errors import UserError
 
 MODALITY: Modality = "image"
 
 _ROOT = "tiny-imagenet-200"
 _TRAIN = re.compile(rf"{_ROOT}/train/(n\d+)/images/\1_\d+\.JPEG")
+# The validation images are in one flat folder: their labels are in val_annotations.txt. (Reading
+# it with torchvision's ImageFolder would give a single class.)
 _VALIDATION = re.compile(rf"{_ROOT}/val/images/(val_\d+\.JPEG)")
 
 
 def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
-    """Yield the `train` and `validation` images in order of member name."""
+    """Yield the `train` and `validation` images, sorted by name.
+
+    Raises:
+        UserError: the archive is damaged or has no annotations.
+    """
     with open_zip(archives["images"]) as archive:
         annotations = _annotations(archive, archives["images"])
         for name in sorted(archive.namelist()):
@@ -40,7 +45,8 @@ def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
 
 
 def _annotations(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
-    """Return file name -> WordNet id of the validation images (tab-separated, then the box)."""
+    """Return file name -> WordNet id of the validation images."""
+    # The columns are separated by tabs: file name, WordNet id, and four numbers of a box.
     name = f"{_ROOT}/val/val_annotations.txt"
     if name not in archive.namelist():
         raise UserError(f"{path} has no {name}")

@@ -1,8 +1,8 @@
-"""Pickles of plain data and byte arrays, read without running anything that they ask for.
+"""Read pickles of plain data and byte arrays without running any code that they contain.
 
-A pickle is a program. Here it may build containers, text and numbers, and what it calls a NumPy
-array becomes an object of ours that only remembers shape and bytes: neither a function of its
-choice nor NumPy's own unpickling, which trusts its input, is ever called.
+A pickle is a program that can call any function. Here it may only build containers, text and
+numbers. NumPy arrays become objects of ours that store shape and bytes; NumPy's own unpickling is
+not called, because it trusts its input.
 """
 
 import io
@@ -15,55 +15,59 @@ import numpy as np
 
 from fedssl.errors import UserError
 
-_REFUSALS = (
+# A damaged or hostile pickle can raise any of these.
+_PICKLE_ERRORS = (
     *(pickle.UnpicklingError, EOFError, ValueError, IndexError, TypeError, KeyError),
     *(AttributeError, OverflowError, MemoryError, RecursionError),
 )
 
 
-class _Kind:
-    """Stands for a class that a pickle names and does not get."""
+class _StandIn:
+    """Stand-in for a class that a pickle names."""
 
     def __init__(self, *state: Any) -> None:
         self.state: Any = state
 
+    # A dtype is complete after its constructor. Its state would overwrite the type code.
     def __setstate__(self, state: Any) -> None:
-        if isinstance(self, _Array):
+        if isinstance(self, _ArrayStandIn):
             self.state = state
 
 
-class _Array(_Kind):
-    """Stands for an array: (version, shape, dtype, Fortran order, bytes)."""
+class _ArrayStandIn(_StandIn):
+    """Stand-in for an array; its state is (version, shape, dtype, Fortran order, bytes)."""
 
     def array(self) -> np.ndarray:
-        """Return the array; raise ValueError or TypeError if it is not one of bytes."""
+        """Return the array; raise ValueError or TypeError if it is not an array of bytes."""
         _, shape, kind, fortran, data = self.state
-        if not isinstance(kind, _Type) or kind.state[0] != "u1" or fortran:
+        if not isinstance(kind, _DtypeStandIn) or kind.state[0] != "u1" or fortran:
             raise ValueError("an array is not one of bytes in C order")
+        # Python 2 pickled bytes as str. They were decoded as latin1, which maps every byte to one
+        # character and back.
         content = data.encode("latin1") if isinstance(data, str) else data
         if not isinstance(content, bytes) or len(content) != math.prod(shape):
             raise ValueError("an array does not hold as many bytes as its shape says")
         return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-class _Type(_Kind):
-    """Stands for a dtype: (code, align, copy)."""
+class _DtypeStandIn(_StandIn):
+    """Stand-in for a dtype; its state is (code, align, copy)."""
 
 
-def _reconstruct(*_: Any) -> _Array:
-    return _Array()
+def _reconstruct(*_: Any) -> _ArrayStandIn:
+    return _ArrayStandIn()
 
 
 _ALLOWED: Mapping[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Type,
+    ("numpy", "ndarray"): _ArrayStandIn,
+    ("numpy", "dtype"): _DtypeStandIn,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
 }
 
 
 class _Unpickler(pickle.Unpickler):
-    """Gives stand-ins for what an array is made of; any other name could run code."""
+    """An unpickler that resolves only the names of which an array consists."""
 
     def find_class(self, module: str, name: str) -> Any:
         try:
@@ -73,20 +77,20 @@ class _Unpickler(pickle.Unpickler):
 
 
 def unpickle(data: bytes, where: str) -> dict[str, Any]:
-    """Return the dict of a Python 2 pickle, its byte arrays as (read-only) NumPy arrays.
+    """Return the dict in a Python 2 pickle, with byte arrays as read-only NumPy arrays.
 
     Raises:
-        UserError: it holds, or asks for, anything else; names `where`.
+        UserError: the pickle contains anything else; the message starts with `where`.
     """
     try:
         content = _Unpickler(io.BytesIO(data), encoding="latin1").load()
         if not isinstance(content, dict):
             raise TypeError(f"it holds a {type(content).__name__} where a dict is needed")
         return {
-            key: value.array() if isinstance(value, _Array) else value
+            key: value.array() if isinstance(value, _ArrayStandIn) else value
             for key, value in content.items()
         }
-    except _REFUSALS as error:
+    except _PICKLE_ERRORS as error:
         raise UserError(
             f"{where} is refused: only plain data and byte arrays are read ({error})"
         ) from error

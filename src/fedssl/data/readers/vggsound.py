@@ -1,10 +1,12 @@
-"""VGGSound: a csv that labels 10 s of many videos, and the clips as far as the user has them.
+"""VGGSound: a CSV file that labels 10 s of each video, and the clips that the user has.
 
-Rows are `id,start,label,split` without a header (the official vggsound.csv) or
-`<id>_<start>.mp4,label` (the official test.csv). Labels have commas, ids may begin with - or _. A
-clip is known by its file name alone, `<id>_<start: six digits>` and an audio suffix, in whatever
-folder or archive it lies; see `fedssl.data.fetch.supplied`. Videos have left YouTube since 2020, so
-a labelled clip that nobody supplied is absent, which is counted and no failure.
+Rows of the CSV file are `id,start,label,split` without a header (the official vggsound.csv) or
+`<id>_<start>.mp4,label` (the official test.csv). A clip is recognised by its file name,
+`<id>_<start in six digits>` with an audio suffix, in any folder or archive; see
+`fedssl.data.fetch.manual_files`.
+
+Many videos have left YouTube since 2020. A labelled clip that the user does not have is absent: it
+is counted, and is not an error.
 """
 
 import logging
@@ -13,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.samples import AbsentMember, BadMember, Encoded, Member
-from fedssl.data.fetch.supplied import SOUNDS, VIDEOS, supplied_members
-from fedssl.data.readers.annotations import rows, whole_number
+from fedssl.data.banks.members import AbsentMember, BadMember, Encoded, Member
+from fedssl.data.fetch.manual_files import SOUNDS, VIDEOS, manual_members
+from fedssl.data.readers.csv_rows import read_rows, whole_number
 from fedssl.data.readers.decode import decode_audio
 from fedssl.errors import UserError
 
@@ -23,7 +25,8 @@ MODALITY: Modality = "audio"
 
 _LOG = logging.getLogger(__name__)
 
-# More than one suffix may follow, as in .mp4.wav; the last one says what it is.
+# Several suffixes may follow, as in .mp4.wav; the last one is the format. YouTube ids can contain
+# "-" and "_", also at the start, so the start time is found by its six digits.
 _CLIP = re.compile(r"([A-Za-z0-9_-]{11}_\d{6})(?:\.\w+)*(\.\w+)", re.ASCII)
 _SPLITS = ("train", "test")
 _ONLY_VIDEO = (
@@ -33,27 +36,32 @@ _ONLY_VIDEO = (
 
 
 def read(archives: Mapping[str, Path]) -> Iterator[Member]:
-    """Yield the supplied clips in order of file and member name, then those that are not there."""
+    """Yield the clips that the user has, in order of file and member name, then the absent ones.
+
+    Raises:
+        UserError: the annotations are invalid, or none of the clips is there.
+    """
     annotated, repeated = read_annotations(archives["annotations"])
     yield from repeated
     videos: set[str] = set()
     waiting, spare = dict(annotated), 0
-    for name, load in supplied_members(archives["clips"]):
+    for name, load in manual_members(archives["clips"]):
         match = _CLIP.fullmatch(PurePosixPath(name).name)
         clip, suffix = (match[1], match[2].lower()) if match else ("", "")
         if suffix in VIDEOS and clip in annotated:
             videos.add(clip)
+        # `pop`: the first file of a clip counts, others are spare.
         elif suffix in SOUNDS and clip in waiting:
             label, split = waiting.pop(clip)
             yield Encoded(clip, load, decode_audio, label=label, split=split)
         elif suffix in SOUNDS:
             spare += 1
     if spare:
-        _LOG.warning("%d supplied clips are not annotated, or supplied before", spare)
+        _LOG.warning("%d files are not used: no annotation names them, or they are copies", spare)
     if len(waiting) == len(annotated) and not videos & set(waiting):
         raise UserError(
             f"{archives['clips']} holds none of the {len(annotated)} clips that "
-            f"{archives['annotations']} names; a clip's file is called {next(iter(waiting))}.wav"
+            f"{archives['annotations']} names; a clip must be called {next(iter(waiting))}.wav"
         )
     for clip, (label, split) in waiting.items():
         if clip in videos:
@@ -63,10 +71,14 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
 
 
 def read_annotations(path: Path) -> tuple[dict[str, tuple[str, str]], list[BadMember]]:
-    """Return clip -> (label, split) of a csv, and the rows that name a clip again."""
+    """Return clip -> (label, split) of a CSV file, and a BadMember for every repeated clip.
+
+    Raises:
+        UserError: a row is invalid, or the file names no clip.
+    """
     clips: dict[str, tuple[str, str]] = {}
     repeated = []
-    for line, row in rows(path):
+    for line, row in read_rows(path):
         clip, label, split = _clip(row, f"line {line} of {path}")
         if clip in clips:
             reason = f"line {line} of {path.name} labels the clip again"
@@ -74,20 +86,22 @@ def read_annotations(path: Path) -> tuple[dict[str, tuple[str, str]], list[BadMe
         else:
             clips[clip] = (label, split)
     if not clips:
-        raise UserError(f"{path} names no clip")
+        raise UserError(f"{path} names no clip; it must be VGGSound's csv file")
     return clips, repeated
 
 
 def _clip(row: list[str], where: str) -> tuple[str, str, str]:
-    """Return (`<id>_<start>`, label, split) of a row of either layout."""
+    """Return (`<id>_<start>`, label, split) of a row in either layout."""
     if len(row) == 4:
         clip, label, split = f"{row[0]}_{whole_number(row[1], where):06d}", row[2], row[3]
     elif len(row) == 2:
         clip, label, split = row[0].removesuffix(".mp4"), row[1], "test"
     else:
-        raise UserError(f"{where} has {len(row)} fields; id,start,label,split are needed")
+        raise UserError(f"{where} has {len(row)} fields; it must have id,start,label,split")
     if split not in _SPLITS:
-        raise UserError(f"{where} puts its clip in {split!r}; the splits are train and test")
+        raise UserError(f"{where} has the split {split!r}; it must be train or test")
     if not _CLIP.fullmatch(f"{clip}.wav") or not label:
-        raise UserError(f"{where} says {clip!r}, {label!r}: a YouTube id, start and label are due")
+        raise UserError(
+            f"{where} has {clip!r} and {label!r}; it must have a YouTube id, a start and a label"
+        )
     return clip, label, split

@@ -1,4 +1,7 @@
-"""Light views, for fine-tuning: a random crop and a flip of an image, a random crop of a clip."""
+"""Views for fine-tuning: a random crop and flip of an image, or a random crop of a clip.
+
+paper: no augmentation stated for fine-tuning; here: a light one, as is usual with labels.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,31 +11,32 @@ import torch
 from torch import Tensor
 
 from fedssl.views import audio as audio_views
+from fedssl.views.bank_views import Views
 from fedssl.views.image import normalise
 from fedssl.views.resample import apply_matrices, crop_matrix
-from fedssl.views.samples import Views
 
 
-class LightViews(Views):
-    """Views of a bank's samples, with the one that supervised training sees."""
+class FineTuneViews(Views):
+    """Views of a bank's samples, including the view for fine-tuning."""
 
-    def light(
+    def fine_tune(
         self, indices: np.ndarray, rng: np.random.Generator, *, augmentation: Mapping[str, float]
     ) -> Tensor:
-        """Return one light view of each sample, (batch, 3, size, size).
+        """Return one lightly augmented view of each sample, (batch, 3, size, size).
 
-        A clip's is the evaluation view of a random crop, so `augmentation` is for images alone.
+        For audio this is the evaluation view of a random crop; `augmentation` is used for images
+        only.
         """
         if self.bank.modality == "image":
             image = self._settings["image"]
-            return light_view(self._images(indices), rng, image=image, **augmentation)
+            return fine_tune_view(self._images(indices), rng, image=image, **augmentation)
         assert self._statistics is not None
         frames = self._frames(indices, rng)
         audio = self._settings["audio"]
         return audio_views.plain_view(frames, audio=audio, statistics=self._statistics)
 
 
-def light_view(
+def fine_tune_view(
     images: Tensor,
     rng: np.random.Generator,
     *,
@@ -40,10 +44,16 @@ def light_view(
     crop: float,
     flip_probability: float,
 ) -> Tensor:
-    """Return crops of uint8 images (batch, h, w, 1 or 3) as (batch, 3, size, size), normalised.
+    """Return a random crop of each image, perhaps flipped, (batch, 3, size, size), normalised.
 
-    A crop keeps the share `crop` of each side, at a random place, each sample with its own draw.
-    With `crop` 1 and `flip_probability` 0 it is the evaluation view.
+    With `crop` 1 and `flip_probability` 0 the result is the evaluation view.
+
+    Args:
+        images: (batch, h, w, 1 or 3) uint8.
+        rng: draws place and flip of each sample.
+        image: settings `size`, `mean` and `std`.
+        crop: fraction of each side that is kept, 0 to 1.
+        flip_probability: probability of a horizontal flip, 0 to 1.
     """
     size, (batch, height, width, _) = image["size"], images.shape
     rows = _crop_matrices(rng, batch, in_size=height, out_size=size, crop=crop)

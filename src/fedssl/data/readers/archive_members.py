@@ -1,7 +1,7 @@
-"""Members of zip, tar and tar.gz archives, read in place: nothing is ever unpacked to disk.
+"""Read the members of zip, tar and tar.gz archives in place, without unpacking them to disk.
 
-An archive is judged before it is believed. What it claims to hold is limited, so that a few bytes
-cannot ask for all memory; what ends early, or does not match its own checksums, is refused.
+Archives are not trusted. Their claimed sizes are limited, so that a few bytes cannot make us
+allocate all memory. Archives that are truncated or do not match their own checksums are refused.
 """
 
 import contextlib
@@ -15,17 +15,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Self, cast
 
-from fedssl.data.banks.samples import UnreadableError
+from fedssl.data.banks.members import UnreadableError
 from fedssl.errors import UserError
 
-# Of a member: the longest clip that `fedssl.data.readers.decode` takes, at 8 bytes a sample.
-MOST_BYTES = 1 << 28
+# Largest size of a member: the longest clip that `fedssl.data.readers.decode` accepts, with 8 bytes
+# per sample.
+MAX_BYTES = 1 << 28
 
 _REMEDY = "delete it and acquire it again"
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# Entries of a tar that describe the next one, which tarfile reads whole.
-_META = (b"g", b"x", b"X", b"K", b"L")
-_META_BYTES = 1 << 20
+# Other methods (bzip2, LZMA) allow far smaller zip bombs, and no dataset uses them.
+_ALLOWED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Types of tar entries that describe the next entry. tarfile reads them into memory completely.
+_EXTENSION_TYPES = (b"g", b"x", b"X", b"K", b"L")
+_MAX_EXTENSION_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError)
 _FORMAT_ERRORS = (ValueError, OverflowError, struct.error, zlib.error)
@@ -33,7 +35,11 @@ _FORMAT_ERRORS = (ValueError, OverflowError, struct.error, zlib.error)
 
 @contextlib.contextmanager
 def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip whose member names are all checked; raise UserError if it is not one."""
+    """Open a zip archive and check the names of all members.
+
+    Raises:
+        UserError: the file is not a zip archive, or a name points outside of the archive.
+    """
     try:
         archive = zipfile.ZipFile(path)
     except (*_ZIP_ERRORS, *_FORMAT_ERRORS) as error:
@@ -45,22 +51,23 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def read_zip_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return a member's bytes; raise UnreadableError where they are damaged or too many."""
+    """Return a member's bytes; raise UnreadableError if they are damaged or too many."""
     entry = archive.getinfo(name)
     _check_size(entry.file_size)
-    if entry.compress_type not in _METHODS:
+    if entry.compress_type not in _ALLOWED_METHODS:
         raise UnreadableError(f"it is compressed by method {entry.compress_type}, not deflated")
     try:
         with archive.open(entry) as file:
             data = file.read(entry.file_size)
-            file.read(1)  # The checksum is compared at the end of the file.
+            # zipfile compares the checksum only when a read reaches the end of the member.
+            file.read(1)
             return data
     except (*_ZIP_ERRORS, *_FORMAT_ERRORS) as error:
         raise UnreadableError(f"its bytes are damaged ({error})") from error
 
 
-def read_needed(read: Callable[[], bytes], where: str) -> bytes:
-    """Return what `read` does; raise UserError, for members that a reader cannot do without."""
+def read_required(read: Callable[[], bytes], where: str) -> bytes:
+    """Return the bytes of a member that is required; raise UserError if it is unreadable."""
     try:
         return read()
     except UnreadableError as error:
@@ -68,15 +75,15 @@ def read_needed(read: Callable[[], bytes], where: str) -> bytes:
 
 
 def read_text(read: Callable[[], bytes], where: str) -> str:
-    """Return a member that a reader cannot do without as text; raise UserError if it is none."""
+    """Return the text of a member that is required; raise UserError if it is not UTF-8."""
     try:
-        return read_needed(read, where).decode("utf-8")
+        return read_required(read, where).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{where} is not UTF-8 text ({error}); {_REMEDY}") from error
 
 
 def read_file(path: Path) -> bytes:
-    """Return the bytes of a file that stands alone; raise UnreadableError where they cannot be."""
+    """Return the bytes of a single file; raise UnreadableError if it cannot be read."""
     try:
         _check_size(path.stat().st_size)
         return path.read_bytes()
@@ -85,49 +92,62 @@ def read_file(path: Path) -> bytes:
 
 
 def tar_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield (name, read) of each regular file of a tar or tar.gz, front to back, in one pass.
+    """Yield (name, read) of each regular file in a tar or tar.gz archive, in one pass.
 
-    Links, devices and folders are passed over; a leading `./` is dropped from the name. Call
-    `read` before asking for the next member. Asking raises UserError where the archive is
-    damaged, and at its end where it does not match gzip's checksum.
+    Links, devices and folders are skipped. A leading `./` is removed from the names. Call `read`
+    before asking for the next member.
+
+    Raises:
+        UserError: the archive is damaged or does not match its gzip checksum, which is only known
+            at the end.
     """
+    # "r|" reads the archive as a stream. Random access into a tar.gz would decompress it from the
+    # start for every member.
     with (
-        _whole(path),
-        open_plain(path) as stream,
-        tarfile.open(fileobj=cast(BinaryIO, _Ending(stream)), mode="r|", tarinfo=_Entry) as archive,
+        _refuse_damaged(path),
+        open_maybe_gzipped(path) as stream,
+        tarfile.open(
+            fileobj=cast(BinaryIO, _StrictStream(stream)), mode="r|", tarinfo=_StrictTarInfo
+        ) as archive,
     ):
         for entry in archive:
-            # Else tarfile keeps every header that it has passed: 1 kB for each of 289,205 notes.
+            # tarfile keeps every header that it has read: 1 kB for each of NSynth's 289,205 notes.
             archive.members.clear()  # type: ignore[attr-defined]
             if entry.isfile():
                 _check_name(entry.name, path)
                 yield entry.name.removeprefix("./"), functools.partial(_read, archive, entry, path)
+        # Read to the end of the stream, where gzip compares its checksum.
         while stream.read(_CHUNK_BYTES):
             pass
 
 
-def open_plain(path: Path) -> BinaryIO:
-    """Open a file that may be gzipped; reading to its end compares gzip's checksum."""
+def open_maybe_gzipped(path: Path) -> BinaryIO:
+    """Open a file that may be gzipped; gzip's checksum is compared when its end is read."""
+    # Look at the first bytes, because the name can be wrong: some servers and browsers unpack a
+    # .tar.gz while they download it.
     with path.open("rb") as file:
         gzipped = file.read(2) == b"\x1f\x8b"
     return cast(BinaryIO, gzip.open(path)) if gzipped else path.open("rb")
 
 
-class _Ending:
-    """A file that says when it ends early; tarfile would ask on for all that a header claims."""
+class _StrictStream:
+    """A stream that raises EOFError at its end.
+
+    tarfile would otherwise keep asking for as many bytes as a header claims.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes; raise EOFError where there are none."""
+        """Return the next bytes; raise EOFError if there are none."""
         if data := self._file.read(size):
             return data
         raise EOFError("it ends early")
 
 
-class _Entry(tarfile.TarInfo):
-    """A header that is right: tarfile takes a wrong one for the end of the archive."""
+class _StrictTarInfo(tarfile.TarInfo):
+    """A tar header that must be valid; tarfile treats an invalid one as the end of the archive."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -137,20 +157,20 @@ class _Entry(tarfile.TarInfo):
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"a header is wrong or missing: {error}") from error
-        if entry.size < 0 or (entry.type in _META and entry.size > _META_BYTES):
+        if entry.size < 0 or (entry.type in _EXTENSION_TYPES and entry.size > _MAX_EXTENSION_BYTES):
             raise tarfile.ReadError(f"a header claims {entry.size} bytes")
         return entry
 
 
 def _read(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> bytes:
     _check_size(entry.size)
-    with _whole(path):
+    with _refuse_damaged(path):
         file = archive.extractfile(entry)
         return file.read() if file else b""
 
 
 @contextlib.contextmanager
-def _whole(path: Path) -> Iterator[None]:
+def _refuse_damaged(path: Path) -> Iterator[None]:
     try:
         yield
     except (tarfile.TarError, EOFError, OSError, RecursionError, *_FORMAT_ERRORS) as error:
@@ -159,10 +179,12 @@ def _whole(path: Path) -> Iterator[None]:
 
 
 def _check_size(size: int) -> None:
-    if size > MOST_BYTES:
-        raise UnreadableError(f"it has {size} bytes where {MOST_BYTES} are allowed")
+    if size > MAX_BYTES:
+        raise UnreadableError(f"it has {size} bytes where {MAX_BYTES} are allowed")
 
 
 def _check_name(name: str, path: Path) -> None:
     if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name:
-        raise UserError(f"{path} holds a member named {name!r}: names must be relative, without ..")
+        raise UserError(
+            f"{path} holds a member named {name!r}; names must be relative, without .. and \\"
+        )

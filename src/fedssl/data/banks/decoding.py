@@ -1,4 +1,4 @@
-"""Members to samples: read one after another, decoded side by side, handed on in order."""
+"""Decode members to samples: read them one by one, decode in parallel, and keep the order."""
 
 import contextlib
 import warnings
@@ -7,19 +7,21 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from fedssl.data.banks.samples import BadMember, Decoded, Encoded, Member, Sample, UnreadableError
+from fedssl.data.banks.members import BadMember, Decoded, Encoded, Member, Sample, UnreadableError
 
-# Below this, handing a member to another thread takes longer than decoding it.
+# Smaller members are decoded in the calling thread: passing them to another thread takes longer.
 _POOLED_BYTES = 1 << 16
+# Members per thread that may wait, which bounds the memory.
 _AHEAD = 2
 
 
-def decoded(members: Iterable[Member], *, threads: int = 1) -> Iterator[Decoded]:
-    """Yield every member in its order, those that are encoded as samples or as bad members.
+def decode_members(members: Iterable[Member], *, threads: int = 1) -> Iterator[Decoded]:
+    """Yield all members in their order; encoded ones become samples or bad members.
 
-    The threads decode at most two large members each ahead of the one that is asked for, so
-    memory does not grow with the members. Their number changes nothing of what is yielded.
+    The number of threads does not change what is yielded. Memory is bounded: at most two large
+    members per thread are decoded in advance.
     """
+    # Threads are enough, because Pillow and libsndfile release the GIL while they decode.
     waiting: deque[Decoded | Future[Decoded]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for member in members:
@@ -33,9 +35,10 @@ def decoded(members: Iterable[Member], *, threads: int = 1) -> Iterator[Decoded]
 def _decoding(
     member: Member, pool: ThreadPoolExecutor, *, threads: int
 ) -> Decoded | Future[Decoded]:
-    """Read a member and start to decode it: here if it is small, else in the pool."""
+    """Read a member and start decoding: in this thread if it is small, else in the pool."""
     if not isinstance(member, Encoded):
         return member
+    # Only this thread reads: an archive is one stream, and members must be read in its order.
     try:
         content = member.read()
     except UnreadableError as error:
@@ -70,10 +73,8 @@ def _size(content: Any) -> int:
 
 @contextlib.contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Keep Pillow from warning of odd metadata (EXIF), which says nothing about the pixels.
-
-    For all threads at once: they share the filters.
-    """
+    """Ignore Pillow's warnings about odd EXIF metadata, which do not concern the pixels."""
+    # Set this around all decoding, not in each thread: threads share the warning filters.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield

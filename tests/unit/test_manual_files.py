@@ -1,4 +1,4 @@
-"""Sound files in whatever form a user has them, hostile and damaged ones too."""
+"""Sound files in all accepted forms, including hostile and damaged ones."""
 
 import io
 import stat
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedssl.data.banks.pipeline import decoded
-from fedssl.data.banks.samples import Sample
-from fedssl.data.fetch.supplied import supplied_members
+from fedssl.data.banks.decoding import decode_members
+from fedssl.data.banks.members import Sample
+from fedssl.data.fetch.manual_files import manual_members
 from fedssl.data.made_up.containers import write_tar_gz, write_zip
 from fedssl.data.readers import vggsound
-from fedssl.data.readers.members import tar_members
+from fedssl.data.readers.archive_members import tar_members
 from fedssl.errors import UserError
 from tests.unit.archives import tarred, zipped
 from tests.unit.sounds import CLIP, CLIPS, annotated, encoded, filled, outcome, pitch, tone
@@ -61,7 +61,7 @@ def as_list(folder: Path, files: Mapping[str, bytes]) -> Path:
 @pytest.mark.parametrize("supply", [as_folder, as_tar, as_zip, as_shards, as_list])
 def test_clips_are_found_in_every_form_they_come_in(supply: Any, tmp_path: Path) -> None:
     clips = {f"{clip}.wav": encoded(tone(300 + 100 * i)) for i, clip in enumerate(CLIPS)}
-    samples = list(decoded(vggsound.read(annotated(tmp_path, supply(tmp_path, clips)))))
+    samples = list(decode_members(vggsound.read(annotated(tmp_path, supply(tmp_path, clips)))))
     assert {s.name: (s.label, s.split) for s in samples} == {
         CLIPS[0]: ("wind rustling leaves", "train"),
         CLIPS[1]: ("bird chirping, tweeting", "train"),
@@ -78,7 +78,7 @@ def test_clips_are_found_in_every_form_they_come_in(supply: Any, tmp_path: Path)
 def test_members_that_leave_their_archive_are_refused(pack: Any, name: str, tmp_path: Path) -> None:
     archives = annotated(tmp_path, pack(tmp_path, {f"{CLIPS[0]}.wav": CLIP, name: CLIP}))
     with pytest.raises(UserError, match="names must be relative"):
-        list(decoded(vggsound.read(archives)))
+        list(decode_members(vggsound.read(archives)))
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
@@ -89,7 +89,7 @@ def test_links_in_a_tar_are_never_followed(kind: bytes, tmp_path: Path) -> None:
         link.type, link.linkname = kind, str(path)
         archive.addfile(link)
     (tmp_path / "clips.txt").write_text("a.tar.gz\nb.tar\n")
-    samples = outcome(decoded(vggsound.read(annotated(tmp_path, tmp_path / "clips.txt"))))
+    samples = outcome(decode_members(vggsound.read(annotated(tmp_path, tmp_path / "clips.txt"))))
     assert samples[CLIPS[0]] == "Sample" and samples[CLIPS[1]] == "AbsentMember"
 
 
@@ -99,7 +99,7 @@ def test_a_link_in_a_zip_is_no_sound_file(tmp_path: Path) -> None:
         link = zipfile.ZipInfo(f"{CLIPS[0]}.wav")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, str(target))
-    samples = outcome(decoded(vggsound.read(annotated(tmp_path, tmp_path / "a.zip"))))
+    samples = outcome(decode_members(vggsound.read(annotated(tmp_path, tmp_path / "a.zip"))))
     assert samples[CLIPS[0]] == "BadMember"
 
 
@@ -110,7 +110,7 @@ def test_a_truncated_shard_is_refused(supply: Any, tmp_path: Path) -> None:
     shard = path if path.is_file() else next(path.iterdir())
     shard.write_bytes(shard.read_bytes()[:9_000])
     with pytest.raises(UserError, match=r"not a whole tar"):
-        list(decoded(vggsound.read(annotated(tmp_path, path))))
+        list(decode_members(vggsound.read(annotated(tmp_path, path))))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_truncated_shard_is_refused(supply: Any, tmp_path: Path) -> None:
 def test_a_list_of_places_must_name_some(text: str, says: str, tmp_path: Path) -> None:
     (tmp_path / "clips.txt").write_text(text)
     with pytest.raises(UserError, match=says):
-        list(supplied_members(tmp_path / "clips.txt"))
+        list(manual_members(tmp_path / "clips.txt"))
 
 
 def test_memory_does_not_grow_with_the_clips_of_a_shard(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""One clip from its address to a wav of ten seconds, by yt-dlp and, where it is needed, ffmpeg."""
+"""Download one clip with yt-dlp and write it as a WAV file of ten seconds.
+
+ffmpeg is used only for formats that libsndfile cannot read.
+"""
 
 import errno
 import io
@@ -16,17 +19,27 @@ from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.utils import GeoRestrictedError
 
 from fedssl.data.banks.bank import SAMPLE_RATE
-from fedssl.data.banks.samples import UnreadableError
+from fedssl.data.banks.members import UnreadableError
 from fedssl.data.readers.decode import bank_waveform, check_rate, check_size
 from fedssl.errors import UserError
 
 CLIP_SECONDS = 10
 
-_MOST_BYTES = 2 << 30
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_OF_CODE = {401: "private", 403: "refused", 404: "gone", 410: "gone", 429: "throttled", 451: "geo"}
-# What YouTube says, in yt-dlp's words; the first that occurs decides.
-_OF_WORDS = (
+# A limit for one sound track, so that a live stream cannot fill the disk.
+_MAX_BYTES = 2 << 30
+_DISK_FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# HTTP code of the response -> status of the clip.
+_HTTP_STATUSES = {
+    401: "private",
+    403: "refused",
+    404: "gone",
+    410: "gone",
+    429: "throttled",
+    451: "geo",
+}
+# Messages of YouTube as yt-dlp reports them, which has no error codes for them. The first match
+# decides, so put more specific messages first.
+_MESSAGE_STATUSES = (
     ("private video", "private"),
     ("confirm your age", "age"),
     ("not a bot", "throttled"),
@@ -44,19 +57,19 @@ _OF_WORDS = (
 
 
 class ClipError(Exception):
-    """A clip cannot be had; `status` is one of `fedssl.data.fetch.clip_manifest.Outcome`'s."""
+    """A clip is unavailable; `status` is a status of `clip_manifest.ClipResult`."""
 
     def __init__(self, status: str, reason: str) -> None:
-        """Say why."""
+        """Store the status and the reason."""
         super().__init__(reason)
         self.status = status
 
 
-class _Silence:
-    """Takes what yt-dlp would print; its errors are raised as well."""
+class _SilentLogger:
+    """A logger that drops all messages of yt-dlp; its errors are raised as exceptions anyway."""
 
     def debug(self, message: str) -> None:
-        """Drop a message."""
+        """Drop the message."""
 
     warning = error = debug
 
@@ -64,45 +77,53 @@ class _Silence:
 def fetch_clip(
     url: str, start: int, target: Path, *, scratch: Path, settings: Mapping[str, Any]
 ) -> None:
-    """Write the ten seconds from `start` of the sound at `url` to `target`, 16 kHz mono PCM.
+    """Write ten seconds of the sound at `url` to `target`, as 16 kHz mono 16-bit PCM.
 
     Args:
-        url: of a page or a file that yt-dlp knows.
-        start: second at which the clip begins.
-        target: wav to write; whoever calls makes it atomic.
-        scratch: empty folder for the whole sound.
-        settings: `timeout_seconds` for all of it, `rate_limit` in bytes a second or None.
+        url: page or file that yt-dlp can download.
+        start: start of the clip in seconds.
+        target: WAV file to write. The write is not atomic.
+        scratch: empty folder for the complete sound track.
+        settings: `timeout_seconds` for download and conversion, and `rate_limit` in bytes per
+            second or None.
 
     Raises:
-        ClipError: the clip cannot be had.
+        ClipError: the clip is unavailable.
         UserError: the disk is full, or ffmpeg is needed and not installed.
     """
+    # The whole sound track is downloaded and then cut: yt-dlp can download a section only, but
+    # needs ffmpeg for that.
     try:
         sound = _download(url, scratch, settings)
         _cut(sound, start, target, timeout=settings["timeout_seconds"])
     except (OSError, yt_dlp.utils.YoutubeDLError) as error:
-        raise _failure(error, scratch) from error
+        raise _classify_error(error, scratch) from error
 
 
 def _download(url: str, scratch: Path, settings: Mapping[str, Any]) -> Path:
     deadline = time.monotonic() + settings["timeout_seconds"]
 
+    # yt-dlp has a timeout for the socket, but none for the whole download. A server need not
+    # announce the size, so count the bytes that arrive.
     def watch(progress: Mapping[str, Any]) -> None:
         if time.monotonic() > deadline:
             raise ClipError("timeout", f"it took more than {settings['timeout_seconds']} s")
-        if progress.get("downloaded_bytes", 0) > _MOST_BYTES:
-            raise ClipError("unreadable", f"its sound has more than {_MOST_BYTES} bytes")
+        if progress.get("downloaded_bytes", 0) > _MAX_BYTES:
+            raise ClipError("unreadable", f"its sound has more than {_MAX_BYTES} bytes")
 
     options = {
         **dict.fromkeys(("quiet", "no_warnings", "noprogress", "noplaylist", "nopart"), True),
+        # No retries inside yt-dlp: the caller retries, with a pause that all workers share.
         **dict.fromkeys(("retries", "fragment_retries", "extractor_retries"), 0),
         "format": "bestaudio/best",
+        # "%" starts a field in yt-dlp's template, so escape it in the path.
         "outtmpl": {"default": f"{str(scratch).replace('%', '%%')}/sound.%(ext)s"},
-        "logger": _Silence(),
+        "logger": _SilentLogger(),
         "progress_hooks": [watch],
         "socket_timeout": min(30, settings["timeout_seconds"]),
         "ratelimit": settings["rate_limit"],
         "cachedir": False,
+        # A fixup would run ffmpeg on containers, which is not needed to read the sound.
         "fixup": "never",
     }
     with yt_dlp.YoutubeDL(options) as client:
@@ -114,7 +135,7 @@ def _download(url: str, scratch: Path, settings: Mapping[str, Any]) -> Path:
 
 
 def _cut(sound: Path, start: int, target: Path, *, timeout: float) -> None:
-    """Write ten seconds of a sound file or video as a wav at 16 kHz."""
+    """Write ten seconds of a sound or video file as a 16 kHz WAV file."""
     try:
         with soundfile.SoundFile(sound) as file:
             rate = check_rate(file.samplerate)
@@ -129,18 +150,22 @@ def _cut(sound: Path, start: int, target: Path, *, timeout: float) -> None:
     except soundfile.SoundFileError:
         _cut_by_ffmpeg(sound, start, target, timeout=timeout)
         return
+    # Encode in memory. If libsndfile wrote the file, a full disk would be a SoundFileError, which
+    # is treated as a damaged clip. Here it is an OSError.
     wav = io.BytesIO()
     soundfile.write(wav, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
-    target.write_bytes(wav.getvalue())  # a full disk is an OSError here, and no fault of the sound
+    target.write_bytes(wav.getvalue())
 
 
 def _cut_by_ffmpeg(sound: Path, start: int, target: Path, *, timeout: float) -> None:
     program = shutil.which("ffmpeg")
     if program is None:
         raise UserError(
-            f"a {sound.suffix} file needs ffmpeg to be cut, and it is not installed: install it "
-            "and run again; what was fetched is kept"
+            f"cutting a {sound.suffix} file needs ffmpeg, which is not installed: install it and "
+            "run again; clips that were fetched are kept"
         )
+    # "-ss" before "-i" seeks without decoding. "file:" keeps ffmpeg from taking a name with a colon
+    # for a protocol. "-nostdin" keeps it from reading the terminal of the run.
     span = ["-ss", str(start), "-t", str(CLIP_SECONDS), "-i", f"file:{sound}"]
     form = ["-vn", "-ac", "1", "-ar", str(SAMPLE_RATE), "-acodec", "pcm_s16le", "-f", "wav"]
     command = [program, "-nostdin", "-v", "error", *span, *form, "-y", f"file:{target}"]
@@ -150,6 +175,7 @@ def _cut_by_ffmpeg(sound: Path, start: int, target: Path, *, timeout: float) -> 
         raise ClipError("timeout", f"ffmpeg took more than {timeout} s") from error
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip()[-200:]
+        # ffmpeg has no exit code for a full disk, so search for the system's message.
         if os.strerror(errno.ENOSPC) in said:
             raise OSError(errno.ENOSPC, said) from error
         raise ClipError("unreadable", f"ffmpeg: {said}") from error
@@ -157,21 +183,21 @@ def _cut_by_ffmpeg(sound: Path, start: int, target: Path, *, timeout: float) -> 
         raise ClipError("short", f"it ends before second {start}")
 
 
-def _failure(error: BaseException, scratch: Path) -> ClipError | UserError:
-    """Return what a failure of yt-dlp or of the disk means."""
+def _classify_error(error: BaseException, scratch: Path) -> ClipError | UserError:
+    """Return the ClipError or UserError that a failure of yt-dlp or of the disk stands for."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ClipError | UserError):
             return cause
-        if isinstance(cause, OSError) and cause.errno in _FULL:
+        if isinstance(cause, OSError) and cause.errno in _DISK_FULL_ERRORS:
             return disk_error(cause, scratch)
     text = str(error).removeprefix("ERROR: ").split("; please report", 1)[0]
     return ClipError(_status(causes, text.lower()), text)
 
 
 def disk_error(error: OSError, folder: Path) -> UserError:
-    """Return what a failure to write into `folder` means to a user."""
-    full = "make room" if error.errno in _FULL else "mend that"
+    """Return the UserError for a failure to write into `folder`."""
+    full = "make room" if error.errno in _DISK_FULL_ERRORS else "fix this"
     return UserError(f"{folder} cannot be written ({error.strerror}): {full} and run again")
 
 
@@ -180,8 +206,8 @@ def _status(causes: list[BaseException], text: str) -> str:
         if isinstance(cause, GeoRestrictedError):
             return "geo"
         if isinstance(cause, HTTPError):
-            return _OF_CODE.get(cause.status, "server" if cause.status >= 500 else "failed")
-    for words, status in _OF_WORDS:
+            return _HTTP_STATUSES.get(cause.status, "server" if cause.status >= 500 else "failed")
+    for words, status in _MESSAGE_STATUSES:
         if words in text:
             return status
     network = any(isinstance(cause, TransportError | OSError) for cause in causes)
@@ -189,7 +215,8 @@ def _status(causes: list[BaseException], text: str) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what led to it: yt-dlp keeps that in attributes of its own."""
+    """Yield an error and all errors that caused it."""
+    # yt-dlp keeps causes in its own attributes, `exc_info` and `cause`, besides Python's.
     seen: set[int] = set()
     waiting = [error]
     while waiting:

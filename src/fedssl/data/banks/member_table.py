@@ -1,4 +1,7 @@
-"""What is remembered of a bank's members once their data is on disk."""
+"""The members of a bank without their data: names, classes, splits, sizes and problems.
+
+The index table and bank.json are written from this, and the declared counts are checked with it.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -6,19 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fedssl.data.banks.bank import SAMPLE_RATE, Modality
-from fedssl.data.banks.samples import AbsentMember, BadMember, Decoded, Sample
+from fedssl.data.banks.members import AbsentMember, BadMember, Decoded, Sample
 from fedssl.errors import UserError
 
-Row = list[Any]
+# A member as JSON: kind, name, class, split, and a detail that depends on the kind.
+MemberRow = list[Any]
 
 _BAD_SHOWN = 5
 
 
 @dataclass
-class Ledger:
-    """Names, classes, splits and sizes of the samples, and the members that are none.
+class MemberTable:
+    """The samples of a bank in order, and the members that are bad or absent.
 
-    `unverified` are `classes` and the splits whose declared number nobody has counted yet.
+    `unverified` names declared counts that nobody has verified yet: "classes" or names of splits.
     """
 
     dataset: str
@@ -34,23 +38,24 @@ class Ledger:
 
     @property
     def classes(self) -> list[str]:
-        """Sorted class names; a label is a rank in them.
-
-        Those of absent members count, so that no rank depends on which clips a user has.
-        """
+        """Sorted class names; a label is an index into them."""
+        # Classes of absent members are included. Otherwise a label would depend on which clips of
+        # VGGSound a user has obtained.
         return sorted({*self.labels, *(member.label for member in self.absent)})
 
     @property
     def members(self) -> int:
-        """How many members were entered, bad and absent ones included."""
+        """Number of members added so far, including bad and absent ones."""
         return len(self.names) + len(self.bad) + len(self.absent)
 
-    def judged(self, member: Decoded) -> Decoded:
-        """Return the member, or a bad one in its place where it cannot stand in the bank."""
+    def checked(self, member: Decoded) -> Decoded:
+        """Return the member, or a BadMember if the sample does not fit into the bank."""
         if isinstance(member, Sample) and (reason := self._misfit(member)):
             return BadMember(member.name, member.label, member.split, reason)
         return member
 
+    # Do not reword these reasons. They are recorded in bank.json, so another text changes the
+    # digest of every bank that has such a member. The same holds for the reasons of all readers.
     def _misfit(self, sample: Sample) -> str:
         shape = sample.data.shape
         if not sample.data.size:
@@ -61,8 +66,8 @@ class Ledger:
             return "the archives have it twice"
         return "" if _is_text(sample.name + sample.label) else "its name or class is no UTF-8 text"
 
-    def enter(self, row: Row) -> None:
-        """Enter a member by its row, as `row` makes it or a journal kept it."""
+    def add(self, row: MemberRow) -> None:
+        """Add a member, given as a row of `member_row` or of a partial bank."""
         kind, name, label, split, detail = row
         if kind == "bad":
             self.bad.append(BadMember(name, label, split, detail))
@@ -73,11 +78,13 @@ class Ledger:
             self.names.append(name)
             self.labels.append(label)
             self.splits.append(split)
+            # The shape of a waveform has one dimension, that of an image three. An image counts
+            # as length 1, so that the sum of the lengths is the first axis of either array.
             self.lengths.append(detail[0] if len(detail) == 1 else 1)
             self.image_shape = tuple(detail) if len(detail) > 1 else ()
 
     def facts(self, modality: Modality) -> dict[str, Any]:
-        """Return what bank.json says of the members."""
+        """Return the part of bank.json that describes the members."""
         layout = (
             {"image_shape_hwc": list(self.image_shape)}
             if modality == "image"
@@ -93,7 +100,9 @@ class Ledger:
         }
 
     def _absent_facts(self) -> dict[str, Any]:
-        """Return how many members of each split are absent, and which; nothing where none is."""
+        """Return the counts and names of absent members for bank.json."""
+        # Leave the key out if no member is absent: it is part of the bank's digest, and most
+        # datasets cannot have absent members.
         if not self.absent:
             return {}
         counts = Counter(member.split for member in self.absent)
@@ -101,44 +110,48 @@ class Ledger:
         return {"absent": {"counts": dict(sorted(counts.items())), "names": names}}
 
     def check_bad(self, max_bad_share: float) -> None:
-        """Raise UserError where too many of the members that are there cannot be read."""
+        """Raise UserError if too many members are unreadable; absent members do not count."""
         total = len(self.names) + len(self.bad)
         if len(self.bad) > max_bad_share * total:
             shown = "; ".join(f"{bad.name}: {bad.reason}" for bad in self.bad[:_BAD_SHOWN])
             raise UserError(
-                f"{len(self.bad)} of {total} members of {self.dataset} cannot be read, more than "
-                f"the share of {max_bad_share} that max_bad_share allows: {shown}"
+                f"{len(self.bad)} of {total} members of {self.dataset} cannot be read; "
+                f"max_bad_share allows a share of {max_bad_share}: {shown}"
             )
 
     def check_counts(self, counts: Mapping[str, int | None], *, num_classes: int | None) -> None:
-        """Raise UserError where splits or classes are not the declared ones."""
+        """Raise UserError if the splits or the number of classes differ from the declared ones.
+
+        A count of None is not declared: any number of members matches it.
+        """
         found = Counter(self.splits)
         found.update(bad.split for bad in self.bad if bad.split)
         found.update(member.split for member in self.absent)
         declared = {split: found[split] if n is None else n for split, n in counts.items()}
         if found != Counter(declared):
             raise UserError(
-                f"the archives of {self.dataset} hold {_listed(found)} members and its entry in "
-                f"the datasets file declares {_listed(declared)}{self._doubt(*declared)}"
+                f"the archives of {self.dataset} hold {_listed(found)} members, but its entry in "
+                f"the datasets file declares {_listed(declared)}{self._unverified_note(*declared)}"
             )
         if empty := sorted(set(counts) - set(self.splits)):
             raise UserError(f"{self.dataset} has no readable member in {' and '.join(empty)}")
         if num_classes not in (None, len(self.classes)):
             raise UserError(
-                f"the archives of {self.dataset} hold {len(self.classes)} classes and its entry "
-                f"in the datasets file declares {num_classes}{self._doubt('classes')}"
+                f"the archives of {self.dataset} hold {len(self.classes)} classes, but its entry "
+                f"in the datasets file declares {num_classes}{self._unverified_note('classes')}"
             )
 
-    def _doubt(self, *counts: str) -> str:
-        """Return what a user should know of declared numbers that nobody has counted."""
-        doubted = ", ".join(name for name in counts if name in self.unverified)
-        if not doubted:
+    def _unverified_note(self, *counts: str) -> str:
+        """Return a note for the message if a declared count is unverified, else ""."""
+        # Some counts come from third parties, because the archive was not available to us.
+        unverified = ", ".join(name for name in counts if name in self.unverified)
+        if not unverified:
             return ""
-        return f" (unverified: {doubted}); if the archives are whole, correct the entry"
+        return f" (unverified: {unverified}); if the archives are whole, correct the entry"
 
 
-def row(member: Decoded) -> Row:
-    """Return a member as JSON can hold it: kind, name, class, split, then shape or reason."""
+def member_row(member: Decoded) -> MemberRow:
+    """Return a member as a list for JSON: kind, name, class, split, and shape or reason."""
     entry = [member.name, member.label, member.split]
     if isinstance(member, Sample):
         return ["sample", *entry, list(member.data.shape)]
@@ -152,6 +165,7 @@ def _listed(counts: Mapping[Any, int]) -> str:
 
 
 def _is_text(text: str) -> bool:
+    # Names can hold surrogates, from bytes that are not UTF-8. Parquet cannot store them.
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The few keys of an own dataset, completed to an entry like those of the datasets file."""
+"""Complete the configuration of users' own datasets, so that it has the keys of any dataset."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,8 @@ from fedssl.errors import UserError
 from fedssl.grid.configuration import Layer, key_text, origin
 
 _KINDS = {"folder": folder.find_splits, "table": table.find_splits}
-# Keys that mean something for one kind or modality only.
+# Keys that are valid for only one kind or modality. With another one they would have no effect, so
+# they are refused.
 _ONLY = {"test_share": "folder", "size": "image"}
 _DEFAULTS = {
     "access": None,
@@ -24,13 +25,15 @@ _DEFAULTS = {
 
 
 def with_own_datasets(config: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str, Any]:
-    """Return the configuration with every own dataset's entry completed from what is there.
+    """Return the configuration with the entries of users' own datasets completed.
 
-    Looks at folder names, or at the rows of a csv; opens no recording or image.
+    The splits are found by listing the folder or reading the CSV file.
 
     Raises:
-        UserError: the folder or csv is not there or not right; names the key and its file.
+        UserError: the folder or CSV file is missing or invalid; the message names the key and the
+            configuration file.
     """
+    # This runs at the start of every command, so no recording or image is opened here.
     datasets = {
         name: _completed(name, entry, layers) if is_own(entry) else entry
         for name, entry in config["datasets"].items()
@@ -39,12 +42,12 @@ def with_own_datasets(config: Mapping[str, Any], layers: Sequence[Layer]) -> dic
 
 
 def is_own(entry: Mapping[str, Any]) -> bool:
-    """Return whether an entry names the user's own files instead of archives."""
+    """Return whether the entry is a user's own dataset and not a set of archives."""
     return any(kind in entry for kind in _KINDS)
 
 
 def source(entry: Mapping[str, Any]) -> tuple[str, Path]:
-    """Return (kind, path) of an own dataset: folder or table, and where it is."""
+    """Return the kind of an own dataset, "folder" or "table", and its path."""
     kind = next(kind for kind in _KINDS if kind in entry)
     return kind, Path(entry[kind]).expanduser()
 
@@ -57,13 +60,14 @@ def _completed(name: str, entry: Mapping[str, Any], layers: Sequence[Layer]) -> 
         splits = _KINDS[kind](path)
     except UserError as error:
         raise UserError(f"{origin(key, layers)}: {key_text(key)}: {error}.") from error
+    # The counts are None: how many files there are is known only when the bank is built.
     counts = dict.fromkeys(splits)
     return {**_DEFAULTS, "title": name, "archives": {}, "splits": counts, **entry}
 
 
 def _check_keys(entry: Mapping[str, Any], kind: str) -> None:
     if all(kind in entry for kind in _KINDS):
-        raise UserError("there is a table as well; keep one of the two")
+        raise UserError("the entry has both folder and table; keep one of the two")
     for key, what in _ONLY.items():
         if key in entry and what not in (kind, entry["modality"]):
-            raise UserError(f"{key} is given, which is for a dataset of kind {what}; remove it")
+            raise UserError(f"{key} is only valid for a dataset of kind {what}; remove it")

@@ -1,4 +1,7 @@
-"""From positions in a bank to batches on the device: the one place that knows both modalities."""
+"""Make views of a bank's samples, given their positions in the bank.
+
+Methods and evaluation call `Views` and need not know whether the bank holds images or audio.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +16,7 @@ from fedssl.views import image as image_views
 
 
 class Views:
-    """Makes augmented and plain views of a bank's samples by a cell's settings."""
+    """Make augmented and plain views of a bank's samples, with a cell's settings."""
 
     def __init__(
         self,
@@ -23,7 +26,7 @@ class Views:
         statistics: Mapping[str, float] | None,
         device: torch.device,
     ) -> None:
-        """Keep the bank and how to view it; audio needs the spectrogram `statistics`."""
+        """Store the bank and the settings; audio also needs the spectrogram `statistics`."""
         self.bank = bank
         self._settings = settings
         self._statistics = statistics
@@ -43,9 +46,11 @@ class Views:
     def augmented_windows(self, windows: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return one augmented view of each window, (len(windows), 3, size, size); audio only.
 
-        `windows` holds [start, stop) positions in the bank's waveforms, of any lengths. Those
-        with as many time steps are viewed together, ended by the zeros that the STFT pads with.
+        `windows` holds [start, stop) positions in the bank's waveforms, of any lengths.
         """
+        # ACOP's clips of short recordings differ in length, and a batch needs one length. Group
+        # the windows by their number of time steps: padding them further would show the network
+        # how long the clip is. Within a group the STFT pads with zeros at the end anyway.
         assert self.bank.waveforms is not None
         size = self._settings["audio"]["size"]
         steps = (windows[:, 1] - windows[:, 0]) // self._settings["audio"]["hop"]
@@ -96,7 +101,7 @@ def crop_bank(
     rng: np.random.Generator | None,
     device: torch.device,
 ) -> Tensor:
-    """Return int16 frames, (batch, samples), of a bank's clips: random with `rng`, else centred."""
+    """Return one int16 frame per clip, (batch, samples): random with `rng`, else centred."""
     assert bank.waveforms is not None and bank.offsets is not None
     spans = np.stack([bank.offsets[indices], bank.offsets[indices + 1]], axis=1)
     length = audio_views.frame_length(audio)
@@ -105,7 +110,7 @@ def crop_bank(
 
 
 def cut_windows(waveforms: np.ndarray, windows: np.ndarray) -> np.ndarray:
-    """Return int16 frames, (len(windows), longest), of [start, stop) windows, zeros after each."""
+    """Return the windows [start, stop) as int16 frames, padded with zeros to the longest."""
     lengths = windows[:, 1] - windows[:, 0]
     frames = np.zeros((len(windows), lengths.max()), dtype=np.int16)
     for row, (start, stop) in enumerate(windows):

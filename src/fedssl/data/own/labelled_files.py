@@ -1,4 +1,4 @@
-"""What the listing of a folder or a csv says of one file."""
+"""A file of an own dataset with its class and split, as a folder or CSV file gives them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ TRAIN = "train"
 
 
 @dataclass(frozen=True)
-class Item:
+class LabelledFile:
     """A labelled file.
 
     Attributes:
-        name: what the bank calls it.
-        path: where it is.
-        label: its class.
-        split: train, test or another.
-        named_in: the line of the csv that names it; empty in a folder.
+        name: name of the sample in the bank.
+        path: path of the file.
+        label: class name.
+        split: name of the split, such as "train" or "test".
+        named_in: CSV file and line that name the file, for messages; empty for a folder.
     """
 
     name: str
@@ -28,8 +28,9 @@ class Item:
 
 
 def check_classes(labels: Iterable[str], *, where: str) -> None:
-    """Raise UserError unless there are at least two classes."""
+    """Raise UserError if there are fewer than two classes; the message starts with `where`."""
     found = sorted(set(labels))
     if len(found) < 2:
+        # With one class every score is 100 %, which is most likely a wrong folder.
         named = f"one class only, {found[0]!r}" if found else "no class"
         raise UserError(f"{where} has {named}; at least two are needed")

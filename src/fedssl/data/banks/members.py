@@ -1,0 +1,74 @@
+"""The types that a reader yields for the members of an archive."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A decoded member.
+
+    Attributes:
+        name: path of the member in the archive, or another unique name.
+        label: class name.
+        split: split of the dataset that the member belongs to.
+        data: image, (H, W, C) uint8 with C 1 or 3; or mono 16 kHz waveform, (samples,) int16.
+    """
+
+    name: str
+    label: str
+    split: str
+    data: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A member that has not been read or decoded yet.
+
+    Attributes:
+        name: name of the member, as in `Sample`.
+        read: returns the argument of `decode`. Call it before asking the reader for the next
+            member. May raise UnreadableError.
+        decode: returns the data of the sample. It may run in any thread, and may raise
+            UnreadableError.
+        label: class name.
+        split: split of the dataset that the member belongs to.
+    """
+
+    # Reading is deferred so that a resumed build can skip members without reading them.
+
+    name: str
+    read: Callable[[], Any]
+    decode: Callable[[Any], np.ndarray]
+    label: str = field(kw_only=True)
+    split: str = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class BadMember:
+    """A member that cannot be decoded; label and split are None if they are unknown."""
+
+    name: str
+    label: str | None
+    split: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class AbsentMember:
+    """A labelled member that the user does not have, such as a clip that was taken offline."""
+
+    name: str
+    label: str
+    split: str
+
+
+Decoded = Sample | BadMember | AbsentMember
+Member = Encoded | Decoded
+
+
+class UnreadableError(Exception):
+    """A member cannot be decoded; the message is the reason that bank.json records."""
