@@ -16,6 +16,7 @@ So the record is forced, as `--forcerun` would; see `snakemake_api.force`.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from fedssl.grid.plan import Wildcards
@@ -43,11 +44,16 @@ class StaleResults:
 
         def no_inputs(wildcards: Wildcards) -> list[str]:
             path = pattern.format(**dict(wildcards.items()))
-            if path not in self._forced and (differs := other_settings(path, settings(wildcards))):
-                self._forced.add(path)
-                force(self._workflow, path)
-                text = f"settings in {path} differ, so its job runs again: {'; '.join(differs)}"
-                logger.warning(text, extra={"record": path, "differs": differs})
+            # Settings are merged anew on each call: not for the jobs that have not run yet.
+            if path not in self._forced and Path(path).is_file():
+                self._force(path, other_settings(path, settings(wildcards)))
             return []
 
         return no_inputs
+
+    def _force(self, record: str, differs: list[str]) -> None:
+        if differs:
+            self._forced.add(record)
+            force(self._workflow, record)
+            text = f"settings in {record} differ, so its job runs again: {'; '.join(differs)}"
+            logger.warning(text, extra={"record": record, "differs": differs})
