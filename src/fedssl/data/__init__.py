@@ -5,5 +5,6 @@ obtains and verifies archives, and `readers` has one module per dataset that rea
 bank. `own` reads a user's own folders, `made_up` generates archives for the demo and the tests,
 and `sharding` divides a bank's training samples among the clients.
 
-May import `grid` and `record`.
+Only `plan`, which plans the rules, may import `record` and all of `grid`. `fetch.mirror` and
+`own.dataset_entry` read the configuration. Everything else takes its settings as arguments.
 """
