@@ -79,8 +79,10 @@ class ResNet18(nn.Module):
 def build(settings: Settings) -> Encoder:
     """Return ResNet-18 with a linear layer as its head."""
     num_features = 8 * settings.width
+    # In this order, in which they draw their first weights.
+    backbone = ResNet18(settings.width)
     head = nn.Linear(num_features, settings.embedding_dim)
-    return Encoder(ResNet18(settings.width), head, num_features=num_features)
+    return Encoder(backbone, head, num_features=num_features)
 
 
 def _stage(in_planes: int, planes: int, *, stride: int) -> nn.Sequential:

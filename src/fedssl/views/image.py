@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fedssl.views.resample import apply_matrices, blur_matrix, crop_matrix
+from fedssl.views.settings import Image, ImageAugmentation
 
 _LUMA = (0.299, 0.587, 0.114)
 _RGB_TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
@@ -18,8 +18,8 @@ def augmented_view(
     images: Tensor,
     rng: np.random.Generator,
     *,
-    image: Mapping[str, Any],
-    augmentation: Mapping[str, Any],
+    image: Image,
+    augmentation: ImageAugmentation,
 ) -> Tensor:
     """Return one augmented view, (batch, 3, size, size), of uint8 images (batch, h, w, 1 or 3).
 
@@ -27,11 +27,11 @@ def augmented_view(
     draw. paper: torchvision on PIL images; here: linear maps applied together and clamped once,
     with hue as a rotation in YIQ, because that runs at the speed of two matrix products.
     """
-    size, (batch, height, width, _) = image["size"], images.shape
-    crops = _crop_draws(rng, batch, size=(height, width), scale=augmentation["crop_scale"])
+    size, (batch, height, width, _) = image.size, images.shape
+    crops = _crop_draws(rng, batch, size=(height, width), scale=augmentation.crop_scale)
     top, left, high, wide = (torch.from_numpy(draw).to(images.device) for draw in crops)
-    blurred = rng.random(batch) < augmentation["blur_probability"]
-    sharpest, softest = augmentation["blur_sigma"]
+    blurred = rng.random(batch) < augmentation.blur_probability
+    sharpest, softest = augmentation.blur_sigma
     sigma = np.where(blurred, rng.uniform(sharpest, softest, batch), 0.0)
     blur = blur_matrix(torch.from_numpy(sigma).float().to(images.device), size=size)
     rows = blur @ crop_matrix(top, high, in_size=height, out_size=size)
@@ -44,9 +44,9 @@ def augmented_view(
     return normalise(mixed.clamp_(0.0, 1.0).view_as(pixels), image=image)
 
 
-def plain_view(images: Tensor, *, image: Mapping[str, Any]) -> Tensor:
+def plain_view(images: Tensor, *, image: Image) -> Tensor:
     """Return the evaluation view: resized to (batch, 3, size, size) and normalised."""
-    size, (batch, height, width, _) = image["size"], images.shape
+    size, (batch, height, width, _) = image.size, images.shape
     zero = torch.zeros(1, device=images.device)
     rows = crop_matrix(zero, zero + height, in_size=height, out_size=size)
     columns = crop_matrix(zero, zero + width, in_size=width, out_size=size)
@@ -56,10 +56,10 @@ def plain_view(images: Tensor, *, image: Mapping[str, Any]) -> Tensor:
     return normalise(pixels, image=image)
 
 
-def normalise(pixels: Tensor, *, image: Mapping[str, Any]) -> Tensor:
+def normalise(pixels: Tensor, *, image: Image) -> Tensor:
     """Subtract the mean and divide by the standard deviation of each channel."""
-    mean = torch.tensor(image["mean"], device=pixels.device).view(3, 1, 1)
-    std = torch.tensor(image["std"], device=pixels.device).view(3, 1, 1)
+    mean = torch.tensor(image.mean, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(image.std, device=pixels.device).view(3, 1, 1)
     return (pixels - mean) / std
 
 
@@ -86,12 +86,12 @@ def _crop_draws(
 
 
 def _colour_matrices(
-    rng: np.random.Generator, means: Tensor, *, augmentation: Mapping[str, Any]
+    rng: np.random.Generator, means: Tensor, *, augmentation: ImageAugmentation
 ) -> Tensor:
     """Return (batch, 4, 4) affine maps of RGB: the jitter's four steps in a random order, grey."""
     batch, device = means.shape[0], means.device
-    brightness, contrast, saturation, hue = augmentation["jitter"]
-    applied = rng.random(batch) < augmentation["jitter_probability"]
+    brightness, contrast, saturation, hue = augmentation.jitter
+    applied = rng.random(batch) < augmentation.jitter_probability
     draws = {
         "brightness": rng.uniform(max(0.0, 1 - brightness), 1 + brightness, batch),
         "contrast": rng.uniform(max(0.0, 1 - contrast), 1 + contrast, batch),
@@ -104,7 +104,7 @@ def _colour_matrices(
         for name, draw in draws.items()
     }
     order = torch.from_numpy(rng.permuted(np.tile(np.arange(4), (batch, 1)), axis=1)).to(device)
-    grey = torch.from_numpy(rng.random(batch) < augmentation["grey_probability"]).to(device)
+    grey = torch.from_numpy(rng.random(batch) < augmentation.grey_probability).to(device)
     colour = torch.eye(4, device=device).expand(batch, 4, 4)
     for step in range(4):
         current = torch.cat([means, torch.ones_like(means[:, :1])], dim=1)
