@@ -36,7 +36,9 @@ from fedssl.data.sharding import write_shards
 from fedssl.federation import rounds
 from fedssl.federation.batches import epoch_batches
 from fedssl.federation.server import Server
+from fedssl.federation.settings import FederatedSettings
 from fedssl.randomness import stream
+from fedssl.typed import typed
 
 ROOT = Path(__file__).parents[1]
 CLIENTS, SAMPLES, SIZE = 4, 128, 64
@@ -115,7 +117,9 @@ def prepare(folder: Path) -> tuple[rounds.Federation, Server, dict[str, str]]:
         "image_bank": str(folder / "bank" / "bank.json"),
         "image_shards": str(folder / "shards.json"),
     }
-    federation, server = rounds.set_up(settings, inputs, device=torch.device("cpu"))
+    federation, server = rounds.set_up(
+        typed(FederatedSettings, settings), inputs, device=torch.device("cpu")
+    )
     return federation, server, inputs
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,10 @@ from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.build import build_bank
 from fedssl.data.made_up.archives import write_archives
 from fedssl.evaluation import fine_tune, probe, supervised
+from fedssl.evaluation.settings import Evaluation, FineTune, LinearProbe
+from fedssl.typed import typed
 from fedssl.views.fine_tune import LightViews
+from fedssl.views.settings import ViewSettings
 
 ROOT = Path(__file__).parents[1]
 SAMPLES, DIM, CLASSES, PICTURES, SIZE = 5000, 512, 50, 512, 64
@@ -54,7 +58,7 @@ class ByTrainer(pl.LightningModule):
 
     def train_dataloader(self) -> "Batches":
         """Return the positions of an epoch's batches."""
-        return Batches(self.count, self.own["batch_size"], self.rng)
+        return Batches(self.count, self.own.batch_size, self.rng)
 
     def training_step(self, batch: np.ndarray, _index: int) -> Tensor:
         """Return the loss of a batch."""
@@ -64,13 +68,13 @@ class ByTrainer(pl.LightningModule):
         """Return the optimiser of the loop, with its schedule."""
         optimiser = torch.optim.SGD(
             self.model.parameters(),
-            self.own["lr"],
-            momentum=self.own["momentum"],
-            weight_decay=self.own["weight_decay"],
+            self.own.lr,
+            momentum=self.own.momentum,
+            weight_decay=self.own.weight_decay,
             nesterov=True,
             fused=True,
         )
-        factor = self.own["lr"]
+        factor = self.own.lr
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda epoch: supervised.learning_rate(self.own, epoch=epoch) / factor
         )
@@ -92,7 +96,7 @@ class Batches:
 def by_trainer(model: nn.Module, loss_of: Callable[[np.ndarray], Tensor], **given: Any) -> None:
     """Train as `supervised.train` does, by a Trainer."""
     trainer = pl.Trainer(
-        max_epochs=given["settings"]["epochs"],
+        max_epochs=given["settings"].epochs,
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
@@ -102,7 +106,7 @@ def by_trainer(model: nn.Module, loss_of: Callable[[np.ndarray], Tensor], **give
     trainer.fit(ByTrainer(model, loss_of, **given))
 
 
-def probing(settings: Mapping[str, Any], train: Train) -> Callable[[], object]:
+def probing(settings: LinearProbe, train: Train) -> Callable[[], object]:
     """Return a linear probe on made-up features."""
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(SAMPLES, DIM, generator=generator)
@@ -116,7 +120,7 @@ def probing(settings: Mapping[str, Any], train: Train) -> Callable[[], object]:
     return run
 
 
-def tuning(settings: Mapping[str, Any], views: LightViews, train: Train) -> Callable[[], object]:
+def tuning(settings: FineTune, views: LightViews, train: Train) -> Callable[[], object]:
     """Return a fine-tuning of a narrow ResNet-18 on made-up pictures."""
     encoder = initialise(0, arch="resnet18", width=16, embedding_dim=128)
     place = {"precision": "fp32", "seed": 0, "device": torch.device("cpu")}
@@ -139,7 +143,9 @@ def pictures(folder: Path, settings: dict[str, Any]) -> LightViews:
     build_bank("cifar10", archives, folder / "bank", entry=entry)
     settings["image"] |= {"size": SIZE}
     bank = open_bank(folder / "bank")
-    return LightViews(bank, settings, statistics=None, device=torch.device("cpu"))
+    return LightViews(
+        bank, typed(ViewSettings, settings), statistics=None, device=torch.device("cpu")
+    )
 
 
 def imports(*modules: str) -> Callable[[], object]:
@@ -163,11 +169,11 @@ def main() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     config = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())
-    own = config["evaluation"]
-    probe_settings, tune_settings = own["linear-probe"], own["fine-tune"] | {"epochs": 5}
+    own = typed(Evaluation, config["evaluation"])
+    probe_settings, tune_settings = own.linear_probe, replace(own.fine_tune, epochs=5)
     print(f"one thread, load {os.getloadavg()[0]:.1f}")
-    items = SAMPLES * probe_settings["epochs"]
-    title = f"linear probe, {SAMPLES} features of {DIM}, {probe_settings['epochs']} epochs"
+    items = SAMPLES * probe_settings.epochs
+    title = f"linear probe, {SAMPLES} features of {DIM}, {probe_settings.epochs} epochs"
     compare(title, lambda train: probing(probe_settings, train), items=items)
     with tempfile.TemporaryDirectory() as name:
         views = pictures(Path(name), config["settings"])

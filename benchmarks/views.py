@@ -8,6 +8,7 @@ same draw, which is wrong for contrastive learning and stands here as a limit.
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
@@ -21,6 +22,8 @@ from torchaudio.transforms import MelSpectrogram
 from torchvision.transforms import v2
 
 from fedssl.randomness import stream
+from fedssl.schema.config import CellSettings
+from fedssl.typed import typed
 from fedssl.views import audio as audio_views
 from fedssl.views import image as image_views
 
@@ -30,8 +33,8 @@ BATCH = 128
 
 def image_makers(in_size: int, size: int) -> dict[str, Callable[[], object]]:
     """Return ways to make one view of a batch of pictures."""
-    augmentation = settings()["augmentation"]["image"]
-    image = settings()["image"] | {"size": size}
+    augmentation = shipped().augmentation.image
+    image = replace(shipped().image, size=size)
     rng = stream(0, "benchmark")
     pictures = rng.integers(0, 256, (BATCH, in_size, in_size, 3), dtype=np.uint8)
     batch = torch.from_numpy(pictures)
@@ -45,7 +48,7 @@ def image_makers(in_size: int, size: int) -> dict[str, Callable[[], object]]:
             v2.RandomHorizontalFlip(),
             v2.ToImage(),
             v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(image["mean"], image["std"]),
+            v2.Normalize(image.mean, image.std),
         ]
     )
     planar = batch.permute(0, 3, 1, 2).contiguous()
@@ -60,15 +63,15 @@ def image_makers(in_size: int, size: int) -> dict[str, Callable[[], object]]:
 
 def audio_makers() -> dict[str, Callable[[], object]]:
     """Return ways to make log-mel images of a batch of 2 s frames."""
-    audio = settings()["audio"]
+    audio = shipped().audio
     rng = stream(0, "benchmark")
     frames = torch.from_numpy(rng.integers(-9999, 9999, (BATCH, 32000)).astype(np.int16))
     mel = MelSpectrogram(
         16000,
-        audio["n_fft"],
-        audio["window"],
-        audio["hop"],
-        n_mels=audio["mels"],
+        audio.n_fft,
+        audio.window,
+        audio.hop,
+        n_mels=audio.mels,
         power=1.0,
     )
     return {
@@ -78,12 +81,10 @@ def audio_makers() -> dict[str, Callable[[], object]]:
     }
 
 
-def settings() -> dict[str, dict[str, dict[str, object]]]:
+def shipped() -> CellSettings:
     """Return the shipped settings of every cell."""
-    found: dict[str, dict[str, dict[str, object]]] = yaml.safe_load(
-        (ROOT / "config/experiments.yaml").read_text()
-    )["settings"]
-    return found
+    content = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())
+    return typed(CellSettings, content["settings"])
 
 
 def main() -> None:

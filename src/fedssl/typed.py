@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
-from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
+from functools import cache, reduce
+from operator import or_
+from types import NoneType, UnionType
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fedssl.settings import Key
 
@@ -72,8 +74,16 @@ def bare(kind: Any) -> Any:
     return get_args(kind)[0] if marks(kind) else kind
 
 
+def without_none(kind: Any) -> Any:
+    """Return what a type is if it is not None; several others stay a union."""
+    if get_origin(bare(kind)) not in (Union, UnionType):
+        return kind
+    others = reduce(or_, (item for item in get_args(bare(kind)) if item is not NoneType))
+    return Annotated[(others, *marks(kind))] if marks(kind) else others
+
+
 def _value(kind: Any, value: Any) -> Any:
-    kind = bare(kind)
+    kind = without_none(bare(kind))
     if is_dataclass(kind) and isinstance(value, Mapping):
         return typed(kind, value)  # type: ignore[arg-type]
     if isinstance(value, list):

@@ -2,13 +2,17 @@
 
 import copy
 import csv
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.build import build_bank
 from fedssl.data.made_up.archives import write_archives
 from fedssl.data.sharding import write_shards
 from fedssl.federation import rounds
+from fedssl.federation.settings import FederatedSettings
+from fedssl.typed import typed
 from fedssl.views.statistics import write_statistics
 
 SETTINGS = {
@@ -67,6 +71,11 @@ SETTINGS = {
     "split": "a0-i0-b100",
     "threads": 1,
 }
+
+
+def federated(settings: Mapping[str, Any]) -> FederatedSettings:
+    """Return the settings of a federated cell as its job has them."""
+    return typed(FederatedSettings, settings)
 
 
 def lay_out(folder: Path) -> dict[str, str]:

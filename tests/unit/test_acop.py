@@ -15,9 +15,11 @@ from fedssl.data.banks.members import Sample
 from fedssl.errors import UserError
 from fedssl.methods.acop import ACOP
 from fedssl.randomness import stream
+from fedssl.typed import typed
 from fedssl.views import audio as audio_views
 from fedssl.views.bank_views import Views
 from fedssl.views.clip_spans import clip_spans
+from fedssl.views.settings import ViewSettings
 from tests.unit.banks import images, write
 from tests.unit.federations import SETTINGS
 
@@ -32,6 +34,11 @@ STILL = {
 STATISTICS = {"mean": -3.0, "std": 2.0}
 GEOMETRY = {"n_clips": 3, "clip": 2 * RATE, "gap": RATE}
 ORDERS = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
+
+
+def augmented_by(audio: dict[str, object]) -> ViewSettings:
+    augmentation = SETTINGS["augmentation"] | {"audio": audio}  # type: ignore[operator]
+    return typed(ViewSettings, SETTINGS | {"augmentation": augmentation})
 
 
 def acop(seed: int = 0, **changes: float) -> ACOP:
@@ -58,7 +65,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Views:
         for i in range(60)
     ]
     write(samples, folder)
-    settings = SETTINGS | {"augmentation": {"audio": STILL}}
+    settings = augmented_by(STILL)
     return Views(open_bank(folder), settings, statistics=STATISTICS, device=torch.device("cpu"))
 
 
@@ -119,14 +126,14 @@ def test_a_window_looks_the_same_whatever_windows_are_beside_it(recordings: View
     for (start, stop), view in zip(windows, together, strict=True):
         alone = audio_views.plain_view(
             torch.from_numpy(bank.waveforms[None, start:stop].copy()),
-            audio=SETTINGS["audio"],  # type: ignore[arg-type]
+            audio=typed(ViewSettings, SETTINGS).audio,
             statistics=STATISTICS,
         )
         torch.testing.assert_close(view, alone[0], rtol=1e-4, atol=1e-4)
 
 
 def test_clips_get_the_cells_augmentation(recordings: Views) -> None:
-    settings = SETTINGS | {"augmentation": {"audio": STILL | {"frequency_mask": 0.9}}}
+    settings = augmented_by(STILL | {"frequency_mask": 0.9})
     masked = Views(recordings.bank, settings, statistics=STATISTICS, device=torch.device("cpu"))
     plain = acop().views(recordings, np.arange(6), stream(0, "views")).clips
     assert not (plain == 0).all(dim=4).any()
@@ -212,6 +219,11 @@ def test_dropout_keeps_the_mean(recordings: Views, rate: float) -> None:
 
 def test_images_have_no_order(tmp_path: Path) -> None:
     write(images(), tmp_path)
-    views = Views(open_bank(tmp_path), SETTINGS, statistics=None, device=torch.device("cpu"))
+    views = Views(
+        open_bank(tmp_path),
+        typed(ViewSettings, SETTINGS),
+        statistics=None,
+        device=torch.device("cpu"),
+    )
     with pytest.raises(UserError, match=r"toy holds images; give acop a split with audio only"):
         acop().views(views, np.arange(2), stream(0, "views"))

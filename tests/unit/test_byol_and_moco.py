@@ -13,13 +13,15 @@ from fedssl import methods
 from fedssl.aggregators.base import Visit
 from fedssl.backbones.encoder import initialise
 from fedssl.evaluation.job_files import read_encoder
+from fedssl.evaluation.settings import JobSettings
 from fedssl.federation.checkpoint import load_checkpoint
 from fedssl.federation.client import ClientTask
 from fedssl.federation.rounds import run_round, set_up
 from fedssl.files import sha256
 from fedssl.methods.byol import BYOL, byol_loss, momentum_at
 from fedssl.methods.moco import KeyQueue, MoCo, Pairs, info_nce
-from tests.unit.federations import SETTINGS, lay_out, run
+from fedssl.typed import typed
+from tests.unit.federations import SETTINGS, federated, lay_out, run
 
 METHODS = {
     "byol": {"name": "byol", "predictor_hidden": 32, "momentum": 0.9},
@@ -177,7 +179,7 @@ def test_a_federation_trains_and_its_model_is_the_encoder(
 ) -> None:
     changes = {"federation": SHORT, "method": METHODS[name], "encoder": ARCHS[arch]}
     model = run(inputs, tmp_path / "alone", **changes)
-    encoder = read_encoder(SETTINGS | changes, str(model))
+    encoder = read_encoder(typed(JobSettings, SETTINGS | changes), str(model))
     fresh = initialise(0, **ARCHS[arch])
     assert load_file(model).keys() == fresh.state_dict().keys()
     for part in ("backbone", "head"):
@@ -203,7 +205,7 @@ def test_clients_keep_their_own_part_and_the_slow_encoder_starts_anew(
         key.split("/")[1] + "/" + key.split("/")[2].split(".")[0] for key in found[1]["clients"]
     }
     assert kinds == {f"model/{own.rstrip('.')}"}
-    federation, server = set_up(SETTINGS | changes, inputs, device=torch.device("cpu"))
+    federation, server = set_up(federated(SETTINGS | changes), inputs, device=torch.device("cpu"))
     server, _ = run_round(federation, server, 1)
     method = federation.trainer.method  # type: ignore[union-attr]
     client = next(iter(federation.memory._models))

@@ -9,7 +9,9 @@ from torch.nn.functional import mse_loss
 
 from fedssl.federation import centralised
 from fedssl.federation.checkpoint import load_state
+from fedssl.federation.settings import CentralisedSettings
 from fedssl.files import sha256
+from fedssl.typed import typed
 from tests.unit.federations import SETTINGS, history, lay_out
 
 EPOCHS = 3
@@ -95,7 +97,9 @@ def test_one_epoch_is_plain_sgd_on_the_methods_own_batches(
 ) -> None:
     """The Trainer adds nothing: a loop of five lines gives the same weights."""
     settings = copy.deepcopy(SETTINGS) | {"aggregator": {"name": "centralised", "epochs": 1}}
-    training = centralised.set_up(settings, inputs, device=torch.device("cpu"))
+    training = centralised.set_up(
+        typed(CentralisedSettings, settings), inputs, device=torch.device("cpu")
+    )
     training._draws = centralised.stream(0, "centralised views", round=1)
     optimiser = torch.optim.SGD(
         training.method.parameters(), lr=0.03, momentum=0.9, weight_decay=1e-4, fused=True

@@ -13,8 +13,9 @@ from fedssl.aggregators.base import Visit
 from fedssl.federation.client import ClientTask, Trained
 from fedssl.federation.memory import build_memory
 from fedssl.federation.rounds import run_round, set_up
+from fedssl.federation.settings import FederatedSettings
 from fedssl.files import sha256
-from tests.unit.federations import SETTINGS, lay_out, run
+from tests.unit.federations import SETTINGS, federated, lay_out, run
 from tests.unit.test_resume import run_twice
 
 CPU = torch.device("cpu")
@@ -40,7 +41,9 @@ def test_one_round_gives_the_same_backbone_whether_heads_are_sent_or_not(
     for name in (rule, f"{rule}-bb"):
         aggregator = {"name": name, **RULES[rule]}
         federation, server = set_up(
-            SETTINGS | {"federation": SHORT, "aggregator": aggregator}, inputs, device=CPU
+            federated(SETTINGS | {"federation": SHORT, "aggregator": aggregator}),
+            inputs,
+            device=CPU,
         )
         states.append(run_round(federation, server, 1)[0].model)
     backbone = [name for name in states[0] if name.startswith("backbone.")]
@@ -56,7 +59,7 @@ def test_l_dawa_of_clamped_cosines_is_fairavg(inputs: dict[str, str]) -> None:
     states = []
     for aggregator in aggregators:
         settings = SETTINGS | {"federation": SHORT, "aggregator": aggregator}
-        federation, server = set_up(settings, inputs, device=CPU)
+        federation, server = set_up(federated(settings), inputs, device=CPU)
         states.append(run_round(federation, server, 1)[0].model)
     for name, tensor in states[0].items():
         torch.testing.assert_close(states[1][name], tensor, rtol=1e-6, atol=1e-7)
@@ -103,7 +106,7 @@ def test_l_dawa_averages_as_fedavg_until_its_warm_up_is_over(inputs: dict[str, s
         "cold": {"name": "l-dawa", "warmup_rounds": 0, "scale_buffers": True},
     }.items():
         settings = SETTINGS | {"federation": SHORT, "aggregator": aggregator}
-        federation, server = set_up(settings, inputs, device=CPU)
+        federation, server = set_up(federated(settings), inputs, device=CPU)
         results[name] = run_round(federation, server, 1)[0].model["backbone.conv1.weight"]
     assert torch.equal(results["warm"], results["fedavg"])
     assert not torch.equal(results["cold"], results["fedavg"])
@@ -120,7 +123,7 @@ class Diverged:
 
 def test_nothing_is_kept_of_a_client_that_diverged(inputs: dict[str, str]) -> None:
     settings = SETTINGS | {"federation": SHORT, "aggregator": {"name": "fedavg-bb"}}
-    federation, server = set_up(settings, inputs, device=CPU)
+    federation, server = set_up(federated(settings), inputs, device=CPU)
     broken = replace(federation, trainer=Diverged())  # type: ignore[arg-type]
     after, _ = run_round(broken, server, 1)
     assert federation.memory.state() == {}
@@ -131,8 +134,9 @@ TRAINED = {"backbone.A": torch.ones(1), "head.B": torch.tensor([6.0]), "queue": 
 SENT = {"sent": ("backbone.", "head."), "kept": ("queue",)}
 
 
-def settings(aggregator: str, heads: str = "persist") -> dict[str, object]:
-    return {"aggregator": {"name": aggregator}, "federation": {"client_heads": heads}}
+def settings(aggregator: str, heads: str = "persist") -> FederatedSettings:
+    federation = SETTINGS["federation"] | {"client_heads": heads}  # type: ignore[operator]
+    return federated(SETTINGS | {"aggregator": {"name": aggregator}, "federation": federation})
 
 
 def local(memory: object, client: int) -> dict[str, list[float]]:
@@ -177,7 +181,7 @@ def test_a_head_starts_from_round_0_where_the_client_has_none_of_its_own(
     inputs: dict[str, str],
 ) -> None:
     settings = SETTINGS | {"federation": SHORT, "aggregator": {"name": "fedavg-bb"}}
-    federation, server = set_up(settings, inputs, device=CPU)
+    federation, server = set_up(federated(settings), inputs, device=CPU)
     first, trainer = server.model["head.weight"].clone(), federation.trainer
     server, _ = run_round(federation, server, 1)
     visit = Visit(federation.memory.travelling(server.model), {}, {}, 1.0)

@@ -16,7 +16,7 @@ from fedssl.errors import UserError
 from fedssl.federation import rounds
 from fedssl.federation.distributed import WorkerPool
 from fedssl.files import sha256
-from tests.unit.federations import SETTINGS, history, lay_out, run
+from tests.unit.federations import SETTINGS, federated, history, lay_out, run
 
 SHORT = {"federation": SETTINGS["federation"] | {"fraction": 0.75, "rounds": 2, "local_epochs": 1}}  # type: ignore[operator]
 
@@ -58,14 +58,15 @@ def test_clients_side_by_side_train_the_same_bits(
 
 
 def test_as_many_train_at_once_as_the_jobs_threads_hold() -> None:
-    settings = {"threads": 2, "federation": {"clients": 100, "fraction": 0.03}}
+    own = SETTINGS["federation"] | {"clients": 100, "fraction": 0.03}  # type: ignore[operator]
+    settings = federated(SETTINGS | {"threads": 2, "federation": own})
     assert [rounds._workers(settings, threads) for threads in (1, 2, 5, 99)] == [1, 1, 2, 3]
 
 
 def test_a_killed_worker_is_a_clear_error(inputs: dict[str, str], tmp_path: Path) -> None:
-    federation, server = rounds.set_up(SETTINGS, inputs, device=torch.device("cpu"))
+    federation, server = rounds.set_up(federated(SETTINGS), inputs, device=torch.device("cpu"))
     visit = Visit(server.model, {}, {}, 1.0)
-    with WorkerPool(2, SETTINGS, inputs, device=torch.device("cpu")) as pool:
+    with WorkerPool(2, federated(SETTINGS), inputs, device=torch.device("cpu")) as pool:
         tasks = [
             rounds.ClientTask(1, client, federation.holdings[client], visit, {})
             for client in range(4)
@@ -84,7 +85,7 @@ def test_workers_end_with_a_parent_that_is_killed(inputs: dict[str, str], tmp_pa
         textwrap.dedent(f"""
         import time, torch
         from fedssl.federation.distributed import WorkerPool
-        from tests.unit.federations import SETTINGS
+        from tests.unit.federations import SETTINGS, federated
 
         if __name__ == "__main__":
             with WorkerPool(2, SETTINGS, {inputs!r}, device=torch.device("cpu")) as pool:

@@ -24,6 +24,7 @@ SETTINGS: dict[str, Any] = {
         "mels": 16,
         "log_floor": 1e-6,
         "normalisation": "dataset",
+        "statistics_clips": 64,
         "size": 32,
     },
     "image": {"size": 32, "mean": [0.5] * 3, "std": [0.2] * 3},

@@ -14,10 +14,7 @@ from torchvision.models import resnet18
 
 from fedssl import backbones, methods
 from fedssl.backbones.encoder import Encoder, initialise
-from fedssl.errors import UserError
-from fedssl.federation.start import initial_method
 from fedssl.methods.simclr import nt_xent, nt_xent_viewmaker
-from tests.unit.federations import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 PARTNERS = {
@@ -155,13 +152,6 @@ def test_the_shipped_settings_of_methods_are_the_declared_ones() -> None:
     assert {name.replace("-", "_") for name in shipped} == modules - shared
     declared = {name: asdict(methods.method_class(name).Settings()) for name in shipped}
     assert declared == shipped
-
-
-def test_a_job_refuses_a_method_that_does_not_fit_its_cell() -> None:
-    acop = {"name": "acop", "n_clips": 3}
-    with pytest.raises(UserError, match="choose a split without it"):
-        initial_method(SETTINGS | {"method": acop, "split": "a0-i0-b100"})
-    assert initial_method(SETTINGS | {"method": acop, "split": "a100-i0-b0"})
 
 
 def test_a_federated_job_does_not_import_lightning() -> None:

@@ -20,10 +20,13 @@ from fedssl.evaluation.features import extract_features
 from fedssl.evaluation.knn import knn_predict
 from fedssl.evaluation.paired import joined_features
 from fedssl.evaluation.probe import fit_probe
+from fedssl.evaluation.settings import LinearProbe
 from fedssl.files import read_json
 from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS
 from fedssl.paper.metrics import read_metric
+from fedssl.typed import typed
 from fedssl.views.bank_views import Views
+from fedssl.views.settings import ViewSettings
 from fedssl.views.statistics import write_statistics
 from tests.unit.archives import archive_paths
 from tests.unit.federations import SETTINGS as CELL
@@ -85,7 +88,7 @@ def features(inputs: dict[str, str], modality: str, model: str, split: str) -> T
     positions = pair_split(*folders, by="label", split=split, seed=0)[modality]
     bank = open_bank(folders[modality == "audio"])
     statistics = json.loads(Path(inputs["normalisation"]).read_text())
-    views = Views(bank, SETTINGS, statistics=statistics, device=CPU)
+    views = Views(bank, typed(ViewSettings, SETTINGS), statistics=statistics, device=CPU)
     encoder = initialise(0, **SETTINGS["encoder"])
     encoder.load_state_dict(load_file(inputs[model]))
     return extract_features(encoder.backbone, views, positions, device=CPU)
@@ -190,7 +193,7 @@ def test_transfer_is_the_probe_on_the_mean_features(inputs, tmp_path) -> None:
         (image[0] + audio[0]) / 2,
         torch.from_numpy(bank.labels[bank.indices("train")]),
         num_classes=10,
-        settings=SETTINGS["linear-probe"],
+        settings=typed(LinearProbe, SETTINGS["linear-probe"]),
         seed=0,
     )
     with torch.no_grad():

@@ -9,11 +9,14 @@ from torch import nn
 from fedssl.backbones.encoder import initialise
 from fedssl.data.banks.bank import open_bank
 from fedssl.evaluation.features import extract_features, memory_and_queries, recalibrate_batch_norm
+from fedssl.typed import typed
 from fedssl.views.bank_views import Views
+from fedssl.views.settings import ViewSettings
 from tests.unit import banks
+from tests.unit.federations import SETTINGS as CELL
 
 CPU = torch.device("cpu")
-SETTINGS = {"image": {"size": 32, "mean": [0.5] * 3, "std": [0.2] * 3}}
+SETTINGS = typed(ViewSettings, {**CELL, "image": {"size": 32, "mean": [0.5] * 3, "std": [0.2] * 3}})
 
 
 def pictures(folder: Path, *, count: int) -> Views:

@@ -17,7 +17,7 @@ from fedssl.federation.checkpoint import load_checkpoint, save_checkpoint
 from fedssl.federation.client import ClientTask, learning_rate
 from fedssl.files import sha256
 from fedssl.randomness import stream
-from tests.unit.federations import SETTINGS, history, lay_out, run
+from tests.unit.federations import SETTINGS, federated, history, lay_out, run
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +48,12 @@ def test_the_model_depends_on_seed_and_split(inputs: dict[str, str], tmp_path: P
 def test_clients_leave_no_trace_on_each_other(inputs: dict[str, str]) -> None:
     """A client's update is the same whoever trained before it, batch-norm buffers included."""
     device = torch.device("cpu")
-    federation, server = rounds.set_up(SETTINGS, inputs, device=device)
+    federation, server = rounds.set_up(federated(SETTINGS), inputs, device=device)
     visit = Visit(server.model, {}, {}, 1.0)
     first, second = (ClientTask(1, c, federation.holdings[c], visit, {}) for c in (1, 2))
     _, (after, *_) = federation.trainer.train_each([first, second])
     kept = {name: tensor.clone() for name, tensor in after.state.items()}
-    fresh, _ = rounds.set_up(SETTINGS, inputs, device=device)
+    fresh, _ = rounds.set_up(federated(SETTINGS), inputs, device=device)
     [(alone, *_)] = fresh.trainer.train_each([second])
     assert all(torch.equal(kept[name], alone.state[name]) for name in kept)
     moved = "backbone.bn1.running_mean"
@@ -114,13 +114,16 @@ def test_learning_rate_by_hand(schedule: str, epochs: int, expected: list[float]
     settings = copy.deepcopy(SETTINGS)
     settings["optimiser"]["schedule"] = schedule  # type: ignore[index]
     settings["federation"] |= {"local_epochs": epochs, "rounds": 100}  # type: ignore[operator]
-    rates = [learning_rate(settings, round_number=51, epoch=epoch) for epoch in range(epochs)]
+    rates = [
+        learning_rate(federated(settings), round_number=51, epoch=epoch) for epoch in range(epochs)
+    ]
     assert rates == pytest.approx(expected, abs=1e-7)
 
 
 def test_sampling_is_without_replacement_among_clients_with_data() -> None:
     holdings = [{"image": np.arange(4)} if client % 3 else {} for client in range(30)]
-    settings = SETTINGS | {"federation": {"clients": 30, "fraction": 0.2}}
+    own = SETTINGS["federation"] | {"clients": 30, "fraction": 0.2}  # type: ignore[operator]
+    settings = federated(SETTINGS | {"federation": own})
     chosen = [rounds.sample_clients(holdings, settings, round_number=r) for r in range(1, 60)]
     assert all(len(set(clients)) == 6 and clients == sorted(clients) for clients in chosen)
     assert {client for clients in chosen for client in clients} == set(range(30)) - set(

@@ -1,6 +1,7 @@
 """Fine-tuning and its views: what changes, what repeats, and that the model learns."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +16,45 @@ from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.members import Sample
 from fedssl.errors import UserError
 from fedssl.evaluation.fine_tune import fine_tune, predict
+from fedssl.evaluation.settings import FineTune
 from fedssl.randomness import stream
 from fedssl.views import audio as audio_views
 from fedssl.views.fine_tune import FineTuneViews, fine_tune_view
 from fedssl.views.image import plain_view
+from fedssl.views.settings import Audio, FineTuneAugmentation, Image, ViewSettings
 from tests.unit import banks
 
 CPU = torch.device("cpu")
-IMAGE = {"size": 32, "mean": [0.5] * 3, "std": [0.25] * 3}
-AUDIO = {
-    "sample_rate": 16000,
-    "crop_seconds": 0.25,
-    "n_fft": 512,
-    "window": 400,
-    "hop": 160,
-    "mels": 32,
-    "log_floor": 1e-6,
-    "normalisation": "dataset",
-    "size": 32,
-}
+IMAGE = Image(32, mean=(0.5,) * 3, std=(0.25,) * 3)
+AUDIO = Audio(
+    sample_rate=16000,
+    crop_seconds=0.25,
+    n_fft=512,
+    window=400,
+    hop=160,
+    mels=32,
+    log_floor=1e-6,
+    normalisation="dataset",
+    size=32,
+    statistics_clips=64,
+)
+VIEWS = ViewSettings(image=IMAGE, audio=AUDIO)
 STATISTICS = {"mean": -6.0, "std": 3.0}
-SETTINGS = {
-    "epochs": 3,
-    "lr": 0.03,
-    "milestones": [0.6, 0.8],
-    "decay": 0.1,
-    "batch_size": 8,
-    "momentum": 0.9,
-    "weight_decay": 1e-4,
-    "augmentation": {"crop": 0.875, "flip_probability": 0.5},
-}
+SETTINGS = FineTune(
+    epochs=3,
+    lr=0.03,
+    milestones=(0.6, 0.8),
+    decay=0.1,
+    batch_size=8,
+    momentum=0.9,
+    weight_decay=1e-4,
+    augmentation=FineTuneAugmentation(crop=0.875, flip_probability=0.5),
+)
 COLOURS = ((200, 40, 40), (40, 200, 40), (40, 40, 200))
+
+
+def lightly(images: torch.Tensor, image: Image, augmentation: FineTuneAugmentation) -> torch.Tensor:
+    return fine_tune_view(images, stream(0, "l"), image=image, augmentation=augmentation)
 
 
 def colours(folder: Path, *, count: int = 25) -> FineTuneViews:
@@ -57,7 +66,7 @@ def colours(folder: Path, *, count: int = 25) -> FineTuneViews:
         split = "test" if i < 8 else "train"
         samples.append(Sample(f"{i}.png", "abc"[i % 3], split, pixels))
     banks.write(samples, folder)
-    return FineTuneViews(open_bank(folder), {"image": IMAGE}, statistics=None, device=CPU)
+    return FineTuneViews(open_bank(folder), VIEWS, statistics=None, device=CPU)
 
 
 def tones(folder: Path) -> FineTuneViews:
@@ -72,7 +81,7 @@ def tones(folder: Path) -> FineTuneViews:
         for i in range(16)
     ]
     banks.write(samples, folder)
-    return FineTuneViews(open_bank(folder), {"audio": AUDIO}, statistics=STATISTICS, device=CPU)
+    return FineTuneViews(open_bank(folder), VIEWS, statistics=STATISTICS, device=CPU)
 
 
 def encoder() -> Encoder:
@@ -84,7 +93,7 @@ def tune(views: FineTuneViews, *, seed: int = 0, precision: str = "fp32", **chan
         encoder(),
         views,
         indices=views.bank.indices("train"),
-        settings=SETTINGS | changed,
+        settings=replace(SETTINGS, **changed),
         precision=precision,
         seed=seed,
         device=CPU,
@@ -164,19 +173,19 @@ def pictures(count: int, size: int) -> torch.Tensor:
 def test_a_light_view_of_everything_is_the_evaluation_view() -> None:
     for channels in (1, 3):
         images = pictures(4, 20)[..., :channels]
-        view = fine_tune_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=0.0)
+        view = lightly(images, IMAGE, FineTuneAugmentation(1.0, 0.0))
         assert torch.equal(view, plain_view(images, image=IMAGE))
 
 
 def test_a_certain_flip_mirrors() -> None:
     images = pictures(4, 20)
-    view = fine_tune_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=1.0)
+    view = lightly(images, IMAGE, FineTuneAugmentation(1.0, 1.0))
     torch.testing.assert_close(view, plain_view(images, image=IMAGE).flip(3), atol=1e-5, rtol=1e-5)
 
 
 def test_each_sample_has_its_own_flip() -> None:
     images = pictures(1, 20).expand(64, -1, -1, -1)
-    views = fine_tune_view(images, stream(0, "l"), image=IMAGE, crop=1.0, flip_probability=0.5)
+    views = lightly(images, IMAGE, FineTuneAugmentation(1.0, 0.5))
     plain = plain_view(images[:1], image=IMAGE)[0]
     kept = sum(bool((view - plain).abs().max() < 1e-4) for view in views)
     mirrored = sum(bool((view - plain.flip(2)).abs().max() < 1e-4) for view in views)
@@ -184,9 +193,9 @@ def test_each_sample_has_its_own_flip() -> None:
 
 
 def test_a_light_view_is_one_of_torchvisions_crops_and_each_sample_has_its_own() -> None:
-    image = IMAGE | {"mean": [0.0] * 3, "std": [1.0] * 3}
+    image = replace(IMAGE, mean=(0.0,) * 3, std=(1.0,) * 3)
     images = pictures(1, 16).expand(40, -1, -1, -1)
-    views = fine_tune_view(images, stream(0, "l"), image=image, crop=0.875, flip_probability=0.0)
+    views = lightly(images, image, FineTuneAugmentation(0.875, 0.0))
     planes = images[:1].permute(0, 3, 1, 2).float() / 255
     crops = {
         (top, left): tv.resized_crop(planes, top, left, 14, 14, [32, 32], antialias=True)[0]
@@ -203,7 +212,7 @@ def test_a_light_view_is_one_of_torchvisions_crops_and_each_sample_has_its_own()
 
 def test_a_light_view_of_a_clip_is_the_evaluation_view_of_a_random_crop(tmp_path: Path) -> None:
     views, one = tones(tmp_path), np.zeros(6, dtype=np.int64)
-    light = views.fine_tune(one, stream(0, "l"), augmentation=SETTINGS["augmentation"])
+    light = views.fine_tune(one, stream(0, "l"), augmentation=SETTINGS.augmentation)
     assert light.shape == (6, 3, 32, 32)
     assert len({float(view.sum()) for view in light}) == 6
     waveforms, spans = views.bank.waveforms, np.array([[0, 8000]] * 6)

@@ -16,18 +16,19 @@ from fedssl.errors import UserError
 from fedssl.evaluation.knn import knn_predict
 from fedssl.evaluation.paired import joined_features, mean_features, num_parameters
 from fedssl.evaluation.probe import fit_probe, predict
+from fedssl.evaluation.settings import LinearProbe
 from fedssl.randomness import stream
 
-SETTINGS = {
-    "epochs": 5,
-    "lr": 0.03,
-    "milestones": [0.6, 0.8],
-    "decay": 0.1,
-    "batch_size": 16,
-    "momentum": 0.9,
-    "weight_decay": 0.0,
-    "standardise": False,
-}
+SETTINGS = LinearProbe(
+    epochs=5,
+    lr=0.03,
+    milestones=(0.6, 0.8),
+    decay=0.1,
+    batch_size=16,
+    momentum=0.9,
+    weight_decay=0.0,
+    standardise=False,
+)
 
 
 def pairs(count: int, *, seed: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """The linear probe against scikit-learn and an independent loop, and its laws."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,19 +11,20 @@ from torch import Tensor, nn
 
 from fedssl.errors import UserError
 from fedssl.evaluation.probe import fit_probe, predict
+from fedssl.evaluation.settings import LinearProbe
 from fedssl.randomness import stream
 
 CLASSES = 4
-SETTINGS = {
-    "epochs": 60,
-    "lr": 0.03,
-    "milestones": [0.6, 0.8],
-    "decay": 0.1,
-    "batch_size": 32,
-    "momentum": 0.9,
-    "weight_decay": 0.0,
-    "standardise": False,
-}
+SETTINGS = LinearProbe(
+    epochs=60,
+    lr=0.03,
+    milestones=(0.6, 0.8),
+    decay=0.1,
+    batch_size=32,
+    momentum=0.9,
+    weight_decay=0.0,
+    standardise=False,
+)
 
 
 def clusters(samples: int, *, seed: int, spread: float) -> tuple[Tensor, Tensor]:
@@ -33,7 +35,7 @@ def clusters(samples: int, *, seed: int, spread: float) -> tuple[Tensor, Tensor]
 
 
 def fit(features: Tensor, labels: Tensor, *, seed: int = 0, **changed: float) -> nn.Linear:
-    settings = SETTINGS | changed
+    settings = replace(SETTINGS, **changed)
     return fit_probe(features, labels, num_classes=CLASSES, settings=settings, seed=seed)
 
 

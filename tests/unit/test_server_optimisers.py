@@ -12,7 +12,7 @@ from fedssl.aggregators.base import Visit
 from fedssl.federation.client import _Reach
 from fedssl.federation.rounds import run_round, set_up
 from fedssl.files import sha256
-from tests.unit.federations import SETTINGS, lay_out, run
+from tests.unit.federations import SETTINGS, federated, lay_out, run
 
 CPU = torch.device("cpu")
 SHORT = SETTINGS["federation"] | {"rounds": 2, "fraction": 1.0, "local_epochs": 1}  # type: ignore[operator]
@@ -155,7 +155,7 @@ def test_one_round_is_fedavgs_where_nothing_is_remembered_yet(
     first, second = {}, {}
     for name, own in {"fedavg": {"name": "fedavg"}, "other": aggregator}.items():
         settings = SETTINGS | {"federation": SHORT, "aggregator": own}
-        federation, server = set_up(settings, inputs, device=CPU)
+        federation, server = set_up(federated(settings), inputs, device=CPU)
         server, _ = run_round(federation, server, 1)
         first[name], (second[name], _) = server.model, run_round(federation, server, 2)
     for name, tensor in first["fedavg"].items():
@@ -169,7 +169,7 @@ def test_scaffold_doubles_what_travels(inputs: dict[str, str], tmp_path: Path) -
     sent, trained = {}, {}
     for name in ("fedavg", "scaffold", "fedavg-bb", "scaffold-bb"):
         settings = SETTINGS | {"federation": SHORT, "aggregator": {"name": name}}
-        federation, server = set_up(settings, inputs, device=CPU)
+        federation, server = set_up(federated(settings), inputs, device=CPU)
         after, rows = run_round(federation, server, 1)
         visits = len({row["client"] for row in rows})
         assert after.bytes_up == after.bytes_down and after.bytes_up % visits == 0

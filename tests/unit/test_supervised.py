@@ -1,5 +1,7 @@
 """What probe and fine-tuning share: the step decay by hand, and batches that lose no sample."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,17 +10,18 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fedssl.errors import UserError
+from fedssl.evaluation.settings import Supervised
 from fedssl.evaluation.supervised import learning_rate, linear_layer, shuffled_batches, train
 
-SETTINGS = {
-    "epochs": 60,
-    "lr": 0.03,
-    "milestones": [0.6, 0.8],
-    "decay": 0.1,
-    "batch_size": 256,
-    "momentum": 0.9,
-    "weight_decay": 0.0,
-}
+SETTINGS = Supervised(
+    epochs=60,
+    lr=0.03,
+    milestones=(0.6, 0.8),
+    decay=0.1,
+    batch_size=256,
+    momentum=0.9,
+    weight_decay=0.0,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +34,7 @@ SETTINGS = {
     ],
 )
 def test_the_rate_steps_down_at_60_and_80_percent_of_the_epochs(epochs, expected):
-    settings = SETTINGS | {"epochs": epochs}
+    settings = replace(SETTINGS, epochs=epochs)
     found = [learning_rate(settings, epoch=epoch) for epoch in range(epochs)]
     assert found == pytest.approx(expected)
 
@@ -80,7 +83,7 @@ def test_each_epoch_has_its_own_order():
 def test_two_steps_by_hand():
     # Gradient 1: the velocity is 1, then 1 + m; a Nesterov step is lr (1 + m velocity).
     model = linear_layer(1, 1)
-    settings = SETTINGS | {"epochs": 2, "lr": 0.1, "milestones": []}
+    settings = replace(SETTINGS, epochs=2, lr=0.1, milestones=())
     rng = np.random.default_rng(0)
     train(model, lambda _: model.weight.sum(), count=4, settings=settings, rng=rng)
     assert float(model.weight.detach()) == pytest.approx(-0.1 * (1 + 0.9 + 1 + 0.9 * 1.9))
@@ -90,7 +93,7 @@ def test_weight_decay_pulls_on_every_parameter():
     model = linear_layer(3, 2)
     nn.init.ones_(model.weight)
     nn.init.ones_(model.bias)
-    settings = SETTINGS | {"epochs": 1, "milestones": [], "momentum": 0.0, "weight_decay": 0.5}
+    settings = replace(SETTINGS, epochs=1, milestones=(), momentum=0.0, weight_decay=0.5)
     rng = np.random.default_rng(0)
     train(
         model, lambda _: 0.0 * model(torch.zeros(1, 3)).sum(), count=4, settings=settings, rng=rng
@@ -110,7 +113,7 @@ def test_a_new_layer_is_zero_and_takes_nothing_from_the_global_generator():
 
 def test_divergence_is_named_and_not_scored():
     model = linear_layer(1, 1)
-    settings = SETTINGS | {"epochs": 1}
+    settings = replace(SETTINGS, epochs=1)
     with pytest.raises(UserError, match=r"diverged at lr 0\.03"):
         train(
             model,

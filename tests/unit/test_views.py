@@ -1,5 +1,7 @@
 """Views: spatial maps compared with torchvision, laws of randomness, and log-mel images."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,36 +12,38 @@ from torchvision.transforms.v2 import functional as tv
 from fedssl.randomness import stream
 from fedssl.views import audio as audio_views
 from fedssl.views import image as image_views
+from fedssl.views import settings
 from fedssl.views.resample import apply_matrices, blur_matrix, crop_matrix
 
-IMAGE = {"size": 32, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-STILL = {
-    "crop_scale": [1.0, 1.0],
-    "jitter": [0.0, 0.0, 0.0, 0.0],
-    "jitter_probability": 1.0,
-    "grey_probability": 0.0,
-    "blur_sigma": [0.1, 2.0],
-    "blur_probability": 0.0,
-}
-AUGMENTED = {
-    "crop_scale": [0.2, 1.0],
-    "jitter": [0.4, 0.4, 0.4, 0.1],
-    "jitter_probability": 0.8,
-    "grey_probability": 0.2,
-    "blur_sigma": [0.1, 2.0],
-    "blur_probability": 0.5,
-}
-AUDIO = {
-    "sample_rate": 16000,
-    "crop_seconds": 0.5,
-    "n_fft": 512,
-    "window": 400,
-    "hop": 160,
-    "mels": 40,
-    "log_floor": 1e-6,
-    "normalisation": "dataset",
-    "size": 24,
-}
+IMAGE = settings.Image(32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+STILL = settings.ImageAugmentation(
+    crop_scale=(1.0, 1.0),
+    jitter=(0.0, 0.0, 0.0, 0.0),
+    jitter_probability=1.0,
+    grey_probability=0.0,
+    blur_sigma=(0.1, 2.0),
+    blur_probability=0.0,
+)
+AUGMENTED = settings.ImageAugmentation(
+    crop_scale=(0.2, 1.0),
+    jitter=(0.4, 0.4, 0.4, 0.1),
+    jitter_probability=0.8,
+    grey_probability=0.2,
+    blur_sigma=(0.1, 2.0),
+    blur_probability=0.5,
+)
+AUDIO = settings.Audio(
+    sample_rate=16000,
+    crop_seconds=0.5,
+    n_fft=512,
+    window=400,
+    hop=160,
+    mels=40,
+    log_floor=1e-6,
+    normalisation="dataset",
+    size=24,
+    statistics_clips=64,
+)
 
 
 def pictures(batch: int, height: int, width: int) -> torch.Tensor:
@@ -91,14 +95,14 @@ def test_blur_of_zero_changes_nothing() -> None:
 )
 def test_a_jitter_step_is_torchvisions(jitter: list[float], reference: object) -> None:
     picture = pictures(6, 32, 32)
-    augmentation = STILL | {"jitter": jitter}
+    augmentation = replace(STILL, jitter=jitter)
     rng = stream(1, "jitter")
     ours = image_views.augmented_view(picture, rng, image=IMAGE, augmentation=augmentation)
     plain = picture.permute(0, 3, 1, 2).float() / 255
     candidates = np.linspace(0.6, 1.4, 801)
     for view, original in zip(ours, plain, strict=True):
-        pixels = view * torch.tensor(IMAGE["std"]).view(3, 1, 1)
-        pixels = pixels + torch.tensor(IMAGE["mean"]).view(3, 1, 1)
+        pixels = view * torch.tensor(IMAGE.std).view(3, 1, 1)
+        pixels = pixels + torch.tensor(IMAGE.mean).view(3, 1, 1)
         both = (original, original.flip(2))
         errors = [
             float((reference(side, float(f)).clamp(0, 1) - pixels).abs().mean())  # type: ignore[operator]
@@ -111,7 +115,7 @@ def test_a_jitter_step_is_torchvisions(jitter: list[float], reference: object) -
 
 def test_hue_keeps_grey_and_turns_colours() -> None:
     grey = torch.full((4, 32, 32, 3), 128, dtype=torch.uint8)
-    augmentation = STILL | {"jitter": [0.0, 0.0, 0.0, 0.5]}
+    augmentation = replace(STILL, jitter=(0.0, 0.0, 0.0, 0.5))
     view = image_views.augmented_view(
         grey, stream(0, "hue"), image=IMAGE, augmentation=augmentation
     )
@@ -132,7 +136,7 @@ def test_without_augmentation_a_view_is_the_plain_one_or_its_mirror() -> None:
     assert view.shape == plain.shape == (16, 3, 32, 32)
     square = pictures(16, 24, 24)
     whole = image_views.augmented_view(
-        square, stream(0, "still"), image=IMAGE, augmentation=STILL | {"crop_scale": [1.0, 1.0]}
+        square, stream(0, "still"), image=IMAGE, augmentation=replace(STILL, crop_scale=(1.0, 1.0))
     )
     plain = image_views.plain_view(square, image=IMAGE)
     kept = [(v - p).abs().max() < 1e-4 for v, p in zip(whole, plain, strict=True)]
@@ -152,7 +156,7 @@ def test_each_sample_has_its_own_draw_and_a_stream_repeats_it() -> None:
 
 def test_greyscale_pictures_become_three_equal_channels() -> None:
     grey = pictures(2, 28, 28)[..., :1]
-    view = image_views.plain_view(grey, image=IMAGE | {"mean": [0.5] * 3, "std": [0.2] * 3})
+    view = image_views.plain_view(grey, image=replace(IMAGE, mean=(0.5,) * 3, std=(0.2,) * 3))
     assert torch.equal(view[:, 0], view[:, 1]) and torch.equal(view[:, 1], view[:, 2])
 
 
@@ -194,7 +198,7 @@ def test_an_empty_clip_is_silence_and_silence_is_the_floor() -> None:
 
 @pytest.mark.parametrize(("n_fft", "window", "hop"), [(512, 400, 160), (2048, 320, 160)])
 def test_log_mel_is_torchaudios(n_fft: int, window: int, hop: int) -> None:
-    audio = AUDIO | {"n_fft": n_fft, "window": window, "hop": hop}
+    audio = replace(AUDIO, n_fft=n_fft, window=window, hop=hop)
     theirs = MelSpectrogram(
         16000, n_fft, window, hop, n_mels=40, power=1.0, pad_mode="constant", mel_scale="htk"
     )
@@ -221,13 +225,13 @@ def test_log_mel_does_not_depend_on_the_chunking_and_peaks_at_the_tone() -> None
 def test_audio_masks_and_noise_are_per_sample() -> None:
     frames = torch.from_numpy(stream(0, "noise").integers(-999, 999, (4, 8000)).astype(np.int16))
     frames = frames[:1].expand(4, -1)
-    augmentation = {
-        "frequency_crop": [1.0, 1.0],
-        "time_crop": [1.0, 1.0],
-        "frequency_mask": 0.5,
-        "time_mask": 0.0,
-        "noise": 0.0,
-    }
+    augmentation = settings.AudioAugmentation(
+        frequency_crop=(1.0, 1.0),
+        time_crop=(1.0, 1.0),
+        frequency_mask=0.5,
+        time_mask=0.0,
+        noise=0.0,
+    )
     view = audio_views.augmented_view(
         frames,
         stream(5, "mask"),
@@ -245,7 +249,7 @@ def test_audio_masks_and_noise_are_per_sample() -> None:
 
 
 def test_a_spectrogram_normalised_alone_does_not_know_how_loud_it_was() -> None:
-    alone = AUDIO | {"normalisation": "sample", "size": 40, "log_floor": 1e-12}
+    alone = replace(AUDIO, normalisation="sample", size=40, log_floor=1e-12)
     quiet = torch.from_numpy(stream(0, "hiss").integers(-4000, 4000, (3, 8000)).astype(np.int16))
     views = [
         audio_views.plain_view(frames, audio=alone, statistics={"mean": mean, "std": 2.0})
@@ -253,6 +257,6 @@ def test_a_spectrogram_normalised_alone_does_not_know_how_loud_it_was() -> None:
     ]
     torch.testing.assert_close(*views, rtol=1e-3, atol=1e-3)
     frames = torch.stack([quiet[0], torch.zeros_like(quiet[0])])
-    view = audio_views.plain_view(frames, audio=alone | {"hop": 205}, statistics={})
+    view = audio_views.plain_view(frames, audio=replace(alone, hop=205), statistics={})
     torch.testing.assert_close(view[0].std(correction=0), torch.tensor(1.0), rtol=1e-3, atol=1e-3)
     assert view[0].mean().abs() < 1e-4 and (view[1] == 0).all()

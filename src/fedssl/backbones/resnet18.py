@@ -85,8 +85,10 @@ def build(settings: Settings) -> Encoder:
     # paper: "12M" parameters (table 5); here: 11.2M, which the paper seems to have rounded up.
     # There is no projection MLP: in the authors' code this linear layer is the projection head.
     num_features = 8 * settings.width
+    # In this order, in which they draw their first weights.
+    backbone = ResNet18(settings.width)
     head = nn.Linear(num_features, settings.embedding_dim)
-    return Encoder(ResNet18(settings.width), head, num_features=num_features)
+    return Encoder(backbone, head, num_features=num_features)
 
 
 def _stage(in_planes: int, planes: int, *, stride: int) -> nn.Sequential:

@@ -13,9 +13,11 @@ from fedssl.data.banks.bank import Bank, open_bank
 from fedssl.device import prepare_device
 from fedssl.errors import UserError
 from fedssl.evaluation.features import extract_features, load_backbone
+from fedssl.evaluation.settings import MapSettings
 from fedssl.federation.checkpoint import load_state
 from fedssl.files import atomic_write, read_json, write_json
 from fedssl.randomness import stream
+from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 
 GROUPS = ("dataset", "modality")
@@ -40,12 +42,13 @@ def embedding_map(
     `map`, which is what the eye sees, but t-SNE tears apart what is close and stretches what is
     dense, so that its distances say little.
     """
-    prepare_device(settings["threads"])
-    samples, features = _collect(settings, checkpoint, banks=banks, normalisation=normalisation)
+    own = typed(MapSettings, settings)
+    prepare_device(own.threads)
+    samples, features = _collect(own, checkpoint, banks=banks, normalisation=normalisation)
     # The sums of both steps depend on the number of threads.
-    with threadpool_limits(settings["threads"]):
-        reduced = reduce(features, components=settings["components"])
-        plane = lay_out(reduced, perplexity=settings["perplexity"], seed=settings["seed"])
+    with threadpool_limits(own.threads):
+        reduced = reduce(features, components=own.components)
+        plane = lay_out(reduced, perplexity=own.perplexity, seed=own.seed)
     with atomic_write(points) as temporary:
         samples.assign(x=plane[:, 0], y=plane[:, 1]).to_parquet(temporary, index=False)
     spaces = {"features": reduced, "map": plane}
@@ -101,20 +104,20 @@ def silhouette(points: np.ndarray, groups: pd.Series) -> float:
 
 
 def _collect(
-    settings: Mapping[str, Any], checkpoint: str, *, banks: Sequence[str], normalisation: str
+    settings: MapSettings, checkpoint: str, *, banks: Sequence[str], normalisation: str
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the drawn samples of all datasets, a row each, and their features, (samples, d)."""
-    device = prepare_device(settings["threads"])
-    encoder = initialise(settings["seed"], **settings["encoder"])
+    device = prepare_device(settings.threads)
+    encoder = initialise(settings.seed, **settings.encoder)
     backbone = load_backbone(load_state(checkpoint), encoder)
     statistics = read_json(normalisation)
     samples, features = [], []
-    for declared, path in zip(settings["datasets"], banks, strict=True):
+    for declared, path in zip(settings.datasets, banks, strict=True):
         bank = open_bank(Path(path).parent)
-        positions = draw(bank, declared["split"], count=settings["samples"], seed=settings["seed"])
+        positions = draw(bank, declared.split, count=settings.samples, seed=settings.seed)
         views = Views(bank, settings, statistics=statistics, device=device)
         found = extract_features(backbone, views, positions, device=device)
         features.append(found.cpu().numpy())
-        columns = {"position": positions, "dataset": declared["dataset"], "modality": bank.modality}
+        columns = {"position": positions, "dataset": declared.dataset, "modality": bank.modality}
         samples.append(pd.DataFrame({**columns, "label": bank.labels[positions]}))
     return pd.concat(samples, ignore_index=True), np.concatenate(features)

@@ -11,7 +11,16 @@ from fedssl.device import prepare_device
 from fedssl.evaluation import fine_tune as tuning
 from fedssl.evaluation.features import task_features
 from fedssl.evaluation.job_files import read_encoder, read_statistics, write_metric
-from fedssl.evaluation.protocols import score, top1
+from fedssl.evaluation.protocols import (
+    Features,
+    Score,
+    knn_score,
+    probe_score,
+    retrieval_score,
+    top1,
+)
+from fedssl.evaluation.settings import FineTuneSettings, ScoreSettings
+from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 from fedssl.views.fine_tune import FineTuneViews
 
@@ -30,23 +39,32 @@ def evaluate(
     bank.json of the task; `identity` says what is scored and goes into the metric files. Beside
     each file lies a Parquet table of the same name, a row for every scored sample.
     """
-    device = prepare_device(settings["threads"])
+    own = typed(ScoreSettings, settings)
+    device = prepare_device(own.threads)
     bank = open_bank(Path(inputs["bank"]).parent)
-    views = Views(bank, settings, statistics=read_statistics(inputs), device=device)
-    encoder = read_encoder(settings, inputs.get("model"))
-    scored = bank.indices(settings["split"])
+    views = Views(bank, own, statistics=read_statistics(inputs), device=device)
+    encoder = read_encoder(own, inputs.get("model"))
+    scored = bank.indices(own.split)
     features = task_features(
         encoder.backbone,
         views,
-        settings["split"],
-        recalibrate=settings["recalibrate_batch_norm"],
+        own.split,
+        recalibrate=own.recalibrate_batch_norm,
         device=device,
     )
     for protocol, path in metrics.items():
-        result = score(protocol, features, settings)
+        result = _score(protocol, features, own)
         write_metric(
             result, bank, positions=scored, protocol=protocol, identity=identity, path=path
         )
+
+
+def _score(protocol: str, features: Features, settings: ScoreSettings) -> Score:
+    if protocol == "knn":
+        return knn_score(features, settings.knn)
+    if protocol == "linear-probe":
+        return probe_score(features, settings.linear_probe, seed=settings.seed)
+    return retrieval_score(features, settings.retrieval)
 
 
 def fine_tune(
@@ -57,19 +75,20 @@ def fine_tune(
     metric: str,
 ) -> None:
     """Fine-tune one checkpoint on one task, end to end, and write what `evaluate` writes."""
-    device = prepare_device(settings["threads"])
+    own = typed(FineTuneSettings, settings)
+    device = prepare_device(own.threads)
     bank = open_bank(Path(inputs["bank"]).parent)
-    views = FineTuneViews(bank, settings, statistics=read_statistics(inputs), device=device)
+    views = FineTuneViews(bank, own, statistics=read_statistics(inputs), device=device)
     model = tuning.fine_tune(
-        read_encoder(settings, inputs.get("model")),
+        read_encoder(own, inputs.get("model")),
         views,
         indices=bank.indices("train"),
-        settings=settings["fine-tune"],
-        precision=settings["precision"],
-        seed=settings["seed"],
+        settings=own.fine_tune,
+        precision=own.precision,
+        seed=own.seed,
         device=device,
     )
-    scored = bank.indices(settings["split"])
+    scored = bank.indices(own.split)
     predicted = tuning.predict(model, views, scored, device=device).cpu()
     result = top1(predicted, torch.from_numpy(bank.labels[scored]))
     write_metric(

@@ -15,8 +15,10 @@ from fedssl.device import prepare_device
 from fedssl.evaluation.features import memory_and_queries
 from fedssl.evaluation.job_files import read_encoder, read_statistics, write_score
 from fedssl.evaluation.paired import num_parameters, pair_features
-from fedssl.evaluation.protocols import Features, score
+from fedssl.evaluation.protocols import Features, knn_score, probe_score
+from fedssl.evaluation.settings import PairSettings
 from fedssl.grid.paired_protocols import KNN_SHOWS
+from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 
 
@@ -29,15 +31,16 @@ def evaluate_pairs(
 ) -> None:
     """Score a checkpoint on pairs, by every protocol in `metrics` (protocol -> file).
 
-    `inputs["model"]` is the encoder of all `settings["modalities"]`; two specialists come as
+    `inputs["model"]` is the encoder of all `settings.modalities`; two specialists come as
     `image_model` and `audio_model`; without any, the encoder is the random one of round 0.
     Features are computed once a modality, of the paired samples only. In the sample tables a
     pair's `position` is that of its sound, and `image` that of its image.
     """
-    device = prepare_device(settings["threads"])
-    encoders, sounds = _encoders(settings, inputs), open_bank(_folder(inputs, "audio"))
-    train, scored = (_pairs(inputs, settings, split=s) for s in ("train", settings["split"]))
-    both = _features(settings, inputs, encoders, (train, scored), device=device)
+    own = typed(PairSettings, settings)
+    device = prepare_device(own.threads)
+    encoders, sounds = _encoders(own, inputs), open_bank(_folder(inputs, "audio"))
+    train, scored = (_pairs(inputs, own, split=s) for s in ("train", own.split))
+    both = _features(own, inputs, encoders, (train, scored), device=device)
     memory, queries = ({name: part[place] for name, part in both.items()} for place in (0, 1))
     facts = {
         **identity,
@@ -55,9 +58,12 @@ def evaluate_pairs(
             query_labels=torch.from_numpy(labels).to(device),
             num_classes=len(sounds.classes),
         )
-        result = score("linear-probe" if protocol == "transfer" else "knn", features, settings)
-        own = {"modality": "+".join(shown), "protocol": protocol}
-        write_score(result, samples=samples, facts=facts | own, path=path)
+        if protocol == "transfer":
+            result = probe_score(features, own.linear_probe, seed=own.seed)
+        else:
+            result = knn_score(features, own.knn)
+        how = {"modality": "+".join(shown), "protocol": protocol}
+        write_score(result, samples=samples, facts=facts | how, path=path)
 
 
 def _folder(inputs: Mapping[str, str], modality: str) -> Path:
@@ -65,20 +71,20 @@ def _folder(inputs: Mapping[str, str], modality: str) -> Path:
 
 
 def _pairs(
-    inputs: Mapping[str, str], settings: Mapping[str, Any], *, split: str
+    inputs: Mapping[str, str], settings: PairSettings, *, split: str
 ) -> dict[str, np.ndarray]:
     """Return the positions of a split's pairs in the bank of each modality."""
     return pair_split(
         _folder(inputs, "image"),
         _folder(inputs, "audio"),
-        by=settings["by"],
+        by=settings.by,
         split=split,
-        seed=settings["seed"],
+        seed=settings.seed,
     )
 
 
 def _features(
-    settings: Mapping[str, Any],
+    settings: PairSettings,
     inputs: Mapping[str, str],
     encoders: Mapping[str, Encoder],
     pairs: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
@@ -98,16 +104,16 @@ def _features(
             Views(bank, settings, statistics=statistics, device=device),
             train[name],
             scored[name],
-            recalibrate=settings["recalibrate_batch_norm"],
+            recalibrate=settings.recalibrate_batch_norm,
             device=device,
         )
     return found
 
 
-def _encoders(settings: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, Encoder]:
+def _encoders(settings: PairSettings, inputs: Mapping[str, str]) -> dict[str, Encoder]:
     """Return the encoder of each modality in use: one for all of them, or a specialist each."""
     if "image_model" in inputs:
         return {
-            name: read_encoder(settings, inputs[f"{name}_model"]) for name in settings["modalities"]
+            name: read_encoder(settings, inputs[f"{name}_model"]) for name in settings.modalities
         }
-    return dict.fromkeys(settings["modalities"], read_encoder(settings, inputs.get("model")))
+    return dict.fromkeys(settings.modalities, read_encoder(settings, inputs.get("model")))

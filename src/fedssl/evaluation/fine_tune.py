@@ -2,8 +2,6 @@
 
 import copy
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from fedssl.backbones.encoder import Encoder
 from fedssl.evaluation.features import extract_features
+from fedssl.evaluation.settings import FineTune
 from fedssl.evaluation.supervised import check_labels, linear_layer, train
 from fedssl.randomness import stream, torch_seed
 from fedssl.views.fine_tune import FineTuneViews
@@ -22,7 +21,7 @@ def fine_tune(
     views: FineTuneViews,
     *,
     indices: np.ndarray,
-    settings: Mapping[str, Any],
+    settings: FineTune,
     precision: str,
     seed: int,
     device: torch.device,
@@ -35,7 +34,7 @@ def fine_tune(
         encoder: The pretrained encoder; it stays as it is.
         views: Of the task's bank.
         indices: Positions of the training split in the bank.
-        settings: epochs, lr, milestones, decay, batch_size, momentum, weight_decay, augmentation.
+        settings: of its training.
         precision: fp32 or bf16 (autocast).
         seed: Of the new layer, the shuffling and the views.
         device: Where to train.
@@ -51,7 +50,7 @@ def fine_tune(
     labels, draws = labels.to(device), stream(seed, "fine-tune views")
 
     def loss_of(batch: np.ndarray) -> Tensor:
-        inputs = views.fine_tune(indices[batch], draws, augmentation=settings["augmentation"])
+        inputs = views.fine_tune(indices[batch], draws, augmentation=settings.augmentation)
         low = precision == "bf16"
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
             logits = model(inputs)

@@ -11,13 +11,14 @@ from fedssl.backbones.encoder import Encoder, initialise
 from fedssl.data.banks.bank import Bank
 from fedssl.evaluation.features import load_backbone
 from fedssl.evaluation.protocols import Score
+from fedssl.evaluation.settings import JobSettings
 from fedssl.federation.checkpoint import load_state
 from fedssl.files import atomic_write, read_json, write_json
 
 
-def read_encoder(settings: Mapping[str, Any], model: str | None) -> Encoder:
+def read_encoder(settings: JobSettings, model: str | None) -> Encoder:
     """Return the encoder of a checkpoint; without one, the random encoder of round 0."""
-    encoder = initialise(settings["seed"], **settings["encoder"])
+    encoder = initialise(settings.seed, **settings.encoder)
     if model is not None:
         load_backbone(load_state(model), encoder)
     return encoder

@@ -1,14 +1,12 @@
 """The linear probe: one linear layer on frozen pooled features (fssuavl section 3.4, L.P)."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fedssl.errors import UserError
+from fedssl.evaluation.settings import LinearProbe
 from fedssl.evaluation.supervised import check_labels, linear_layer, train
 from fedssl.randomness import stream
 
@@ -20,7 +18,7 @@ def fit_probe(
     labels: Tensor,
     *,
     num_classes: int,
-    settings: Mapping[str, Any],
+    settings: LinearProbe,
     seed: int,
 ) -> nn.Linear:
     """Return the probe of the last epoch, for features as given, in float32 on their device.
@@ -34,7 +32,7 @@ def fit_probe(
         features: (samples, dim) pooled features of the training split.
         labels: (samples,) classes in [0, num_classes).
         num_classes: Number of classes.
-        settings: epochs, lr, milestones, decay, batch_size, momentum, weight_decay, standardise.
+        settings: of its training.
         seed: Of the shuffling.
 
     Raises:
@@ -43,7 +41,7 @@ def fit_probe(
     _check(features, labels, num_classes=num_classes)
     inputs, targets = features.float(), labels.to(features.device, torch.int64)
     probe = linear_layer(inputs.shape[1], num_classes).to(inputs.device)
-    scale, centre = _moments(inputs, standardise=settings["standardise"])
+    scale, centre = _moments(inputs, standardise=settings.standardise)
 
     def loss_of(batch: np.ndarray) -> Tensor:
         chosen = torch.from_numpy(batch).to(inputs.device)

@@ -1,6 +1,6 @@
 """The protocols that need only features: what each predicts for every scored sample."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from fedssl.evaluation import probe
 from fedssl.evaluation.knn import knn_predict
 from fedssl.evaluation.retrieval import retrieval_hits
+from fedssl.evaluation.settings import Knn, LinearProbe, Retrieval
 
 
 @dataclass(frozen=True)
@@ -36,29 +37,34 @@ class Score:
     further: dict[str, Any] = field(default_factory=dict)
 
 
-def score(protocol: str, features: Features, settings: Mapping[str, Any]) -> Score:
-    """Return the score of knn, linear-probe or retrieval."""
-    own = settings[protocol]
-    if protocol == "retrieval":
-        return retrieval_score(task_hits(features, ks=own["ks"]), own["ks"])
-    if protocol == "knn":
-        predicted = knn_predict(
-            features.queries,
-            features.memory,
-            bank_labels=features.memory_labels,
-            num_classes=features.num_classes,
-            **own,
-        )
-    else:
-        layer = probe.fit_probe(
-            features.memory,
-            features.memory_labels,
-            num_classes=features.num_classes,
-            settings=own,
-            seed=settings["seed"],
-        )
-        predicted = probe.predict(layer, features.queries)
+def knn_score(features: Features, settings: Knn) -> Score:
+    """Return top-1 accuracy of the kNN monitor."""
+    predicted = knn_predict(
+        features.queries,
+        features.memory,
+        bank_labels=features.memory_labels,
+        num_classes=features.num_classes,
+        k=settings.k,
+        temperature=settings.temperature,
+    )
     return top1(predicted, features.query_labels)
+
+
+def probe_score(features: Features, settings: LinearProbe, *, seed: int) -> Score:
+    """Return top-1 accuracy of a linear probe that is trained on the memory."""
+    layer = probe.fit_probe(
+        features.memory,
+        features.memory_labels,
+        num_classes=features.num_classes,
+        settings=settings,
+        seed=seed,
+    )
+    return top1(probe.predict(layer, features.queries), features.query_labels)
+
+
+def retrieval_score(features: Features, settings: Retrieval) -> Score:
+    """Return R@k of the queries among the memory."""
+    return recall(task_hits(features, ks=settings.ks), settings.ks)
 
 
 def top1(predicted: Tensor, labels: Tensor) -> Score:
@@ -67,7 +73,7 @@ def top1(predicted: Tensor, labels: Tensor) -> Score:
     return Score("top-1 accuracy", 100.0 * float(correct), {"prediction": predicted.cpu().numpy()})
 
 
-def retrieval_score(hits: Tensor, ks: Sequence[int]) -> Score:
+def recall(hits: Tensor, ks: Sequence[int]) -> Score:
     """Return R@k of hits (samples, len(ks)): the first k is the headline, the others follow."""
     recalls = [100.0 * float(hit.double().mean()) for hit in hits.unbind(1)]
     columns = {f"hit@{k}": hit.cpu().numpy() for k, hit in zip(ks, hits.unbind(1), strict=True)}

@@ -6,7 +6,7 @@ between the two is the optimism of the first.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ from fedssl.data.banks.bank import open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation.features import load_backbone, task_features
 from fedssl.evaluation.job_files import read_statistics, write_metric
-from fedssl.evaluation.protocols import retrieval_score, task_hits
+from fedssl.evaluation.protocols import recall, task_hits
+from fedssl.evaluation.settings import RoundSettings
 from fedssl.federation.checkpoint import load_state, save_state
 from fedssl.federation.milestones import kept_rounds, milestone
 from fedssl.files import atomic_write
 from fedssl.randomness import stream
+from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 
 RANDOM_ENCODER = 0  # the round
@@ -45,21 +47,22 @@ def score_rounds(
     Parquet; `best_round` and `held_out_round`, metric files as `evaluate` writes them; and
     `best`, the model of the best round.
     """
-    ks = settings["retrieval"]["ks"]
-    device = prepare_device(settings["threads"])
+    own = typed(RoundSettings, settings)
+    ks = own.retrieval.ks
+    device = prepare_device(own.threads)
     bank = open_bank(Path(inputs["bank"]).parent)
-    views = Views(bank, settings, statistics=read_statistics(inputs), device=device)
-    hits = _hits(settings, views, folder=inputs["milestones"], device=device)
-    positions = bank.indices(settings["split"])
+    views = Views(bank, own, statistics=read_statistics(inputs), device=device)
+    hits = _hits(own, views, folder=inputs["milestones"], device=device)
+    positions = bank.indices(own.split)
     _write_rounds(hits, ks, positions=positions, labels=bank.labels[positions], outputs=outputs)
-    half = halves(len(positions), seed=settings["seed"])
+    half = halves(len(positions), seed=own.seed)
     best, held_out = best_round(hits), held_out_rounds(hits, half)
     honest = held_out_hits(hits, held_out, half=half)
     for name, chosen, rounds in (
         ("best_round", hits[best], [best]),
         ("held_out_round", honest, held_out),
     ):
-        result = retrieval_score(chosen, ks)
+        result = recall(chosen, ks)
         result.further["rounds"] = list(rounds)
         write_metric(
             result,
@@ -72,20 +75,20 @@ def score_rounds(
     save_state(load_state(milestone(inputs["milestones"], best)), outputs["best"])
 
 
-def _hits(settings: Mapping[str, Any], views: Views, *, folder: str, device: torch.device) -> Hits:
+def _hits(settings: RoundSettings, views: Views, *, folder: str, device: torch.device) -> Hits:
     """Return the hits of every kept round, features computed once a round."""
-    encoder = initialise(settings["seed"], **settings["encoder"])
+    encoder = initialise(settings.seed, **settings.encoder)
     hits = {}
     for round_number in kept_rounds(folder):
         backbone = load_backbone(load_state(milestone(folder, round_number)), encoder)
         features = task_features(
             backbone,
             views,
-            settings["split"],
-            recalibrate=settings["recalibrate_batch_norm"],
+            settings.split,
+            recalibrate=settings.recalibrate_batch_norm,
             device=device,
         )
-        hits[round_number] = task_hits(features, ks=settings["retrieval"]["ks"]).cpu()
+        hits[round_number] = task_hits(features, ks=settings.retrieval.ks).cpu()
         _log.info("scored round %d", round_number)
     return hits
 
@@ -121,7 +124,7 @@ def held_out_hits(hits: Hits, rounds: tuple[int, int], *, half: Tensor) -> Tenso
 
 def _write_rounds(
     hits: Hits,
-    ks: list[int],
+    ks: Sequence[int],
     *,
     positions: np.ndarray,
     labels: np.ndarray,

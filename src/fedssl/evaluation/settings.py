@@ -13,12 +13,11 @@ from fedssl.settings import (
     Key,
     NonNegative,
     Positive,
-    PositiveShare,
     Precision,
     Share,
     Unique,
 )
-from fedssl.views.settings import Audio, Image
+from fedssl.views.settings import FineTuneAugmentation, ViewSettings
 
 
 @dataclass(frozen=True)
@@ -69,21 +68,10 @@ class LinearProbe(Supervised):
 
 
 @dataclass(frozen=True)
-class LightAugmentation:
-    """What fine-tuning sees of an image."""
-
-    crop: PositiveShare
-    """Share of each side that a random crop keeps. Decided."""
-
-    flip_probability: Share
-    """Share of images that are mirrored. Decided."""
-
-
-@dataclass(frozen=True)
 class FineTune(Supervised):
     """Fine-tuning: the backbone and a new linear layer, trained end to end."""
 
-    augmentation: LightAugmentation
+    augmentation: FineTuneAugmentation
     """Random changes of images; a sound is cropped in time."""
 
 
@@ -146,25 +134,23 @@ class Evaluation:
     """Fine-tuning."""
 
 
-@dataclass(frozen=True)
-class JobSettings:
+@dataclass(frozen=True, kw_only=True)
+class JobSettings(ViewSettings):
     """What every job that reads a checkpoint depends on. `encoder` is plain: it names its class."""
 
-    audio: Audio
-    image: Image
     encoder: Mapping[str, Any]
     seed: int
     threads: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskSettings(JobSettings):
     """What scoring a checkpoint on one task depends on."""
 
     split: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScoreSettings(TaskSettings):
     """The same for the protocols that need only features."""
 
@@ -174,7 +160,7 @@ class ScoreSettings(TaskSettings):
     retrieval: Retrieval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RoundSettings(TaskSettings):
     """The same for the rounds of a cell."""
 
@@ -182,7 +168,7 @@ class RoundSettings(TaskSettings):
     retrieval: Retrieval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FineTuneSettings(TaskSettings):
     """The same for fine-tuning."""
 
@@ -190,7 +176,7 @@ class FineTuneSettings(TaskSettings):
     precision: Precision
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PairSettings(TaskSettings):
     """The same for pairs of an image and a sound."""
 
@@ -201,7 +187,7 @@ class PairSettings(TaskSettings):
     recalibrate_batch_norm: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MappedDataset:
     """A dataset on a map, and the split its samples are drawn from."""
 
@@ -209,7 +195,7 @@ class MappedDataset:
     split: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MapSettings(JobSettings, EmbeddingMap):
     """What a map of one checkpoint depends on."""
 

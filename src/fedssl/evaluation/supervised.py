@@ -2,14 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fedssl.errors import UserError
+from fedssl.evaluation.settings import Supervised
 
 _LOG_EVERY_S = 10.0
 _log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ def train(
     loss_of: Callable[[np.ndarray], Tensor],
     *,
     count: int,
-    settings: Mapping[str, Any],
+    settings: Supervised,
     rng: np.random.Generator,
 ) -> None:
     """Minimise the loss over `count` samples by SGD with Nesterov momentum, to the last epoch.
@@ -33,7 +33,7 @@ def train(
         model: What to train, in place; the weight decay is on every parameter.
         loss_of: Gives the mean loss of a batch, by its positions in 0..count-1.
         count: Number of samples.
-        settings: epochs, lr, milestones, decay, batch_size, momentum and weight_decay.
+        settings: of the schedule, the batches and SGD.
         rng: Of the shuffling.
 
     Raises:
@@ -41,32 +41,32 @@ def train(
     """
     optimiser = torch.optim.SGD(
         model.parameters(),
-        lr=settings["lr"],
-        momentum=settings["momentum"],
-        weight_decay=settings["weight_decay"],
-        nesterov=settings["momentum"] > 0,
+        lr=settings.lr,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        nesterov=settings.momentum > 0,
         fused=True,
     )
     logged = time.monotonic()
-    for epoch in range(settings["epochs"]):
+    for epoch in range(settings.epochs):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(settings, epoch=epoch)
-        batches = shuffled_batches(count, batch_size=settings["batch_size"], rng=rng)
+        batches = shuffled_batches(count, batch_size=settings.batch_size, rng=rng)
         losses = [_step(loss_of(batch), optimiser) for batch in batches]
-        if time.monotonic() - logged > _LOG_EVERY_S or epoch + 1 == settings["epochs"]:
+        if time.monotonic() - logged > _LOG_EVERY_S or epoch + 1 == settings.epochs:
             logged, loss = time.monotonic(), float(torch.stack(losses).mean())
-            _log.info("epoch %d of %d  loss %.4f", epoch + 1, settings["epochs"], loss)
-    _check_finite(model, lr=settings["lr"])
+            _log.info("epoch %d of %d  loss %.4f", epoch + 1, settings.epochs, loss)
+    _check_finite(model, lr=settings.lr)
 
 
-def learning_rate(settings: Mapping[str, Any], *, epoch: int) -> float:
+def learning_rate(settings: Supervised, *, epoch: int) -> float:
     """Return the learning rate of an epoch (0-based): a step down at each milestone.
 
     paper (fssuavl 3.4): "linearly decayed by a factor of 0.1" after 60 % and 80 % of the epochs;
     here: the step decay of the authors' earlier code, with milestones at int(share * epochs).
     """
-    passed = sum(epoch >= int(share * settings["epochs"]) for share in settings["milestones"])
-    return float(settings["lr"] * settings["decay"] ** passed)
+    passed = sum(epoch >= int(share * settings.epochs) for share in settings.milestones)
+    return float(settings.lr * settings.decay**passed)
 
 
 def shuffled_batches(

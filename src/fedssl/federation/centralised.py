@@ -23,11 +23,13 @@ from fedssl.federation.checkpoint import (
 )
 from fedssl.federation.client import cosine
 from fedssl.federation.history import Row, mean_loss, mean_step, seconds_until, write_rows
+from fedssl.federation.settings import CentralisedSettings
 from fedssl.federation.start import initial_method, training_views
 from fedssl.files import digest, sha256
 from fedssl.methods.base import Method
 from fedssl.progress import RoundProgress
 from fedssl.randomness import stream
+from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 
 State = dict[str, Tensor]
@@ -47,12 +49,13 @@ def pretrain(
     `normalisation` for audio. Returns the facts that provenance keeps. The folder `checkpoints`
     stays, for the caller to remove once the job is recorded.
     """
-    device = prepare_device(settings["threads"])
+    own = typed(CentralisedSettings, settings)
+    device = prepare_device(own.threads)
     folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
-    training = set_up(settings, inputs, device=device)
+    training = set_up(own, inputs, device=device)
     if (resumed := load_checkpoint(folder)) is not None:
         training.resume(*resumed)
-    done, total = training.done, settings["aggregator"]["epochs"]
+    done, total = training.done, own.aggregator.epochs
     with RoundProgress(total, done=done) as progress:
         trainer = pl.Trainer(
             callbacks=[_Commit(folder, progress)],
@@ -77,7 +80,7 @@ def pretrain(
 
 
 def set_up(
-    settings: Mapping[str, Any], inputs: Mapping[str, str], *, device: torch.device
+    settings: CentralisedSettings, inputs: Mapping[str, str], *, device: torch.device
 ) -> "CentralisedTraining":
     """Return the training before its first epoch."""
     views = training_views(settings, inputs, device=device)
@@ -98,7 +101,7 @@ class CentralisedTraining(pl.LightningModule):
     """
 
     def __init__(
-        self, method: Method, views: Mapping[str, Views], settings: Mapping[str, Any]
+        self, method: Method, views: Mapping[str, Views], settings: CentralisedSettings
     ) -> None:
         """Start before the first epoch; `views` has one entry a modality in use."""
         super().__init__()
@@ -127,12 +130,12 @@ class CentralisedTraining(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return SGD as clients have it, with its momentum where a training is resumed."""
-        own = self._settings["optimiser"]
+        own = self._settings.optimiser
         optimiser = torch.optim.SGD(
             self.method.parameters(),
-            lr=own["lr"],
-            momentum=own["momentum"],
-            weight_decay=own["weight_decay"],
+            lr=own.lr,
+            momentum=own.momentum,
+            weight_decay=own.weight_decay,
             fused=True,
         )
         for name, parameter in self.method.named_parameters():
@@ -144,22 +147,22 @@ class CentralisedTraining(pl.LightningModule):
 
     def train_dataloader(self) -> "_Epoch":
         """Return the batches of an epoch, as positions in the banks."""
-        federation = self._settings["federation"]
+        federation = self._settings.federation
         batches = epoch_batches(
             {modality: views.bank.indices("train") for modality, views in self._views.items()},
-            batch_size=federation["batch_size"],
-            order=federation["batch_order"],
-            rng=stream(self._settings["seed"], "centralised batches", round=self.epoch),
+            batch_size=federation.batch_size,
+            order=federation.batch_order,
+            rng=stream(self._settings.seed, "centralised batches", round=self.epoch),
         )
         return _Epoch(list(batches))
 
     def on_train_epoch_start(self) -> None:
         """Set the epoch's learning rate and draw its random numbers from a stream of its own."""
-        own, total = self._settings["optimiser"], self._settings["aggregator"]["epochs"]
-        constant = own["schedule"] == "constant"
+        own, total = self._settings.optimiser, self._settings.aggregator.epochs
+        constant = own.schedule == "constant"
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
-            group["lr"] = own["lr"] if constant else cosine(own["lr"], (self.epoch - 1) / total)
-        self._draws = stream(self._settings["seed"], "centralised views", round=self.epoch)
+            group["lr"] = own.lr if constant else cosine(own.lr, (self.epoch - 1) / total)
+        self._draws = stream(self._settings.seed, "centralised views", round=self.epoch)
         self._losses = {modality: [] for modality in self._views}
         self._seconds = dict.fromkeys(self._views, 0.0)
 
@@ -171,7 +174,7 @@ class CentralisedTraining(pl.LightningModule):
         """Return the method's loss of a batch."""
         modality, indices = batch
         views = self.method.views(self._views[modality], indices, self._draws)
-        low = self._settings["precision"] == "bf16"
+        low = self._settings.precision == "bf16"
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low):
             loss: Tensor = self.method.training_step(views)
         self._losses[modality].append(loss.detach())
@@ -181,7 +184,7 @@ class CentralisedTraining(pl.LightningModule):
         """Let the method update what follows its encoder, and stop the clock."""
         # After the optimiser: Lightning calls this hook once the step is done.
         epochs = self.epoch - 1 + (batch_idx + 1) / self.trainer.num_training_batches
-        self.method.after_step(epochs / self._settings["aggregator"]["epochs"])
+        self.method.after_step(epochs / self._settings.aggregator.epochs)
         self._seconds[batch[0]] += time.perf_counter() - self._started
 
     def epoch_rows(self) -> list[Row]:

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from fedssl.aggregators import ClientUpdate, build
 from fedssl.aggregators.base import Aggregator, Visit
 from fedssl.federation.batches import epoch_batches
 from fedssl.federation.history import Row, mean_step
+from fedssl.federation.settings import FederatedSettings
 from fedssl.federation.start import initial_method, training_views
 from fedssl.methods.base import Method
 from fedssl.randomness import stream
@@ -71,7 +72,7 @@ class LocalTrainer:
         self,
         method: Method,
         views: Mapping[str, Views],
-        settings: Mapping[str, Any],
+        settings: FederatedSettings,
         *,
         device: torch.device,
     ) -> None:
@@ -79,7 +80,7 @@ class LocalTrainer:
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._method = method.train()
         self._parameters = dict(self._method.named_parameters())
-        self._aggregator = build(**settings["aggregator"])
+        self._aggregator = build(**settings.aggregator)
         self._views = views
         self._settings = settings
         self._device = device
@@ -101,7 +102,7 @@ class LocalTrainer:
         self._load(task)
         rule = self._aggregator.in_round(task.round)
         # A fresh one: clients keep no momentum between rounds.
-        optimiser, reach = self._optimiser(), _Reach(self._settings["optimiser"]["momentum"])
+        optimiser, reach = self._optimiser(), _Reach(self._settings.optimiser.momentum)
         losses: dict[str, list[Tensor]] = {modality: [] for modality in task.samples}
         seconds = dict.fromkeys(task.samples, 0.0)
         for step in self._steps(task, optimiser):
@@ -125,11 +126,11 @@ class LocalTrainer:
 
     def _steps(self, task: ClientTask, optimiser: torch.optim.SGD) -> Iterator[_Step]:
         """Yield every batch of the local epochs, with the learning rate set for its epoch."""
-        federation = self._settings["federation"]
+        federation = self._settings.federation
         visit = {"round": task.round, "client": task.client}
-        shuffle = stream(self._settings["seed"], "batches", **visit)
-        draws = stream(self._settings["seed"], "views", **visit)
-        for epoch in range(federation["local_epochs"]):
+        shuffle = stream(self._settings.seed, "batches", **visit)
+        draws = stream(self._settings.seed, "views", **visit)
+        for epoch in range(federation.local_epochs):
             lr = learning_rate(self._settings, round_number=task.round, epoch=epoch)
             for group in optimiser.param_groups:
                 group["lr"] = lr
@@ -137,21 +138,21 @@ class LocalTrainer:
             batches = list(
                 epoch_batches(
                     task.samples,
-                    batch_size=federation["batch_size"],
-                    order=federation["batch_order"],
+                    batch_size=federation.batch_size,
+                    order=federation.batch_order,
                     rng=shuffle,
                 )
             )
             for place, (modality, indices) in enumerate(batches, 1):
                 epochs = epoch + place / len(batches)
-                rounds = task.round - 1 + epochs / federation["local_epochs"]
-                yield _Step(modality, indices, draws, lr, rounds / federation["rounds"])
+                rounds = task.round - 1 + epochs / federation.local_epochs
+                yield _Step(modality, indices, draws, lr, rounds / federation.rounds)
 
     def _step(
         self, step: _Step, rule: Aggregator, visit: Visit, *, optimiser: torch.optim.SGD
     ) -> Tensor:
         batch = self._method.views(self._views[step.modality], step.indices, step.draws)
-        low = self._settings["precision"] == "bf16"
+        low = self._settings.precision == "bf16"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=low):
             loss: Tensor = self._method.training_step(batch)
         optimiser.zero_grad(set_to_none=True)
@@ -164,12 +165,12 @@ class LocalTrainer:
 
     def _optimiser(self) -> torch.optim.SGD:
         """Return a fresh optimiser: momentum starts from zero for every client and round."""
-        optimiser = self._settings["optimiser"]
+        optimiser = self._settings.optimiser
         return torch.optim.SGD(
             self._method.parameters(),
-            lr=optimiser["lr"],
-            momentum=optimiser["momentum"],
-            weight_decay=optimiser["weight_decay"],
+            lr=optimiser.lr,
+            momentum=optimiser.momentum,
+            weight_decay=optimiser.weight_decay,
             fused=True,
         )
 
@@ -205,25 +206,25 @@ def _rows(
 
 
 def local_trainer(
-    settings: Mapping[str, Any], inputs: Mapping[str, str], *, device: torch.device
+    settings: FederatedSettings, inputs: Mapping[str, str], *, device: torch.device
 ) -> LocalTrainer:
     """Return the trainer of a cell's clients, whose model is that of round 0."""
     views = training_views(settings, inputs, device=device)
     return LocalTrainer(initial_method(settings), views, settings, device=device)
 
 
-def learning_rate(settings: Mapping[str, Any], *, round_number: int, epoch: int) -> float:
+def learning_rate(settings: FederatedSettings, *, round_number: int, epoch: int) -> float:
     """Return the learning rate of a local epoch (0-based) in a round (1-based).
 
     paper: both "unchanged throughout" and "decays according to a cosine schedule"; here, by
     default, a cosine inside the local training that starts at the same value in every round.
     """
-    optimiser, federation = settings["optimiser"], settings["federation"]
-    if optimiser["schedule"] == "constant":
-        return float(optimiser["lr"])
-    if optimiser["schedule"] == "cosine-global":
-        return cosine(optimiser["lr"], (round_number - 1) / federation["rounds"])
-    return cosine(optimiser["lr"], epoch / federation["local_epochs"])
+    optimiser, federation = settings.optimiser, settings.federation
+    if optimiser.schedule == "constant":
+        return float(optimiser.lr)
+    if optimiser.schedule == "cosine-global":
+        return cosine(optimiser.lr, (round_number - 1) / federation.rounds)
+    return cosine(optimiser.lr, epoch / federation.local_epochs)
 
 
 def cosine(lr: float, progress: float) -> float:

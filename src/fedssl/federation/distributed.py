@@ -14,7 +14,7 @@ from dataclasses import replace
 from multiprocessing import get_context, parent_process
 from threading import Thread
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import torch
 from safetensors.torch import load, save
@@ -25,6 +25,7 @@ from fedssl.device import prepare_device
 from fedssl.errors import UserError
 from fedssl.federation.client import ClientTask, LocalTrainer, Trained, local_trainer
 from fedssl.federation.history import Row
+from fedssl.federation.settings import FederatedSettings
 
 State = dict[str, Tensor]
 
@@ -40,7 +41,7 @@ class WorkerPool:
     def __init__(
         self,
         workers: int,
-        settings: Mapping[str, Any],
+        settings: FederatedSettings,
         inputs: Mapping[str, str],
         *,
         device: torch.device,
@@ -49,7 +50,7 @@ class WorkerPool:
         self._workers = workers
         self._device = device
         self._executor = ProcessPoolExecutor(
-            workers, get_context("spawn"), _start, (dict(settings), dict(inputs))
+            workers, get_context("spawn"), _start, (settings, dict(inputs))
         )
 
     def train_each(self, tasks: Iterable[ClientTask]) -> Iterator[Trained]:
@@ -97,12 +98,12 @@ _trainer: LocalTrainer  # of a worker
 _device: torch.device
 
 
-def _start(settings: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
+def _start(settings: FederatedSettings, inputs: Mapping[str, str]) -> None:
     """Make a worker ready; it ends with its parent, however that ends, and not by Ctrl-C."""
     global _trainer, _device
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    _device = prepare_device(settings["threads"])
+    _device = prepare_device(settings.threads)
     _trainer = local_trainer(settings, inputs, device=_device)
 
 

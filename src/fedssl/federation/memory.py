@@ -1,10 +1,10 @@
 """What each client keeps between its rounds, whoever declares it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
+from fedssl.federation.settings import FederatedSettings
 from fedssl.grid.transmission import parse_name
 
 State = dict[str, Tensor]
@@ -74,16 +74,16 @@ class ClientMemory:
 
 
 def build_memory(
-    settings: Mapping[str, Any], *, sent: tuple[str, ...], kept: tuple[str, ...]
+    settings: FederatedSettings, *, sent: tuple[str, ...], kept: tuple[str, ...]
 ) -> ClientMemory:
     """Return the memory of a cell, whose method declares which prefixes are sent and kept.
 
     Under a `-bb` aggregator only the backbone travels. The setting `client_heads` says whether the
     rest of what the method would send then stays with the client or starts anew.
     """
-    _, transmit = parse_name(settings["aggregator"]["name"])
+    _, transmit = parse_name(settings.aggregator["name"])
     if transmit == "all":
         return ClientMemory(sent=sent, kept=kept)
     # FedVSSL keeps the head with the client; resetting it is the other reading of "-bb".
-    held_back = sent if settings["federation"]["client_heads"] == "persist" else ()
+    held_back = sent if settings.federation.client_heads == "persist" else ()
     return ClientMemory(sent=(_BACKBONE,), kept=(*kept, *held_back))

@@ -29,10 +29,12 @@ from fedssl.federation.history import Row, mean_loss, seconds_until, write_rows
 from fedssl.federation.memory import ClientMemory, build_memory
 from fedssl.federation.milestones import Milestones
 from fedssl.federation.server import Server, num_bytes, restored
+from fedssl.federation.settings import FederatedSettings
 from fedssl.files import digest, sha256
 from fedssl.grid.splits import MODALITIES, parse_split
 from fedssl.progress import RoundProgress
 from fedssl.randomness import stream
+from fedssl.typed import typed
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ class Federation:
     aggregator: Aggregator
     memory: ClientMemory
     holdings: Sequence[Mapping[str, np.ndarray]]
-    settings: Mapping[str, Any]
+    settings: FederatedSettings
 
 
 def pretrain(
@@ -67,12 +69,13 @@ def pretrain(
     inputs: where it was interrupted, how often, and how many clients trained side by side, do not
     show in it. The folder `checkpoints` stays, for the caller to remove once the job is recorded.
     """
-    device = prepare_device(settings["threads"])
+    own = typed(FederatedSettings, settings)
+    device = prepare_device(own.threads)
     folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
-    kept = Milestones(folder / "milestones", settings["federation"]["kept_rounds"])
-    federation, server = set_up(settings, inputs, device=device)
+    kept = Milestones(folder / "milestones", own.federation.kept_rounds)
+    federation, server = set_up(own, inputs, device=device)
     done, server, rows = _resume(folder, federation.memory, server, device=device)
-    workers = _workers(settings, threads)
+    workers = _workers(own, threads)
     with side_by_side(federation, workers, inputs, device=device) as federation:
         server, rows = _train(federation, server, rows, done=done, folder=folder, kept=kept)
     save_state(server.model, model)
@@ -117,7 +120,7 @@ def _train(
     """Return the server after the last round and the whole history; every round is saved."""
     if done == 0:
         kept.keep(0, server.model)
-    total = federation.settings["federation"]["rounds"]
+    total = federation.settings.federation.rounds
     with RoundProgress(total, done=done) as progress:
         for round_number in range(done + 1, total + 1):
             server, round_rows = run_round(federation, server, round_number)
@@ -174,32 +177,32 @@ def _tasks(
 
 def sample_clients(
     holdings: Sequence[Mapping[str, np.ndarray]],
-    settings: Mapping[str, Any],
+    settings: FederatedSettings,
     *,
     round_number: int,
 ) -> list[int]:
     """Return the round's clients, sorted: uniform without replacement among those with data."""
     usable = [client for client, held in enumerate(holdings) if held]
     wanted = _clients_per_round(settings)
-    rng = stream(settings["seed"], "client sampling", round=round_number)
+    rng = stream(settings.seed, "client sampling", round=round_number)
     chosen = rng.choice(usable, size=min(wanted, len(usable)), replace=False)
     return sorted(chosen.tolist())
 
 
-def _clients_per_round(settings: Mapping[str, Any]) -> int:
-    federation = settings["federation"]
-    wanted: int = round(federation["fraction"] * federation["clients"])
+def _clients_per_round(settings: FederatedSettings) -> int:
+    federation = settings.federation
+    wanted: int = round(federation.fraction * federation.clients)
     return max(1, wanted)
 
 
-def _workers(settings: Mapping[str, Any], threads: int) -> int:
+def _workers(settings: FederatedSettings, threads: int) -> int:
     """Return how many clients train side by side in a job of so many threads."""
-    at_once: int = threads // settings["threads"]
+    at_once: int = threads // settings.threads
     return min(max(1, at_once), _clients_per_round(settings))
 
 
 def set_up(
-    settings: Mapping[str, Any], inputs: Mapping[str, str], *, device: torch.device
+    settings: FederatedSettings, inputs: Mapping[str, str], *, device: torch.device
 ) -> tuple[Federation, Server]:
     """Return the federation, which trains one client after another, and the server of round 0."""
     parts = {
@@ -208,7 +211,7 @@ def set_up(
         if (bank := inputs.get(f"{modality}_bank"))
     }
     trainer = local_trainer(settings, inputs, device=device)
-    method, aggregator = trainer.method, build(**settings["aggregator"])
+    method, aggregator = trainer.method, build(**settings.aggregator)
     state = {name: tensor.clone() for name, tensor in method.global_state().items()}
     memory = build_memory(settings, sent=method.sent, kept=method.kept)
     federation = Federation(trainer, aggregator, memory, _holdings(settings, parts), settings)
@@ -228,18 +231,18 @@ def side_by_side(
 
 
 def _holdings(
-    settings: Mapping[str, Any], parts: Mapping[str, Sequence[np.ndarray]]
+    settings: FederatedSettings, parts: Mapping[str, Sequence[np.ndarray]]
 ) -> list[dict[str, np.ndarray]]:
     """Return what each client trains on: its shards of the modalities the split gives it."""
-    clients = settings["federation"]["clients"]
-    held = client_modalities(parse_split(settings["split"]), clients, seed=settings["seed"])
+    clients = settings.federation.clients
+    held = client_modalities(parse_split(settings.split), clients, seed=settings.seed)
     holdings = [
         {m: parts[m][client] for m in held[client] if len(parts[m][client]) >= MIN_BATCH}
         for client in range(clients)
     ]
     if not any(holdings):
         raise UserError(
-            f"no client of split {settings['split']} holds {MIN_BATCH} samples of a modality; "
+            f"no client of split {settings.split} holds {MIN_BATCH} samples of a modality; "
             "use fewer clients or a larger alpha."
         )
     return holdings

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from fedssl.aggregators.centralised import Centralised
 from fedssl.settings import (
     AtLeastTwo,
     Count,
@@ -16,7 +17,7 @@ from fedssl.settings import (
     Share,
     Unique,
 )
-from fedssl.views.settings import Audio, Augmentation, Image
+from fedssl.views.settings import ViewSettings
 
 BatchOrder = Literal["alternate", "shuffle", "image-first", "audio-first"]
 
@@ -94,36 +95,34 @@ class Batches:
     batch_order: BatchOrder
 
 
-@dataclass(frozen=True)
-class PretrainingSettings:
-    """All that any pretraining job depends on besides its data: what its record says of settings.
+@dataclass(frozen=True, kw_only=True)
+class PretrainingSettings(ViewSettings):
+    """What any pretraining job depends on besides its data: what its record says of settings.
 
-    `method`, `encoder` and `aggregator` are plain: their classes depend on the names in them.
+    `method` and `encoder` are plain: their classes depend on the names in them.
     """
 
     method: Mapping[str, Any]
     encoder: Mapping[str, Any]
-    aggregator: Mapping[str, Any]
     optimiser: Optimiser
-    image: Image
-    audio: Audio
-    augmentation: Augmentation
     precision: Precision
     seed: int
     split: str
     threads: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FederatedSettings(PretrainingSettings):
-    """Settings of a federated cell."""
+    """Settings of a federated cell; `aggregator` is plain, as `method` is."""
 
+    aggregator: Mapping[str, Any]
     federation: Federation
     sharding: Sharding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CentralisedSettings(PretrainingSettings):
     """Settings of a cell without clients."""
 
+    aggregator: Centralised
     federation: Batches

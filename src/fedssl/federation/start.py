@@ -2,36 +2,29 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from fedssl import methods
 from fedssl.backbones.encoder import initialise
 from fedssl.data.banks.bank import open_bank
-from fedssl.errors import UserError
+from fedssl.federation.settings import PretrainingSettings
 from fedssl.files import read_json
-from fedssl.grid.facts import misfits
 from fedssl.grid.splits import MODALITIES
 from fedssl.methods.base import Method
 from fedssl.views.bank_views import Views
 
 
-def initial_method(settings: Mapping[str, Any]) -> Method:
-    """Return the method of a cell, its encoder initialised from the cell's seed.
-
-    Raises UserError for a method that cannot train on the cell's modalities or in its batches.
-    """
-    named = dict(settings["method"])
+def initial_method(settings: PretrainingSettings) -> Method:
+    """Return the method of a cell, its encoder initialised from the cell's seed."""
+    named = dict(settings.method)
     name = named.pop("name")
-    for misfit in misfits(name, methods.declared(name), settings, key="method"):
-        raise UserError(misfit)
-    encoder = initialise(settings["seed"], **settings["encoder"])
+    encoder = initialise(settings.seed, **settings.encoder)
     return methods.build(name, encoder, **named)
 
 
 def training_views(
-    settings: Mapping[str, Any], inputs: Mapping[str, str], *, device: torch.device
+    settings: PretrainingSettings, inputs: Mapping[str, str], *, device: torch.device
 ) -> dict[str, Views]:
     """Return the views of each modality in use.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, is_dataclass
 from functools import cache, reduce
 from itertools import pairwise
 from operator import or_
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin
 
 from annotated_types import Len
@@ -41,7 +41,7 @@ from fedssl.grid.parts import (
 )
 from fedssl.grid.transmission import parse_name
 from fedssl.settings import Absent, Check, Choice, Key, Partial, Pattern, Unique
-from fedssl.typed import DeclaredField, bare, declared_fields, marks
+from fedssl.typed import DeclaredField, bare, declared_fields, marks, without_none
 
 # The type of our own errors; their message completes "it must be ...".
 MUST_BE = "must_be"
@@ -107,17 +107,13 @@ def _described(kind: Any, text: str | None) -> Any:
 def _key(field: DeclaredField, shape: Shape) -> Any:
     """Return the type of a key. Where a missing key means None, a given null is a mistake."""
     may_miss = shape.partial or not (field.required or shape.complete)
-    kind = field.kind if field.required or shape.complete else _without_none(field)
+    kind = field.kind if field.required or shape.complete else _given(field)
     plain = _plain(kind, shape)
     return NotRequired[plain] if may_miss else plain
 
 
-def _without_none(field: DeclaredField) -> Any:
-    kind, added = bare(field.kind), marks(field.kind)
-    if not field.none_if_absent or get_origin(kind) not in (Union, UnionType):
-        return field.kind
-    others = reduce(or_, (item for item in get_args(kind) if item is not NoneType))
-    return Annotated[(others, *added)] if added else others
+def _given(field: DeclaredField) -> Any:
+    return without_none(field.kind) if field.none_if_absent else field.kind
 
 
 def _plain(kind: Any, shape: Shape) -> Any:

@@ -20,9 +20,9 @@ from fedssl.grid.settings import Scale
 from fedssl.grid.transmission import parse_name
 from fedssl.paper.settings import Contrast, MapFigure, SweepFigure, Table
 from fedssl.schema.config import CellSettings, Config, Study
-from fedssl.schema.type_names import type_name, without_none
+from fedssl.schema.type_names import type_name
 from fedssl.settings import Absent, Partial
-from fedssl.typed import DeclaredField, bare, declared_fields, marks
+from fedssl.typed import DeclaredField, bare, declared_fields, marks, without_none
 
 README = GENERATED.parents[1] / "README.md"
 _REGION = re.compile(r"(<!-- settings: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -1,10 +1,8 @@
 """Declared types in words, for the settings reference: `integer, at least 1`."""
 
 from collections.abc import Callable, Mapping
-from functools import reduce
-from operator import or_
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 
@@ -25,14 +23,6 @@ def type_name(kind: Any) -> str:
     """Return what a setting takes, in words."""
     limits = [_LIMITS[type(mark)](mark) for mark in marks(kind) if type(mark) in _LIMITS]
     return ", ".join([_base(bare(kind), marks(kind)), *limits])
-
-
-def without_none(kind: Any) -> Any:
-    """Return a type without None; one that has no None stays as it is."""
-    if get_origin(bare(kind)) not in (Union, UnionType):
-        return kind
-    others = reduce(or_, (item for item in get_args(bare(kind)) if item is not NoneType))
-    return Annotated[(others, *marks(kind))] if marks(kind) else others
 
 
 def _base(kind: Any, added: tuple[Any, ...]) -> str:

@@ -6,7 +6,6 @@ here: the values that the authors' group uses for VGGSound at 16 kHz, as in the 
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
 from fedssl.views.resample import apply_matrices, crop_matrix
+from fedssl.views.settings import Audio, AudioAugmentation
 
 _INT16 = 32768.0
 # Clips per chunk on a CPU, chosen so that the intermediate arrays stay in the cache.
@@ -57,7 +57,7 @@ def crop_waveforms(
     return frames
 
 
-def log_mel(frames: Tensor, *, audio: Mapping[str, Any]) -> Tensor:
+def log_mel(frames: Tensor, *, audio: Audio) -> Tensor:
     """Return the log-mel images ln(mel magnitude + floor) of int16 waveforms.
 
     Equals torchaudio's MelSpectrogram with power 1, centred frames, zero padding and the HTK
@@ -67,11 +67,11 @@ def log_mel(frames: Tensor, *, audio: Mapping[str, Any]) -> Tensor:
     # 1,090 clips/s in one batch of 256. A GPU is faster with the whole batch.
     chunk = _CHUNK if frames.device.type == "cpu" else max(len(frames), 1)
     mels = [_mel(part.float() / _INT16, audio) for part in torch.split(frames, chunk)]
-    return torch.log(torch.cat(mels) + audio["log_floor"])
+    return torch.log(torch.cat(mels) + audio.log_floor)
 
 
-def _mel(signal: Tensor, audio: Mapping[str, Any]) -> Tensor:
-    window, hop, n_fft = audio["window"], audio["hop"], audio["n_fft"]
+def _mel(signal: Tensor, audio: Audio) -> Tensor:
+    window, hop, n_fft = audio.window, audio.hop, audio.n_fft
     # torchaudio cuts frames of n_fft samples and multiplies them by a window that is mostly zero.
     # Frames of the window's length need less memory, and rfft adds the zeros. The magnitudes are
     # equal: the position of the window in the frame changes only the phase.
@@ -81,7 +81,7 @@ def _mel(signal: Tensor, audio: Mapping[str, Any]) -> Tensor:
     real, imaginary = torch.view_as_real(torch.fft.rfft(cut, n=n_fft)).unbind(-1)
     # This is faster than abs() of a complex tensor.
     magnitude = (real.square() + imaginary.square()).sqrt_()
-    filters = _filters(n_fft, audio["mels"], audio["sample_rate"], signal.device)
+    filters = _filters(n_fft, audio.mels, audio.sample_rate, signal.device)
     return (magnitude @ filters).transpose(1, 2)
 
 
@@ -89,9 +89,9 @@ def augmented_view(
     frames: Tensor,
     rng: np.random.Generator,
     *,
-    audio: Mapping[str, Any],
+    audio: Audio,
     statistics: Mapping[str, float],
-    augmentation: Mapping[str, Any],
+    augmentation: AudioAugmentation,
 ) -> Tensor:
     """Return one augmented view per frame: (batch, samples) int16 -> (batch, 3, size, size).
 
@@ -103,47 +103,43 @@ def augmented_view(
     # a trial with random crops alone the accuracy on FSDD hardly changed.
     mel = _standardised(frames, audio=audio, statistics=statistics)
     batch, mels, steps = mel.shape
-    tall = _crop(rng, batch, size=mels, scale=augmentation["frequency_crop"], device=mel.device)
-    long = _crop(rng, batch, size=steps, scale=augmentation["time_crop"], device=mel.device)
-    rows = crop_matrix(*tall, in_size=mels, out_size=audio["size"])
-    columns = crop_matrix(*long, in_size=steps, out_size=audio["size"])
+    tall = _crop(rng, batch, size=mels, scale=augmentation.frequency_crop, device=mel.device)
+    long = _crop(rng, batch, size=steps, scale=augmentation.time_crop, device=mel.device)
+    rows = crop_matrix(*tall, in_size=mels, out_size=audio.size)
+    columns = crop_matrix(*long, in_size=steps, out_size=audio.size)
     image = apply_matrices(mel[..., None], rows, columns)
     # Mask after the standardisation, so that a masked band has the mean value 0.
-    image = _mask(image, rng, share=augmentation["frequency_mask"], dim=2)
-    image = _mask(image, rng, share=augmentation["time_mask"], dim=3)
-    if augmentation["noise"] > 0:
+    image = _mask(image, rng, share=augmentation.frequency_mask, dim=2)
+    image = _mask(image, rng, share=augmentation.time_mask, dim=3)
+    if augmentation.noise > 0:
         noise = rng.standard_normal(image.shape, dtype=np.float32)
-        image = image + augmentation["noise"] * torch.from_numpy(noise).to(image.device)
+        image = image + augmentation.noise * torch.from_numpy(noise).to(image.device)
     # The same spectrogram on three channels, so that one stem serves images and audio.
     return image.expand(-1, 3, -1, -1)
 
 
-def plain_view(
-    frames: Tensor, *, audio: Mapping[str, Any], statistics: Mapping[str, float]
-) -> Tensor:
+def plain_view(frames: Tensor, *, audio: Audio, statistics: Mapping[str, float]) -> Tensor:
     """Return the evaluation view: the standardised log-mel image, (batch, 3, size, size)."""
     mel = _standardised(frames, audio=audio, statistics=statistics)
     zero = torch.zeros(len(mel), device=mel.device)
-    rows = crop_matrix(zero, zero + mel.shape[1], in_size=mel.shape[1], out_size=audio["size"])
-    columns = crop_matrix(zero, zero + mel.shape[2], in_size=mel.shape[2], out_size=audio["size"])
+    rows = crop_matrix(zero, zero + mel.shape[1], in_size=mel.shape[1], out_size=audio.size)
+    columns = crop_matrix(zero, zero + mel.shape[2], in_size=mel.shape[2], out_size=audio.size)
     return apply_matrices(mel[..., None], rows, columns).expand(-1, 3, -1, -1)
 
 
-def frame_length(audio: Mapping[str, Any]) -> int:
+def frame_length(audio: Audio) -> int:
     """Return the number of samples in one crop."""
-    return round(float(audio["crop_seconds"]) * int(audio["sample_rate"]))
+    return round(audio.crop_seconds * audio.sample_rate)
 
 
-def _standardised(
-    frames: Tensor, *, audio: Mapping[str, Any], statistics: Mapping[str, float]
-) -> Tensor:
+def _standardised(frames: Tensor, *, audio: Audio, statistics: Mapping[str, float]) -> Tensor:
     """Return log-mel images of mean 0 and standard deviation 1.
 
     The setting `normalisation` decides whether that holds over the pretraining set ("dataset") or
     for each image.
     """
     mel = log_mel(frames, audio=audio)
-    if audio["normalisation"] == "dataset":
+    if audio.normalisation == "dataset":
         return (mel - statistics["mean"]) / statistics["std"]
     deviation, mean = torch.std_mean(mel, dim=(1, 2), correction=0, keepdim=True)
     return (mel - mean) / deviation.clamp_min(_SILENCE)

@@ -4,7 +4,6 @@ Methods and evaluation call `Views` and need not know whether the bank holds ima
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from fedssl.data.banks.bank import Bank
 from fedssl.views import audio as audio_views
 from fedssl.views import image as image_views
+from fedssl.views.settings import Audio, ViewSettings
 
 
 class Views:
@@ -21,7 +21,7 @@ class Views:
     def __init__(
         self,
         bank: Bank,
-        settings: Mapping[str, Any],
+        settings: ViewSettings,
         *,
         statistics: Mapping[str, float] | None,
         device: torch.device,
@@ -35,11 +35,12 @@ class Views:
     def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return one augmented view of each sample, (batch, 3, size, size)."""
         if self.bank.modality == "image":
+            assert self._settings.augmentation is not None
             return image_views.augmented_view(
                 self._images(indices),
                 rng,
-                image=self._settings["image"],
-                augmentation=self._settings["augmentation"]["image"],
+                image=self._settings.image,
+                augmentation=self._settings.augmentation.image,
             )
         return self._augmented_frames(self._frames(indices, rng), rng)
 
@@ -52,8 +53,8 @@ class Views:
         # the windows by their number of time steps: padding them further would show the network
         # how long the clip is. Within a group the STFT pads with zeros at the end anyway.
         assert self.bank.waveforms is not None
-        size = self._settings["audio"]["size"]
-        steps = (windows[:, 1] - windows[:, 0]) // self._settings["audio"]["hop"]
+        size = self._settings.audio.size
+        steps = (windows[:, 1] - windows[:, 0]) // self._settings.audio.hop
         views = torch.empty((len(windows), 3, size, size), device=self._device)
         for count in np.unique(steps):
             alike = np.flatnonzero(steps == count)
@@ -65,11 +66,11 @@ class Views:
     def plain(self, indices: np.ndarray) -> Tensor:
         """Return the evaluation view of each sample, (batch, 3, size, size)."""
         if self.bank.modality == "image":
-            return image_views.plain_view(self._images(indices), image=self._settings["image"])
+            return image_views.plain_view(self._images(indices), image=self._settings.image)
         assert self._statistics is not None
         return audio_views.plain_view(
             self._frames(indices, None),
-            audio=self._settings["audio"],
+            audio=self._settings.audio,
             statistics=self._statistics,
         )
 
@@ -78,18 +79,18 @@ class Views:
         return torch.from_numpy(self.bank.images[indices]).to(self._device)
 
     def _augmented_frames(self, frames: Tensor, rng: np.random.Generator) -> Tensor:
-        assert self._statistics is not None
+        assert self._statistics is not None and self._settings.augmentation is not None
         return audio_views.augmented_view(
             frames,
             rng,
-            audio=self._settings["audio"],
+            audio=self._settings.audio,
             statistics=self._statistics,
-            augmentation=self._settings["augmentation"]["audio"],
+            augmentation=self._settings.augmentation.audio,
         )
 
     def _frames(self, indices: np.ndarray, rng: np.random.Generator | None) -> Tensor:
         return crop_bank(
-            self.bank, indices, audio=self._settings["audio"], rng=rng, device=self._device
+            self.bank, indices, audio=self._settings.audio, rng=rng, device=self._device
         )
 
 
@@ -97,7 +98,7 @@ def crop_bank(
     bank: Bank,
     indices: np.ndarray,
     *,
-    audio: Mapping[str, Any],
+    audio: Audio,
     rng: np.random.Generator | None,
     device: torch.device,
 ) -> Tensor:

@@ -3,9 +3,6 @@
 paper: no augmentation stated for fine-tuning; here: a light one, as is usual with labels.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,13 +11,14 @@ from fedssl.views import audio as audio_views
 from fedssl.views.bank_views import Views
 from fedssl.views.image import normalise
 from fedssl.views.resample import apply_matrices, crop_matrix
+from fedssl.views.settings import FineTuneAugmentation, Image
 
 
 class FineTuneViews(Views):
     """Views of a bank's samples, including the view for fine-tuning."""
 
     def fine_tune(
-        self, indices: np.ndarray, rng: np.random.Generator, *, augmentation: Mapping[str, float]
+        self, indices: np.ndarray, rng: np.random.Generator, *, augmentation: FineTuneAugmentation
     ) -> Tensor:
         """Return one lightly augmented view of each sample, (batch, 3, size, size).
 
@@ -28,11 +26,13 @@ class FineTuneViews(Views):
         only.
         """
         if self.bank.modality == "image":
-            image = self._settings["image"]
-            return fine_tune_view(self._images(indices), rng, image=image, **augmentation)
+            images = self._images(indices)
+            return fine_tune_view(
+                images, rng, image=self._settings.image, augmentation=augmentation
+            )
         assert self._statistics is not None
         frames = self._frames(indices, rng)
-        audio = self._settings["audio"]
+        audio = self._settings.audio
         return audio_views.plain_view(frames, audio=audio, statistics=self._statistics)
 
 
@@ -40,9 +40,8 @@ def fine_tune_view(
     images: Tensor,
     rng: np.random.Generator,
     *,
-    image: Mapping[str, Any],
-    crop: float,
-    flip_probability: float,
+    image: Image,
+    augmentation: FineTuneAugmentation,
 ) -> Tensor:
     """Return a random crop of each image, perhaps flipped, (batch, 3, size, size), normalised.
 
@@ -52,13 +51,12 @@ def fine_tune_view(
         images: (batch, h, w, 1 or 3) uint8.
         rng: draws place and flip of each sample.
         image: settings `size`, `mean` and `std`.
-        crop: fraction of each side that is kept, 0 to 1.
-        flip_probability: probability of a horizontal flip, 0 to 1.
+        augmentation: fraction of each side that is kept, and probability of a horizontal flip.
     """
-    size, (batch, height, width, _) = image["size"], images.shape
-    rows = _crop_matrices(rng, batch, in_size=height, out_size=size, crop=crop)
-    columns = _crop_matrices(rng, batch, in_size=width, out_size=size, crop=crop)
-    flip = torch.from_numpy(rng.random(batch) < flip_probability)
+    size, (batch, height, width, _) = image.size, images.shape
+    rows = _crop_matrices(rng, batch, in_size=height, out_size=size, crop=augmentation.crop)
+    columns = _crop_matrices(rng, batch, in_size=width, out_size=size, crop=augmentation.crop)
+    flip = torch.from_numpy(rng.random(batch) < augmentation.flip_probability)
     columns = torch.where(flip[:, None, None], columns.flip(1), columns)
     rows, columns = rows.to(images.device), columns.to(images.device)
     pixels = apply_matrices(images.float() / 255.0, rows, columns)

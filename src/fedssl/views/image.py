@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fedssl.views.resample import apply_matrices, blur_matrix, crop_matrix
+from fedssl.views.settings import Image, ImageAugmentation
 
 # Weights of red, green and blue in the brightness of a pixel (ITU-R BT.601), as in PIL.
 _LUMA = (0.299, 0.587, 0.114)
@@ -19,8 +19,8 @@ def augmented_view(
     images: Tensor,
     rng: np.random.Generator,
     *,
-    image: Mapping[str, Any],
-    augmentation: Mapping[str, Any],
+    image: Image,
+    augmentation: ImageAugmentation,
 ) -> Tensor:
     """Return one augmented view per image, (batch, 3, size, size), normalised.
 
@@ -37,11 +37,11 @@ def augmented_view(
     # first, and the pixels are clamped once at the end. This costs two matrix products per batch.
     # Blur and flip commute with the colour maps, so they can be part of the spatial product.
     # torchvision v2 is as fast, but draws one set of parameters for a whole batch.
-    size, (batch, height, width, _) = image["size"], images.shape
-    crops = _crop_draws(rng, batch, size=(height, width), scale=augmentation["crop_scale"])
+    size, (batch, height, width, _) = image.size, images.shape
+    crops = _crop_draws(rng, batch, size=(height, width), scale=augmentation.crop_scale)
     top, left, high, wide = (torch.from_numpy(draw).to(images.device) for draw in crops)
-    blurred = rng.random(batch) < augmentation["blur_probability"]
-    sharpest, softest = augmentation["blur_sigma"]
+    blurred = rng.random(batch) < augmentation.blur_probability
+    sharpest, softest = augmentation.blur_sigma
     # Sigma is drawn for every sample and set to 0 without blur: the number of draws must not
     # depend on their values.
     sigma = np.where(blurred, rng.uniform(sharpest, softest, batch), 0.0)
@@ -56,9 +56,9 @@ def augmented_view(
     return normalise(mixed.clamp_(0.0, 1.0).view_as(pixels), image=image)
 
 
-def plain_view(images: Tensor, *, image: Mapping[str, Any]) -> Tensor:
+def plain_view(images: Tensor, *, image: Image) -> Tensor:
     """Return the evaluation view: images resized to (batch, 3, size, size) and normalised."""
-    size, (batch, height, width, _) = image["size"], images.shape
+    size, (batch, height, width, _) = image.size, images.shape
     zero = torch.zeros(1, device=images.device)
     rows = crop_matrix(zero, zero + height, in_size=height, out_size=size)
     columns = crop_matrix(zero, zero + width, in_size=width, out_size=size)
@@ -68,10 +68,10 @@ def plain_view(images: Tensor, *, image: Mapping[str, Any]) -> Tensor:
     return normalise(pixels, image=image)
 
 
-def normalise(pixels: Tensor, *, image: Mapping[str, Any]) -> Tensor:
+def normalise(pixels: Tensor, *, image: Image) -> Tensor:
     """Subtract each channel's mean and divide by its standard deviation."""
-    mean = torch.tensor(image["mean"], device=pixels.device).view(3, 1, 1)
-    std = torch.tensor(image["std"], device=pixels.device).view(3, 1, 1)
+    mean = torch.tensor(image.mean, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(image.std, device=pixels.device).view(3, 1, 1)
     return (pixels - mean) / std
 
 
@@ -105,7 +105,7 @@ def _crop_draws(
 
 
 def _colour_matrices(
-    rng: np.random.Generator, means: Tensor, *, augmentation: Mapping[str, Any]
+    rng: np.random.Generator, means: Tensor, *, augmentation: ImageAugmentation
 ) -> Tensor:
     """Return affine maps of RGB, (batch, 4, 4): colour jitter, then greyscale.
 
@@ -113,8 +113,8 @@ def _colour_matrices(
     applied in a random order per sample.
     """
     batch, device = means.shape[0], means.device
-    brightness, contrast, saturation, hue = augmentation["jitter"]
-    applied = rng.random(batch) < augmentation["jitter_probability"]
+    brightness, contrast, saturation, hue = augmentation.jitter
+    applied = rng.random(batch) < augmentation.jitter_probability
     draws = {
         "brightness": rng.uniform(max(0.0, 1 - brightness), 1 + brightness, batch),
         "contrast": rng.uniform(max(0.0, 1 - contrast), 1 + contrast, batch),
@@ -128,7 +128,7 @@ def _colour_matrices(
         for name, draw in draws.items()
     }
     order = torch.from_numpy(rng.permuted(np.tile(np.arange(4), (batch, 1)), axis=1)).to(device)
-    grey = torch.from_numpy(rng.random(batch) < augmentation["grey_probability"]).to(device)
+    grey = torch.from_numpy(rng.random(batch) < augmentation.grey_probability).to(device)
     colour = torch.eye(4, device=device).expand(batch, 4, 4)
     for step in range(4):
         # The contrast step needs the mean colour of the image at this point of the sequence. The

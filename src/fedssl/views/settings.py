@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from fedssl.settings import Count, NonNegative, Pair, Positive, Share
+from fedssl.settings import Count, NonNegative, Pair, Positive, PositiveShare, Share
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,19 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
+class FineTuneAugmentation:
+    """What fine-tuning sees of an image."""
+
+    crop: PositiveShare
+    """Share of each side that a random crop keeps. Decided."""
+
+    flip_probability: Share
+    """Share of images that are mirrored. Decided."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ViewSettings:
-    """What plain views depend on, and augmented ones where `augmentation` is there."""
+    """What views depend on; only those that are augmented need `augmentation`."""
 
     image: Image
     audio: Audio

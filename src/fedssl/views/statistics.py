@@ -9,8 +9,10 @@ import torch
 from fedssl.data.banks.bank import Bank
 from fedssl.files import write_json
 from fedssl.randomness import stream
+from fedssl.typed import typed
 from fedssl.views.audio import log_mel
 from fedssl.views.bank_views import crop_bank
+from fedssl.views.settings import Audio
 
 _BATCH = 256
 
@@ -23,15 +25,16 @@ def write_statistics(bank: Bank, path: str | Path, *, audio: Mapping[str, Any]) 
     # paper: normalisation not stated; here: one mean and standard deviation of the pretraining
     # set, used for every audio dataset, because the encoder was trained with these inputs.
     # The stream does not depend on the seed, so that the statistics are equal for all seeds.
+    own = typed(Audio, audio)
     rng = stream(0, f"spectrogram statistics of {bank.dataset}")
-    train = rng.permutation(bank.indices("train"))[: audio["statistics_clips"]]
+    train = rng.permutation(bank.indices("train"))[: own.statistics_clips]
     total = square = count = 0.0
     for start in range(0, len(train), _BATCH):
         frames = crop_bank(
-            bank, train[start : start + _BATCH], audio=audio, rng=rng, device=torch.device("cpu")
+            bank, train[start : start + _BATCH], audio=own, rng=rng, device=torch.device("cpu")
         )
         # Sum in float64: a million float32 terms would lose digits of the variance.
-        mel = log_mel(frames, audio=audio).double()
+        mel = log_mel(frames, audio=own).double()
         total += float(mel.sum())
         square += float(mel.square().sum())
         count += mel.numel()
