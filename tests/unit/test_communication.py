@@ -97,7 +97,8 @@ def test_the_written_ledger_says_what_is_counted_and_at_which_scale(tmp_path, sc
 def test_the_figure_shows_both_ways_of_sending_and_its_scale(tmp_path):
     cells = [cell(tmp_path, name, [500]) for name in ("loss", "loss-bb", "centralised")]
     files = {kind: tmp_path / f"out.{kind}" for kind in ("pdf", "png", "svg")}
-    write_communication_figure(spec(*cells, scale="scaled"), **files)
+    given = spec(*cells, scale="scaled")
+    write_communication_figure(communication(given), given, **files)
     svg = files["svg"].read_text()
     for words in ("acop loss-bb", "not federated", "scaled: not comparable", "backbone-only"):
         assert words in svg

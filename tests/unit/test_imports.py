@@ -14,15 +14,16 @@ MAY_IMPORT = {
     **dict.fromkeys(SCIENCE, SCIENCE | {"grid", "record"}),
     "paper": SCIENCE | {"grid", "record"},
     **dict.fromkeys(("audit", "crate"), SCIENCE | {"grid", "record", "paper"}),
-    "command": SCIENCE | {"grid", "record", "paper", "audit", "crate"},
+    "schema": SCIENCE | {"grid", "record", "paper"},
+    "command": SCIENCE | {"grid", "record", "paper", "audit", "crate", "schema"},
 }
 # Science computes from what it is given. Only its planning functions know the grid, the results
-# tree and the records; all of it may use the words for modality splits and paired protocols.
+# tree and the records; all of it may use the words for splits, pairs and what is transmitted.
 PLANNED = {"data.plan", "federation.plan", "evaluation.plan", "evaluation.plan_pairs"}
-WORDS = {"grid.splits", "grid.paired_protocols"}
+WORDS = {"grid.splits", "grid.paired_protocols", "grid.transmission"}
 # These read the configuration files themselves: a user's own datasets, and `fedssl mirror`.
 CONFIGURED = {
-    "data.own.entries": {"grid.configuration"},
+    "data.own.dataset_entry": {"grid.configuration"},
     "data.fetch.mirror": {"grid.configuration", "grid.paths"},
 }
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from fedssl.grid.transmission import parse_name
 
+# What clients send, in words.
+FULL, BACKBONE_ONLY, NOT_FEDERATED = "full", "backbone-only", "not federated"
 _WORDS = {
     "a0-i100-b0": "FVSSL",
     "a100-i0-b0": "FASSL",

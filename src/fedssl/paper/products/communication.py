@@ -12,6 +12,8 @@ from fedssl.errors import UserError
 from fedssl.files import atomic_write, read_json, write_text
 from fedssl.grid.cell import AXES, CENTRALISED
 from fedssl.grid.transmission import parse_name
+from fedssl.paper.names import BACKBONE_ONLY, FULL, NOT_FEDERATED
+from fedssl.paper.products.communication_figure import write_communication_figure
 from fedssl.paper.products.product import Axes, Files, Product, Spec
 from fedssl.paper.rows import by_axes, cell_axes, label
 from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, to_markdown
@@ -37,7 +39,6 @@ COLUMNS = (
     "saving_percent",
     "status",
 )
-FULL, BACKBONE_ONLY, NOT_FEDERATED = "full", "backbone-only", "not federated"
 COUNTED = (
     "Counted: the model state with its buffers that each visit of a client sends (up) and receives "
     "(down), float32 (BatchNorm's counters int64), uncompressed, without protocol overhead; seeds "
@@ -87,9 +88,7 @@ def write(spec: Spec, files: Files) -> None:
 
 def draw(spec: Spec, files: Files) -> None:
     """Draw the figure."""
-    from fedssl.paper.products.communication_figure import write_communication_figure
-
-    write_communication_figure(spec, **files)
+    write_communication_figure(communication(spec), spec, **files)
 
 
 def write_communication(spec: Mapping[str, Any], *, csv: str | Path, md: str | Path) -> None:

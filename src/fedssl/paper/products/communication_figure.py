@@ -1,4 +1,4 @@
-"""The communication ledger drawn: a bar per cell, full transmission against backbone-only."""
+"""Communication drawn: one bar per cell, in a colour for what its clients send."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fedssl.paper.products.communication import NOT_FEDERATED, communication
+from fedssl.paper.names import NOT_FEDERATED
 from fedssl.paper.style import TRANSMISSION_COLORS, figure_style, figure_title, save_figure
 
 if TYPE_CHECKING:
@@ -20,19 +20,23 @@ _TITLE_CHARACTERS = 84
 
 
 def write_communication_figure(
-    spec: Mapping[str, Any], *, pdf: str | Path, png: str | Path, svg: str | Path
+    frame: pd.DataFrame,
+    spec: Mapping[str, Any],
+    *,
+    pdf: str | Path,
+    png: str | Path,
+    svg: str | Path,
 ) -> None:
-    """Write the figure of a study's ledger."""
+    """Write the figure of a study's bytes, `frame` being what `communication` returns."""
     with figure_style():
-        save_figure(communication_figure(spec), {"pdf": pdf, "png": png, "svg": svg})
+        save_figure(communication_figure(frame, spec), {"pdf": pdf, "png": png, "svg": svg})
 
 
-def communication_figure(spec: Mapping[str, Any]) -> "Figure":
+def communication_figure(frame: pd.DataFrame, spec: Mapping[str, Any]) -> "Figure":
     """Return bars of MB a client and round, and of GB in all; call it inside `figure_style`."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    frame = communication(spec)
     labels = [cell["label"] for cell in spec["cells"]]
     size = (2 * _PANEL_WIDTH + 1.6, _BAR_HEIGHT * len(frame) + _FRAME_HEIGHT)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN))
