@@ -22,7 +22,7 @@ PLANNED = {"data.plan", "federation.plan", "evaluation.plan", "evaluation.plan_p
 WORDS = {"grid.splits", "grid.paired_protocols"}
 # These read the configuration files themselves: a user's own datasets, and `fedssl mirror`.
 CONFIGURED = {
-    "data.own.entries": {"grid.configuration"},
+    "data.own.dataset_entry": {"grid.configuration"},
     "data.fetch.mirror": {"grid.configuration", "grid.paths"},
 }
 
