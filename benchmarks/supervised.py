@@ -31,7 +31,7 @@ from fedssl.data.made_up.archives import write_archives
 from fedssl.evaluation import fine_tune, probe, supervised
 from fedssl.evaluation.settings import Evaluation, FineTune, LinearProbe
 from fedssl.typed import typed
-from fedssl.views.fine_tune import LightViews
+from fedssl.views.fine_tune import FineTuneViews
 from fedssl.views.settings import ViewSettings
 
 ROOT = Path(__file__).parents[1]
@@ -120,7 +120,7 @@ def probing(settings: LinearProbe, train: Train) -> Callable[[], object]:
     return run
 
 
-def tuning(settings: FineTune, views: LightViews, train: Train) -> Callable[[], object]:
+def tuning(settings: FineTune, views: FineTuneViews, train: Train) -> Callable[[], object]:
     """Return a fine-tuning of a narrow ResNet-18 on made-up pictures."""
     encoder = initialise(0, arch="resnet18", width=16, embedding_dim=128)
     place = {"precision": "fp32", "seed": 0, "device": torch.device("cpu")}
@@ -134,7 +134,7 @@ def tuning(settings: FineTune, views: LightViews, train: Train) -> Callable[[], 
     return run
 
 
-def pictures(folder: Path, settings: dict[str, Any]) -> LightViews:
+def pictures(folder: Path, settings: dict[str, Any]) -> FineTuneViews:
     """Return views of a bank of made-up pictures."""
     splits = {"train": PICTURES, "test": 10}
     archives = {"batches": folder / "batches"}
@@ -143,7 +143,7 @@ def pictures(folder: Path, settings: dict[str, Any]) -> LightViews:
     build_bank("cifar10", archives, folder / "bank", entry=entry)
     settings["image"] |= {"size": SIZE}
     bank = open_bank(folder / "bank")
-    return LightViews(
+    return FineTuneViews(
         bank, typed(ViewSettings, settings), statistics=None, device=torch.device("cpu")
     )
 
