@@ -133,7 +133,7 @@ def _declared_findings(record: Record) -> Iterator[Finding]:
 
 
 def _outside(records: Iterable[Record], root: Path) -> Iterator[Record]:
-    """Yield the records that lie beside inputs outside the results folder: archives'."""
+    """Yield the records of archives, which lie next to inputs outside the results folder."""
     inputs = {path for record in records for path in record.files("inputs")}
     for path in sorted(inputs):
         record = Path(archive_record(path))
@@ -161,7 +161,7 @@ def _code(path: Path) -> str | None:
 def _hash(path: Path) -> str | None:
     """Return the SHA-256 of a file, or of the names and hashes of all files in a folder.
 
-    None where it is not at hand, be it that whoever audits may not read it.
+    None if it is missing or may not be read.
     """
     try:
         if not path.is_dir():

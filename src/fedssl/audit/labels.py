@@ -1,4 +1,4 @@
-"""Predictions held against the bank: the right samples, with their true labels."""
+"""Check stored predictions against the bank: the right samples with their true labels."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache

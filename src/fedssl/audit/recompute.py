@@ -64,14 +64,14 @@ def _content(path: Path, record: Record, chain: Chain) -> Iterator[Finding]:
 def _metric(
     metric: Mapping[str, Any], folder: Path, *, record: Record, chain: Chain
 ) -> Iterator[str]:
-    """Yield how a metric differs from the predictions stored beside it, and these from the bank."""
+    """Yield how a metric differs from its stored predictions, and these from the bank."""
     samples = pd.read_parquet(folder / metric["predictions"])
     yield from _differences(metric, samples, record)
     yield from check_samples(metric, samples, record=record, chain=chain)
 
 
 def _rounds(record: Record, chain: Chain) -> Iterator[Finding]:
-    """Yield the scores of rounds that do not come out of the hits stored beside them."""
+    """Yield the scores of rounds that differ from their stored hits."""
     scores = next(path for path in record.files("outputs") if path.name == "rounds.csv")
     samples = pd.read_parquet(scores.with_suffix(".parquet")).groupby("round")
     for row in pd.read_csv(scores).to_dict("records"):

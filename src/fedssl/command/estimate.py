@@ -1,4 +1,4 @@
-"""`fedssl estimate`: what a target would cost, from what its like has cost before."""
+"""`fedssl estimate`: the time and memory of a target, from measured jobs of the same kind."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -37,7 +37,7 @@ def write_crate(spec: Mapping[str, Any], *, metadata: str | Path, code: str | Pa
         spec: title, scale, scale_note, results, urls (path -> address of what a crate does not
             hold) and code (the files of the workflow, from the root of the checkout).
         metadata: Where the JSON-LD goes, in the results folder.
-        code: The folder, beside it, that the workflow is copied to.
+        code: The folder in the crate that the workflow is copied to.
 
     Raises:
         UserError: A record of the run was changed, or is of a script that is gone.

@@ -1,4 +1,4 @@
-"""The files of a crate: those of the results, the code beside them, and what lies elsewhere."""
+"""The files of a crate: the results, a copy of the code, and files that lie elsewhere."""
 
 import mimetypes
 from collections.abc import Mapping

@@ -59,7 +59,7 @@ def write_score(
     facts: Mapping[str, Any],
     path: str,
 ) -> None:
-    """Write a metric, and beside it a Parquet table of the same name, one row a scored sample.
+    """Write a metric, and a Parquet table with the same stem and one row per scored sample.
 
     Args:
         result: the score.

@@ -1,4 +1,4 @@
-"""What each client keeps between its rounds, whoever declares it."""
+"""What each client keeps between its rounds, for its method or for the aggregator."""
 
 from collections.abc import Mapping
 

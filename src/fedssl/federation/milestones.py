@@ -16,7 +16,7 @@ from fedssl.files import atomic_write
 
 
 class Milestones:
-    """Keeps the models of some rounds beside a job's checkpoints until it ends."""
+    """Keeps the models of some rounds next to a job's checkpoints until it ends."""
 
     def __init__(self, folder: Path, rounds: Collection[int]) -> None:
         """Keep `rounds` in `folder`; round 0 is the random encoder."""

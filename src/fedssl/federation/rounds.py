@@ -196,7 +196,7 @@ def _clients_per_round(settings: FederatedSettings) -> int:
 
 
 def _workers(settings: FederatedSettings, threads: int) -> int:
-    """Return how many clients train side by side in a job of so many threads."""
+    """Return the number of clients to train in parallel in a job with these threads."""
     at_once: int = threads // settings.threads
     return min(max(1, at_once), _clients_per_round(settings))
 

@@ -132,7 +132,7 @@ class ResultPaths:
         return f"{self.results}/shards/{dataset}/{sharding}/seed{seed}.json"
 
     def bank(self, dataset: str) -> str:
-        """The description of a dataset's bank; the arrays lie beside it."""
+        """The description of a dataset's bank; its arrays lie in the same folder."""
         return f"{self.results}/banks/{dataset}/bank.json"
 
     def bank_file(self, dataset: str, name: str) -> str:

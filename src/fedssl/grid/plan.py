@@ -22,7 +22,7 @@ class Plan:
     """A run as it is planned: the declared grid, and where files are.
 
     `checkout` is the folder of the workflow's own files. `layers` are the sources of the
-    configuration, of which the first `shipped` come with the workflow.
+    configuration; the first `shipped` of them come with the workflow.
     """
 
     grid: Grid

@@ -189,7 +189,7 @@ def _reasons(name: str, frame: pd.DataFrame) -> list[str]:
 
 
 def _all_of(lacking: pd.DataFrame, frame: pd.DataFrame, *, axis: str) -> list[str]:
-    """Return the rows or columns of which nothing was measured."""
+    """Return the rows or columns without any measured number."""
     ran = frame.loc[~frame.index.isin(lacking.index), axis]
     return [name for name in dict.fromkeys(frame[axis]) if name not in set(ran)]
 

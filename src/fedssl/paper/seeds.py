@@ -41,7 +41,7 @@ def read_seeds(table: str | Path) -> dict[tuple[str, str], Seeds]:
     """Return the numbers behind a table's CSV by row and column.
 
     Raises:
-        UserError: The file beside it is missing.
+        UserError: The file of the seeds is missing.
     """
     path = Path(seeds_of(table))
     if not path.is_file():

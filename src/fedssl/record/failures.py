@@ -65,7 +65,7 @@ class FailureCollector(logging.Handler):
         self._found[said["jobid"]] = Failure(said["rule_name"], outputs, log, cause)
 
     def failures(self) -> list[Failure]:
-        """Return the jobs whose last attempt failed: those of which an output is missing."""
+        """Return the jobs whose last attempt failed: those with a missing output."""
         return [failure for failure in self._found.values() if failure.output]
 
 

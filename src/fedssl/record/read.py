@@ -126,7 +126,7 @@ class Record:
 
 
 def at_hand(path: Path) -> bool:
-    """Return whether something is there that whoever audits may read; Path.exists may raise."""
+    """Return whether a path exists and may be read; Path.exists may raise."""
     try:
         return os.access(path, os.R_OK)
     except ValueError:  # a forged record may name what no file can be called
@@ -155,7 +155,7 @@ def results_folder(path: str | Path) -> Path:
 
 
 def read_records(root: Path) -> list[Record]:
-    """Return every record below a results folder, sorted; UserError where there is none."""
+    """Return every record below a results folder, sorted; UserError if it has none."""
     records = [read_record(path, root) for path in find_records(root)]
     if not records:
         raise UserError(
@@ -171,7 +171,7 @@ def find_records(root: Path) -> list[Path]:
 
 
 def record_behind(output: str | Path) -> Record | None:
-    """Return the record of the job that wrote a file, None where there is none.
+    """Return the record of the job that wrote a file, or None without one.
 
     `output` is the path that the job knew: results that were moved are not searched.
     """

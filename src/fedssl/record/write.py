@@ -1,4 +1,4 @@
-"""What a job was made of: written beside every output, carrying its own digest."""
+"""Write the provenance record of a job. The record carries its own digest."""
 
 import os
 import platform

@@ -58,7 +58,7 @@ def write_claims(
     Args:
         claims: The claims, as `read_claims` takes them.
         published: All files of published numbers.
-        tables: Table CSVs, with what each seed measured beside them; those that do not exist count
+        tables: Table CSVs, each next to the file of its seeds; tables that do not exist count
             as not run.
         path: Where the CSV goes.
     """

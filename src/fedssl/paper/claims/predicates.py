@@ -95,7 +95,7 @@ def _evaluate(
 
 
 def _share(levels: Levels, name: str, share: float) -> Levels:
-    """Return the levels of a part of `all`, one failure of which suffices, or of `any`."""
+    """Return the levels of a part of `all`, where one failure suffices, or of `any`."""
     if name == "all":
         return Levels(levels.holds, levels.fails * share)
     return Levels(levels.holds * share, levels.fails)

@@ -41,7 +41,7 @@ def shards_summary(path: str | Path) -> dict[str, Any]:
 def histogram_picture(histogram: NDArray[Any]) -> str:
     """Return a PNG as a data URI: a row per client, a column per class, darker for more samples.
 
-    Shades follow the square root, so that a client's single samples show beside its hundreds; only
+    Shades follow the square root, so that a client's single samples show next to its hundreds; only
     an empty entry is blank.
     """
     from PIL import Image

@@ -1,4 +1,4 @@
-"""Renders the page: one file, nothing beside it, nothing from the network."""
+"""Render the page as one self-contained file that loads nothing from the network."""
 
 import base64
 import gzip

@@ -71,7 +71,7 @@ def _draw(axes: "Axes", frame: pd.DataFrame, *, suffix: str, unit: float) -> Non
 
 
 def _note_savings(axes: "Axes", frame: pd.DataFrame) -> None:
-    """Write beside a bar what backbone-only saves, or that nothing is sent."""
+    """Write next to a bar the saving of backbone-only, or that nothing is sent."""
     for place, record in enumerate(frame.to_dict("records")):
         text = "" if pd.isna(record["saving_percent"]) else f"-{record['saving_percent']:.1f} %"
         if record["transmission"] == NOT_FEDERATED:
