@@ -139,7 +139,7 @@ def test_other_seeds_give_other_pairs() -> None:
 
 
 def test_what_cannot_be_paired_is_named() -> None:
-    with pytest.raises(UserError, match="Label 1 has 1 images for 2 sounds"):
+    with pytest.raises(UserError, match="label 1 has 1 images and 2 sounds"):
         pair_by_label(np.array([0, 0, 1]), np.array([1, 1]), seed=0)
     with pytest.raises(UserError, match=r"\(3, 4\) and \(3, 5\)"):
         mean_features(torch.zeros(3, 4), torch.zeros(3, 5))

@@ -17,6 +17,8 @@ from fedssl.errors import UserError
 # What every run reads first, in the folder `config`.
 SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")
 Key = tuple[str | int, ...]
+# In C where PyYAML has it: five times as fast, a quarter of a second of each planning.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLACES = ("results_dir", "data_dir", "mirror", "pins")
 
 
@@ -141,7 +143,7 @@ def _typed(value: Any) -> Any:
 def _read_yaml(path: Path) -> Mapping[str, Any]:
     try:
         with path.open(encoding="utf-8") as file:
-            content = yaml.safe_load(file)
+            content = yaml.load(file, Loader=_LOADER)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:  # of YAML, names line and column
