@@ -125,7 +125,8 @@ def test_it_is_plain_sgd_on_the_methods_own_batches(inputs: dict[str, str], tmp_
         method.parameters(), lr=0.03, momentum=0.9, weight_decay=1e-4, fused=True
     )
     expected = []
-    for epoch, optimiser.param_groups[0]["lr"] in ((1, 0.03), (2, 0.015)):  # half a cosine
+    for epoch, lr in ((1, 0.03), (2, 0.015)):  # half a cosine
+        optimiser.param_groups[0]["lr"] = lr
         draws = stream(0, "centralised views", round=epoch)
         losses: dict[str, list[Tensor]] = {modality: [] for modality in sources}
         for modality, indices in epoch_batches(

@@ -106,12 +106,35 @@ def test_it_learns_what_a_frozen_random_encoder_was_not_trained_for(
 ) -> None:
     views = make(tmp_path)
     test = views.bank.indices("test")
-    # So many epochs that any seed and any instruction set tells the classes apart by far.
-    model = tune(views, epochs=30)
-    logits = model(views.plain(test)).detach()
-    best, second = logits.topk(2).values.T
-    assert predict(model, views, test, device=CPU).tolist() == views.bank.labels[test].tolist()
-    assert float((best - second).min()) > 0.5, "no class is told apart by rounding"
+    # One batch holds all samples, so that batch norm's running statistics settle.
+    model = tune(views, epochs=60, lr=0.01, milestones=(), batch_size=99)
+    labels = torch.from_numpy(views.bank.labels[test])
+    assert torch.equal(predict(model, views, test, device=CPU), labels)
+    with torch.no_grad():
+        logits = model(views.plain(test))
+    wrong = logits.scatter(1, labels[:, None], -torch.inf).amax(dim=1)
+    assert (logits.gather(1, labels[:, None])[:, 0] - wrong).min() > 2, "nats, far above rounding"
+
+
+@pytest.mark.parametrize("make", [colours, tones])
+def test_it_is_the_textbook_loop(make: Callable[[Path], FineTuneViews], tmp_path: Path) -> None:
+    views = make(tmp_path)
+    train, own = views.bank.indices("train"), SETTINGS.augmentation
+    labels = torch.from_numpy(views.bank.labels[train])
+    order, draws = stream(0, "fine-tune batches"), stream(0, "fine-tune views")
+    model = tune(views, epochs=0).train()
+    optimiser = torch.optim.SGD(
+        model.parameters(), lr=0.03, momentum=0.9, weight_decay=1e-4, nesterov=True, fused=True
+    )
+    for epoch in range(3):  # the rate falls at int(1.8) and int(2.4)
+        optimiser.param_groups[0]["lr"] = 0.03 * 0.1**epoch
+        for batch in np.split(order.permutation(len(train)), [8]):  # 8 + 9 pictures, 8 + 4 clips
+            logits = model(views.fine_tune(train[batch], draws, augmentation=own))
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(logits, labels[batch]).backward()
+            optimiser.step()
+    found = tune(views).state_dict()
+    assert all(torch.equal(found[n], tensor) for n, tensor in model.state_dict().items())
 
 
 def test_backbone_and_batch_norm_move_and_the_encoder_stays_as_it_was(tmp_path: Path) -> None:
@@ -147,11 +170,12 @@ def test_it_is_a_function_of_its_seed(tmp_path: Path, precision: str) -> None:
 
 
 def test_bf16_is_close_to_fp32_but_not_the_same(tmp_path: Path) -> None:
-    views = colours(tmp_path)
-    full, low = (tune(views, precision=p, epochs=1)[1].weight for p in ("fp32", "bf16"))
+    views, one = colours(tmp_path), {"epochs": 1, "milestones": (), "batch_size": 99}
+    start = tune(views, epochs=0)[1].weight.detach()
+    full, low = (tune(views, precision=p, **one)[1].weight.detach() for p in ("fp32", "bf16"))
     assert low.dtype == torch.float32
-    assert not torch.equal(full, low)
-    torch.testing.assert_close(full, low, atol=0.05, rtol=0)
+    # The distance as a share of the step: 0.04 to 0.06 measured.
+    assert 1e-3 < (low - full).norm() / (full - start).norm() < 0.25
 
 
 def test_without_a_step_it_is_the_backbone_and_torchs_initial_layer(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_by_hand():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_brute_force(seed):
-    queries, gallery = draw(60, seed=seed, classes=25), draw(80, seed=seed + 10, classes=25)
+    queries, gallery = draw(240, seed=seed, classes=25), draw(80, seed=seed + 10, classes=25)
     expected = brute_force(queries, gallery)
     assert hits(queries, gallery).tolist() == expected
     rates = torch.tensor(expected).float().mean(dim=0)
