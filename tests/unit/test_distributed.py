@@ -88,7 +88,7 @@ def test_workers_end_with_a_parent_that_is_killed(inputs: dict[str, str], tmp_pa
         from tests.unit.federations import SETTINGS, federated
 
         if __name__ == "__main__":
-            with WorkerPool(2, SETTINGS, {inputs!r}, device=torch.device("cpu")) as pool:
+            with WorkerPool(2, federated(SETTINGS), {inputs!r}, device=torch.device("cpu")) as pool:
                 list(pool._executor.map(time.sleep, [0.1, 0.1]))
                 print(*pool._executor._processes, flush=True)
                 time.sleep(600)

@@ -137,7 +137,8 @@ def test_no_client_with_samples_is_a_clear_error(inputs: dict[str, str], tmp_pat
     empty = json.loads(Path(inputs["image_shards"]).read_text())
     assert any(len(client) for client in empty["clients"])
     with pytest.raises(UserError, match=r"a100-i0-b0 holds 2 samples.*larger alpha"):
-        rounds._holdings(SETTINGS | {"split": "a100-i0-b0"}, {"audio": [np.zeros(0, int)] * 4})
+        settings = federated(SETTINGS | {"split": "a100-i0-b0"})
+        rounds._holdings(settings, {"audio": [np.zeros(0, int)] * 4})
 
 
 def test_a_damaged_checkpoint_costs_one_round_only(tmp_path: Path) -> None:

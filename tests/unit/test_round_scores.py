@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+import yaml
 
 from fedssl.errors import UserError
 from fedssl.evaluation.evaluate import evaluate
@@ -19,6 +20,7 @@ from fedssl.evaluation.round_scores import (
 from fedssl.federation.milestones import kept_rounds, milestone
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, lay_out, run
+from tests.unit.figures import ROOT
 
 
 def hits(**rounds: str) -> dict[int, torch.Tensor]:
@@ -71,6 +73,8 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "retrieval": {"ks": [1, 5]},
         "recalibrate_batch_norm": False,
     }
+    others = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())["evaluation"]
+    scores = {**settings, **{protocol: others[protocol] for protocol in ("knn", "linear-probe")}}
     identity = {"task": "fsdd", "seed": "0"}
     names = {
         "scores": "rounds.csv",
@@ -86,13 +90,13 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         outputs={key: str(folder / name) for key, name in names.items()},
     )
     evaluate(
-        settings,
+        scores,
         identity=identity,
         inputs=found | {"model": str(folder / "model.safetensors")},
         metrics={"retrieval": str(folder / "retrieval.json")},
     )
     evaluate(
-        settings,
+        scores,
         identity=identity,
         inputs=found,
         metrics={"retrieval": str(folder / "random.json")},
