@@ -71,7 +71,7 @@ def test_archives_made_anew_are_followed_to_the_end(edited: Project) -> None:
 def test_an_edit_of_what_only_watches_reruns_nothing(edited: Project) -> None:
     edited.edit("src/fedssl/progress.py", "{}\nX = 1\n".format)
     edited.edit("src/fedssl/data/fetch/verify.py", "{}\nX = 1\n".format)
-    edited.edit("src/fedssl/paper/plan_report.py", "{}\nX = 1\n".format)
+    edited.edit("src/fedssl/paper/plan.py", "{}\nX = 1\n".format)
     assert edited.planned() == {}
 
 

@@ -64,7 +64,7 @@ def _imports(path: Path, _mtime: int) -> tuple[str, ...]:
 
 
 def _named(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _executed(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if _is_ours(alias.name))
         elif isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
@@ -75,6 +75,14 @@ def _named(tree: ast.AST) -> Iterator[str]:
             literal = node.args[0]
             if isinstance(literal, ast.Constant) and _is_ours(str(literal.value)):
                 yield str(literal.value)
+
+
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes below a node, without what only a type checker reads."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from _executed(child)
 
 
 def _is_ours(name: str) -> bool:
