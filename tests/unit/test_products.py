@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from fedssl.errors import UserError
 from fedssl.paper.page.plan import page_products
 from fedssl.paper.plan import named_targets, target_files
 from fedssl.paper.products.registry import KINDS, get_product, module_name
+from fedssl.paper.products.table import check_tables
 from fedssl.record.sources import module_path
 from tests.unit.figures import ROOT, shipped_plan
 
@@ -49,6 +51,16 @@ def test_a_table_belongs_to_the_study_that_its_entry_names() -> None:
     assert "mytable" not in target_files(plan, "fssuavl")
     assert "mytable" in named_targets(plan)
     assert file in {entry["table"] for entry in page_products(plan)}
+
+
+def test_a_table_without_columns_takes_the_tasks_of_its_modality() -> None:
+    empty = TABLE | {"columns": []}
+    heard = shipped_plan("demo.yaml", tables={"mytable": empty | {"modality": "audio"}})
+    check_tables(heard)
+    tasks = [column["tasks"] for column in get_product("table").spec(heard, "mytable")["columns"]]
+    assert tasks == [["speech-commands"]]
+    with pytest.raises(UserError, match=r"tables.mytable.columns is empty; name a column, or give"):
+        check_tables(shipped_plan("demo.yaml", tables={"mytable": empty}))
 
 
 def test_products_have_names_of_their_own() -> None:

@@ -21,9 +21,9 @@ from fedssl.crate.plan import crate_spec, workflow_files
 from fedssl.data.plan import archive_files
 from fedssl.paper import map_panels
 from fedssl.paper.page.plan import page_inputs, page_spec
+from fedssl.paper.plan import check_products as check_declared_products
 from fedssl.paper.plan import (
     certificate_spec,
-    check_figures,
     moment,
     named_targets,
     product_rule,
@@ -65,7 +65,7 @@ try:
     TREE = ResultPaths(config["results_dir"])
     PLAN = Plan(GRID, TREE, FILES, LAYERS, shipped=len(SHIPPED))
     ARCHIVES = archive_files(PLAN)
-    check_figures(PLAN)
+    check_declared_products(PLAN)
     TARGETS = command_line_targets(sys.argv)
     check_targets(TARGETS, GRID, TREE, named=named_targets(PLAN))
 except UserError as error:

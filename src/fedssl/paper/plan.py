@@ -11,6 +11,7 @@ from fedssl.grid.paths import record_of
 from fedssl.paper.map_panels import check_maps
 from fedssl.paper.products.registry import get_product, module_name, products
 from fedssl.paper.products.sweep_figure import check_sweeps
+from fedssl.paper.products.table import check_tables
 from fedssl.record.sources import source_digests
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ _CATEGORIES = {"csv": "Tables", "svg": "Figures"}
 SINGLE_TARGETS = ("all", "audit", "certificate", "crate", "datasets_table")
 
 
-def check_figures(plan: Plan) -> None:
-    """Raise UserError where the configuration draws what does not exist."""
+def check_products(plan: Plan) -> None:
+    """Raise UserError for a table without columns, and for a figure of what does not exist."""
+    check_tables(plan)
     check_maps(plan)
     check_sweeps(plan)
 

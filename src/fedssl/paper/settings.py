@@ -115,8 +115,8 @@ class Table:
     need kept rounds: R@1 in the best round, R@1 with the round chosen on the other half of the
     samples, and the number of the best round."""
 
-    columns: Annotated[tuple[Column, ...], MinLen(1)]
-    """Columns of the paper."""
+    columns: tuple[Column, ...]
+    """Columns of the paper; may be empty with a `modality`, which adds columns."""
 
     rows: Annotated[tuple[Row, ...], MinLen(1)]
     """Rows of the paper."""

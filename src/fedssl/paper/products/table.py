@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fedssl.errors import UserError
+from fedssl.grid.configuration import origin
 from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
 from fedssl.grid.paths import ROUND_PROTOCOLS
 from fedssl.paper.products.product import Axes, Files, Product, Spec
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
 def names(plan: Plan) -> dict[str, str]:
     """Return the tables of the studies that have cells."""
     return of_studies(plan, "tables")
+
+
+def check_tables(plan: Plan) -> None:
+    """Raise UserError for a table that has no column, and no modality to take columns from."""
+    for name, table in plan.config["tables"].items():
+        if not table["columns"] and "modality" not in table:
+            place = origin(("tables", name), plan.layers)
+            raise UserError(
+                f"{place}: tables.{name}.columns is empty; name a column, or give the table a "
+                "modality, whose tasks become its columns."
+            )
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
