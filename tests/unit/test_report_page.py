@@ -240,3 +240,9 @@ def test_the_wrong_average_of_the_paper_is_found() -> None:
     (wrong,) = wrong_averages(PUBLISHED)
     assert (wrong["table"], wrong["row"], wrong["column"]) == ("3", "FSSUAVL ViT", "Avg. L.P")
     assert wrong["printed"] == 18.52 and wrong["recomputed"] == pytest.approx(18.5067, abs=1e-4)
+
+
+def test_no_two_elements_share_an_id(paper_tree: ReportTree) -> None:
+    """A table and its figure have one name: a link or a filter must find the one it means."""
+    ids = re.findall(r'\sid="([^"]*)"', paper_tree.page.read_text())
+    assert len(ids) == len(set(ids))
