@@ -33,8 +33,13 @@ def test_a_comment_and_a_docstring_rerun_nothing(edited: Project) -> None:
 
 
 def test_an_edited_script_reruns_its_rule(edited: Project) -> None:
-    edited.edit("workflow/scripts/loss_figure.py", "{}\nprint()\n".format)
-    assert edited.planned() == {"loss_figure": 1, "certificate": 1, "report_page": 1}
+    edited.edit("workflow/scripts/claims.py", "{}\nprint()\n".format)
+    assert edited.planned() == {"claims": 1, "certificate": 1, "report_page": 1}
+
+
+def test_an_edit_of_one_kind_of_table_rewrites_its_tables_alone(edited: Project) -> None:
+    edited.edit("src/fedssl/paper/products/gains.py", "{}\nX = 1\n".format)
+    assert edited.planned() == {"gains": 1, "certificate": 1, "report_page": 1}
 
 
 def test_an_edited_template_rewrites_the_page_alone(edited: Project) -> None:
