@@ -57,7 +57,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Partial:
-    """Settings of which any may be missing: what is given replaces what holds otherwise."""
+    """Settings that may be incomplete: each given value replaces the default or inherited one."""
 
 
 Share = Annotated[float, Ge(0.0), Le(1.0)]
@@ -97,7 +97,7 @@ DropoutRate = Annotated[float, Ge(0.0), Lt(1.0)]
 """The share of units that a step leaves out, from 0 to below 1."""
 
 Clips = Annotated[int, Ge(2), Le(4)]
-"""A number of clips to put in order: 2 to 4, of which there are 2 to 24 orders."""
+"""A number of clips to put in order, 2 to 4; they have 2 to 24 possible orders."""
 
 Text = Annotated[str, MinLen(1)]
 """Text that is not empty."""

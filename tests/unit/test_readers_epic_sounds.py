@@ -1,4 +1,4 @@
-"""EPIC-SOUNDS: which segment of which recording a row of the annotations gives."""
+"""EPIC-SOUNDS: find the recording segment of each annotation row."""
 
 from collections.abc import Iterator
 from pathlib import Path

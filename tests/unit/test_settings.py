@@ -184,7 +184,7 @@ def test_a_part_that_is_new_or_declares_something_else_is_read_anew(tmp_path: Pa
 
 
 class Project:
-    """A copy of the package and of what is generated from it."""
+    """A copy of the package, the generated schemas and the settings reference."""
 
     def __init__(self, folder: Path) -> None:
         shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))

@@ -34,8 +34,8 @@ class WorkerPool:
     """Trains clients as a `LocalTrainer` does, several at once; close it, as a context, after use.
 
     A script that starts one needs the guard `if __name__ == "__main__"`, because workers import
-    it. States travel as bytes through pipes: 45 MB a client for a ResNet-18, and no shared memory,
-    of which containers have little.
+    it. States travel as bytes through pipes (45 MB a client for a ResNet-18), because containers
+    often have little shared memory.
     """
 
     def __init__(

@@ -65,7 +65,7 @@ class PartSections:
 
 @dataclass(frozen=True)
 class PartOverride:
-    """Settings of some part of an axis, any of which may be missing."""
+    """Settings of one part of an axis; any key may be missing."""
 
     axis: str
 

@@ -95,7 +95,7 @@ class MoCo(Method):
         self._new: tuple[str, Tensor] | None = None
 
     def views(self, source: Views, indices: np.ndarray, rng: np.random.Generator) -> Pairs:
-        """Return two augmented views of each sample, and what they are of."""
+        """Return two augmented views of each sample, and their modality."""
         return Pairs(super().views(source, indices, rng), source.bank.modality)
 
     def training_step(self, batch: Pairs) -> Tensor:

@@ -67,7 +67,7 @@ _ALLOWED: Mapping[tuple[str, str], Any] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """An unpickler that resolves only the names of which an array consists."""
+    """An unpickler that resolves only the names that a pickled array needs."""
 
     def find_class(self, module: str, name: str) -> Any:
         try:

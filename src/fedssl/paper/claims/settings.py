@@ -128,10 +128,10 @@ class AllOf:
 
 @dataclass(frozen=True)
 class AnyOf:
-    """Comparisons of which one must hold."""
+    """Comparisons; at least one must hold."""
 
     parts: Annotated[tuple[CheckedComparison, ...], MinLen(1), Key("any")]
-    """Comparisons of which one must hold."""
+    """Comparisons; at least one must hold."""
 
 
 def _kind_of_predicate(entry: Any) -> int:
@@ -162,7 +162,7 @@ class Claim:
     """How the words became the predicate."""
 
     predicate: Predicate
-    """A comparison, or several of which all or any must hold."""
+    """A comparison, or several that are joined by "all" or "any"."""
 
     untabulated: bool | None = None
     """Whether the paper prints only some of the numbers that the claim is about; false if
@@ -189,7 +189,7 @@ class Contradiction:
     """Unique name."""
 
     paper: Literal["fssuavl", "fassl", "code"]
-    """fssuavl, fassl (of which we have a review only), or code that others published."""
+    """`fssuavl`, `fassl` (we have only a review of this paper), or code that others published."""
 
     where: Text
     """Sections and tables, in short."""

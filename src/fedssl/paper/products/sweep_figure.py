@@ -27,7 +27,7 @@ _PANEL_INCHES = (3.6, 2.8)
 _LABELS = "abcdefghijklmnopqrstuvwxyz"
 _DASHES = {"image": "solid", "audio": (0, (4, 1.5))}
 _REFERENCE_DASHES = (0, (1, 1.5))
-_NOTE = "bars: 95 % intervals; lines join neighbours of which both were run"
+_NOTE = "bars: 95 % intervals; lines join neighbours that were both run"
 
 
 def names(plan: Plan) -> dict[str, str]:
