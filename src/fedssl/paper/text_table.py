@@ -7,10 +7,12 @@ notes, and `to_markdown` escapes nothing.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from fedssl.files import atomic_write, write_text
 from fedssl.paper.published import metric_name
 from fedssl.paper.verdict import Verdict
 
@@ -216,3 +218,12 @@ def markdown(text: str) -> str:
 
 def _latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
+
+
+def write_csv_and_markdown(
+    frame: pd.DataFrame, table: TextTable, *, csv: str | Path, md: str | Path
+) -> None:
+    """Write a frame as CSV, rounded to four decimals, and its printed table as Markdown."""
+    with atomic_write(csv) as path:
+        frame.round(4).to_csv(path, index=False, lineterminator="\n")
+    write_text(md, to_markdown(table))

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.errors import UserError
-from fedssl.files import atomic_write, read_json, write_text
+from fedssl.files import read_json
 from fedssl.grid.cell import AXES, CENTRALISED
 from fedssl.grid.transmission import parse_name
 from fedssl.paper.names import BACKBONE_ONLY, FULL, NOT_FEDERATED
 from fedssl.paper.products.communication_figure import write_communication_figure
 from fedssl.paper.products.product import Axes, Files, Product, Spec
 from fedssl.paper.rows import by_axes, cell_axes, label
-from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, to_markdown
+from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_csv_and_markdown
 from fedssl.paper.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ def draw(spec: Spec, files: Files) -> None:
 def write_communication(spec: Mapping[str, Any], *, csv: str | Path, md: str | Path) -> None:
     """Write the bytes of a study's cells as CSV (exact) and Markdown (MB and GB)."""
     frame = communication(spec)
-    with atomic_write(csv) as path:
-        frame.round(4).to_csv(path, index=False, lineterminator="\n")
-    write_text(md, to_markdown(text_table(frame, spec)))
+    write_csv_and_markdown(frame, text_table(frame, spec), csv=csv, md=md)
 
 
 def communication(spec: Mapping[str, Any]) -> pd.DataFrame:

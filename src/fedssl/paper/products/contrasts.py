@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fedssl.files import atomic_write, write_text
 from fedssl.paper import paired_gain
 from fedssl.paper.products.product import Axes, Files, Product, Spec
 from fedssl.paper.published import PROTOCOL_LABELS
 from fedssl.paper.rows import of_studies, row_axes
-from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, to_markdown
+from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_csv_and_markdown
 from fedssl.paper.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -59,9 +58,7 @@ def write(spec: Spec, files: Files) -> None:
 def write_contrasts(spec: Mapping[str, Any], *, csv: str | Path, md: str | Path) -> None:
     """Write the contrasts as CSV (rounded to four decimals) and Markdown."""
     frame = build_contrasts(spec)
-    with atomic_write(csv) as path:
-        frame.round(4).to_csv(path, index=False, lineterminator="\n")
-    write_text(md, to_markdown(text_table(frame, spec)))
+    write_csv_and_markdown(frame, text_table(frame, spec), csv=csv, md=md)
 
 
 def build_contrasts(spec: Mapping[str, Any]) -> pd.DataFrame:
