@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fedssl.data.banks.bank import open_bank
+from fedssl.errors import UserError
 from fedssl.federation import centralised
 from fedssl.federation.batches import epoch_batches
 from fedssl.federation.checkpoint import load_state
@@ -146,3 +147,11 @@ def test_it_is_plain_sgd_on_the_methods_own_batches(inputs: dict[str, str], tmp_
     assert trained.keys() == method.state_dict().keys()
     for name, tensor in method.state_dict().items():
         assert torch.equal(trained[name], tensor), name
+
+
+@pytest.mark.parametrize("lr", [1e30, 1e38])
+def test_a_training_that_diverges_fails(inputs: dict[str, str], tmp_path: Path, lr: float) -> None:
+    optimiser = SETTINGS["optimiser"] | {"lr": lr}  # type: ignore[operator]
+    with pytest.raises(UserError, match=r"epoch 1: the loss of step \d+ of \d+ .*optimiser\.lr"):
+        run(inputs, tmp_path, optimiser=optimiser)
+    assert not (tmp_path / "model.safetensors").exists()

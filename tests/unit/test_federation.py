@@ -11,7 +11,7 @@ import torch
 
 from fedssl.aggregators.base import Visit
 from fedssl.errors import UserError
-from fedssl.federation import rounds
+from fedssl.federation import participants, rounds
 from fedssl.federation.batches import epoch_batches
 from fedssl.federation.checkpoint import load_checkpoint, save_checkpoint
 from fedssl.federation.client import ClientTask, learning_rate
@@ -124,13 +124,13 @@ def test_sampling_is_without_replacement_among_clients_with_data() -> None:
     holdings = [{"image": np.arange(4)} if client % 3 else {} for client in range(30)]
     own = SETTINGS["federation"] | {"clients": 30, "fraction": 0.2}  # type: ignore[operator]
     settings = federated(SETTINGS | {"federation": own})
-    chosen = [rounds.sample_clients(holdings, settings, round_number=r) for r in range(1, 60)]
+    chosen = [participants.sample_clients(holdings, settings, round_number=r) for r in range(1, 60)]
     assert all(len(set(clients)) == 6 and clients == sorted(clients) for clients in chosen)
     assert {client for clients in chosen for client in clients} == set(range(30)) - set(
         range(0, 30, 3)
     )
     assert len({tuple(clients) for clients in chosen}) > 50
-    assert chosen[4] == rounds.sample_clients(holdings, settings, round_number=5)
+    assert chosen[4] == participants.sample_clients(holdings, settings, round_number=5)
 
 
 def test_no_client_with_samples_is_a_clear_error(inputs: dict[str, str], tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_no_client_with_samples_is_a_clear_error(inputs: dict[str, str], tmp_pat
     assert any(len(client) for client in empty["clients"])
     with pytest.raises(UserError, match=r"a100-i0-b0 holds 2 samples.*larger alpha"):
         settings = federated(SETTINGS | {"split": "a100-i0-b0"})
-        rounds._holdings(settings, {"audio": [np.zeros(0, int)] * 4})
+        participants.client_holdings(settings, {"audio": [np.zeros(0, int)] * 4})
 
 
 def test_a_damaged_checkpoint_costs_one_round_only(tmp_path: Path) -> None:

@@ -28,11 +28,11 @@ class Accumulator:
         self._mass = 0.0
         self._log_scale = -math.inf
 
-    def add(self, update: ClientUpdate) -> bool:
-        """Take one update; return False if it was left out for being empty or not finite."""
+    def add(self, update: ClientUpdate) -> str | None:
+        """Take one update; return why it is dropped instead, or None."""
         # A diverged client would make every parameter of the global model NaN.
-        if update.num_samples == 0 or not _is_finite(update):
-            return False
+        if fault := _fault(update):
+            return fault
         weight = self._rule.weight(self._global_state, update)
         self._make_room(update.report)
         # A softmax over clients that are not all known yet: keep the largest exponent at 0.
@@ -42,7 +42,7 @@ class Accumulator:
         sent = {**update.state, **update.report}
         for name, total in self._sums.items():
             total.add_(sent[name], alpha=scaled * weight.factors.get(name, 1.0))
-        return True
+        return None
 
     def average(self) -> State:
         """Return the weighted mean, each tensor in its own type; integers are rounded."""
@@ -74,10 +74,19 @@ class Accumulator:
         self._log_scale = log_scale
 
 
-def _is_finite(update: ClientUpdate) -> bool:
-    tensors = (*update.state.values(), *update.report.values())
-    floating = (tensor for tensor in tensors if tensor.is_floating_point())
-    return math.isfinite(update.loss) and all(bool(t.isfinite().all()) for t in floating)
+def _fault(update: ClientUpdate) -> str | None:
+    if update.num_samples == 0:
+        return "it has no samples"
+    if not math.isfinite(update.loss):
+        return f"its mean loss is {update.loss}"
+    name = first_not_finite({**update.state, **update.report})
+    return f"{name} is not finite after training" if name else None
+
+
+def first_not_finite(state: Mapping[str, Tensor]) -> str | None:
+    """Return the name of the first tensor with a NaN or an infinity, or None."""
+    floating = ((name, t) for name, t in state.items() if t.is_floating_point())
+    return next((name for name, t in floating if not bool(t.isfinite().all())), None)
 
 
 def _cast(mean: Tensor, dtype: torch.dtype) -> Tensor:

@@ -22,6 +22,7 @@ from fedssl.federation.checkpoint import (
     save_state,
 )
 from fedssl.federation.client import cosine
+from fedssl.federation.divergence import Diverged, backbone_change, first_fault, suspects
 from fedssl.federation.history import Row, mean_loss, mean_step, seconds_until, write_rows
 from fedssl.federation.settings import CentralisedSettings
 from fedssl.federation.start import initial_method, training_views
@@ -43,16 +44,18 @@ def pretrain(
     model: str,
     rounds: str,
 ) -> dict[str, Any]:
-    """Train all epochs, or those left after an interruption; write the model and its history.
+    """Train all epochs and write the model and its history; continue an interrupted training.
 
     `inputs` are the files `image_bank` and `audio_bank` of the modalities in use, and
-    `normalisation` for audio. Returns the facts that provenance keeps. The folder `checkpoints`
-    stays, for the caller to remove once the job is recorded.
+    `normalisation` for audio. Returns the facts for the provenance record. The folder
+    `checkpoints` stays: the caller removes it once the job is recorded. Raises UserError if a
+    loss is not finite.
     """
     own = typed(CentralisedSettings, settings)
     device = prepare_device(own.threads)
     folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
     training = set_up(own, inputs, device=device)
+    start = {name: tensor.clone() for name, tensor in training.method.global_state().items()}
     if (resumed := load_checkpoint(folder)) is not None:
         training.resume(*resumed)
     done, total = training.done, own.aggregator.epochs
@@ -69,11 +72,13 @@ def pretrain(
             enable_model_summary=False,
         )
         trainer.fit(training)
-    save_state(training.method.global_state(), model)
+    end = training.method.global_state()
+    save_state(end, model)
     write_rows(training.rows, rounds)
     return {
         "bytes_down": 0,
         "bytes_up": 0,
+        "backbone_change": backbone_change(start, end),
         "resumed_after_round": done,
         "earlier_seconds": seconds_until(training.rows, done),
     }
@@ -111,7 +116,7 @@ class CentralisedTraining(pl.LightningModule):
         self._views = views
         self._settings = settings
         self._momentum: State = {}
-        self._losses: dict[str, list[Tensor]] = {}
+        self._losses: list[tuple[str, Tensor]] = []
         self._seconds: dict[str, float] = {}
         self._started = 0.0
 
@@ -163,7 +168,7 @@ class CentralisedTraining(pl.LightningModule):
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = own.lr if constant else cosine(own.lr, (self.epoch - 1) / total)
         self._draws = stream(self._settings.seed, "centralised views", round=self.epoch)
-        self._losses = {modality: [] for modality in self._views}
+        self._losses = []
         self._seconds = dict.fromkeys(self._views, 0.0)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -177,7 +182,7 @@ class CentralisedTraining(pl.LightningModule):
         low = self._settings.precision == "bf16"
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low):
             loss: Tensor = self.method.training_step(views)
-        self._losses[modality].append(loss.detach())
+        self._losses.append((modality, loss.detach()))
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -188,19 +193,27 @@ class CentralisedTraining(pl.LightningModule):
         self._seconds[batch[0]] += time.perf_counter() - self._started
 
     def epoch_rows(self) -> list[Row]:
-        """Return the history of the epoch in progress, one row a modality."""
+        """Return the history of the epoch in progress, one row per modality."""
+        losses = {m: [loss for at, loss in self._losses if at == m] for m in self._views}
         return [
             {
                 "round": self.epoch,
                 "client": 0,
                 "modality": modality,
                 "samples": len(views.bank.indices("train")),
-                "steps": len(self._losses[modality]),
-                "loss": mean_step(self._losses[modality]),
+                "steps": len(losses[modality]),
+                "loss": mean_step(losses[modality]),
                 "seconds": round(self._seconds[modality], 3),
             }
             for modality, views in self._views.items()
         ]
+
+    def check(self, kept: Path) -> None:
+        """Raise UserError if a loss of the epoch is not finite; checkpoints are in `kept`."""
+        if fault := first_fault(self._losses):
+            own = self._settings
+            blame = suspects(own.optimiser, own.precision, self.method.settings)
+            raise Diverged(f"epoch {self.epoch}: {fault}").explained(blame, kept)
 
     @property
     def epoch(self) -> int:
@@ -230,6 +243,8 @@ class _Commit(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         training = cast(CentralisedTraining, pl_module)
+        # Before the checkpoint, so that the newest one kept is of a good epoch.
+        training.check(self._folder)
         rows = training.epoch_rows()
         training.rows += rows
         save_checkpoint(self._folder, training.epoch, training.parts(), training.rows)

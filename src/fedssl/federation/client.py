@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from fedssl.aggregators import ClientUpdate, build
 from fedssl.aggregators.base import Aggregator, Visit
 from fedssl.federation.batches import epoch_batches
+from fedssl.federation.divergence import first_fault
 from fedssl.federation.history import Row, mean_step
 from fedssl.federation.settings import FederatedSettings
 from fedssl.federation.start import initial_method, training_views
@@ -49,12 +50,14 @@ class Trained(NamedTuple):
     Attributes:
         update: what it sends back. Its state is the resident model: use it before the next client.
         notes: what it keeps for the aggregator until its next round.
-        rows: its history, one row a modality.
+        rows: its history, one row per modality.
+        fault: the first step whose loss is not finite, or None.
     """
 
     update: ClientUpdate
     notes: State
     rows: list[Row]
+    fault: str | None = None
 
 
 class _Step(NamedTuple):
@@ -103,18 +106,20 @@ class LocalTrainer:
         rule = self._aggregator.in_round(task.round)
         # A fresh one: clients keep no momentum between rounds.
         optimiser, reach = self._optimiser(), _Reach(self._settings.optimiser.momentum)
-        losses: dict[str, list[Tensor]] = {modality: [] for modality in task.samples}
+        losses: list[tuple[str, Tensor]] = []
         seconds = dict.fromkeys(task.samples, 0.0)
         for step in self._steps(task, optimiser):
             started = time.perf_counter()
-            losses[step.modality].append(self._step(step, rule, task.visit, optimiser=optimiser))
+            loss = self._step(step, rule, task.visit, optimiser=optimiser)
+            losses.append((step.modality, loss))
             seconds[step.modality] += time.perf_counter() - started
             reach.advance(step.lr)
         report, notes = rule.finish(task.visit, self._state, reach=reach.value)
-        loss = mean_step([loss for steps in losses.values() for loss in steps])
+        mean = mean_step([loss for _, loss in losses])
         num_samples = sum(len(indices) for indices in task.samples.values())
-        update = ClientUpdate(self._state, num_samples, math.nan if loss is None else loss, report)
-        return Trained(update, notes, _rows(task, losses, seconds))
+        update = ClientUpdate(self._state, num_samples, math.nan if mean is None else mean, report)
+        fault = first_fault(losses) if mean is None else None
+        return Trained(update, notes, _rows(task, losses, seconds), fault)
 
     @torch.no_grad()
     def _load(self, task: ClientTask) -> None:
@@ -189,16 +194,17 @@ class _Reach:
 
 
 def _rows(
-    task: ClientTask, losses: Mapping[str, list[Tensor]], seconds: Mapping[str, float]
+    task: ClientTask, losses: Sequence[tuple[str, Tensor]], seconds: Mapping[str, float]
 ) -> list[Row]:
+    by_modality = {m: [loss for at, loss in losses if at == m] for m in task.samples}
     return [
         {
             "round": task.round,
             "client": task.client,
             "modality": modality,
             "samples": len(indices),
-            "steps": len(losses[modality]),
-            "loss": mean_step(losses[modality]),
+            "steps": len(by_modality[modality]),
+            "loss": mean_step(by_modality[modality]),
             "seconds": round(seconds[modality], 3),
         }
         for modality, indices in task.samples.items()

@@ -69,7 +69,7 @@ class WorkerPool:
 
     def _answer(self, future: "Future[_Answer]") -> Trained:
         try:
-            tensors, num_samples, loss, rows = future.result()
+            tensors, num_samples, loss, rows, fault = future.result()
         except BrokenProcessPool as error:
             raise UserError(
                 f"one of {self._workers} processes that train clients side by side was killed, "
@@ -77,7 +77,7 @@ class WorkerPool:
                 "threads: then fewer train at once. Its finished rounds are kept."
             ) from error
         state, report, notes = _unpack(tensors, device=self._device)
-        return Trained(ClientUpdate(state, num_samples, loss, report), notes, rows)
+        return Trained(ClientUpdate(state, num_samples, loss, report), notes, rows, fault)
 
     def __enter__(self) -> Self:
         """Return the pool."""
@@ -93,7 +93,7 @@ class WorkerPool:
         self._executor.shutdown(cancel_futures=True)
 
 
-_Answer = tuple[list[bytes], int, float, list[Row]]
+_Answer = tuple[list[bytes], int, float, list[Row], str | None]
 _trainer: LocalTrainer  # of a worker
 _device: torch.device
 
@@ -125,8 +125,9 @@ def _packed(task: ClientTask) -> tuple[ClientTask, list[bytes]]:
 def _train(task: ClientTask, tensors: list[bytes]) -> _Answer:
     received, broadcast, kept, local = _unpack(tensors, device=_device)
     visit = replace(task.visit, received=received, broadcast=broadcast, kept=kept)
-    update, notes, rows = _trainer.train(replace(task, visit=visit, local=local))
-    return _pack(update.state, update.report, notes), update.num_samples, update.loss, rows
+    update, notes, rows, fault = _trainer.train(replace(task, visit=visit, local=local))
+    tensors = _pack(update.state, update.report, notes)
+    return tensors, update.num_samples, update.loss, rows, fault
 
 
 def _pack(*states: Mapping[str, Tensor]) -> list[bytes]:

@@ -1,4 +1,7 @@
-"""The history of a training: one row a round, client and modality."""
+"""The history of a training: one row per round, client and modality.
+
+The column `dropped` says why a client's update was not used; it is empty if it was.
+"""
 
 import csv
 import math
@@ -11,11 +14,11 @@ from torch import Tensor
 from fedssl.files import atomic_write
 
 Row = dict[str, Any]
-_COLUMNS = ("round", "client", "modality", "samples", "steps", "loss", "seconds")
+_COLUMNS = ("round", "client", "modality", "samples", "steps", "loss", "seconds", "dropped")
 
 
 def mean_step(losses: list[Tensor]) -> float | None:
-    """Return the mean loss, or None where there was no step or it is not finite."""
+    """Return the mean loss, or None without a step or if it is not finite."""
     if not losses:
         return None
     mean = float(torch.stack(losses).double().mean())
@@ -23,7 +26,7 @@ def mean_step(losses: list[Tensor]) -> float | None:
 
 
 def mean_loss(rows: Sequence[Row]) -> float:
-    """Return the mean loss over the round's samples, NaN where no client had a finite one."""
+    """Return the mean loss over the round's samples, NaN if no client had a finite one."""
     usable = [row for row in rows if row["loss"] is not None]
     weight = sum(row["samples"] for row in usable)
     total: float = sum(row["loss"] * row["samples"] for row in usable)
@@ -31,13 +34,19 @@ def mean_loss(rows: Sequence[Row]) -> float:
 
 
 def seconds_until(rows: Sequence[Row], last: int) -> float:
-    """Return how long training took up to a round or epoch, in whatever earlier attempts."""
+    """Return the seconds of training up to a round or epoch, over all earlier attempts."""
     seconds: float = sum(row["seconds"] for row in rows if row["round"] <= last)
     return seconds
 
 
+def num_updates(rows: Sequence[Row], *, dropped: bool = False) -> int:
+    """Return the number of updates that clients sent, or of those that were dropped."""
+    # A client with two modalities has two rows for its one update.
+    return len({(row["round"], row["client"]) for row in rows if row.get("dropped") or not dropped})
+
+
 def write_rows(rows: Sequence[Row], path: str) -> None:
-    """Write rows of a history as CSV."""
+    """Write the rows of a history as CSV."""
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=_COLUMNS)
         writer.writeheader()

@@ -14,10 +14,8 @@ from fedssl.aggregators import build
 from fedssl.aggregators.accumulator import Accumulator
 from fedssl.aggregators.base import Aggregator, Visit
 from fedssl.data.banks.bank import open_bank
-from fedssl.data.sharding import client_modalities, read_shards
+from fedssl.data.sharding import read_shards
 from fedssl.device import prepare_device
-from fedssl.errors import UserError
-from fedssl.federation.batches import MIN_BATCH
 from fedssl.federation.checkpoint import (
     load_checkpoint,
     save_checkpoint,
@@ -25,15 +23,16 @@ from fedssl.federation.checkpoint import (
 )
 from fedssl.federation.client import ClientTask, LocalTrainer, local_trainer
 from fedssl.federation.distributed import WorkerPool
-from fedssl.federation.history import Row, mean_loss, seconds_until, write_rows
+from fedssl.federation.divergence import Diverged, backbone_change, check_round, suspects
+from fedssl.federation.history import Row, mean_loss, num_updates, seconds_until, write_rows
 from fedssl.federation.memory import ClientMemory, build_memory
 from fedssl.federation.milestones import Milestones
+from fedssl.federation.participants import client_holdings, clients_per_round, sample_clients
 from fedssl.federation.server import Server, num_bytes, restored
 from fedssl.federation.settings import FederatedSettings
 from fedssl.files import digest, sha256
-from fedssl.grid.splits import MODALITIES, parse_split
+from fedssl.grid.splits import MODALITIES
 from fedssl.progress import RoundProgress
-from fedssl.randomness import stream
 from fedssl.typed import typed
 
 _log = logging.getLogger(__name__)
@@ -41,13 +40,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Federation:
-    """What stays the same over all rounds, and what clients keep between them."""
+    """The parts that stay the same over all rounds, and the clients' memory between them.
+
+    Attributes:
+        suspects: the settings to name if training diverges.
+    """
 
     trainer: LocalTrainer | WorkerPool
     aggregator: Aggregator
     memory: ClientMemory
     holdings: Sequence[Mapping[str, np.ndarray]]
     settings: FederatedSettings
+    suspects: str
 
 
 def pretrain(
@@ -60,20 +64,34 @@ def pretrain(
     rounds: str,
     milestones: str,
 ) -> dict[str, Any]:
-    """Train all rounds, or those left after an interruption; write the model and its history.
+    """Train all rounds and write the model and its history; continue an interrupted training.
 
-    `inputs` are the files `image_bank`, `image_shards`, `audio_bank`, `audio_shards` of the
-    modalities in use, and `normalisation` for audio; the models of the rounds to keep go into the
-    folder `milestones`. As many clients train side by side as the job's `threads` hold the threads
-    of one. Returns the facts that provenance keeps. The result is a pure function of settings and
-    inputs: where it was interrupted, how often, and how many clients trained side by side, do not
-    show in it. The folder `checkpoints` stays, for the caller to remove once the job is recorded.
+    The result depends only on settings and inputs. Interruptions, and the number of clients that
+    train in parallel, do not change a bit of it.
+
+    Args:
+        settings: of the cell (`FederatedSettings`).
+        inputs: the files `image_bank`, `image_shards`, `audio_bank` and `audio_shards` of the
+            modalities in use, and `normalisation` for audio.
+        threads: of the job. It trains as many clients in parallel as have room in them.
+        checkpoints: folder of the interrupted training. It stays: the caller removes it once the
+            job is recorded.
+        model: file of the final global model.
+        rounds: CSV file of the history.
+        milestones: folder of the models of the rounds to keep.
+
+    Returns:
+        The facts for the provenance record.
+
+    Raises:
+        UserError: No update of a round was finite, or too many of the training's were not.
     """
     own = typed(FederatedSettings, settings)
     device = prepare_device(own.threads)
     folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
     kept = Milestones(folder / "milestones", own.federation.kept_rounds)
     federation, server = set_up(own, inputs, device=device)
+    start = server.model
     done, server, rows = _resume(folder, federation.memory, server, device=device)
     workers = _workers(own, threads)
     with side_by_side(federation, workers, inputs, device=device) as federation:
@@ -84,6 +102,9 @@ def pretrain(
     return {
         "bytes_down": server.bytes_down,
         "bytes_up": server.bytes_up,
+        "updates": num_updates(rows),
+        "dropped_updates": num_updates(rows, dropped=True),
+        "backbone_change": backbone_change(start, server.model),
         "clients_side_by_side": workers,
         "resumed_after_round": done,
         "earlier_seconds": seconds_until(rows, done) / workers,
@@ -93,7 +114,7 @@ def pretrain(
 def _resume(
     folder: Path, memory: ClientMemory, server: Server, *, device: torch.device
 ) -> tuple[int, Server, list[Row]]:
-    """Return (rounds done, server, history) of the newest checkpoint, or of no round."""
+    """Return (rounds done, server, history) of the newest checkpoint, or the start without one."""
     if (resumed := load_checkpoint(folder)) is None:
         return 0, server, []
     done, saved, rows = resumed
@@ -117,7 +138,7 @@ def _train(
     folder: Path,
     kept: Milestones,
 ) -> tuple[Server, list[Row]]:
-    """Return the server after the last round and the whole history; every round is saved."""
+    """Return the server after the last round and the whole history; save every round."""
     if done == 0:
         kept.keep(0, server.model)
     total = federation.settings.federation.rounds
@@ -125,6 +146,11 @@ def _train(
         for round_number in range(done + 1, total + 1):
             server, round_rows = run_round(federation, server, round_number)
             rows = rows + round_rows
+            # Before the checkpoint, so that the newest one kept is of a good round.
+            try:
+                check_round(rows, round_number, server.model, rounds=total)
+            except Diverged as error:
+                raise error.explained(federation.suspects, folder) from None
             kept.keep(round_number, server.model)
             parts = {**server.parts(), "clients": federation.memory.state()}
             save_checkpoint(folder, round_number, parts, rows)
@@ -135,24 +161,25 @@ def _train(
 def run_round(
     federation: Federation, server: Server, round_number: int
 ) -> tuple[Server, list[Row]]:
-    """Return the server after one round, and its history: one row a client and modality."""
+    """Return the server after one round, and its history: one row per client and modality."""
     memory, rule = federation.memory, federation.aggregator.in_round(round_number)
     accumulator = Accumulator(rule, server.model)
     # All tasks before any training: clients in parallel must not see each other's results.
     tasks = _tasks(federation, rule, server, round_number=round_number)
     rows: list[Row] = []
     down = up = 0
-    for task, (update, notes, client_rows) in zip(
+    for task, (update, notes, client_rows, fault) in zip(
         tasks, federation.trainer.train_each(tasks), strict=True
     ):
-        # A client that diverged keeps what it had, or it would start from NaN again.
-        if accumulator.add(update):
-            memory.keep(task.client, update.state, notes)
-        else:
-            _log.warning("round %d: client %d left out, not finite", round_number, task.client)
         down += num_bytes(task.visit.received, task.visit.broadcast)
-        up += num_bytes(memory.travelling(update.state), update.report)
-        rows += client_rows
+        if dropped := accumulator.add(update):
+            # The client keeps its earlier state, or it would start from NaN in its next round.
+            dropped = fault or dropped
+            _log.warning("round %d: client %d dropped: %s", round_number, task.client, dropped)
+        else:
+            memory.keep(task.client, update.state, notes)
+            up += num_bytes(memory.travelling(update.state), update.report)
+        rows += [{**row, "dropped": dropped} for row in client_rows]
     model, state = accumulator.step(server.state)
     return server.after(model, state, down=down, up=up), rows
 
@@ -160,7 +187,7 @@ def run_round(
 def _tasks(
     federation: Federation, rule: Aggregator, server: Server, *, round_number: int
 ) -> list[ClientTask]:
-    """Return what each of the round's clients does, in their order."""
+    """Return the tasks of the round's clients, in the clients' order."""
     memory, holdings = federation.memory, federation.holdings
     chosen = sample_clients(holdings, federation.settings, round_number=round_number)
     broadcast = memory.travelling(rule.broadcast(server.state))
@@ -175,36 +202,16 @@ def _tasks(
     return tasks
 
 
-def sample_clients(
-    holdings: Sequence[Mapping[str, np.ndarray]],
-    settings: FederatedSettings,
-    *,
-    round_number: int,
-) -> list[int]:
-    """Return the round's clients, sorted: uniform without replacement among those with data."""
-    usable = [client for client, held in enumerate(holdings) if held]
-    wanted = _clients_per_round(settings)
-    rng = stream(settings.seed, "client sampling", round=round_number)
-    chosen = rng.choice(usable, size=min(wanted, len(usable)), replace=False)
-    return sorted(chosen.tolist())
-
-
-def _clients_per_round(settings: FederatedSettings) -> int:
-    federation = settings.federation
-    wanted: int = round(federation.fraction * federation.clients)
-    return max(1, wanted)
-
-
 def _workers(settings: FederatedSettings, threads: int) -> int:
     """Return the number of clients to train in parallel in a job with these threads."""
     at_once: int = threads // settings.threads
-    return min(max(1, at_once), _clients_per_round(settings))
+    return min(max(1, at_once), clients_per_round(settings))
 
 
 def set_up(
     settings: FederatedSettings, inputs: Mapping[str, str], *, device: torch.device
 ) -> tuple[Federation, Server]:
-    """Return the federation, which trains one client after another, and the server of round 0."""
+    """Return the federation, training one client at a time, and the server of round 0."""
     parts = {
         modality: read_shards(inputs[f"{modality}_shards"], open_bank(Path(bank).parent))
         for modality in MODALITIES
@@ -214,7 +221,9 @@ def set_up(
     method, aggregator = trainer.method, build(**settings.aggregator)
     state = {name: tensor.clone() for name, tensor in method.global_state().items()}
     memory = build_memory(settings, sent=method.sent, kept=method.kept)
-    federation = Federation(trainer, aggregator, memory, _holdings(settings, parts), settings)
+    blame = suspects(settings.optimiser, settings.precision, method.settings, aggregator)
+    holdings = client_holdings(settings, parts)
+    federation = Federation(trainer, aggregator, memory, holdings, settings, blame)
     return federation, Server(state, aggregator.init(state))
 
 
@@ -222,27 +231,9 @@ def set_up(
 def side_by_side(
     federation: Federation, workers: int, inputs: Mapping[str, str], *, device: torch.device
 ) -> Iterator[Federation]:
-    """Yield the federation with as many clients trained at once as it has workers."""
+    """Yield the federation, training as many clients in parallel as there are workers."""
     if workers == 1:
         yield federation
         return
     with WorkerPool(workers, federation.settings, inputs, device=device) as pool:
         yield replace(federation, trainer=pool)
-
-
-def _holdings(
-    settings: FederatedSettings, parts: Mapping[str, Sequence[np.ndarray]]
-) -> list[dict[str, np.ndarray]]:
-    """Return what each client trains on: its shards of the modalities the split gives it."""
-    clients = settings.federation.clients
-    held = client_modalities(parse_split(settings.split), clients, seed=settings.seed)
-    holdings = [
-        {m: parts[m][client] for m in held[client] if len(parts[m][client]) >= MIN_BATCH}
-        for client in range(clients)
-    ]
-    if not any(holdings):
-        raise UserError(
-            f"no client of split {settings.split} holds {MIN_BATCH} samples of a modality; "
-            "use fewer clients or a larger alpha."
-        )
-    return holdings
