@@ -5,11 +5,12 @@ import os
 import torch
 
 
-def prepare_device(threads: int) -> torch.device:
+def prepare_device(threads: int, *, precision: str = "fp32") -> torch.device:
     """Return the GPU if there is one, else the CPU, and set the number of torch threads.
 
     The number of threads is a setting of the cell and does not follow `--cores`: one and two
-    threads sum in a different order, which gives different bits.
+    threads sum in a different order, which gives different bits. Under the precision `tf32` a GPU
+    multiplies matrices and convolves in TF32; a CPU has no TF32 and computes in fp32.
     """
     torch.set_num_threads(threads)
     if not torch.cuda.is_available():
@@ -19,7 +20,8 @@ def prepare_device(threads: int) -> torch.device:
     # Benchmark mode picks the fastest kernel of the moment, and kernels differ in their bits.
     torch.backends.cudnn.benchmark = False
     # By default cuDNN computes fp32 convolutions in TF32, which keeps only 10 mantissa bits.
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     # Only warn: some operations have no deterministic kernel on a GPU, and an error would make
     # those cells impossible to run.
     torch.use_deterministic_algorithms(True, warn_only=True)

@@ -115,7 +115,7 @@ HyphenatedName = Annotated[
 Pair = tuple[NonNegative, NonNegative]
 """The lowest and the highest value of a random draw."""
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "tf32", "bf16"]
 """Arithmetic of training."""
 
 Modality = Literal["image", "audio"]

@@ -150,10 +150,38 @@ def test_a_loss_is_computed_in_float32_under_autocast(
         assert torch.equal(method.training_step(views), expected)
 
 
+@pytest.mark.parametrize("name", ["simclr", "barlow-twins", "byol"])
+def test_separate_views_have_batch_norm_statistics_of_their_own(name: str) -> None:
+    views = torch.randn(2, 6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    views[1] = 3 * views[1] + 1  # other statistics than the first view's
+    joint, separate = (
+        methods.build(name, initialise(0, arch="resnet18", width=8), view_batches=how)
+        for how in ("joint", "separate")
+    )
+    together = joint.each_view(joint, views)
+    alone = separate.each_view(separate, views)
+    expected = initialise(0, arch="resnet18", width=8)
+    for view, embeddings in zip(views, alone, strict=True):
+        torch.testing.assert_close(embeddings, expected.head(expected.backbone(view)))
+    assert (together[0] - alone[0]).abs().max() > 1e-3
+    steps = [method.backbone.bn1.num_batches_tracked for method in (joint, separate)]
+    assert [int(count) for count in steps] == [1, 2]
+
+
+def test_the_views_of_an_encoder_without_batch_norm_may_go_together_or_not() -> None:
+    encoder = {"arch": "vit", "image_size": 32, "patch": 8, "depth": 2, "heads": 4, "dim": 32}
+    views = torch.randn(2, 6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    losses = [
+        methods.build("simclr", initialise(0, **encoder), view_batches=how).training_step(views)
+        for how in ("joint", "separate")
+    ]
+    torch.testing.assert_close(*losses)
+
+
 def test_the_shipped_settings_of_methods_are_the_declared_ones() -> None:
     shipped = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())["methods"]
     modules = {path.stem for path in (ROOT / "src/fedssl/methods").glob("*.py")}
-    shared = {"__init__", "base", "layers", "momentum"}
+    shared = {"__init__", "base", "layers", "momentum", "two_views"}
     assert {name.replace("-", "_") for name in shipped} == modules - shared
     declared = {name: asdict(methods.method_class(name).Settings()) for name in shipped}
     assert declared == shipped

@@ -103,7 +103,7 @@ def _start(settings: FederatedSettings, inputs: Mapping[str, str]) -> None:
     global _trainer, _device
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    _device = prepare_device(settings.threads)
+    _device = prepare_device(settings.threads, precision=settings.precision)
     _trainer = local_trainer(settings, inputs, device=_device)
 
 

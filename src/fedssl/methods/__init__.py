@@ -1,10 +1,11 @@
-"""Self-supervised methods: what a batch is, what its loss is, and what a client sends of it.
+"""Self-supervised methods: the batch, the loss, and the tensors that a client sends.
 
 Start with `base.py`: a method is a plain `nn.Module` over an encoder, with `views`,
 `training_step` and `after_step`. The same module trains in a federated round and in the
-centralised reference. To add a method, write one module here, named as in the configuration with
-underscores for hyphens, with one subclass of `Method`; `simclr.py` is a short model, `byol.py` has
-state next to the encoder. This package may import `fedssl.backbones` and `fedssl.views`.
+centralised reference. To add a method, write one module here with one subclass of `Method` or of
+`TwoViews`. Its name is the name in the configuration, with underscores for hyphens. `simclr.py` is
+a short example; `byol.py` has state next to the encoder. This package may import
+`fedssl.backbones` and `fedssl.views`.
 """
 
 from importlib import import_module
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from fedssl.methods.base import Method
 
 # The modules of this package that hold no method.
-_SHARED = ("__init__", "base", "layers", "momentum")
+_SHARED = ("__init__", "base", "layers", "momentum", "two_views")
 
 
 def module_name(method: str) -> str:

@@ -125,11 +125,8 @@ class ACOP(Method):
 
     def training_step(self, batch: ClipBatch) -> Tensor:
         """Return the loss of a batch of `views`."""
-        return self.objective(self(batch.clips, batch.dropout).float(), batch.labels)
-
-    def objective(self, first: Tensor, second: Tensor) -> Tensor:
-        """Return the cross-entropy of logits (batch, n_clips!) and true orders (batch,)."""
-        return cross_entropy(first, second)
+        # Logits are (batch, n_clips!), one for each order.
+        return cross_entropy(self(batch.clips, batch.dropout).float(), batch.labels)
 
 
 def _recordings(source: Views, indices: np.ndarray) -> np.ndarray:

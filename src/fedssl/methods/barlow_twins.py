@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fedssl.backbones.encoder import Encoder
-from fedssl.methods.base import Method
+from fedssl.methods.two_views import TwoViews
 from fedssl.settings import NonNegative
 
 Std = Literal["biased", "unbiased"]
@@ -41,14 +41,14 @@ def _standardise(embeddings: Tensor, *, std: Std) -> Tensor:
     return centred / variance.sqrt()
 
 
-class BarlowTwins(Method):
+class BarlowTwins(TwoViews):
     """Barlow Twins without a projector: the encoder's 128-d head gives the embeddings.
 
     paper: a "temperature coefficient" of 0.5, which this loss does not have; here: none.
     """
 
     @dataclass(frozen=True)
-    class Settings(Method.Settings):
+    class Settings(TwoViews.Settings):
         """Settings of Barlow Twins."""
 
         off_diagonal_weight: NonNegative = 0.005

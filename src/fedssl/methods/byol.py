@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from fedssl.backbones.encoder import Encoder
-from fedssl.methods.base import Method
 from fedssl.methods.layers import embedding_dim, linear, seeded_by_head
 from fedssl.methods.momentum import MomentumEncoder
+from fedssl.methods.two_views import TwoViews
 from fedssl.settings import Count, Share
 
 
@@ -27,18 +27,18 @@ def momentum_at(progress: float, *, first: float) -> float:
     return 1.0 - (1.0 - first) * (math.cos(math.pi * progress) + 1.0) / 2.0
 
 
-class BYOL(Method):
-    """BYOL whose projection is the encoder's 128-d head, as it is for the other methods.
+class BYOL(TwoViews):
+    """BYOL with the encoder's 128-d head as its projection, as in the other methods.
 
-    paper: a 4096-256 MLP projects; here: the head alone. Both views go through each network
-    together, so batch norm sees one batch of 2N. In a federation the predictor stays with its
-    client, and the target starts as a copy of the received encoder: both are chosen here.
+    paper: a 4096-256 MLP projects, and each view is a batch of its own; here: the head alone, and
+    by default one batch of both views. In a federation the predictor stays with its client, and
+    the target starts as a copy of the received encoder: both are chosen here.
     """
 
     kept = ("predictor.",)
 
     @dataclass(frozen=True)
-    class Settings(Method.Settings):
+    class Settings(TwoViews.Settings):
         """Settings of BYOL."""
 
         predictor_hidden: Count = 4096
@@ -56,13 +56,11 @@ class BYOL(Method):
 
     def training_step(self, batch: Tensor) -> Tensor:
         """Return the symmetric loss of two views, (2, batch, 3, size, size): from 0 to 8."""
-        views = batch.flatten(0, 1)
-        # paper: the two views in separate batches; here: together, as with the other methods.
-        predicted = self.predictor(self(views)).float()
-        first, second = self.target(views).chunk(2)
+        predicted = torch.cat(self.each_view(lambda view: self.predictor(self(view)), batch))
+        first, second = self.each_view(self.target, batch)
         with torch.autocast(predicted.device.type, enabled=False):
             # The mean over 2N rows, twice: each view predicts the other.
-            return 2.0 * byol_loss(predicted, torch.cat([second, first]))
+            return 2.0 * byol_loss(predicted.float(), torch.cat([second, first]))
 
     def start_round(self) -> None:
         """Let the target be the received encoder."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from fedssl.backbones.encoder import Encoder
-from fedssl.methods.base import Method
+from fedssl.methods.two_views import TwoViews
 from fedssl.settings import Positive
 
 
@@ -40,11 +40,11 @@ def nt_xent_viewmaker(z1: Tensor, z2: Tensor, temperature: float) -> Tensor:
 _LOSSES = {"ntxent": nt_xent, "ntxent-viewmaker": nt_xent_viewmaker}
 
 
-class SimCLR(Method):
+class SimCLR(TwoViews):
     """SimCLR without a projection head: the encoder's 128-d head is the projection."""
 
     @dataclass(frozen=True)
-    class Settings(Method.Settings):
+    class Settings(TwoViews.Settings):
         """Settings of SimCLR."""
 
         temperature: Positive = 0.5

@@ -199,7 +199,8 @@ class Config:
     """Seeds: each cell runs once for each; tables show mean and standard deviation."""
 
     precision: Precision
-    """Arithmetic of training; bf16 pays only where the hardware has it."""
+    """Arithmetic of training. `tf32` and `bf16` are faster only on hardware that has them. Decided:
+    fp32; the PyTorch release of the authors' code computes in TF32 where the GPU has it."""
 
     banks: Banks
     """How banks are made."""
