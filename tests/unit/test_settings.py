@@ -173,14 +173,14 @@ def test_a_part_that_is_new_or_declares_something_else_is_read_anew(tmp_path: Pa
     """The generated file is right about a module as long as what it declares is the same."""
     project = Project(tmp_path)
     simclr = tmp_path / "src/fedssl/methods/simclr.py"
-    assert project.declared("simclr") == ["temperature loss", "False"]
+    assert project.declared("simclr") == ["view_batches temperature loss", "False"]
     simclr.write_text(simclr.read_text().replace("/ temperature", "/ (1 * temperature)"))
-    assert project.declared("simclr") == ["temperature loss", "False"]
+    assert project.declared("simclr") == ["view_batches temperature loss", "False"]
     extra = "        extra: int = 1\n\n        loss: Literal"
     simclr.write_text(simclr.read_text().replace("        loss: Literal", extra))
-    assert project.declared("simclr") == ["temperature extra loss", "True"]
+    assert project.declared("simclr") == ["view_batches temperature extra loss", "True"]
     (simclr.parent / "my_own.py").write_text(simclr.read_text())
-    assert project.declared("my-own") == ["temperature extra loss", "True"]
+    assert project.declared("my-own") == ["view_batches temperature extra loss", "True"]
 
 
 class Project:

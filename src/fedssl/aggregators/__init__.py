@@ -1,12 +1,12 @@
-"""Aggregators: how a server makes its next model of the models that clients send back.
+"""Aggregators: rules by which a server combines the clients' models into its next model.
 
 Start with `base.py`: an aggregator is a frozen dataclass whose fields are its settings, with pure
 functions over an explicit server state. Every average is fssuavl equation 3, w = sum_q beta_q w_q,
-computed by `accumulator.py`. To add an aggregator, write one module here, named as in the
-configuration with underscores for hyphens, with one subclass of `Aggregator`; `fedavgm.py` is a
-short model. Its `-bb` form, which sends the backbone only, needs no code.
+computed by `accumulator.py`. To add an aggregator, write one module here with one subclass of
+`Aggregator`. Its name is the name in the configuration, with underscores for hyphens. `fedavgm.py`
+is a short example. The `-bb` form, which sends the backbone only, needs no code.
 
-Rules do not import torch when they are loaded: planning a run reads their settings. This package
+Rules do not import torch at load time, because planning a run reads their settings. This package
 may import `fedssl.grid` and `fedssl.settings`.
 """
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
     State = dict[str, Tensor]
 
-# The modules of this package that hold no rule.
+# Modules of this package that are not rules.
 _SHARED = ("__init__", "accumulator", "base")
 
 
 @dataclass(frozen=True)
 class ClientUpdate:
-    """What a client sends back.
+    """The update that a client sends to the server.
 
     Attributes:
         state: its model after local training.
-        num_samples: the samples it trained on, of both modalities together.
+        num_samples: number of samples it trained on, of both modalities together.
         loss: mean loss over the steps of the round.
-        report: tensors that its aggregator asked for on top, averaged like the model.
+        report: other tensors for the aggregator, averaged like the model.
     """
 
     state: "State"
@@ -54,7 +54,7 @@ def module_name(aggregator: str) -> str:
 
 
 def rule_class(aggregator: str) -> "type[Aggregator]":
-    """Return the class of a rule, which declares its settings; ImportError if there is none."""
+    """Return the class of a rule, which declares its settings; raise ImportError if unknown."""
     return only_subclass(
         module_name(aggregator), import_module("fedssl.aggregators.base").Aggregator
     )
@@ -66,12 +66,12 @@ def declared(aggregator: str) -> "type[Aggregator]":
 
 
 def build(name: str, **settings: Any) -> "Aggregator":
-    """Return the rule of a name, `-bb` or not, with its settings; defaults for those not given."""
+    """Return a rule by its name, with or without `-bb`; settings not given have defaults."""
     return rule_class(name)(**settings)
 
 
 def names() -> list[str]:
-    """Return all names an aggregator can have, sorted: each rule's, and its `-bb` form."""
+    """Return the names of all aggregators, sorted: each rule and its `-bb` form."""
     # The folder is the registry, so no list can be forgotten.
     files = Path(__file__).parent.glob("*.py")
     rules = [file.stem.replace("_", "-") for file in files if file.stem not in _SHARED]
@@ -82,9 +82,9 @@ def names() -> list[str]:
 def get_aggregator(name: str) -> "Callable[[State, Iterable[ClientUpdate]], State]":
     """Return the pure function (global_state, updates) -> next global state of a rule.
 
-    It applies the rule once, with its default settings, from a fresh server state. `updates` may
-    be a generator: one client's state is held at a time. With no usable update the result equals
-    `global_state`.
+    It applies the rule once, with default settings and a fresh server state. `updates` may be a
+    generator, because one client's state is held at a time. Without a usable update, the function
+    returns a copy of `global_state`.
     """
     rule = build(name)
 

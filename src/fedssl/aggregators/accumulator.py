@@ -1,4 +1,4 @@
-"""The one place where client models are summed: streaming, in float64, in client order."""
+"""Sum the clients' models one at a time, in float64 and in client order."""
 
 import math
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ State = dict[str, Tensor]
 
 
 class Accumulator:
-    """A round on the server: sees one client at a time, so memory does not grow with clients."""
+    """The weighted average of one round; its memory does not grow with the number of clients."""
 
     def __init__(self, rule: Aggregator, global_state: State) -> None:
         """Start with nothing received."""
         self._rule = rule
         self._global_state = global_state
-        # In float64: a float32 sum over many clients loses the small ones.
+        # In float64, because a float32 sum over many clients loses small contributions.
         self._sums = {
             name: torch.zeros_like(tensor, dtype=torch.float64)
             for name, tensor in global_state.items()
@@ -35,7 +35,7 @@ class Accumulator:
             return fault
         weight = self._rule.weight(self._global_state, update)
         self._make_room(update.report)
-        # A softmax over clients that are not all known yet: keep the largest exponent at 0.
+        # The softmax runs over clients not all known yet: keep the largest exponent at 0.
         self._rescale(max(self._log_scale, weight.log_mass))
         scaled = weight.mass * math.exp(weight.log_mass - self._log_scale)
         self._mass += scaled
@@ -52,7 +52,7 @@ class Accumulator:
         }
 
     def step(self, server: State) -> tuple[State, State]:
-        """Return the next global and server state: unchanged if no update was usable."""
+        """Return the next global and server state; both are unchanged if no update was usable."""
         if self._mass == 0.0:
             return {name: tensor.clone() for name, tensor in self._global_state.items()}, server
         return self._rule.step(self._global_state, self.average(), server)

@@ -1,4 +1,4 @@
-"""What every aggregator is: settings as fields, and functions from states to states."""
+"""Base class of the aggregators: settings as fields, and functions from states to states."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Weight:
-    """The weight of one update: mass * exp(log_mass), divided in the end by the clients' sum.
+    """The weight of one update: mass * exp(log_mass), divided by the sum over the clients.
 
-    `log_mass` keeps a softmax finite: only differences between clients count. `factors` multiply
-    single tensors on top and do not enter the sum.
+    `log_mass` keeps a softmax finite, because only differences between clients matter. `factors`
+    multiply single tensors in addition and do not enter the sum.
     """
 
     mass: float = 1.0
@@ -32,9 +32,10 @@ class Visit:
 
     Attributes:
         received: the tensors of the model that the server sent, by name.
-        broadcast: what the server sent on top (`Aggregator.broadcast`).
-        kept: what the client kept for the aggregator in its last round, empty in its first.
-        share: clients of a round divided by all clients.
+        broadcast: the other tensors that the server sent (`Aggregator.broadcast`).
+        kept: the tensors that the client kept for the aggregator in its last round; empty in its
+            first round.
+        share: number of clients in a round divided by the number of clients.
     """
 
     received: "Tensors"
@@ -47,16 +48,16 @@ class Visit:
 class Aggregator:
     """FedAvg, unless a subclass replaces one of its functions.
 
-    The server's functions are `init`, `weight` and `step`; a client's are `start`, `correct` and
-    `finish`. All are pure but `correct`. The round loop saves server state and what clients keep
-    with every checkpoint, so a rule holds nothing but its settings.
+    `init`, `weight`, `step` and `broadcast` run on the server; `start`, `correct` and `finish` run
+    on a client. All except `correct` are pure. A rule holds only its settings: the round loop
+    saves the server state and the clients' tensors with every checkpoint.
     """
 
     has_backbone_only: ClassVar[bool] = True
     """Whether the rule has a `-bb` form."""
 
     def in_round(self, round_number: int) -> "Aggregator":
-        """Return the rule that is in force in a round, counted from 1; a warm-up is another one."""
+        """Return the rule of a round, counted from 1; a warm-up may use another rule."""
         return self
 
     def init(self, global_state: "State") -> "State":
@@ -64,7 +65,7 @@ class Aggregator:
         return {}
 
     def weight(self, global_state: "State", update: "ClientUpdate") -> Weight:
-        """Return the weight of one client's model in the average: its number of samples."""
+        """Return the weight of one client's model in the average; here its number of samples."""
         return Weight(mass=float(update.num_samples))
 
     def step(
@@ -72,39 +73,39 @@ class Aggregator:
     ) -> tuple["State", "State"]:
         """Return the next global state and the next server state.
 
-        `average` has a tensor for each of `global_state`, and for each that clients reported.
+        `average` holds the averaged tensors of the model and of the clients' reports.
         """
         return average, server
 
     def broadcast(self, server: "State") -> "State":
-        """Return what the server sends to each client on top of the model.
+        """Return the tensors that the server sends to each client in addition to the model.
 
-        A tensor that belongs to one of the model's is named `<kind>/<name in the model>`; it is
-        sent if the model's tensor is.
+        A tensor that belongs to a tensor of the model is named `<kind>/<name in the model>`. It is
+        sent only if the model's tensor is sent.
         """
         return {}
 
     def start(self, global_state: "State", kept: "Tensors") -> "State":
-        """Return the model that a client starts from, given what it kept for the aggregator."""
+        """Return the model that a client starts from, given the tensors that it kept."""
         return global_state
 
     def correct(self, parameters: "Tensors", visit: Visit) -> None:
-        """Change the gradients of a local step in place, after backward and before the step."""
+        """Change the gradients of a local step in place, between backward and the step."""
 
     def finish(self, visit: Visit, trained: "State", *, reach: float) -> tuple["State", "State"]:
-        """Return what a client reports with its model, and what it keeps until its next round.
+        """Return the tensors that a client reports, and those that it keeps for its next round.
 
-        `reach` is how far the optimiser has moved a parameter whose gradient was 1 in every step:
-        the number of steps times the learning rate, for plain SGD.
+        `reach` is the distance that the optimiser would move a parameter whose gradient is 1 in
+        every step. For plain SGD it is the number of steps times the learning rate.
         """
         return {}, {}
 
 
 def is_trained(name: str, tensor: "Tensor") -> bool:
-    """Return whether a tensor of a state is a parameter, and not a counter or a statistic.
+    """Return whether a tensor of a state is a parameter, not a counter or a running statistic.
 
-    Batch norm's running statistics do not follow a gradient: a server optimiser that overshoots
-    would make a variance negative.
+    Running statistics do not follow a gradient. A server optimiser that overshoots would make a
+    running variance negative.
     """
     return tensor.is_floating_point() and not is_running(name)
 

@@ -15,6 +15,7 @@ class Centralised(Aggregator):
     """One participant holds all training data."""
 
     epochs: Count = 10
-    """Epochs over all data. Decided: as often as 100 rounds with one local epoch see a sample."""
+    """Epochs over all data. Decided: 100 rounds of a tenth of the clients also see a sample 10
+    times."""
 
     has_backbone_only: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""FairAvg: every client weighs the same (Michieli & Ozay 2021)."""
+"""FairAvg: every client has the same weight (Michieli & Ozay 2021)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

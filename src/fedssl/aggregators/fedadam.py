@@ -14,15 +14,15 @@ _MEAN, _SQUARE = "mean/", "square/"
 
 @dataclass(frozen=True)
 class FedAdam(Aggregator):
-    """The clients' mean change d is a gradient that the server follows as Adam does.
+    """The server takes the clients' mean change d as a gradient and follows it as Adam does.
 
     m <- beta_1 m + (1 - beta_1) d, v <- beta_2 v + (1 - beta_2) d^2, w <- w + server_lr m /
     (sqrt(v) + tau), without bias correction, as in the paper. Batch norm's statistics are averaged
-    as FedAvg does. Server state: m and v of each parameter, in float64.
+    as in FedAvg. Server state: m and v of each parameter, in float64.
     """
 
     server_lr: Positive = 0.01
-    """Learning rate of the server. The paper tunes it for each task; chosen here."""
+    """Learning rate of the server. The paper tunes it per task. Decided: 0.01."""
 
     beta_1: Momentum = 0.9
     """Decay of the mean change. Stated."""
@@ -31,7 +31,7 @@ class FedAdam(Aggregator):
     """Decay of the mean squared change. Stated."""
 
     tau: Positive = 0.001
-    """Degree of adaptivity, a change of parameters. Stated for most tasks."""
+    """Degree of adaptivity, in units of a parameter. Stated for most tasks."""
 
     def init(self, global_state: "State") -> "State":
         """Return m = 0 and v = tau^2, the smallest start that the paper allows."""

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FedAvgM(Aggregator):
-    """The clients' mean change is a gradient that the server follows with momentum.
+    """The server takes the clients' mean change as a gradient and follows it with momentum.
 
     v <- momentum v + (w - mean of w_q), w <- w - server_lr v. Batch norm's statistics are averaged
-    as FedAvg does. Server state: v of each parameter, in float64.
+    as in FedAvg. Server state: v of each parameter, in float64.
     """
 
     momentum: Momentum = 0.9
-    """Momentum of the server. Stated: 0 to 0.997 are compared; 0.9 is chosen here."""
+    """Momentum of the server. The paper compares 0 to 0.997. Decided: 0.9."""
 
     server_lr: Positive = 1.0
     """Learning rate of the server. Stated: 1."""

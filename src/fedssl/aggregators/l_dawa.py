@@ -1,7 +1,7 @@
-"""L-DAWA: each tensor counts by its cosine with the global one (Rehman et al. 2023).
+"""L-DAWA: each tensor is weighted by its cosine with the global one (Rehman et al. 2023).
 
-As the authors' code does it: a "layer" is a tensor, weight and bias apart; negative cosines are
-kept; clients weigh 1 / K whatever their samples; 0-d counters are averaged as they are.
+This follows the authors' code. A "layer" is one tensor, so weight and bias are separate. Negative
+cosines are kept. Every client has the weight 1 / K. Counters (0-d) are averaged unscaled.
 """
 
 from dataclasses import dataclass
@@ -25,21 +25,21 @@ class LDawa(Aggregator):
     """The next model is the plain mean of models whose tensors are scaled by their cosines."""
 
     warmup_rounds: Rounds = 3
-    """First rounds that average as FedAvg. Decided: the authors' code."""
+    """Number of first rounds that use FedAvg instead. Decided: the authors' code."""
 
     scale_buffers: bool = True
     """Whether batch norm's running statistics are scaled too. Decided: the authors' code."""
 
     clamp_low: Cosine | None = None
-    """Cosines below this count as this; null: as they are. Decided: the authors' code."""
+    """Lower limit of the cosines, or null for none. Decided: the authors' code."""
 
     def in_round(self, round_number: int) -> Aggregator:
-        """Return FedAvg until the warm-up is over, and L-DAWA from then on."""
-        # In the first round biases and running means are 0, and so have no cosine.
+        """Return FedAvg during the warm-up, and L-DAWA after it."""
+        # In the first round, biases and running means are 0 and have no cosine.
         return FedAvg() if round_number <= self.warmup_rounds else self
 
     def weight(self, global_state: "State", update: "ClientUpdate") -> Weight:
-        """Return the cosine of every tensor with its global counterpart, at least `clamp_low`.
+        """Return the cosine of each tensor with its global counterpart, at least `clamp_low`.
 
         paper: undefined for a tensor of norm 0, such as a fresh bias; here: its factor is 1.
         """

@@ -1,4 +1,4 @@
-"""Loss: clients weigh by a softmax of their negative mean training loss (FedVSSL, alpha 1)."""
+"""Loss: weights are a softmax of the clients' negative mean training loss (FedVSSL, alpha 1)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loss(Aggregator):
-    """The next model is the clients' mean, weighted by exp(-loss)."""
+    """The next model is the mean of the clients' models, weighted by exp(-loss)."""
 
     def weight(self, global_state: "State", update: "ClientUpdate") -> Weight:
-        """Return exp(-l_q) by its logarithm, which stays finite for losses in the hundreds."""
+        """Return exp(-loss) as its logarithm."""
         # Barlow Twins has losses above 700, where exp(-loss) is 0 in float64.
         return Weight(log_mass=-update.loss)

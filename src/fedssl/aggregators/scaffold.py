@@ -1,7 +1,7 @@
 """SCAFFOLD: control variates correct the drift of clients (Karimireddy et al. 2020, algorithm 1).
 
-The server keeps c, each client its c_i, both the size of the model's parameters. They travel with
-the model: about twice the bytes of FedAvg, down and up.
+The server keeps c and each client keeps c_i; each is as large as the model's parameters. They
+travel with the model, so SCAFFOLD sends about twice the bytes of FedAvg in both directions.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ _CONTROL = "control/"
 
 @dataclass(frozen=True)
 class Scaffold(Aggregator):
-    """Local steps follow g - c_i + c in place of the gradient g; c_i by the paper's option II.
+    """Local steps follow g - c_i + c instead of the gradient g; c_i follows the paper's option II.
 
-    paper: clients weigh alike; here: by their samples, as with FedAvg, because shards differ in
-    size. Batch norm's statistics are averaged as FedAvg does. Server state: c, named
-    `control/<parameter>`, 0 before the first round.
+    paper: all clients have the same weight; here: they are weighted by their samples, as in
+    FedAvg, because shards differ in size. Batch norm's statistics are averaged as in FedAvg.
+    Server state: c, named `control/<parameter>`, 0 before the first round.
     """
 
     server_lr: Positive = 1.0
@@ -48,15 +48,15 @@ class Scaffold(Aggregator):
     def finish(self, visit: Visit, trained: "State", *, reach: float) -> tuple["State", "State"]:
         """Report |S| / N times the change of c_i, and keep c_i (option II).
 
-        c_i <- c_i - c + (w_global - w_i) / (K lr). paper: SGD without momentum; here: `reach` in
-        place of K lr, which is the same without momentum and else what keeps c_i a mean gradient.
-        The paper's server multiplies by |S| / N, the share of clients in a round, which a client
-        knows as well.
+        c_i <- c_i - c + (w_global - w_i) / (K lr). paper: SGD without momentum; here: `reach`
+        replaces K lr. It equals K lr without momentum, and with momentum keeps c_i a mean gradient.
+        In the paper the server multiplies by |S| / N, the share of clients in a round; here the
+        client does.
         """
         report, kept = {}, {}
         for key, control in visit.broadcast.items():
             name = key.removeprefix(_CONTROL)
-            # A client starts with c_i = 0, and is sent no control of a head that stays with it.
+            # c_i starts at 0. No control is sent for a head that stays with the client.
             own = visit.kept[key] if key in visit.kept else control.new_zeros(control.shape)
             gradient = (visit.received[name] - trained[name].detach()) / reach
             kept[key] = own - control + gradient
@@ -66,12 +66,12 @@ class Scaffold(Aggregator):
     def step(
         self, global_state: "State", average: "State", server: "State"
     ) -> tuple["State", "State"]:
-        """Return w + server_lr (mean of w_i - w), and c + the mean of what clients reported."""
+        """Return w + server_lr (mean of w_i - w), and c + the mean of the clients' reports."""
         moved = {name: average[name] for name in global_state}
         for name, before in global_state.items():
             if is_trained(name, before):
                 change = average[name].double() - before.double()
                 moved[name] = (before.double() + self.server_lr * change).to(before.dtype)
-        # A bare rule (`get_aggregator`) gets updates without reports: c stays.
+        # `get_aggregator` passes updates without reports; c then stays as it is.
         controls = {k: c + average[k] if k in average else c for k, c in server.items()}
         return moved, controls

@@ -15,13 +15,13 @@ def epoch_batches(
     """Yield (modality, positions) of one epoch's shuffled batches in the given order.
 
     A batch holds one modality only, so negatives are of the same modality. A last batch of a
-    single sample has no negatives and is left out.
+    single sample has no negatives and is skipped.
 
     paper: "sequentially in a batch-wise manner"; here, by default, `alternate`: image, audio,
-    image, audio, then what is left. Others: `image-first` and `audio-first` give one modality
-    after the other, `shuffle` all batches in a random order.
+    image, audio, then the remaining batches. `image-first` and `audio-first` yield one modality
+    after the other; `shuffle` yields all batches in random order.
     """
-    # Shuffled in this order whatever the order of use, so that orders differ in nothing else.
+    # Shuffle in this order always, so that the settings differ only in the order of batches.
     queues = {m: _shuffled(m, samples[m], batch_size, rng=rng) for m in sorted(samples)[::-1]}
     if order == "shuffle":
         batches = list(chain.from_iterable(queues.values()))

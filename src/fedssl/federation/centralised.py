@@ -1,7 +1,7 @@
-"""Centralised pretraining of the same modules by a Trainer: the reference column of fassl.
+"""Centralised pretraining of the same modules with a Trainer: the reference column of fassl.
 
-One participant holds all training data and trains for some epochs, in the batches, views and
-objective of a client. Rows of its history have the epoch for round and 0 for client.
+One participant holds all training data and trains for some epochs, with the batches, views and
+objective of a client. In its history, the round is the epoch and the client is 0.
 """
 
 import time
@@ -95,20 +95,20 @@ def set_up(
 
 
 class CentralisedTraining(pl.LightningModule):
-    """The adapter that makes a LightningModule of any method.
+    """A LightningModule around any method.
 
-    It adds what a Trainer needs: batches, optimiser, schedule and a history.
+    It adds batches, optimiser, schedule and a history.
 
     Attributes:
         method: the module that is trained, with the state dict keys of a federated one.
         done: epochs before this run.
-        rows: the history, one row an epoch and modality.
+        rows: the history, one row per epoch and modality.
     """
 
     def __init__(
         self, method: Method, views: Mapping[str, Views], settings: CentralisedSettings
     ) -> None:
-        """Start before the first epoch; `views` has one entry a modality in use."""
+        """Start before the first epoch; `views` has one entry per modality in use."""
         super().__init__()
         self.method = method
         self.done = 0
@@ -121,20 +121,20 @@ class CentralisedTraining(pl.LightningModule):
         self._started = 0.0
 
     def resume(self, epoch: int, parts: Mapping[str, State], rows: list[Row]) -> None:
-        """Go on after an epoch, with the parts that `parts` gave then."""
+        """Continue after an epoch, from the parts that `parts` returned then."""
         self.method.load_state_dict(parts["model"])
         self._momentum = parts.get("momentum", {})
         self.done, self.rows = epoch, rows
 
     def parts(self) -> dict[str, State]:
-        """Return all that the next epoch depends on: the method and the optimiser's momentum."""
+        """Return the state for the next epoch: the method and the optimiser's momentum."""
         buffers = self.optimizers().state  # type: ignore[union-attr]
         names = {parameter: name for name, parameter in self.method.named_parameters()}
         momentum = {names[p]: own["momentum_buffer"] for p, own in buffers.items()}
         return {"model": self.method.state_dict(), "momentum": momentum}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return SGD as clients have it, with its momentum where a training is resumed."""
+        """Return the clients' SGD, with the momentum of a resumed training."""
         own = self._settings.optimiser
         optimiser = torch.optim.SGD(
             self.method.parameters(),
@@ -145,13 +145,13 @@ class CentralisedTraining(pl.LightningModule):
         )
         for name, parameter in self.method.named_parameters():
             if name in self._momentum:
-                # In the parameter's memory format, which the fused step takes for granted.
+                # In the parameter's memory format, which the fused step requires.
                 buffer = torch.empty_like(parameter).copy_(self._momentum[name])
                 optimiser.state[parameter]["momentum_buffer"] = buffer
         return optimiser
 
     def train_dataloader(self) -> "_Epoch":
-        """Return the batches of an epoch, as positions in the banks."""
+        """Return the batches of an epoch as positions in the banks."""
         federation = self._settings.federation
         batches = epoch_batches(
             {modality: views.bank.indices("train") for modality, views in self._views.items()},
@@ -162,7 +162,7 @@ class CentralisedTraining(pl.LightningModule):
         return _Epoch(list(batches))
 
     def on_train_epoch_start(self) -> None:
-        """Set the epoch's learning rate and draw its random numbers from a stream of its own."""
+        """Set the epoch's learning rate and its random stream."""
         own, total = self._settings.optimiser, self._settings.aggregator.epochs
         constant = own.schedule == "constant"
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
@@ -186,7 +186,7 @@ class CentralisedTraining(pl.LightningModule):
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Let the method update what follows its encoder, and stop the clock."""
+        """Let the method update its own state, and stop the clock."""
         # After the optimiser: Lightning calls this hook once the step is done.
         epochs = self.epoch - 1 + (batch_idx + 1) / self.trainer.num_training_batches
         self.method.after_step(epochs / self._settings.aggregator.epochs)
@@ -223,7 +223,7 @@ class CentralisedTraining(pl.LightningModule):
 
 @dataclass(frozen=True)
 class _Epoch:
-    """An epoch's batches; a Trainer would take a bare list for a list of loaders."""
+    """An epoch's batches. A Trainer would treat a bare list as a list of loaders."""
 
     batches: list[Batch]
 
@@ -235,7 +235,7 @@ class _Epoch:
 
 
 class _Commit(pl.Callback):
-    """Keeps each epoch, so that an interrupted training goes on after it."""
+    """Saves a checkpoint after each epoch."""
 
     def __init__(self, folder: Path, progress: RoundProgress) -> None:
         self._folder = folder

@@ -1,7 +1,7 @@
-"""Resumable state of a pretraining job: one checkpoint a round, the one before kept.
+"""Resumable state of a pretraining job: one checkpoint per round; the last two are kept.
 
-The folder is no declared output, because Snakemake wipes those before it restarts a job. It is
-keyed by everything the result depends on, so a resumed run never mixes two settings.
+The folder is not a declared output, because Snakemake deletes outputs before it restarts a job.
+Its name depends on everything that the result depends on, so a resumed job never mixes settings.
 """
 
 import logging
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def save_state(state: State, path: str | Path) -> None:
-    """Write a state dict as safetensors, atomically; equal states give equal bytes."""
+    """Write a state dict as safetensors, atomically; equal states have equal bytes."""
     with atomic_write(path) as temporary:
         save_file({name: t.detach().cpu().contiguous() for name, t in state.items()}, temporary)
 
@@ -35,7 +35,7 @@ def load_state(path: str | Path) -> State:
 
 
 def save_checkpoint(folder: Path, round_number: int, parts: Parts, rows: Rows) -> None:
-    """Keep everything the next round depends on, and the history; the JSON file commits both."""
+    """Save the state for the next round and the history; the JSON file, written last, commits."""
     weights = _weights(folder, round_number)
     tensors = {
         f"{part}/{n}": tensor for part, state in parts.items() for n, tensor in state.items()
@@ -43,16 +43,16 @@ def save_checkpoint(folder: Path, round_number: int, parts: Parts, rows: Rows) -
     save_state(tensors, weights)
     commit = {"round": round_number, "sha256": sha256(weights), "rows": rows}
     write_json(_commit(folder, round_number), commit)
-    # The one before the newest stays, in case the newest is damaged.
+    # Two are kept, in case the newest is damaged.
     for old in _rounds(folder)[:-_KEPT]:
         _commit(folder, old).unlink()
         _weights(folder, old).unlink(missing_ok=True)
 
 
 def load_checkpoint(folder: Path) -> tuple[int, dict[str, State], Rows] | None:
-    """Return (round, parts, history) of the newest checkpoint that is whole, or None.
+    """Return (round, parts, history) of the newest undamaged checkpoint, or None.
 
-    A part without tensors is not among the parts.
+    A part without tensors is missing in the parts.
     """
     for round_number in reversed(_rounds(folder)):
         weights = _weights(folder, round_number)
@@ -68,7 +68,7 @@ def load_checkpoint(folder: Path) -> tuple[int, dict[str, State], Rows] | None:
 
 
 def remove_checkpoints(folder: Path) -> None:
-    """Remove the folder, once the outputs it could rebuild are written."""
+    """Remove the folder, after the outputs are written and recorded."""
     shutil.rmtree(folder, ignore_errors=True)
 
 

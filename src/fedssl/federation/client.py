@@ -1,4 +1,4 @@
-"""One client's local training (fssuavl equation 2): the resident model, reset and trained."""
+"""Train one client locally (fssuavl equation 2), on a model that stays in memory."""
 
 import math
 import time
@@ -26,15 +26,15 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class ClientTask:
-    """What one client does in one round.
+    """The task of one client in one round.
 
     Attributes:
         round: counted from 1.
-        client: its number.
-        samples: positions in the bank by modality.
-        visit: what the server sent, and what the client keeps for the aggregator.
-        local: what the client kept of its own model; what is neither here nor received starts
-            as in round 0.
+        client: number of the client.
+        samples: positions in the bank, by modality.
+        visit: tensors from the server, and those that the client keeps for the aggregator.
+        local: tensors of its model that the client kept. A tensor that is neither here nor
+            received starts with its value of round 0.
     """
 
     round: int
@@ -45,11 +45,12 @@ class ClientTask:
 
 
 class Trained(NamedTuple):
-    """What a client's training gives.
+    """The result of a client's training.
 
     Attributes:
-        update: what it sends back. Its state is the resident model: use it before the next client.
-        notes: what it keeps for the aggregator until its next round.
+        update: the update for the server. Its state is the trainer's own model, so use it before
+            the next client trains.
+        notes: tensors that the client keeps for the aggregator until its next round.
         rows: its history, one row per modality.
         fault: the first step whose loss is not finite, or None.
     """
@@ -65,11 +66,11 @@ class _Step(NamedTuple):
     indices: np.ndarray
     draws: np.random.Generator
     lr: float
-    progress: float  # of the whole training, when the step is done
+    progress: float  # share of the whole training after this step
 
 
 class LocalTrainer:
-    """Trains clients one after another on the same model, which keeps nothing between them."""
+    """Trains clients one after another on one model, which is reset for each client."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class LocalTrainer:
         *,
         device: torch.device,
     ) -> None:
-        """Move the method to the device once; `views` has one entry a modality in use."""
+        """Move the method to the device; `views` has one entry per modality in use."""
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._method = method.train()
         self._parameters = dict(self._method.named_parameters())
@@ -88,23 +89,22 @@ class LocalTrainer:
         self._settings = settings
         self._device = device
         self._state = method.state_dict()
-        # A copy of the whole model, because the aggregator decides what is not sent.
+        # A copy of the whole model, because the aggregator decides which tensors are not sent.
         self._round_0 = {name: tensor.clone() for name, tensor in self._state.items()}
 
     @property
     def method(self) -> Method:
-        """The resident model; of round 0 before anything was trained."""
+        """The model that trains; before the first task it is the model of round 0."""
         return self._method
 
     def train_each(self, tasks: Iterable[ClientTask]) -> Iterator[Trained]:
-        """Yield what `train` returns of each task, in their order: use it before the next."""
+        """Yield the result of each task, in order; use it before taking the next one."""
         return map(self.train, tasks)
 
     def train(self, task: ClientTask) -> Trained:
-        """Train one client; use what is returned before the next call."""
+        """Train one client; use the result before the next call."""
         self._load(task)
         rule = self._aggregator.in_round(task.round)
-        # A fresh one: clients keep no momentum between rounds.
         optimiser, reach = self._optimiser(), _Reach(self._settings.optimiser.momentum)
         losses: list[tuple[str, Tensor]] = []
         seconds = dict.fromkeys(task.samples, 0.0)
@@ -123,9 +123,9 @@ class LocalTrainer:
 
     @torch.no_grad()
     def _load(self, task: ClientTask) -> None:
-        """Set the model up: what was received, what the client kept, and the rest anew."""
+        """Load the received tensors, those that the client kept, and for the rest round 0."""
         model = {**self._round_0, **task.local, **task.visit.received}
-        # In place: optimiser, parameters and this dict share their tensors.
+        # In place, because optimiser, parameters and this dict share their tensors.
         torch._foreach_copy_(list(self._state.values()), [model[name] for name in self._state])
         self._method.start_round()
 
@@ -139,7 +139,7 @@ class LocalTrainer:
             lr = learning_rate(self._settings, round_number=task.round, epoch=epoch)
             for group in optimiser.param_groups:
                 group["lr"] = lr
-            # A list, because the share of the training that is done needs their number.
+            # A list, because the progress of a step depends on the number of batches.
             batches = list(
                 epoch_batches(
                     task.samples,
@@ -162,14 +162,14 @@ class LocalTrainer:
             loss: Tensor = self._method.training_step(batch)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        # After backward and before the step: a correction has to be part of the momentum.
+        # Before the step, so that the momentum includes the correction.
         rule.correct(self._parameters, visit)
         optimiser.step()
         self._method.after_step(step.progress)
         return loss.detach()
 
     def _optimiser(self) -> torch.optim.SGD:
-        """Return a fresh optimiser: momentum starts from zero for every client and round."""
+        """Return a new optimiser: clients keep no momentum between rounds."""
         optimiser = self._settings.optimiser
         return torch.optim.SGD(
             self._method.parameters(),
@@ -181,7 +181,7 @@ class LocalTrainer:
 
 
 class _Reach:
-    """How far SGD moves a parameter whose gradient is 1 in every step."""
+    """The distance that SGD moves a parameter whose gradient is 1 in every step."""
 
     def __init__(self, momentum: float) -> None:
         self._momentum = momentum
@@ -214,7 +214,7 @@ def _rows(
 def local_trainer(
     settings: FederatedSettings, inputs: Mapping[str, str], *, device: torch.device
 ) -> LocalTrainer:
-    """Return the trainer of a cell's clients, whose model is that of round 0."""
+    """Return the trainer of a cell's clients, with the model of round 0."""
     views = training_views(settings, inputs, device=device)
     return LocalTrainer(initial_method(settings), views, settings, device=device)
 
@@ -234,5 +234,5 @@ def learning_rate(settings: FederatedSettings, *, round_number: int, epoch: int)
 
 
 def cosine(lr: float, progress: float) -> float:
-    """Return the learning rate after a share of the training, from `lr` at 0 to 0 at 1."""
+    """Return the learning rate at a progress from 0 to 1; it falls from `lr` to 0."""
     return lr * 0.5 * (1.0 + math.cos(math.pi * progress))

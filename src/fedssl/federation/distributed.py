@@ -1,7 +1,7 @@
-"""Clients of a round trained side by side, in processes that stay for the whole job.
+"""Train a round's clients in parallel, in processes that live as long as the job.
 
-Every random stream is a client's own and updates are summed in the order of clients, so the model
-is bit by bit the one that a single process trains.
+Each client has random streams of its own and updates are summed in client order. The model is
+therefore the same, bit for bit, as with one process.
 """
 
 import os
@@ -31,11 +31,11 @@ State = dict[str, Tensor]
 
 
 class WorkerPool:
-    """Trains clients as a `LocalTrainer` does, several at once; close it, as a context, after use.
+    """Trains clients as a `LocalTrainer` does, several in parallel; a context manager.
 
-    A script that starts one needs the guard `if __name__ == "__main__"`, because workers import
-    it. States travel as bytes through pipes (45 MB a client for a ResNet-18), because containers
-    often have little shared memory.
+    A script that uses it needs the guard `if __name__ == "__main__"`, because workers import the
+    script. States are sent as bytes through pipes (45 MB per client for a ResNet-18), because
+    containers often have little shared memory.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class WorkerPool:
         *,
         device: torch.device,
     ) -> None:
-        """Start workers, each with a model and views of its own on the device."""
+        """Start the workers, each with its own model and views on the device."""
         self._workers = workers
         self._device = device
         self._executor = ProcessPoolExecutor(
@@ -54,10 +54,10 @@ class WorkerPool:
         )
 
     def train_each(self, tasks: Iterable[ClientTask]) -> Iterator[Trained]:
-        """Yield each task's update and rows of history, in the order of tasks.
+        """Yield the result of each task, in order.
 
-        One task more than there are workers is on its way, so that none waits for the caller.
-        Raises UserError where a worker was killed, as it is when memory runs out.
+        One more task than there are workers is submitted, so that no worker waits for the caller.
+        Raises UserError if a worker was killed, which happens when memory runs out.
         """
         waiting: deque[Future[_Answer]] = deque()
         for task in tasks:
@@ -72,9 +72,9 @@ class WorkerPool:
             tensors, num_samples, loss, rows, fault = future.result()
         except BrokenProcessPool as error:
             raise UserError(
-                f"one of {self._workers} processes that train clients side by side was killed, "
-                "which the system does when memory runs out. Give the job more memory, or fewer "
-                "threads: then fewer train at once. Its finished rounds are kept."
+                f"one of {self._workers} processes that train clients in parallel was killed, "
+                "probably because memory ran out. Give the job more memory, or fewer threads, so "
+                "that fewer clients train in parallel. Finished rounds are kept."
             ) from error
         state, report, notes = _unpack(tensors, device=self._device)
         return Trained(ClientUpdate(state, num_samples, loss, report), notes, rows, fault)
@@ -89,7 +89,7 @@ class WorkerPool:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """End the workers, after what they are at."""
+        """Stop the workers after their current tasks."""
         self._executor.shutdown(cancel_futures=True)
 
 
@@ -99,7 +99,7 @@ _device: torch.device
 
 
 def _start(settings: FederatedSettings, inputs: Mapping[str, str]) -> None:
-    """Make a worker ready; it ends with its parent, however that ends, and not by Ctrl-C."""
+    """Set up a worker. It ignores Ctrl-C and ends when its parent ends, for whatever reason."""
     global _trainer, _device
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
@@ -115,7 +115,7 @@ def _end_with_parent() -> None:
 
 
 def _packed(task: ClientTask) -> tuple[ClientTask, list[bytes]]:
-    """Return a task without its tensors, and those as bytes."""
+    """Return the task without its tensors, and the tensors as bytes."""
     visit = task.visit
     tensors = _pack(visit.received, visit.broadcast, visit.kept, task.local)
     bare = replace(visit, received={}, broadcast={}, kept={})
@@ -131,7 +131,7 @@ def _train(task: ClientTask, tensors: list[bytes]) -> _Answer:
 
 
 def _pack(*states: Mapping[str, Tensor]) -> list[bytes]:
-    # Each by itself, because one file of safetensors may not hold a tensor twice.
+    # One buffer each, because safetensors refuses a tensor that occurs twice.
     return [
         save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
         for state in states

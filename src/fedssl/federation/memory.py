@@ -1,4 +1,4 @@
-"""What each client keeps between its rounds, for its method or for the aggregator."""
+"""Tensors that clients keep between rounds, for their method or for the aggregator."""
 
 from collections.abc import Mapping
 
@@ -12,17 +12,17 @@ _BACKBONE = "backbone."
 
 
 class ClientMemory:
-    """What clients keep between their rounds; all of it is saved with every checkpoint.
+    """The tensors that clients keep between rounds; every checkpoint saves all of them.
 
-    A tensor of a client's model does one of three things. It travels: it is part of the global
-    model. Or it stays with the client until its next round, such as the own head under a `-bb`
-    aggregator. Or it starts anew in every round, from its value in round 0; so does one that
-    stays, in a client's first round. Next to the model, an aggregator may keep tensors of its own
-    for each client, such as SCAFFOLD's control variate.
+    There are three kinds of tensors in a client's model. Some are sent: they are part of the
+    global model. Some stay with the client until its next round, such as its head under a `-bb`
+    aggregator. The rest start every round with their value of round 0. A tensor that stays has
+    that value in the client's first round. In addition, an aggregator may keep tensors of its own
+    per client, such as SCAFFOLD's control variate.
     """
 
     def __init__(self, *, sent: tuple[str, ...], kept: tuple[str, ...]) -> None:
-        """Start without a memory; `sent` and `kept` are prefixes of names in the model."""
+        """Start empty; `sent` and `kept` are prefixes of names in the model."""
         self._sent = sent
         self._kept = kept
         self._models: dict[int, State] = {}
@@ -37,16 +37,16 @@ class ClientMemory:
         return {name: tensor for name, tensor in state.items() if self.travels(name)}
 
     def local(self, client: int) -> State:
-        """Return what the client keeps of its model; nothing before its first round."""
+        """Return the tensors of its model that the client kept; empty before its first round."""
         return self._models.get(client, {})
 
     def notes(self, client: int) -> State:
-        """Return what the client keeps for the aggregator; nothing before its first round."""
+        """Return the tensors kept for the aggregator; empty before the client's first round."""
         return self._notes.get(client, {})
 
     def keep(self, client: int, trained: Mapping[str, Tensor], notes: State) -> None:
-        """Remember the kept part of a trained model, and what the aggregator keeps."""
-        # Cloned, because `trained` is the resident model that the next client overwrites.
+        """Keep the part of a trained model that stays, and the aggregator's tensors."""
+        # Cloned, because the next client overwrites the tensors of `trained`.
         kept = {name: t.detach().clone() for name, t in trained.items() if self._stays(name)}
         if kept:
             self._models[client] = kept
@@ -54,7 +54,7 @@ class ClientMemory:
             self._notes[client] = notes
 
     def state(self) -> State:
-        """Return all that is remembered, as `<client>/model/<name>` and `<client>/note/<name>`."""
+        """Return everything kept, as `<client>/model/<name>` and `<client>/note/<name>`."""
         return {
             f"{client}/{kind}/{name}": tensor
             for kind, kept in (("model", self._models), ("note", self._notes))
@@ -63,7 +63,7 @@ class ClientMemory:
         }
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Remember what `state` returned."""
+        """Restore the result of `state`."""
         for key, tensor in state.items():
             client, kind, name = key.split("/", 2)
             kept = self._models if kind == "model" else self._notes
@@ -76,14 +76,14 @@ class ClientMemory:
 def build_memory(
     settings: FederatedSettings, *, sent: tuple[str, ...], kept: tuple[str, ...]
 ) -> ClientMemory:
-    """Return the memory of a cell, whose method declares which prefixes are sent and kept.
+    """Return the memory of a cell; its method declares the prefixes that are sent and kept.
 
-    Under a `-bb` aggregator only the backbone travels. The setting `client_heads` says whether the
-    rest of what the method would send then stays with the client or starts anew.
+    Under a `-bb` aggregator only the backbone is sent. The setting `client_heads` says whether the
+    other tensors stay with the client or start every round anew.
     """
     _, transmit = parse_name(settings.aggregator["name"])
     if transmit == "all":
         return ClientMemory(sent=sent, kept=kept)
-    # FedVSSL keeps the head with the client; resetting it is the other reading of "-bb".
+    # FedVSSL keeps the head with the client. Resetting it is the other reading of "-bb".
     held_back = sent if settings.federation.client_heads == "persist" else ()
     return ClientMemory(sent=(_BACKBONE,), kept=(*kept, *held_back))

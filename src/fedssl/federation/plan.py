@@ -15,19 +15,19 @@ def sharding_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
 
 
 def recorded_sharding(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return the settings in the record of shards: the seed stands there, too."""
+    """Return the settings for the record of shards, which include the seed."""
     return {**sharding_settings(plan, wildcards), "seed": int(wildcards.seed)}
 
 
 def pretrain_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return all a cell's result depends on, as one dict: Snakemake compares its text."""
+    """Return everything that a cell's result depends on, as one dict."""
     return plan.grid.settings(Cell.of(wildcards))
 
 
 def pretrain_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
-    """Return banks and shards of the modalities in use, and the spectrogram statistics.
+    """Return the banks and shards of the modalities in use, and the spectrogram statistics.
 
-    Without clients there are no shards.
+    A centralised cell has no shards.
     """
     cell, paths = Cell.of(wildcards), plan.paths
     inputs = {}
@@ -42,7 +42,7 @@ def pretrain_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
 
 
 def pretrain_sources(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
-    """Return the code behind a cell: its method, encoder, and aggregator where it has clients."""
+    """Return the digests of a cell's code: method, encoder and, if federated, aggregator."""
     parts = [methods.module_name(wildcards.method), backbones.module_name(wildcards.arch)]
     if not Cell.of(wildcards).federated:
         return source_digests(plan.scripts / "pretrain_centralised.py", *parts)
@@ -51,12 +51,12 @@ def pretrain_sources(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
 
 
 def pretrain_state(plan: Plan, wildcards: Wildcards) -> str:
-    """Return where an interrupted job keeps its rounds: one folder for settings and code."""
+    """Return the folder of a job's checkpoints, which depends on its settings and its code."""
     key = digest([pretrain_settings(plan, wildcards), pretrain_sources(plan, wildcards)])
     return plan.paths.state("pretrain", key[:16])
 
 
 def pretrain_threads(plan: Plan, wildcards: Wildcards) -> int:
-    """Return the threads of a cell, which are one of its settings."""
+    """Return the number of threads of a cell, which is one of its settings."""
     threads: int = pretrain_settings(plan, wildcards)["threads"]
     return threads

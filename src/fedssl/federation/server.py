@@ -1,4 +1,4 @@
-"""What the server knows between two rounds."""
+"""The server's state between two rounds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,13 +11,13 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Server:
-    """The server after a round; every tensor of it is saved with the checkpoint.
+    """The server's state after a round; every checkpoint saves all of it.
 
     Attributes:
         model: the global model.
         state: the aggregator's own state (`Aggregator.init` and `step`).
-        bytes_down: what all clients have received so far.
-        bytes_up: what all clients have sent so far.
+        bytes_down: bytes that all clients have received so far.
+        bytes_up: bytes of all updates that were used so far.
     """
 
     model: State
@@ -26,24 +26,24 @@ class Server:
     bytes_up: int = 0
 
     def after(self, model: State, state: State, *, down: int, up: int) -> "Server":
-        """Return the server after one more round, in which so many bytes were sent."""
+        """Return the state after one more round, with the bytes of that round."""
         sent = {"bytes_down": self.bytes_down + down, "bytes_up": self.bytes_up + up}
         return replace(self, model=model, state=state, **sent)
 
     def parts(self) -> dict[str, State]:
-        """Return everything as tensors, by the name of the part."""
-        # With the tensors, so that a resumed job counts the bytes of the rounds before.
+        """Return the state as tensors, by the name of the part."""
+        # The bytes too, so that a resumed job includes those of earlier rounds.
         sent = {"down": torch.tensor(self.bytes_down), "up": torch.tensor(self.bytes_up)}
         return {"model": self.model, "server": self.state, "bytes": sent}
 
 
 def restored(parts: Mapping[str, State]) -> Server:
-    """Return the server that `parts` were taken of."""
+    """Return the server's state from its `parts`."""
     sent = parts["bytes"]
     return Server(parts["model"], parts.get("server", {}), int(sent["down"]), int(sent["up"]))
 
 
 def num_bytes(*states: Mapping[str, Tensor]) -> int:
-    """Return the size of states as they travel: each tensor in its own type, uncompressed."""
+    """Return the size of states in bytes when sent: each tensor in its own type, uncompressed."""
     tensors = (tensor for state in states for tensor in state.values())
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -1,4 +1,4 @@
-"""Settings of pretraining: the federation, the optimiser of its clients, and a cell's job."""
+"""Settings of pretraining: the federation, the clients' optimiser, and a cell's job."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,29 +44,29 @@ class Federation:
     batch_order: BatchOrder
     """Order of a client's image and audio batches in an epoch, for cells with both modalities. The
     paper says "sequentially in a batch-wise manner". Decided: image, audio, image, audio, then
-    what is left."""
+    the remaining batches."""
 
     client_heads: Literal["persist", "reset"]
-    """Under a `-bb` aggregator, a client goes on with its own head of its last round (`persist`),
-    or starts every round with the head of round 0 (`reset`). Decided: FedVSSL's code."""
+    """Under a `-bb` aggregator, a client continues with its head of its last round (`persist`), or
+    starts every round with the head of round 0 (`reset`). Decided: FedVSSL's code."""
 
     kept_rounds: Annotated[tuple[Rounds, ...], Unique()]
-    """Rounds whose global model is kept in `milestones/`, to be scored or mapped later without
-    training again; 0 is the random encoder. fassl keeps 0, 1, 10, 20, ... 100; fssuavl keeps 10,
-    40, 70 and 100 of a0-i0-b100."""
+    """Rounds whose global model is kept in `milestones/`, so that it can be scored or mapped
+    without training again; 0 is the random encoder. fassl keeps 0, 1, 10, 20, ... 100; fssuavl
+    keeps 10, 40, 70 and 100 of a0-i0-b100."""
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """SGD, started anew for every client and round."""
+    """SGD, with a new state for every client and round."""
 
     lr: Positive
     """Initial learning rate of a round. Stated."""
 
     schedule: Literal["cosine-local", "cosine-global", "constant"]
-    """Course of the learning rate. The paper says both "unchanged throughout the FL" and "cosine".
-    Decided: a cosine over the local epochs of a round, which starts anew in each round; in a
-    centralised cell, over all epochs."""
+    """Schedule of the learning rate. The paper says both "unchanged throughout the FL" and
+    "cosine". Decided: a cosine over the local epochs of a round, which starts anew in each round;
+    in a centralised cell, over all epochs."""
 
     momentum: Share
     """Momentum of SGD. Decided: the authors' earlier code."""
@@ -89,7 +89,7 @@ class Sharding:
 
 @dataclass(frozen=True)
 class Batches:
-    """What of a federation a training on all data in one place has, too."""
+    """The settings of a federation that centralised training has as well."""
 
     batch_size: int
     batch_order: BatchOrder
@@ -97,9 +97,9 @@ class Batches:
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainingSettings(ViewSettings):
-    """What any pretraining job depends on besides its data: what its record says of settings.
+    """Settings of any pretraining job, as its provenance record holds them.
 
-    `method` and `encoder` are plain: their classes depend on the names in them.
+    `method` and `encoder` are plain mappings, because their classes depend on the names in them.
     """
 
     method: Mapping[str, Any]
@@ -113,7 +113,7 @@ class PretrainingSettings(ViewSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class FederatedSettings(PretrainingSettings):
-    """Settings of a federated cell; `aggregator` is plain, as `method` is."""
+    """Settings of a federated cell; `aggregator` is a plain mapping, as `method` is."""
 
     aggregator: Mapping[str, Any]
     federation: Federation
@@ -122,7 +122,7 @@ class FederatedSettings(PretrainingSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class CentralisedSettings(PretrainingSettings):
-    """Settings of a cell without clients."""
+    """Settings of a centralised cell."""
 
     aggregator: Centralised
     federation: Batches

@@ -1,4 +1,4 @@
-"""What a pretraining starts from: its method with a fresh encoder, and views of its banks."""
+"""The start of a pretraining: its method with a new encoder, and views of its banks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ from fedssl.views.bank_views import Views
 
 
 def initial_method(settings: PretrainingSettings) -> Method:
-    """Return the method of a cell, its encoder initialised from the cell's seed."""
+    """Return the method of a cell, with an encoder initialised from the cell's seed."""
     named = dict(settings.method)
     name = named.pop("name")
     encoder = initialise(settings.seed, **settings.encoder)
@@ -28,7 +28,7 @@ def training_views(
 ) -> dict[str, Views]:
     """Return the views of each modality in use.
 
-    `inputs` are the files `image_bank` and `audio_bank` of those, and `normalisation` for audio.
+    `inputs` are their files `image_bank` and `audio_bank`, and `normalisation` for audio.
     """
     statistics = read_json(inputs["normalisation"]) if "normalisation" in inputs else None
     return {
