@@ -1,0 +1,52 @@
+"""Facts about features that decide whether a score means anything."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fedssl.evaluation.protocols import Features
+
+COLLAPSED_RANK = 2.0
+"""Effective rank below which an encoder counts as collapsed.
+
+The features then vary along fewer than two directions. Random encoders have ranks above 10.
+"""
+
+_ROWS = 2048  # enough for a rank, and a decomposition of 2048 x 512 takes a fraction of a second
+
+
+def feature_facts(features: Features) -> dict[str, Any]:
+    """Return the facts of a task's features that stand next to its score.
+
+    `feature_rank` is the effective rank of the queries, `collapsed` whether it is below
+    `COLLAPSED_RANK`, `constant_features` the number of dimensions without any variation, and
+    `unseen_classes` the number of the queries' classes without a training sample.
+    """
+    queries, seen = features.queries, features.memory_labels.unique()
+    rank = effective_rank(queries)
+    constant = (queries.amax(dim=0) == queries.amin(dim=0)).sum()
+    classes = features.query_labels.unique()
+    return {
+        "feature_rank": round(rank, 2),
+        "collapsed": rank < COLLAPSED_RANK,
+        "constant_features": int(constant),
+        "unseen_classes": int((~torch.isin(classes, seen)).sum()),
+    }
+
+
+def effective_rank(features: Tensor) -> float:
+    """Return the effective rank of features (samples, dim): 0 if all rows are equal.
+
+    exp of the entropy of the normalised singular values (Roy & Vetterli 2007; RankMe, Garrido et
+    al. 2023), after the mean is subtracted: a ReLU's features share a large mean, which would
+    hide everything else. At most `_ROWS` rows are used, evenly spaced.
+    """
+    rows = torch.linspace(0, len(features) - 1, min(_ROWS, len(features))).round().long()
+    sample = features[rows.to(features.device)].double().cpu()
+    values = torch.linalg.svdvals(sample - sample.mean(dim=0))
+    # Equal inputs may differ by float32 rounding, depending on their place in a batch.
+    if float(values[0]) <= 1e-6 * float(sample.norm()):
+        return 0.0
+    shares = values / values.sum()
+    return float(torch.special.entr(shares).sum().exp())
