@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fedssl.data.banks.contents import OwnFiles
 from fedssl.data.fetch.manual_files import files_fingerprint
 from fedssl.data.own.dataset_entry import is_own, source
 from fedssl.data.own.listing import find_files, listing_digest
@@ -15,6 +16,7 @@ from fedssl.grid.plan import Plan, Wildcards
 from fedssl.grid.snakemake_api import ancient
 from fedssl.record.read import read_record
 from fedssl.record.sources import is_module, source_digests
+from fedssl.typed import typed
 
 
 def archive_files(plan: Plan) -> list[str]:
@@ -198,4 +200,6 @@ def _own(entry: Mapping[str, Any]) -> dict[str, Any]:
         own["test_share"] = entry["test_share"]
     if entry["modality"] == "image":
         own["size"] = entry["size"]
-    return dict(sort_keys({**own, "listing": listing_digest(find_files(own, path))}))
+    return dict(
+        sort_keys({**own, "listing": listing_digest(find_files(typed(OwnFiles, own), path))})
+    )

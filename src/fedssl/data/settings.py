@@ -39,12 +39,8 @@ class Banks:
 
 
 @dataclass(frozen=True)
-class Downloads:
-    """Datasets whose members are fetched one by one, and how."""
-
-    datasets: Annotated[tuple[Literal["vggsound"], ...], Unique()]
-    """Datasets whose clips are fetched with yt-dlp; none if empty. Nothing that needs an agreement
-    is fetched unless it is named here: who names it answers for the terms of the site."""
+class ClipRequests:
+    """How clips are requested from a site."""
 
     url: Annotated[
         str, Pattern(r"^https?://.*\{id\}", "an http or https address with {id} where the id goes")
@@ -66,6 +62,15 @@ class Downloads:
 
     rate_limit: Count | None
     """Bytes a second of each worker; null for no limit."""
+
+
+@dataclass(frozen=True)
+class Downloads(ClipRequests):
+    """Datasets whose members are fetched one by one, and how."""
+
+    datasets: Annotated[tuple[Literal["vggsound"], ...], Unique()]
+    """Datasets whose clips are fetched with yt-dlp; none if empty. Clips are fetched only for the
+    datasets named here. By naming one you take responsibility for following the site's terms."""
 
 
 @dataclass(frozen=True)
