@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from fedssl.data.banks.bank import Bank, open_bank, read_facts
 from fedssl.data.banks.build import build_bank
-from fedssl.data.banks.contents import OwnFiles
+from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.made_up.media import jpeg
 from fedssl.data.own.dataset_entry import with_own_datasets
 from fedssl.data.own.listing import find_files, listing_digest, own_files

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fedssl.data.banks.contents import OwnFiles
+from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.fetch.manual_files import files_fingerprint
 from fedssl.data.own.dataset_entry import is_own, source
 from fedssl.data.own.listing import find_files, listing_digest

@@ -15,6 +15,7 @@ from fedssl.settings import (
     InnerShare,
     Key,
     Modality,
+    Natural,
     NonNegative,
     Pattern,
     Positive,
@@ -218,6 +219,15 @@ class OwnDataset:
 
     notes: str | None = ""
     """What a user should know."""
+
+
+@dataclass(frozen=True)
+class ShardSettings:
+    """What the shards of a bank depend on, in addition to the bank and the seed."""
+
+    alpha: Positive
+    clients: Count
+    min_samples: Natural
 
 
 def kind_of_entry(entry: Any) -> int:

@@ -5,13 +5,13 @@ See fssuavl section 3.4 for the shards and sections 5.1 to 5.3 for the modalitie
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fedssl.data.banks.bank import Bank
+from fedssl.data.settings import ShardSettings
 from fedssl.errors import UserError
 from fedssl.files import digest, read_json, write_json
 from fedssl.grid.splits import MODALITIES, Split
@@ -20,23 +20,6 @@ from fedssl.typed import typed
 
 _MAX_DRAWS = 100
 _log = logging.getLogger(__name__)
-
-
-# Declared here and not with the other settings of data: pretraining imports this module, and edits
-# of those settings must not rerun it.
-@dataclass(frozen=True)
-class ShardSettings:
-    """What the shards of a bank depend on, besides the bank and the seed.
-
-    Attributes:
-        alpha: concentration of the Dirichlet distribution.
-        clients: number of clients.
-        min_samples: number of samples that each client should have.
-    """
-
-    alpha: float
-    clients: int
-    min_samples: int
 
 
 def dirichlet_shards(

@@ -11,9 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from fedssl.data import own, readers
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.contents import BankContents
 from fedssl.data.banks.members import Member
 from fedssl.data.banks.partial_bank import PartialBank, open_partial_bank
+from fedssl.data.banks.settings import BankContents
 from fedssl.data.banks.writer import HEADER_BYTES, write_bank
 from fedssl.data.fetch.manual_files import files_fingerprint
 from fedssl.errors import UserError
@@ -66,18 +66,15 @@ def build_bank(
 
     Args:
         dataset: name of the dataset.
-        archives: archive key -> path of the verified file. For a user's own files: their kind
-            ("folder" or "table") -> path.
+        archives: archive key, or "folder" or "table" for own files -> path of the verified file.
         folder: folder of the bank.
         entry: what the bank must hold, see `BankContents`. Other keys are ignored.
-        state: folder for a partial bank, from which a killed build is resumed. It must belong to
-            this version of the code. Without it, nothing is kept.
+        state: folder from which a killed build of the same code is resumed; None keeps nothing.
         threads: number of threads that decode.
         progress: reports every member.
 
     Raises:
-        UserError: there is no reader, an archive is damaged, or the contents differ from the
-            declared ones.
+        UserError: there is no reader, an archive is damaged, or the contents are not as declared.
     """
     contents = typed(BankContents, entry)
     members, modality = _members(dataset, archives, contents)

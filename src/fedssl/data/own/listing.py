@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fedssl.data.banks.contents import BankContents, OwnFiles
+from fedssl.data.banks.settings import BankContents, OwnFiles
 from fedssl.data.own import folder, table
 from fedssl.data.own.labelled_files import LabelledFile
 from fedssl.files import digest

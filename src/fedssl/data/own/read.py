@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from fedssl.data.banks.contents import OwnFiles
 from fedssl.data.banks.members import BadMember, Encoded, Member, UnreadableError
+from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.fetch.manual_files import SOUNDS
 from fedssl.data.own.labelled_files import LabelledFile, check_classes
 from fedssl.data.own.listing import find_files

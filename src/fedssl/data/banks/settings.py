@@ -1,8 +1,4 @@
-"""Settings of the jobs that build banks.
-
-They are declared in a file of their own. Every bank depends on this file, so that edits of the
-other settings do not rebuild the banks.
-"""
+"""Settings of the jobs that build banks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
