@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fedssl.backbones.encoder import initialise
-from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.bank import Bank, open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation.features import load_backbone, task_features
 from fedssl.evaluation.job_files import read_statistics, write_metric
@@ -49,14 +49,13 @@ def score_rounds(
         settings: settings of the job, see `RoundSettings`.
         identity: the wildcards that name the cell and the task; copied to the metric files.
         inputs: `milestones`, the folder of the models; `bank` and `normalisation` as in `evaluate`.
-        outputs: files to write: `scores`, R@k of each round; `samples`, the hits behind it; the
-            metric files `best_round` and `held_out_round`; and `best`, the model of the best round.
+        outputs: files to write: `scores`, R@k of each round; `samples`, the hits of each sample;
+            `best_round` and `held_out_round`, metric files; `best`, the model of the best round.
     """
     own = typed(RoundSettings, settings)
     ks, device = own.retrieval.ks, prepare_device(own.threads)
     bank = open_bank(Path(inputs["bank"]).parent)
-    views = Views(bank, own, statistics=read_statistics(inputs), device=device)
-    hits = _hits(own, views, folder=inputs["milestones"], device=device)
+    hits = _hits(own, bank, inputs, device=device)
     positions = bank.indices(own.split)
     _write_rounds(hits, ks, positions=positions, labels=bank.labels[positions], outputs=outputs)
     half = halves(len(positions), seed=own.seed)
@@ -79,8 +78,12 @@ def score_rounds(
     save_state(load_state(milestone(inputs["milestones"], best)), outputs["best"])
 
 
-def _hits(settings: RoundSettings, views: Views, *, folder: str, device: torch.device) -> Hits:
+def _hits(
+    settings: RoundSettings, bank: Bank, inputs: Mapping[str, str], *, device: torch.device
+) -> Hits:
     """Return the hits of every kept round."""
+    folder = inputs["milestones"]
+    views = Views(bank, settings, statistics=read_statistics(inputs), device=device)
     encoder = initialise(settings.seed, **settings.encoder)
     hits = {}
     for round_number in kept_rounds(folder):

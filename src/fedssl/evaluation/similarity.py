@@ -10,8 +10,8 @@ from fedssl.errors import UserError
 
 # Number of similarities in memory at a time: 128 MiB on a CPU, 1 GiB on an accelerator. A larger
 # chunk is faster on an accelerator, but all similarities of a task would not fit into its memory.
-_CPU_CHUNK = 2**25
-_ACCELERATOR_CHUNK = 2**28
+_CPU = 2**25
+_ACCELERATOR = 2**28
 # A row of zeros stays zero, so it is equally similar to all rows.
 _EPS = 1e-12
 
@@ -31,7 +31,7 @@ def cosine_chunks(
     """
     _check_shapes(queries, bank)
     keys = unit_rows(bank, name="bank").T
-    rows = chunk_rows or _rows_per_chunk(keys)
+    rows = chunk_rows or max(1, (_CPU if keys.device.type == "cpu" else _ACCELERATOR) // len(bank))
     for start in range(0, len(queries), rows):
         place = slice(start, min(start + rows, len(queries)))
         unit = unit_rows(queries[place].to(bank.device), name="queries")
@@ -53,11 +53,6 @@ def unit_rows(features: Tensor, *, name: str) -> Tensor:
         )
     unit: Tensor = features.float() / norms.clamp_min(_EPS)
     return unit
-
-
-def _rows_per_chunk(keys: Tensor) -> int:
-    elements = _CPU_CHUNK if keys.device.type == "cpu" else _ACCELERATOR_CHUNK
-    return max(1, elements // keys.shape[1])
 
 
 @contextlib.contextmanager

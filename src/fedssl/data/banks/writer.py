@@ -75,7 +75,7 @@ def _write_files(
         parts = {name: stack.enter_context(atomic_write(folder / name)) for name in names}
         _write_index(table, parts, modality=modality)
         written = {**parts, names[0]: data_path}
-        files = {name: _file_facts(path) for name, path in written.items()}
+        files = {n: {"sha256": sha256(p), "size": p.stat().st_size} for n, p in written.items()}
         facts = {"format": FORMAT, "modality": modality, **table.facts(modality), "files": files}
         facts["digest"] = digest(facts)
         _remove_outdated(folder / "bank.json", facts["digest"])
@@ -92,10 +92,6 @@ def _remove_leftovers(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         for leftover in folder.glob(f".{name}.*.part"):
             leftover.unlink()
-
-
-def _file_facts(path: Path) -> dict[str, Any]:
-    return {"sha256": sha256(path), "size": path.stat().st_size}
 
 
 def _remove_outdated(path: Path, new_digest: str) -> None:
