@@ -26,7 +26,7 @@ def fit_probe(
 ) -> nn.Linear:
     """Return the linear probe after the last epoch, in float32 on the device of the features.
 
-    It takes features as they are, also if they were standardised for training.
+    It takes features as they are, even if they were standardised for training.
 
     Args:
         features: (samples, dim) features of the training split.

@@ -17,13 +17,8 @@ from urllib.request import url2pathname
 import pooch
 import requests
 
-from fedssl.data.fetch.pins import DatasetArchive, pin, with_pin
-from fedssl.data.fetch.verify import (
-    check_archive,
-    describe_expected,
-    explain_disk_errors,
-    find_problem,
-)
+from fedssl.data.fetch.pins import DatasetArchive
+from fedssl.data.fetch.verify import check_archive, describe_expected, find_problem, pinning
 from fedssl.errors import UserError
 from fedssl.files import atomic_write
 from fedssl.typed import typed
@@ -78,13 +73,9 @@ def acquire(
             lists the sources that were tried and says what to do.
     """
     declared = typed(DatasetArchive, {**archive, "dataset": dataset})
-    with explain_disk_errors(pins):
-        pinned = with_pin(declared, pins)
-    with explain_disk_errors(destination):
+    with pinning(declared, pins, path=destination) as pinned:
         if not _is_present(pinned, destination):
             _obtain(pinned, destination, mirror=mirror, access=access)
-    with explain_disk_errors(pins):
-        pin(pinned, pins, path=destination)
 
 
 def _obtain(

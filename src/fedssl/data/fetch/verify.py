@@ -44,16 +44,23 @@ def verify_archives(config: Mapping[str, Any], dataset: str, *, paths: Mapping[s
         owner = entry.get("from", dataset)
         if not datasets[owner].get("synthetic"):
             declared = datasets[owner]["archives"][key]
-            archive = typed(DatasetArchive, {**declared, "dataset": owner})
-            _verify_archive(archive, Path(paths[key]), pins=Path(config["pins"]))
+            archive, path = typed(DatasetArchive, {**declared, "dataset": owner}), Path(paths[key])
+            with pinning(archive, Path(config["pins"]), path=path) as pinned:
+                check_archive(pinned, path)
 
 
-def _verify_archive(archive: DatasetArchive, path: Path, *, pins: Path) -> None:
-    with explain_disk_errors(pins):
+@contextlib.contextmanager
+def pinning(archive: DatasetArchive, pins: Path, *, path: Path) -> Iterator[DatasetArchive]:
+    """Yield the archive with its pinned checksum; pin the file at `path` if the block succeeds.
+
+    Raises:
+        UserError: a file cannot be read or written, or another process pinned other bytes.
+    """
+    with _explain_disk_errors(pins):
         pinned = with_pin(archive, pins)
-    with explain_disk_errors(path):
-        check_archive(pinned, path)
-    with explain_disk_errors(pins):
+    with _explain_disk_errors(path):
+        yield pinned
+    with _explain_disk_errors(pins):
         pin(pinned, pins, path=path)
 
 
@@ -96,7 +103,7 @@ def describe_expected(archive: DatasetArchive) -> str:
 
 
 @contextlib.contextmanager
-def explain_disk_errors(path: Path) -> Iterator[None]:
+def _explain_disk_errors(path: Path) -> Iterator[None]:
     """Turn an OSError into a UserError that names the file, which is `path` by default."""
     try:
         yield
