@@ -54,12 +54,7 @@ def write_shards(bank: Bank, path: str | Path, *, sharding: Mapping[str, Any], s
     """Write the shards of a bank's training split as JSON.
 
     All cells of a seed use the same file, so that their results can be compared in pairs.
-
-    Args:
-        bank: bank to divide.
-        path: file to write.
-        sharding: settings of the job, see `ShardSettings`.
-        seed: seed of the draws.
+    `sharding` holds the settings of the job, see `ShardSettings`.
 
     Raises:
         UserError: the dataset has fewer samples than clients times `min_samples`.
