@@ -5,6 +5,6 @@ Start with `evaluate`, which scores one checkpoint on one task. `features` runs 
 pairs of an image and a sound, `round_scores` the kept rounds of a cell, and `embedding_map` draws
 t-SNE maps. `statistics` computes the intervals that the tables print.
 
-May import the other packages of the science, but not the grid and the records; only `plan` and
-`plan_pairs` import those.
+May import the other packages of the science. Only `plan` and `plan_pairs` import the configuration
+and the records.
 """

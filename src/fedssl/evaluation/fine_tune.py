@@ -51,6 +51,7 @@ def fine_tune(
         inputs = views.fine_tune(indices[batch], draws, augmentation=settings.augmentation)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             logits = model(inputs)
+        # The exponentials of the loss would lose digits in bf16.
         return cross_entropy(logits.float(), labels[torch.from_numpy(batch).to(device)])
 
     rng = stream(seed, "fine-tune batches")

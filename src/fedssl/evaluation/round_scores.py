@@ -1,6 +1,6 @@
 """Score the global models of all kept rounds on a task, and choose the best round (FASSL).
 
-The paper chooses the best round on the samples that its score is computed on. That score is too
+FASSL chooses the best round on the samples that its score is computed on, so that score is too
 optimistic. For comparison, a second score is held out: for each half of the samples, the round is
 chosen on the other half.
 """
