@@ -182,7 +182,7 @@ def test_inputs_stay_as_they_were_and_no_query_is_no_prediction(sample):
         ({"k": 0}, "k is 0"),
         ({"temperature": 0.0}, "temperature is 0.0"),
         ({"temperature": math.nan}, "temperature is nan"),
-        ({"num_classes": 3}, "labels run from 0 to 6; classes are 0..2"),
+        ({"num_classes": 3}, "Labels run from 0 to 6; they must be between 0 and 2"),
     ],
 )
 def test_settings_out_of_range_are_named(sample, changed, said):
@@ -194,7 +194,7 @@ def test_settings_out_of_range_are_named(sample, changed, said):
 @pytest.mark.parametrize(("place", "name"), [(0, "queries"), (1, "bank")])
 def test_features_that_are_not_finite_are_refused(sample, place, name, value):
     sample[place][3, 5] = value
-    with pytest.raises(UserError, match=f"{name} hold NaN or infinity"):
+    with pytest.raises(UserError, match=f"{name} contain NaN or infinity"):
         predict(*sample)
 
 
@@ -202,9 +202,9 @@ def test_shapes_that_do_not_fit_are_named(sample):
     queries, bank, labels = sample
     with pytest.raises(UserError, match=r"\(150, 15\) and \(400, 16\)"):
         predict(queries[:, 1:], bank, labels)
-    with pytest.raises(UserError, match="one label per row"):
+    with pytest.raises(UserError, match="one label per sample"):
         predict(queries, bank, labels[1:])
-    with pytest.raises(UserError, match="one label per row"):
+    with pytest.raises(UserError, match="one label per sample"):
         predict(queries, bank[:0], labels[:0])
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import ExifTags, Image
 
 from fedssl.data.banks.bank import Bank, open_bank, read_facts
 from fedssl.data.banks.build import build_bank
+from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.made_up.media import jpeg
 from fedssl.data.own.dataset_entry import with_own_datasets
 from fedssl.data.own.listing import find_files, listing_digest, own_files
@@ -21,8 +23,9 @@ from fedssl.schema.validate import validate
 from tests.unit.archives import DATASETS
 from tests.unit.sounds import encoded, tone
 
-FOLDER = {"kind": "folder", "modality": "audio", "test_share": 0.25}
-TABLE = {"kind": "table", "modality": "audio"}
+FOLDER = OwnFiles("folder", "audio", test_share=0.25)
+IMAGES = OwnFiles("folder", "image", test_share=0.25, size=32)
+TABLE = OwnFiles("table", "audio")
 
 
 def sound(path: Path, *, hz: float = 440) -> Path:
@@ -38,9 +41,9 @@ def by_class(folder: Path, *, classes: str = "ab", each: int = 8) -> Path:
     return folder
 
 
-def bank(own: dict[str, Any], source: Path, folder: Path, **changes: Any) -> Bank:
-    _, entry = completed({own["kind"]: str(source), **changes}, modality=own["modality"])
-    build_bank("mine", {own["kind"]: source}, folder, entry={**entry, "own": own})
+def bank(own: OwnFiles, source: Path, folder: Path, **changes: Any) -> Bank:
+    _, entry = completed({own.kind: str(source), **changes}, modality=own.modality)
+    build_bank("mine", {own.kind: source}, folder, entry={**entry, "own": asdict(own)})
     return open_bank(folder)
 
 
@@ -95,7 +98,7 @@ def test_a_new_file_moves_no_other_from_train_to_test_and_back(tmp_path: Path) -
 def test_a_class_of_one_file_is_trained_on(tmp_path: Path) -> None:
     folder = by_class(tmp_path)
     sound(folder / "rare" / "only.wav")
-    share = {**FOLDER, "test_share": 0.9}
+    share = replace(FOLDER, test_share=0.9)
     assert [i.split for i in find_files(share, folder) if i.label == "rare"] == ["train"]
 
 
@@ -116,7 +119,8 @@ def test_links_are_followed_and_a_circle_of_them_is_named(tmp_path: Path) -> Non
     for label in "ab":
         (folder / label).symlink_to(far / label)
     assert len(find_files(FOLDER, folder)) == 16
-    assert set(own_files(FOLDER, folder)) == {
+    entry = {"classes": 2, "splits": {}, "max_bad_share": 0.0, "own": asdict(FOLDER)}
+    assert set(own_files(entry, {"folder": str(folder)})) == {
         f"{folder}/{c}/{n}.wav" for c in "ab" for n in range(8)
     }
     (far / "a" / "again").symlink_to(far / "a")
@@ -132,8 +136,7 @@ def test_images_of_any_size_become_central_squares_of_one(tmp_path: Path) -> Non
             path = tmp_path / "s" / label / f"{take}.JPG"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(jpeg(pixels))
-    own = {**FOLDER, "modality": "image", "size": 32}
-    found = bank(own, tmp_path / "s", tmp_path / "bank")
+    found = bank(IMAGES, tmp_path / "s", tmp_path / "bank")
     assert found.images is not None and found.images.shape == (8, 32, 32, 3)
     assert abs(int(found.images[..., 1].mean()) - 200) < 5
 
@@ -148,8 +151,7 @@ def test_photographs_are_put_upright(tmp_path: Path) -> None:
             path = tmp_path / "s" / label / f"{take}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path, exif=exif)
-    own = {**FOLDER, "modality": "image", "size": 32}
-    images = bank(own, tmp_path / "s", tmp_path / "bank").images
+    images = bank(IMAGES, tmp_path / "s", tmp_path / "bank").images
     assert images is not None
     assert images[:, :12].min() > 200 and images[:, -12:].max() < 55
 
@@ -231,9 +233,8 @@ def test_a_folder_that_is_not_right_is_named(tmp_path: Path) -> None:
 
 def test_files_of_another_kind_are_named_with_what_can_be_read(tmp_path: Path) -> None:
     by_class(tmp_path / "s", each=1)
-    own = {**FOLDER, "modality": "image", "size": 32}
     with pytest.raises(UserError, match=r"\.wav \(2\); files must end in \.jpeg, \.jpg, \.png"):
-        bank(own, tmp_path / "s", tmp_path / "bank")
+        bank(IMAGES, tmp_path / "s", tmp_path / "bank")
 
 
 def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:

@@ -143,9 +143,9 @@ def test_what_cannot_be_paired_is_named() -> None:
         pair_by_label(np.array([0, 0, 1]), np.array([1, 1]), seed=0)
     with pytest.raises(UserError, match=r"\(3, 4\) and \(3, 5\)"):
         mean_features(torch.zeros(3, 4), torch.zeros(3, 5))
-    with pytest.raises(UserError, match="3 images and 2 sounds"):
+    with pytest.raises(UserError, match="3 images and 2 sounds; pairs need"):
         joined_features(torch.zeros(3, 4), torch.zeros(2, 4))
-    with pytest.raises(UserError, match="sounds hold NaN"):
+    with pytest.raises(UserError, match="sounds contain NaN"):
         joined_features(torch.zeros(1, 4), torch.full((1, 4), torch.nan))
 
 

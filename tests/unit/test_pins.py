@@ -1,6 +1,7 @@
 """Pins: after the first fetch of an archive, only the same bytes are accepted."""
 
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 import yaml
 
 from fedssl.data.fetch.acquire import acquire
-from fedssl.data.fetch.pins import pin, read_pins
+from fedssl.data.fetch.pins import DatasetArchive, pin, read_pins
 from fedssl.errors import UserError
 from fedssl.files import sha256
+from fedssl.typed import typed
 
 ARCHIVE = {"file": "a.tar", "urls": ["http://127.0.0.1:9/a.tar"], "size": None, "checksum": None}
+TOY = typed(DatasetArchive, {**ARCHIVE, "dataset": "toy"})
 
 
 def fetch(root: Path, data: str = "data", mirror: str = "mirror", **changes: Any) -> Path:
@@ -96,8 +99,8 @@ def test_users_lists_and_published_checksums_are_not_pinned(
 def pin_one(root: Path, rank: int) -> None:
     path = root / f"{rank}"
     path.write_bytes(bytes([rank]))
-    archive = {**ARCHIVE, "file": f"{rank}.tar"}
-    pin(archive, root / "pins.yaml", dataset="toy", path=path)
+    archive = replace(TOY, file=f"{rank}.tar")
+    pin(archive, root / "pins.yaml", path=path)
 
 
 def test_many_processes_lose_no_pin(tmp_path: Path) -> None:
@@ -110,9 +113,9 @@ def test_many_processes_lose_no_pin(tmp_path: Path) -> None:
 def test_of_two_that_pin_other_bytes_one_is_told(tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).write_text(name)
-    pin(ARCHIVE, tmp_path / "pins.yaml", dataset="toy", path=tmp_path / "one")
+    pin(TOY, tmp_path / "pins.yaml", path=tmp_path / "one")
     with pytest.raises(UserError, match=r"and .*pins\.yaml pins sha256:"):
-        pin(ARCHIVE, tmp_path / "pins.yaml", dataset="toy", path=tmp_path / "other")
+        pin(TOY, tmp_path / "pins.yaml", path=tmp_path / "other")
 
 
 @pytest.mark.parametrize("content", ["- a", "toy/a.tar: md5:1", "toy/a.tar: 5", "{"])

@@ -156,13 +156,13 @@ def test_every_query_is_predicted() -> None:
 
 def test_what_cannot_be_probed_is_named() -> None:
     features, labels = clusters(40, seed=0, spread=0.5)
-    with pytest.raises(UserError, match=r"Labels are \(39,\) for 40 samples"):
+    with pytest.raises(UserError, match=r"Labels have the shape \(39,\) for 40 samples"):
         fit(features, labels[1:])
-    with pytest.raises(UserError, match=r"run from 0 to 4; classes are 0\.\.3"):
+    with pytest.raises(UserError, match=r"run from 0 to 4; they must be between 0 and 3"):
         fit(features, labels + (labels == 3))
     with pytest.raises(UserError, match=r"features are \(40, 2, 3\)"):
         fit(features.view(40, 2, 3), labels)
-    with pytest.raises(UserError, match=r"Labels are \(0,\)"):
+    with pytest.raises(UserError, match=r"Labels have the shape \(0,\)"):
         fit(features[:0], labels[:0])
     features[3, 2] = torch.nan
     with pytest.raises(UserError, match="NaN or infinity"):

@@ -138,5 +138,5 @@ def test_what_cannot_be_retrieved_is_named():
     with pytest.raises(UserError, match="bank is empty"):
         hits(queries, (gallery[0][:0], gallery[1][:0]))
     gallery[0][3, 2] = torch.nan
-    with pytest.raises(UserError, match="bank hold NaN or infinity"):
+    with pytest.raises(UserError, match="bank contain NaN or infinity"):
         hits(queries, gallery)

@@ -22,5 +22,4 @@ with recorded_job(snakemake, **snakemake.params.contents) as facts:
         progress=progress,
     )
     facts["pace"] = progress.facts()
-    if own := snakemake.params.contents.get("own"):
-        facts["further_inputs"] = own_files(own, Path(paths[own["kind"]]))
+    facts["further_inputs"] = own_files(snakemake.params.contents, paths)

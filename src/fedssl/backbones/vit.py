@@ -24,25 +24,25 @@ class Settings:
     """Settings of the ViT; by default it has 14,463,360 parameters."""
 
     patch: Count = 16
-    """Pixels a side of a patch. Stated."""
+    """Width and height of a patch in pixels. Stated."""
 
     depth: Count = 18
-    """Transformer layers. Stated."""
+    """Number of transformer layers. Stated."""
 
     heads: Count = 8
-    """Attention heads of a layer. Stated."""
+    """Number of attention heads per layer. Stated."""
 
     dim: Count = 256
-    """Width of a token. Decided: 14.5 million parameters, printed as 15 M."""
+    """Width of a token. Decided: it gives 14.5 million parameters, and the paper says 15 M."""
 
     mlp_ratio: Count = 4
-    """Hidden width of a layer's MLP, in widths of a token. Decided with the width."""
+    """Hidden width of the MLPs, as a multiple of `dim`. Decided together with `dim`."""
 
     embedding_dim: Count = 128
     """Width of the head's output. Stated."""
 
     image_size: Count = 128
-    """Pixels a side of the input. Its position embedding is as large as its input."""
+    """Width and height of the input in pixels. It sets the number of position embeddings."""
 
     derived: ClassVar[Mapping[str, str]] = {"image_size": "image.size"}
     square: ClassVar[bool] = True

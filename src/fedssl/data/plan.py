@@ -1,9 +1,10 @@
-"""Inputs and parameters of the rules that fetch archives and fill banks."""
+"""Plan the rules that obtain archives and build banks: inputs, settings and source digests."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.fetch.manual_files import files_fingerprint
 from fedssl.data.own.dataset_entry import is_own, source
 from fedssl.data.own.listing import find_files, listing_digest
@@ -15,6 +16,7 @@ from fedssl.grid.plan import Plan, Wildcards
 from fedssl.grid.snakemake_api import ancient
 from fedssl.record.read import read_record
 from fedssl.record.sources import is_module, source_digests
+from fedssl.typed import typed
 
 
 def archive_files(plan: Plan) -> list[str]:
@@ -34,7 +36,7 @@ def datasets_of(plan: Plan, *, modality: str) -> list[str]:
 
 
 def archived_datasets(plan: Plan, *, synthetic: bool) -> list[str]:
-    """Return the datasets whose archives the workflow makes up, or those that it fetches."""
+    """Return the datasets whose archives are generated, or those whose archives are acquired."""
     return [
         name
         for name, entry in plan.config["datasets"].items()
@@ -43,33 +45,35 @@ def archived_datasets(plan: Plan, *, synthetic: bool) -> list[str]:
 
 
 def download_settings(plan: Plan, _: Wildcards) -> dict[str, Any]:
-    """Return where and how to fetch members one by one."""
+    """Return the settings of the rule that downloads clips."""
     settings = plan.config["downloads"]
     return dict(sort_keys({key: settings[key] for key in settings if key != "datasets"}))
 
 
 def archive_content(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return what an archive must be; a new address or note fetches nothing again."""
+    """Return what identifies an archive."""
+    # Addresses and notes are left out, so that changing them does not fetch the archive again.
     archive = _archives(plan, wildcards.dataset)[archive_key(plan, wildcards)][1]
     return {key: archive[key] for key in ("checksum", "file", "size")}
 
 
 def archive_key(plan: Plan, wildcards: Wildcards) -> str:
-    """Return the key of an archive in its dataset's entry."""
+    """Return the key of an archive in the entry of its dataset."""
     archives = _archives(plan, wildcards.dataset).items()
     return next(key for key, (_, archive) in archives if archive["file"] == wildcards.file)
 
 
 def dataset_counts(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return a dataset's classes and items per split, which is what the generator makes."""
+    """Return the numbers of classes and of items per split."""
     entry = plan.config["datasets"][wildcards.dataset]
     return dict(sort_keys({key: entry[key] for key in ("classes", "splits")}))
 
 
 def bank_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
-    """Return the archives of a dataset by their keys: their checksums count, not their age.
+    """Return archive key -> path; for a user's own files, "folder" or "table" -> path.
 
-    Of the user's own files the folder or csv, whose listing counts.
+    Most paths are marked as `ancient`: the settings of the bank contain checksums or a listing of
+    the files, so their age does not matter.
     """
     entry = plan.config["datasets"][wildcards.dataset]
     if is_own(entry):
@@ -83,7 +87,7 @@ def bank_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
 
 
 def bank_contents(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return what a bank must hold, and the checksums of what it is read from."""
+    """Return the settings of the rule that builds a bank: its contents, and its archives."""
     entry = plan.config["datasets"][wildcards.dataset]
     held = {"max_bad_share": entry["max_bad_share"], **dataset_counts(plan, wildcards)}
     if entry.get("unverified"):
@@ -94,7 +98,7 @@ def bank_contents(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
 
 
 def bank_sources(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
-    """Return the code behind a bank: the writer and the dataset's reader, if it has one."""
+    """Return the source digests of a bank: the writer, and the dataset's reader if it has one."""
     script = plan.scripts / "bank.py"
     if is_own(plan.config["datasets"][wildcards.dataset]):
         return source_digests(script, "fedssl.data.own.read")
@@ -103,18 +107,19 @@ def bank_sources(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
 
 
 def bank_state(plan: Plan, wildcards: Wildcards) -> str:
-    """Return where a killed job keeps what it had read: a folder for one code and settings."""
+    """Return the folder of a partial bank, from which a killed job is resumed."""
+    # The folder depends on code and settings, so that a job never resumes the work of others.
     key = digest([bank_sources(plan, wildcards), _read(plan, wildcards.dataset)])
     return plan.paths.state("bank", f"{wildcards.dataset}/{key[:16]}")
 
 
 def audio_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return how a study turns sound into log-mel images."""
+    """Return the settings of a study's log-mel images."""
     return dict(plan.grid.study_settings(wildcards.study)["audio"])
 
 
 def recorded_audio(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return the settings in the record of such statistics."""
+    """Return the settings in the provenance record of the spectrogram statistics."""
     return {"audio": audio_settings(plan, wildcards)}
 
 
@@ -127,7 +132,7 @@ def _archive_path(plan: Plan, owner: str, archive: Mapping[str, Any]) -> str:
 
 
 def _read(plan: Plan, dataset: str) -> dict[str, Any]:
-    """Return what decides over the members that a bank's job reads; the rest is counted."""
+    """Return the settings that decide which members a bank reads."""
     entry = plan.config["datasets"][dataset]
     if is_own(entry):
         return {"own": _own(entry)}
@@ -140,7 +145,8 @@ def _read(plan: Plan, dataset: str) -> dict[str, Any]:
 
 
 def _recordings(plan: Plan, dataset: str) -> dict[str, str | None]:
-    """Return what the files say that the user's own lists name: a changed one changes it."""
+    """Return archive key -> fingerprint of the recordings that a user's list names."""
+    # The list itself may stay the same when a recording changes.
     return {
         key: _files_fingerprint(Path(_archive_path(plan, owner, archive)))
         for key, (owner, archive) in sorted(_archives(plan, dataset).items())
@@ -149,7 +155,7 @@ def _recordings(plan: Plan, dataset: str) -> dict[str, str | None]:
 
 
 def _archives(plan: Plan, dataset: str) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """Return key -> (owner, archive) of a dataset; some it shares with another that owns it."""
+    """Return key -> (owner, archive); the owner is the dataset that declares the archive."""
     datasets = plan.config["datasets"]
     found = {}
     for key, entry in datasets[dataset]["archives"].items():
@@ -163,12 +169,9 @@ def _archives(plan: Plan, dataset: str) -> dict[str, tuple[str, Mapping[str, Any
 
 
 def _is_settled(path: str, archive: Mapping[str, Any]) -> bool:
-    """Return whether an archive was fetched and is still the one that is wanted.
-
-    Its age then says nothing. What is made, downloaded or fetched anew must not be `ancient`:
-    Snakemake 9.27 plans no job behind an ancient file that a job of the same run updates, not
-    even those whose output is missing.
-    """
+    """Return whether an archive was acquired with the checksum that is declared now."""
+    # Only such an archive may be `ancient`. If a job of the same run updates an ancient file,
+    # Snakemake 9.27 plans no job that depends on it, even if its output is missing.
     file = Path(archive_record(path))
     if _is_list(archive) or not file.is_file():
         return False
@@ -178,12 +181,13 @@ def _is_settled(path: str, archive: Mapping[str, Any]) -> bool:
 
 
 def _is_list(archive: Mapping[str, Any]) -> bool:
-    """Return whether an archive is a text that users write, of where their recordings are."""
+    """Return whether an archive is a list of recordings that users write themselves."""
     return archive["checksum"] is None and not archive["urls"]
 
 
 def _files_fingerprint(path: Path) -> str | None:
-    """Return the fingerprint of supplied files, or None: the job says best what is missing."""
+    """Return the fingerprint of the listed files, or None if they cannot be read."""
+    # Do not fail while planning: the job gives a better message about a missing file.
     try:
         return files_fingerprint(path)
     except (UserError, OSError):
@@ -191,11 +195,13 @@ def _files_fingerprint(path: Path) -> str | None:
 
 
 def _own(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how own files are read, and what their listing says: a changed file changes it."""
+    """Return how a user's own files are read, and a digest that changes with any of the files."""
     kind, path = source(entry)
     own = {"kind": kind, "modality": entry["modality"]}
     if kind == "folder":
         own["test_share"] = entry["test_share"]
     if entry["modality"] == "image":
         own["size"] = entry["size"]
-    return dict(sort_keys({**own, "listing": listing_digest(find_files(own, path))}))
+    return dict(
+        sort_keys({**own, "listing": listing_digest(find_files(typed(OwnFiles, own), path))})
+    )

@@ -1,4 +1,4 @@
-"""Settings of data: every dataset, the banks made of them, and clips fetched one by one."""
+"""Declare the settings of datasets, banks, shards and clip downloads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from fedssl.settings import (
     InnerShare,
     Key,
     Modality,
+    Natural,
     NonNegative,
     Pattern,
     Positive,
@@ -32,19 +33,15 @@ ArchiveKey = Annotated[str, Pattern(r"^[a-z][a-z0-9_]*$", "lower-case letters, d
 
 @dataclass(frozen=True)
 class Banks:
-    """How banks are made."""
+    """How banks are built."""
 
     threads: Count
-    """Threads that decode an archive; a bank has the same bytes for any number."""
+    """Number of threads that decode an archive. The bank has the same bytes for any number."""
 
 
 @dataclass(frozen=True)
-class Downloads:
-    """Datasets whose members are fetched one by one, and how."""
-
-    datasets: Annotated[tuple[Literal["vggsound"], ...], Unique()]
-    """Datasets whose clips are fetched with yt-dlp; none if empty. Nothing that needs an agreement
-    is fetched unless it is named here: who names it answers for the terms of the site."""
+class ClipRequests:
+    """How clips are requested from a site."""
 
     url: Annotated[
         str, Pattern(r"^https?://.*\{id\}", "an http or https address with {id} where the id goes")
@@ -52,25 +49,34 @@ class Downloads:
     """Address of a clip, with `{id}` in place of its id."""
 
     workers: Annotated[int, Ge(1), Le(32)]
-    """Clips fetched at a time."""
+    """Number of clips fetched in parallel."""
 
     pause_seconds: NonNegative
-    """Seconds between the starts of two requests; after a failure all workers wait four times as
-    long, and again."""
+    """Seconds between the starts of two requests. After each failure of a clip, all workers wait
+    four times as long."""
 
     tries: Count
-    """Requests for a clip that fails for a reason that may pass (network, server, refused)."""
+    """Number of requests for a clip that fails for a temporary reason, such as the network."""
 
     timeout_seconds: Positive
-    """Seconds for one clip."""
+    """Time limit for one clip in seconds."""
 
     rate_limit: Count | None
-    """Bytes a second of each worker; null for no limit."""
+    """Largest download rate of each worker in bytes per second; null for no limit."""
+
+
+@dataclass(frozen=True)
+class Downloads(ClipRequests):
+    """Datasets whose members are fetched one by one, and how."""
+
+    datasets: Annotated[tuple[Literal["vggsound"], ...], Unique()]
+    """Datasets whose clips are fetched with yt-dlp; none if empty. Clips are fetched only for the
+    datasets named here. By naming one you take responsibility for following the site's terms."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file that holds data."""
+    """An archive of a dataset."""
 
     file: Annotated[
         str, Pattern(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "a file name of letters, digits, . _ and -")
@@ -78,14 +84,14 @@ class Archive:
     """File name, the same in the data folder and in the mirror."""
 
     urls: tuple[Address, ...]
-    """Official addresses, tried in order after the mirror; empty if there is none."""
+    """Official addresses, tried in order after the mirror; empty if there are none."""
 
     size: Count | None
-    """Size in bytes; null if it is not known."""
+    """Size in bytes; null if it is unknown."""
 
     checksum: Annotated[str, Pattern(_HEX, "md5:<hex> or sha256:<hex> of the file, or null")] | None
-    """`md5:<hex>` or `sha256:<hex>`. A file is accepted only with this checksum, fetched or put
-    there by hand. null is pinned on first use, see `pins`."""
+    """`md5:<hex>` or `sha256:<hex>`. Only a file with this checksum is accepted, whether it was
+    fetched or copied by hand. With null, the checksum is pinned on first use, see `pins`."""
 
 
 @dataclass(frozen=True)
@@ -93,40 +99,40 @@ class SharedArchive:
     """An archive that another dataset declares."""
 
     owner: Annotated[Text, Key("from")]
-    """Dataset that has this archive under the same key."""
+    """Dataset that declares this archive under the same key."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What table 1 of FSSUAVL says of a dataset."""
+    """Numbers of a dataset in table 1 of FSSUAVL."""
 
     symbol: Text
-    """The paper's name of the dataset."""
+    """Name of the dataset in the paper."""
 
     numbers: Mapping[CountedName, Count]
-    """`classes` or a split -> the paper's number; the paper's #Val stands at the split that is
+    """`classes` or a split -> number in the paper. The paper's #Val belongs to the split that is
     scored."""
 
     differences: str | None
-    """Why the numbers here differ from the paper's; null if they do not."""
+    """Why the numbers here differ from those in the paper; null if they do not."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset with archives. Its name is that of its mirror folder, its bank and its reader."""
+    """A dataset with archives. Its mirror folder, bank and reader have the same name."""
 
     title: Text
     """Name to print."""
 
     modality: Modality
-    """What a sample is."""
+    """Type of the samples."""
 
     classes: AtLeastTwo
-    """Number of classes; asserted when the bank is made."""
+    """Number of classes; verified when the bank is built."""
 
     splits: Annotated[Mapping[SplitName, Count | None], MinLen(1)]
-    """Split -> number of labelled members, unreadable and absent ones included; asserted when the
-    bank is made. null if it is not known: then it is counted only."""
+    """Split -> number of labelled members, including unreadable and absent ones; verified when the
+    bank is built. null if it is unknown: the members are then only counted."""
 
     archives: Annotated[
         Mapping[
@@ -135,35 +141,35 @@ class Dataset:
         ],
         MinLen(1),
     ]
-    """Archive key, which the reader asks for, -> archive, or `from`: the dataset whose archive of
-    this key is read."""
+    """Archive key, as the reader expects it -> archive, or `from` with the dataset that declares
+    the archive of this key."""
 
     licence: Text
     """Licence or terms of use."""
 
     citation: Text
-    """Whom to cite."""
+    """Publication to cite."""
 
     access: str | None
-    """How to get archives that no address serves; null if the addresses do. Printed by the job that
-    fails, with the run's own folders for `<data_dir>` and `<results_dir>`."""
+    """How to get archives that have no address; null if all have one. The failing job prints it,
+    and replaces `<data_dir>` and `<results_dir>` by the folders of the run."""
 
     max_bad_share: Share
-    """Largest share of unreadable members among those that are there; they are listed in
-    `bank.json`, as are absent ones, which do not count here."""
+    """Largest accepted share of unreadable members. Absent members do not count. `bank.json` lists
+    both."""
 
     notes: str | None
-    """What a user should know."""
+    """Further information for users."""
 
     unverified: Annotated[tuple[CountedName, ...] | None, Unique()] = None
-    """`classes` and splits whose declared numbers nobody has counted on the archives yet; a
-    mismatch says so."""
+    """`classes` and splits whose declared numbers nobody has verified on the archives yet. The
+    message about a mismatch says so."""
 
     published: Published | None = None
-    """What table 1 of FSSUAVL says."""
+    """Numbers in table 1 of FSSUAVL."""
 
     synthetic: bool | None = None
-    """Whether the workflow makes the archives up instead of acquiring them (demo only); false if
+    """Whether the workflow generates the archives instead of acquiring them (demo only); false if
     absent."""
 
     folder: Annotated[str | None, _HAS_ARCHIVES] = None
@@ -175,44 +181,55 @@ class Dataset:
 
 @dataclass(frozen=True)
 class OwnDataset:
-    """A user's own files; what is not given is found or has the default that is named here."""
+    """A user's own files. Keys that are absent have the defaults named here."""
 
     modality: Modality
-    """What a sample is: JPEG and PNG; WAV, FLAC, Ogg, Opus and MP3 of any rate."""
+    """Type of the samples: images (JPEG, PNG) or audio (WAV, FLAC, Ogg, Opus, MP3 of any rate)."""
 
     folder: Text | None = None
-    """`<folder>/<class>/...`, at any depth; or `<folder>/train/<class>/...` with `test/`
-    (`validation/`) next to it. From the working directory."""
+    """Folder with files in `<folder>/<class>/...`, at any depth, or in `<folder>/train/<class>/...`
+    with `test/` or `validation/` next to it. Relative to the working directory."""
 
     table: Text | None = None
-    """Instead of a folder, a csv with the columns `path`, `label`, `split`, one split being
-    `train`; relative paths start at the csv's folder. From the working directory."""
+    """CSV file instead of a folder, with the columns `path`, `label` and `split`. One split must be
+    `train`. Paths are relative to the folder of the CSV file, which itself is relative to the
+    working directory."""
 
     test_share: InnerShare | None = None
     """Share of each class that becomes the test split of a folder without split folders; 0.2 if
-    absent. Drawn from the files' names: the same in every run, and hardly changed by new files."""
+    absent. It is drawn by file name, so it is the same in every run and new files hardly change
+    it."""
 
     size: Annotated[int | None, Ge(8)] = None
-    """Pixels a side of the square that is cut from the middle of each image; 128 if absent."""
+    """Width and height in pixels of the square cut from the middle of each image; 128 if absent."""
 
     title: Text | None = None
-    """Name to print; the dataset's name if absent."""
+    """Name to print; the name of the dataset if absent."""
 
     classes: AtLeastTwo | None = None
-    """Number of classes, asserted when the bank is made; counted if absent."""
+    """Number of classes, verified when the bank is built; counted if absent."""
 
     licence: Text | None = None
     """Licence or terms of use; `not stated` if absent."""
 
     citation: Text | None = None
-    """Whom to cite; `none` if absent."""
+    """Publication to cite; `none` if absent."""
 
     max_bad_share: Share | None = None
-    """Largest share of files that may be unreadable or of another kind, which `bank.json` lists;
-    0.01 if absent."""
+    """Largest accepted share of files that are unreadable or of another kind; 0.01 if absent.
+    `bank.json` lists them."""
 
     notes: str | None = ""
-    """What a user should know."""
+    """Further information for users."""
+
+
+@dataclass(frozen=True)
+class ShardSettings:
+    """What the shards of a bank depend on, in addition to the bank and the seed."""
+
+    alpha: Positive
+    clients: Count
+    min_samples: Natural
 
 
 def kind_of_entry(entry: Any) -> int:

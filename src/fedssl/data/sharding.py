@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from fedssl.data.banks.bank import Bank
+from fedssl.data.settings import ShardSettings
 from fedssl.errors import UserError
 from fedssl.files import digest, read_json, write_json
 from fedssl.grid.splits import MODALITIES, Split
 from fedssl.randomness import stream
+from fedssl.typed import typed
 
 _MAX_DRAWS = 100
 _log = logging.getLogger(__name__)
@@ -51,28 +53,15 @@ def split_by_shares(members: np.ndarray, shares: np.ndarray) -> list[np.ndarray]
 def write_shards(bank: Bank, path: str | Path, *, sharding: Mapping[str, Any], seed: int) -> None:
     """Write the shards of a bank's training split as JSON.
 
-    All cells of a seed use the same file, so that their results can be compared in pairs. Shards
-    are drawn again, up to 100 times, while a client has fewer than `min_samples` samples. After
-    that the last draw is kept; a warning and the key `small_clients` report these clients.
+    All cells of a seed use the same file, so that their results can be compared in pairs.
+    `sharding` holds the settings of the job, see `ShardSettings`.
 
     Raises:
         UserError: the dataset has fewer samples than clients times `min_samples`.
     """
-    train = bank.indices("train")
-    _check_enough(bank.dataset, len(train), sharding)
-    for draw in range(_MAX_DRAWS):
-        positions = dirichlet_shards(
-            bank.labels[train], sharding["clients"], sharding["alpha"], _draw_seed(seed, bank, draw)
-        )
-        small = [i for i, part in enumerate(positions) if len(part) < sharding["min_samples"]]
-        if not small:
-            break
-    if small:
-        _log.warning(
-            "%s: %d of %d clients have fewer than %d samples after %d draws; a client with fewer "
-            "than 2 never trains. Lower federation.clients or raise sharding.alpha",
-            *(bank.dataset, len(small), len(positions), sharding["min_samples"], _MAX_DRAWS),
-        )
+    own, train = typed(ShardSettings, sharding), bank.indices("train")
+    _check_enough(bank.dataset, len(train), own)
+    draw, positions, small = _draw(bank, train, own, seed=seed)
     clients = [train[part].tolist() for part in positions]
     histogram = [
         np.bincount(bank.labels[part], minlength=len(bank.classes)).tolist() for part in clients
@@ -131,9 +120,33 @@ def client_modalities(split: Split, num_clients: int, *, seed: int) -> list[tupl
     return held
 
 
-def _check_enough(dataset: str, samples: int, sharding: Mapping[str, Any]) -> None:
+def _draw(
+    bank: Bank, train: np.ndarray, settings: ShardSettings, *, seed: int
+) -> tuple[int, list[np.ndarray], list[int]]:
+    """Return the number of the draw, the positions of each client, and the small clients.
+
+    Shards are drawn again, up to 100 times, while a client has fewer than `min_samples` samples.
+    After that the last draw is kept, with a warning about these clients.
+    """
+    for draw in range(_MAX_DRAWS):
+        positions = dirichlet_shards(
+            bank.labels[train], settings.clients, settings.alpha, _draw_seed(seed, bank, draw)
+        )
+        small = [i for i, part in enumerate(positions) if len(part) < settings.min_samples]
+        if not small:
+            break
+    if small:
+        _log.warning(
+            "%s: %d of %d clients have fewer than %d samples after %d draws; a client with fewer "
+            "than 2 never trains. Lower federation.clients or raise sharding.alpha",
+            *(bank.dataset, len(small), len(positions), settings.min_samples, _MAX_DRAWS),
+        )
+    return draw, positions, small
+
+
+def _check_enough(dataset: str, samples: int, settings: ShardSettings) -> None:
     """Raise UserError if the dataset is too small for the number of clients."""
-    clients, least = sharding["clients"], sharding["min_samples"]
+    clients, least = settings.clients, settings.min_samples
     if samples < clients * least:
         raise UserError(
             f"{dataset} has {samples} training samples, too few for {clients} clients with at "

@@ -1,4 +1,4 @@
-"""t-SNE maps: how an encoder lays out samples of several datasets (fssuavl figures 2 and 3)."""
+"""Lay out samples of several datasets in the plane by t-SNE (fssuavl figures 2 and 3)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.metrics import silhouette_score
 from threadpoolctl import threadpool_limits
 
 from fedssl.backbones.encoder import initialise
@@ -20,8 +23,6 @@ from fedssl.randomness import stream
 from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 
-GROUPS = ("dataset", "modality")
-
 
 def embedding_map(
     settings: Mapping[str, Any],
@@ -33,28 +34,32 @@ def embedding_map(
     points: str,
     summary: str,
 ) -> None:
-    """Map samples of each of `settings["datasets"]` by one checkpoint's features.
+    """Map samples of several datasets by the features of one checkpoint.
 
-    Features are reduced by PCA and laid out in the plane by t-SNE. `points` gets a row a sample:
-    its position in the bank, dataset, modality, label, x and y. `summary` gets the silhouette
-    (-1 to 1) of the datasets and of the modalities, twice: in `features`, after PCA and before
-    t-SNE, which is a property of the encoder and what the tables and claims read; and on the
-    `map`, which is what the eye sees, but t-SNE tears apart what is close and stretches what is
-    dense, so that its distances say little.
+    Args:
+        settings: settings of the job, see `MapSettings`.
+        identity: the wildcards that name the checkpoint; copied to the summary.
+        checkpoint: file of the encoder's weights.
+        banks: bank.json of each dataset in the settings.
+        normalisation: file of the spectrogram statistics.
+        points: Parquet file to write, with one row per sample.
+        summary: JSON file to write, with silhouettes of the samples by dataset and by modality.
     """
     own = typed(MapSettings, settings)
     prepare_device(own.threads)
     samples, features = _collect(own, checkpoint, banks=banks, normalisation=normalisation)
-    # The sums of both steps depend on the number of threads.
+    # The order of the sums in PCA and t-SNE, and so the bits, depend on the number of threads.
     with threadpool_limits(own.threads):
         reduced = reduce(features, components=own.components)
         plane = lay_out(reduced, perplexity=own.perplexity, seed=own.seed)
     with atomic_write(points) as temporary:
         samples.assign(x=plane[:, 0], y=plane[:, 1]).to_parquet(temporary, index=False)
+    # Tables and claims read the silhouettes in the features, a property of the encoder. t-SNE
+    # distorts distances, so those on the map only describe the figure.
     spaces = {"features": reduced, "map": plane}
     found = {
         group: {space: silhouette(at, samples[group]) for space, at in spaces.items()}
-        for group in GROUPS
+        for group in ("dataset", "modality")
     }
     counts = samples["dataset"].value_counts(sort=False).to_dict()
     facts = {"seed": int(identity["seed"]), "samples": counts, "n_eval": len(samples)}
@@ -62,51 +67,51 @@ def embedding_map(
 
 
 def draw(bank: Bank, split: str, *, count: int, seed: int) -> np.ndarray:
-    """Return the sorted positions of `count` samples of a split, or of all where it has fewer."""
+    """Return the sorted positions of `count` random samples of a split, or of all if it is smaller.
+
+    The draw does not depend on the encoder, so that maps of several checkpoints show the same
+    samples.
+    """
     positions = bank.indices(split)
     rng = stream(seed, f"embedding map {bank.dataset}")
     return np.sort(rng.choice(positions, size=min(count, len(positions)), replace=False))
 
 
 def reduce(features: np.ndarray, *, components: int) -> np.ndarray:
-    """Return features on their first principal components, at most as many as there are."""
-    from sklearn.decomposition import PCA
-
+    """Return features on their first principal components, at most as many as exist."""
     most = min(components, *features.shape)
-    # The solver that "auto" may choose draws random numbers.
+    # The default solver, "auto", can choose a randomised one.
     return np.asarray(PCA(most, svd_solver="full").fit_transform(features))
 
 
 def lay_out(features: np.ndarray, *, perplexity: float, seed: int) -> np.ndarray:
-    """Return positions in the plane, (samples, 2), by t-SNE that starts from PCA.
+    """Return positions in the plane by t-SNE, (samples, 2).
 
     Raises:
-        UserError: There are not more samples than `perplexity`.
+        UserError: there are not more samples than `perplexity`.
     """
-    from sklearn.manifold import TSNE
-
     if len(features) <= perplexity:
         raise UserError(
             f"evaluation.embedding-map.perplexity is {perplexity:g} and the map has "
             f"{len(features)} samples; it must be less than that."
         )
+    # scikit-learn takes no NumPy generator, only a seed below 2**32.
     state = int(stream(seed, "t-SNE").integers(2**32))
+    # Starting from PCA instead of at random keeps more of the distances between groups.
     return np.asarray(
         TSNE(perplexity=perplexity, init="pca", random_state=state).fit_transform(features)
     )
 
 
 def silhouette(points: np.ndarray, groups: pd.Series) -> float:
-    """Return the mean silhouette of the samples' groups by Euclidean distance, -1 to 1."""
-    from sklearn.metrics import silhouette_score
-
+    """Return the mean silhouette of the groups by Euclidean distance, -1 to 1."""
     return float(silhouette_score(points, groups.to_numpy()))
 
 
 def _collect(
     settings: MapSettings, checkpoint: str, *, banks: Sequence[str], normalisation: str
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the drawn samples of all datasets, a row each, and their features, (samples, d)."""
+    """Return the drawn samples of all datasets, one row each, and their features, (samples, d)."""
     device = prepare_device(settings.threads)
     encoder = initialise(settings.seed, **settings.encoder)
     backbone = load_backbone(load_state(checkpoint), encoder)

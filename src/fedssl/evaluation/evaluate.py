@@ -1,4 +1,4 @@
-"""Evaluation jobs: one checkpoint on one task."""
+"""Evaluate one checkpoint on one task, from frozen features or by fine-tuning."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,8 @@ from fedssl.evaluation.protocols import (
     Score,
     knn_score,
     probe_score,
-    retrieval_score,
+    recall,
+    task_hits,
     top1,
 )
 from fedssl.evaluation.settings import FineTuneSettings, ScoreSettings
@@ -32,12 +33,17 @@ def evaluate(
     inputs: Mapping[str, str],
     metrics: Mapping[str, str],
 ) -> None:
-    """Score one checkpoint on one task, by every protocol in `metrics` (protocol -> file).
+    """Score one checkpoint on one task with each protocol in `metrics`.
 
-    Features are computed once. Without `inputs["model"]` the encoder is the random one of round
-    0, which every pretrained encoder of the same seed started from. `inputs["bank"]` is the
-    bank.json of the task; `identity` says what is scored and goes into the metric files. Beside
-    each file lies a Parquet table of the same name, a row for every scored sample.
+    Each metric file gets a Parquet table of the same name next to it, with one row per sample.
+
+    Args:
+        settings: settings of the job, see `ScoreSettings`.
+        identity: the wildcards that name the checkpoint and the task; copied to the metric files.
+        inputs: `bank` is the bank.json of the task. `model` is the checkpoint; without it, the
+            encoder has the random weights from which pretraining starts. `normalisation` is the
+            file of the spectrogram statistics, for audio.
+        metrics: protocol -> JSON file to write.
     """
     own = typed(ScoreSettings, settings)
     device = prepare_device(own.threads)
@@ -45,6 +51,7 @@ def evaluate(
     views = Views(bank, own, statistics=read_statistics(inputs), device=device)
     encoder = read_encoder(own, inputs.get("model"))
     scored = bank.indices(own.split)
+    # One job for all protocols: computing features takes much longer than scoring them.
     features = task_features(
         encoder.backbone,
         views,
@@ -64,7 +71,8 @@ def _score(protocol: str, features: Features, settings: ScoreSettings) -> Score:
         return knn_score(features, settings.knn)
     if protocol == "linear-probe":
         return probe_score(features, settings.linear_probe, seed=settings.seed)
-    return retrieval_score(features, settings.retrieval)
+    ks = settings.retrieval.ks
+    return recall(task_hits(features, ks=ks), ks)
 
 
 def fine_tune(
@@ -74,7 +82,10 @@ def fine_tune(
     inputs: Mapping[str, str],
     metric: str,
 ) -> None:
-    """Fine-tune one checkpoint on one task, end to end, and write what `evaluate` writes."""
+    """Fine-tune one checkpoint on one task end to end, and score the result.
+
+    The arguments are those of `evaluate`, with `FineTuneSettings` and a single JSON file, `metric`.
+    """
     own = typed(FineTuneSettings, settings)
     device = prepare_device(own.threads)
     bank = open_bank(Path(inputs["bank"]).parent)

@@ -1,6 +1,9 @@
-"""Audio-visual evaluation jobs: one checkpoint, or two specialists, on pairs (tables 4, 5)."""
+"""Evaluate one encoder, or two specialists, on pairs of an image and a sound.
 
-from collections.abc import Mapping
+See fssuavl sections 4.2 and 4.3, and tables 4 and 5.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,41 +32,51 @@ def evaluate_pairs(
     inputs: Mapping[str, str],
     metrics: Mapping[str, str],
 ) -> None:
-    """Score a checkpoint on pairs, by every protocol in `metrics` (protocol -> file).
+    """Score a checkpoint, or two specialists, on pairs with each protocol in `metrics`.
 
-    `inputs["model"]` is the encoder of all `settings.modalities`; two specialists come as
-    `image_model` and `audio_model`; without any, the encoder is the random one of round 0.
-    Features are computed once a modality, of the paired samples only. In the sample tables a
-    pair's `position` is that of its sound, and `image` that of its image.
+    In the sample tables, `position` is the position of a pair's sound, and `image` of its image.
+
+    Args:
+        settings: settings of the job, see `PairSettings`.
+        identity: the wildcards that name the checkpoint and the pairs; copied to the metric files.
+        inputs: `image_bank` and `audio_bank`; `model` for one encoder, or `image_model` and
+            `audio_model` for two specialists, or none for random weights; and `normalisation`.
+        metrics: protocol -> JSON file to write.
     """
     own = typed(PairSettings, settings)
     device = prepare_device(own.threads)
     encoders, sounds = _encoders(own, inputs), open_bank(_folder(inputs, "audio"))
-    train, scored = (_pairs(inputs, own, split=s) for s in ("train", own.split))
-    both = _features(own, inputs, encoders, (train, scored), device=device)
-    memory, queries = ({name: part[place] for name, part in both.items()} for place in (0, 1))
-    facts = {
-        **identity,
-        "seed": int(identity["seed"]),
-        "parameters": num_parameters(*encoders.values()),
-    }
-    labels = sounds.labels[scored["audio"]]
-    samples = {"position": scored["audio"], "image": scored["image"], "label": labels}
+    train, scored = (_pairs(inputs, own, split=split) for split in ("train", own.split))
+    features = _features(own, inputs, encoders, (train, scored), device=device)
+    labels = [sounds.labels[pairs["audio"]] for pairs in (train, scored)]
+    samples = {"position": scored["audio"], "image": scored["image"], "label": labels[1]}
+    size = {"parameters": num_parameters(*encoders.values())}
+    facts = {**identity, "seed": int(identity["seed"]), **size}
     for protocol, path in metrics.items():
-        shown = KNN_SHOWS.get(protocol, tuple(encoders))
-        features = Features(
-            memory=pair_features(protocol, {name: memory[name] for name in shown}),
-            memory_labels=torch.from_numpy(sounds.labels[train["audio"]]).to(device),
-            queries=pair_features(protocol, {name: queries[name] for name in shown}),
-            query_labels=torch.from_numpy(labels).to(device),
-            num_classes=len(sounds.classes),
-        )
+        shown = {name: features[name] for name in KNN_SHOWS.get(protocol, encoders)}
+        task = _task(protocol, shown, labels=labels, num_classes=len(sounds.classes))
         if protocol == "transfer":
-            result = probe_score(features, own.linear_probe, seed=own.seed)
+            result = probe_score(task, own.linear_probe, seed=own.seed)
         else:
-            result = knn_score(features, own.knn)
+            result = knn_score(task, own.knn)
         how = {"modality": "+".join(shown), "protocol": protocol}
         write_score(result, samples=samples, facts=facts | how, path=path)
+
+
+def _task(
+    protocol: str,
+    features: Mapping[str, tuple[Tensor, Tensor]],
+    *,
+    labels: Sequence[np.ndarray],
+    num_classes: int,
+) -> Features:
+    """Return the features of pairs as a task with one row per pair."""
+    memory, queries = (
+        pair_features(protocol, {name: parts[place] for name, parts in features.items()})
+        for place in (0, 1)
+    )
+    memory_labels, query_labels = (torch.from_numpy(part).to(memory.device) for part in labels)
+    return Features(memory, memory_labels, queries, query_labels, num_classes)
 
 
 def _folder(inputs: Mapping[str, str], modality: str) -> Path:
@@ -73,7 +86,7 @@ def _folder(inputs: Mapping[str, str], modality: str) -> Path:
 def _pairs(
     inputs: Mapping[str, str], settings: PairSettings, *, split: str
 ) -> dict[str, np.ndarray]:
-    """Return the positions of a split's pairs in the bank of each modality."""
+    """Return modality -> positions of a split's pairs in the bank of that modality."""
     return pair_split(
         _folder(inputs, "image"),
         _folder(inputs, "audio"),
@@ -91,10 +104,9 @@ def _features(
     *,
     device: torch.device,
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return the features of training and of scored pairs, of each modality with an encoder.
-
-    One modality after the other: an encoder of both may recalibrate its batch norm for each.
-    """
+    """Return modality -> features of the training pairs and of the scored pairs."""
+    # Recalibration changes the encoder in place, and both modalities may share one encoder. So
+    # finish one modality before starting the next.
     train, scored = pairs
     found = {}
     for name, encoder in encoders.items():
@@ -111,7 +123,7 @@ def _features(
 
 
 def _encoders(settings: PairSettings, inputs: Mapping[str, str]) -> dict[str, Encoder]:
-    """Return the encoder of each modality in use: one for all of them, or a specialist each."""
+    """Return modality -> encoder; all modalities share one encoder unless there are specialists."""
     if "image_model" in inputs:
         return {
             name: read_encoder(settings, inputs[f"{name}_model"]) for name in settings.modalities

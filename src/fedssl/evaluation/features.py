@@ -1,4 +1,4 @@
-"""Pooled backbone features of a whole split: computed once a checkpoint and task."""
+"""Compute the features of samples: what the backbone returns, before the head."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +18,11 @@ _BATCH = 256
 def extract_features(
     backbone: nn.Module, views: Views, indices: np.ndarray, *, device: torch.device
 ) -> Tensor:
-    """Return features (len(indices), num_features) in float32 on the device, by the plain view.
+    """Return the features of samples in their plain view, (len(indices), num_features) float32.
 
-    Features are what the backbone gives, before the head (spec: kNN, probe and retrieval all read
-    them); batch norm uses its running statistics.
+    Batch norm uses its running statistics. The backbone is moved to `device`.
     """
+    # Convolutions are faster with channels last.
     backbone = backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     parts = [
         backbone(views.plain(indices[start : start + _BATCH])).float()
@@ -34,7 +34,7 @@ def extract_features(
 def task_features(
     backbone: nn.Module, views: Views, split: str, *, recalibrate: bool, device: torch.device
 ) -> Features:
-    """Return the features of a task: its training split as memory, `split` as queries."""
+    """Return the features of a task: the training split as memory, and `split` as queries."""
     bank = views.bank
     train, scored = bank.indices("train"), bank.indices(split)
     memory, queries = memory_and_queries(
@@ -58,9 +58,10 @@ def memory_and_queries(
     recalibrate: bool,
     device: torch.device,
 ) -> tuple[Tensor, Tensor]:
-    """Return the features of training and of scored samples, by their positions in the bank.
+    """Return the features of training samples and of scored samples.
 
-    With `recalibrate`, batch norm first takes its statistics from the training samples.
+    `train` and `scored` are positions in the bank. With `recalibrate`, batch norm first takes its
+    statistics from the training samples.
     """
     if recalibrate:
         recalibrate_batch_norm(backbone, views, train, device=device)
@@ -71,18 +72,21 @@ def memory_and_queries(
 def recalibrate_batch_norm(
     backbone: nn.Module, views: Views, indices: np.ndarray, *, device: torch.device
 ) -> None:
-    """Set the running statistics of batch norm to the mean over batches of these samples.
+    """Set the running statistics of batch norm to their mean over batches of these samples.
 
-    Batches of pretraining are of one modality, and the running statistics a blend of both (spec
-    section 6): this gives those of the one at hand. Without batch norm nothing changes.
+    A backbone without batch norm does not change.
     """
+    # Each batch of pretraining has one modality, and the running statistics of an encoder of both
+    # are a mixture of the two. Recalibration gives those of one modality.
     backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    starts = range(0, len(indices) - 1, _BATCH)  # never one sample alone, which has no deviation
+    # "- 1" leaves out a last batch of one sample, which has no standard deviation.
+    starts = range(0, len(indices) - 1, _BATCH)
     update_bn((views.plain(indices[start : start + _BATCH]) for start in starts), backbone)
 
 
 def load_backbone(state: Mapping[str, Tensor], encoder: nn.Module) -> nn.Module:
-    """Return the encoder's backbone with the `backbone.` tensors of a state dict in it."""
+    """Load the `backbone.` tensors of a state dict into an encoder; return its backbone."""
+    # The head is not loaded, because no protocol uses it.
     backbone: nn.Module = encoder.backbone  # type: ignore[assignment]
     prefix = "backbone."
     own: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Fine-tuning: the backbone and a new linear layer, trained end to end (fssuavl 3.4, F.T)."""
+"""Fine-tune the backbone and a new linear layer end to end (fssuavl section 3.4, F.T)."""
 
 import copy
 import math
@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fedssl.backbones.encoder import Encoder
+from fedssl.evaluation.checks import check_labels
 from fedssl.evaluation.features import extract_features
 from fedssl.evaluation.settings import FineTune
-from fedssl.evaluation.supervised import check_labels, linear_layer, train
+from fedssl.evaluation.supervised import linear_layer, train
 from fedssl.randomness import stream, torch_seed
 from fedssl.views.fine_tune import FineTuneViews
 
@@ -26,34 +27,31 @@ def fine_tune(
     seed: int,
     device: torch.device,
 ) -> nn.Sequential:
-    """Return a copy of the backbone with a linear layer on top, as the last epoch left them.
-
-    All parameters move and batch norm trains on the batch.
+    """Return a copy of the backbone with a linear layer, after training all their parameters.
 
     Args:
-        encoder: The pretrained encoder; it stays as it is.
-        views: Of the task's bank.
-        indices: Positions of the training split in the bank.
-        settings: of its training.
-        precision: fp32 or bf16 (autocast).
-        seed: Of the new layer, the shuffling and the views.
-        device: Where to train.
+        encoder: pretrained encoder, which is not changed.
+        views: views of the task's bank.
+        indices: positions of the training split in the bank.
+        settings: settings of the training.
+        precision: "fp32", or "bf16" for autocast.
+        seed: seed of the new layer, the shuffling and the views.
+        device: device to train on.
 
     Raises:
-        UserError: Training diverged.
+        UserError: training diverged.
     """
     labels, num_classes = torch.from_numpy(views.bank.labels[indices]), len(views.bank.classes)
     check_labels(labels, samples=len(indices), num_classes=num_classes)
-    layer = _initial_layer(encoder.num_features, num_classes, seed=seed)
-    model = nn.Sequential(copy.deepcopy(encoder.backbone), layer).requires_grad_().train()
-    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = _model(encoder, num_classes, seed=seed).to(device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     labels, draws = labels.to(device), stream(seed, "fine-tune views")
 
     def loss_of(batch: np.ndarray) -> Tensor:
         inputs = views.fine_tune(indices[batch], draws, augmentation=settings.augmentation)
-        low = precision == "bf16"
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             logits = model(inputs)
+        # The exponentials of the loss would lose digits in bf16.
         return cross_entropy(logits.float(), labels[torch.from_numpy(batch).to(device)])
 
     rng = stream(seed, "fine-tune batches")
@@ -64,15 +62,17 @@ def fine_tune(
 def predict(
     model: nn.Sequential, views: FineTuneViews, indices: np.ndarray, *, device: torch.device
 ) -> Tensor:
-    """Return the class of each sample by its plain view, (len(indices),) int64, in float32."""
+    """Return the predicted class of each sample in its plain view, (len(indices),) int64."""
     return extract_features(model, views, indices, device=device).argmax(dim=1)
 
 
-def _initial_layer(num_features: int, num_classes: int, *, seed: int) -> nn.Linear:
-    """Return a linear layer with torch's initial distribution, drawn from its own stream."""
+def _model(encoder: Encoder, num_classes: int, *, seed: int) -> nn.Sequential:
+    """Return a copy of the backbone with a new linear layer on top, ready to train."""
+    layer = linear_layer(encoder.num_features, num_classes)
+    # Draw from torch's default distribution of a linear layer. torch's own initialisation would
+    # draw from the global generator.
     generator = torch.Generator().manual_seed(torch_seed(seed, "fine-tune layer"))
-    layer = linear_layer(num_features, num_classes)
-    bound = 1 / math.sqrt(num_features)
+    bound = 1 / math.sqrt(encoder.num_features)
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -bound, bound, generator=generator)
-    return layer
+    return nn.Sequential(copy.deepcopy(encoder.backbone), layer).requires_grad_().train()

@@ -1,4 +1,4 @@
-"""What evaluation jobs read and write: a checkpoint, spectrogram statistics, a score."""
+"""Read the inputs of evaluation jobs, and write their scores."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from fedssl.files import atomic_write, read_json, write_json
 
 
 def read_encoder(settings: JobSettings, model: str | None) -> Encoder:
-    """Return the encoder of a checkpoint; without one, the random encoder of round 0."""
+    """Return the encoder of a checkpoint, or the random encoder of round 0 if `model` is None."""
     encoder = initialise(settings.seed, **settings.encoder)
     if model is not None:
         load_backbone(load_state(model), encoder)
@@ -25,7 +25,7 @@ def read_encoder(settings: JobSettings, model: str | None) -> Encoder:
 
 
 def read_statistics(inputs: Mapping[str, str]) -> dict[str, float] | None:
-    """Return the spectrogram statistics among a job's inputs; None for a job without sound."""
+    """Return the spectrogram statistics of a job; None for a job without audio."""
     if "normalisation" not in inputs:
         return None
     statistics: dict[str, float] = read_json(inputs["normalisation"])
@@ -41,7 +41,7 @@ def write_metric(
     identity: Mapping[str, str],
     path: str,
 ) -> None:
-    """Write the score of samples at some positions of a bank, as `write_score` does."""
+    """Write the score of the samples at `positions` of a bank, see `write_score`."""
     facts = {
         **identity,
         "seed": int(identity["seed"]),
@@ -59,15 +59,15 @@ def write_score(
     facts: Mapping[str, Any],
     path: str,
 ) -> None:
-    """Write a metric, and a Parquet table with the same stem and one row per scored sample.
+    """Write a metric file, and a Parquet table of the same name with one row per scored sample.
 
     Args:
-        result: the score.
-        samples: columns of the scored samples: position in the bank, label and what else tells
-            them apart.
-        facts: what was scored, how: seed, task, modality, protocol and the like.
-        path: where the JSON goes.
+        result: score to write.
+        samples: columns that identify the scored samples, such as position and label.
+        facts: further entries of the metric file, such as seed, task, modality and protocol.
+        path: JSON file to write.
     """
+    # Write the table first: a metric file then always has its table.
     predictions = Path(path).with_suffix(".parquet")
     with atomic_write(predictions) as temporary:
         pd.DataFrame({**samples, **result.columns}).to_parquet(temporary, index=False)
@@ -77,6 +77,7 @@ def write_score(
         "metric": result.metric,
         "value": result.value,
         "n_eval": len(samples["position"]),
+        # Only the name, not the path: a results folder may be moved.
         "predictions": predictions.name,
     }
     write_json(path, metric)

@@ -1,4 +1,4 @@
-"""Inputs and parameters of the rules that score checkpoints."""
+"""Plan the rules that score checkpoints: their inputs, settings and source digests."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from fedssl.record.sources import source_digests
 
 
 def initial_cell(grid: Grid, wildcards: Wildcards) -> Cell:
-    """Return a cell that starts from the random encoder that the wildcards name."""
+    """Return a cell whose pretraining starts from the random encoder in the wildcards."""
     cells = grid.select(study=wildcards.study, arch=wildcards.arch)
     return next(cell for cell in cells if grid.initial_variant(cell) == wildcards.variant)
 
 
 def score_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
-    """Return the task's bank and, for sound, the statistics of the pretraining set."""
+    """Return the task's bank and, for audio, the spectrogram statistics."""
     task = plan.grid.task(wildcards.study, wildcards.task)
     inputs = {"bank": plan.paths.bank(task.dataset)}
     if task.modality == "audio":
@@ -27,52 +27,60 @@ def score_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
 
 
 def normalisation(plan: Plan, study: str) -> str:
-    """Return the spectrogram statistics of the audio that a study is pretrained on."""
+    """Return the file of the spectrogram statistics of a study's pretraining audio."""
+    # Tasks are normalised like the pretraining set, because the encoder has seen only that scale.
     return plan.paths.normalisation(study, plan.config["studies"][study]["datasets"]["audio"])
 
 
 def score_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return what a cell's scores depend on besides the checkpoint and the bank."""
+    """Return the settings of the rule that scores the checkpoint of a cell."""
     return _of_features(plan, wildcards, Cell.of(wildcards), *FEATURE_PROTOCOLS)
 
 
 def random_init_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return the same for the encoder that the cells of a variant start from."""
+    """Return the settings of the rule that scores a random encoder."""
     cell = initial_cell(plan.grid, wildcards)
     return _of_features(plan, wildcards, cell, *FEATURE_PROTOCOLS)
 
 
 def round_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return what the scores of a cell's rounds depend on besides the models and the bank."""
+    """Return the settings of the rule that scores the kept rounds of a cell."""
     return _of_features(plan, wildcards, Cell.of(wildcards), "retrieval")
 
 
 def fine_tune_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return what a cell's fine-tuned score depends on."""
+    """Return the settings of the rule that fine-tunes the checkpoint of a cell."""
     cell = Cell.of(wildcards)
     precision = plan.grid.settings(cell)["precision"]
-    settings = _settings(plan, wildcards, cell, "fine-tune") | {"precision": precision}
-    return dict(sort_keys(settings))
+    return _of_task(plan, wildcards, cell, "fine-tune", precision=precision)
 
 
 def encoder_sources(plan: Plan, wildcards: Wildcards, *, script: str) -> dict[str, str]:
-    """Return the code behind a job that runs an encoder: its script, and the encoder."""
+    """Return the source digests of a rule that runs an encoder."""
     return source_digests(plan.scripts / script, backbones.module_name(wildcards.arch))
 
 
 def _of_features(plan: Plan, wildcards: Wildcards, cell: Cell, *protocols: str) -> dict[str, Any]:
     recalibrate = plan.config["evaluation"]["recalibrate_batch_norm"]
-    settings = _settings(plan, wildcards, cell, *protocols)
-    return dict(sort_keys({**settings, "recalibrate_batch_norm": recalibrate}))
+    return _of_task(plan, wildcards, cell, *protocols, recalibrate_batch_norm=recalibrate)
 
 
-def _settings(plan: Plan, wildcards: Wildcards, cell: Cell, *protocols: str) -> dict[str, Any]:
+def _of_task(
+    plan: Plan, wildcards: Wildcards, cell: Cell, *protocols: str, **further: Any
+) -> dict[str, Any]:
+    further["split"] = plan.grid.task(wildcards.study, wildcards.task).split
+    return job_settings(plan, cell, *protocols, seed=int(wildcards.seed), **further)
+
+
+def job_settings(plan: Plan, cell: Cell, *protocols: str, **further: Any) -> dict[str, Any]:
+    """Return the settings of an evaluation job, with sorted keys."""
+    # Only these settings of a cell. How it was pretrained shows in its checkpoint, and a new value
+    # must rerun the scores only if the checkpoint changes.
     own, evaluation = plan.grid.settings(cell), plan.config["evaluation"]
     settings = {
         **{key: own[key] for key in ("audio", "encoder", "image")},
         **{protocol: evaluation[protocol] for protocol in protocols},
-        "seed": int(wildcards.seed),
-        "split": plan.grid.task(wildcards.study, wildcards.task).split,
+        **further,
         "threads": evaluation["threads"],
     }
     return dict(sort_keys(settings))

@@ -1,18 +1,17 @@
-"""Inputs and parameters of the rules that score checkpoints on pairs of an image and a sound."""
+"""Plan the rules that score checkpoints on pairs: their inputs and settings."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from fedssl.evaluation.plan import initial_cell, normalisation
+from fedssl.evaluation.plan import initial_cell, job_settings, normalisation
 from fedssl.grid.cell import Cell
-from fedssl.grid.configuration import sort_keys
 from fedssl.grid.paired_protocols import SPECIALISTS
 from fedssl.grid.plan import Plan, Wildcards
 from fedssl.grid.splits import MODALITIES, parse_split
 
 
 def pair_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
-    """Return checkpoint or checkpoints, both banks and, for sound, the statistics."""
+    """Return the checkpoints, both banks and, for audio, the spectrogram statistics."""
     cell = Cell.of(wildcards)
     names = ("image_model", "audio_model") if cell.split == SPECIALISTS else ("model",)
     parts = zip(names, cell.checkpoints, strict=True)
@@ -21,18 +20,19 @@ def pair_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
 
 
 def random_init_pair_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
-    """Return the same for a random encoder, which has no checkpoint."""
+    """Return the inputs of the rule that scores a random encoder, which has no checkpoint."""
     return _data(plan, wildcards, MODALITIES)
 
 
 def pair_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return what a score depends on besides checkpoints and banks."""
+    """Return the settings of the rule that scores checkpoints on pairs."""
+    # Two specialists have the same settings, so those of the first stand for both.
     cell = Cell.of(wildcards)
     return _settings(plan, wildcards, cell.checkpoints[0], _modalities(plan, cell))
 
 
 def random_init_pair_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return the same for the encoder that the cells of a variant start from."""
+    """Return the settings of the rule that scores a random encoder on pairs."""
     return _settings(plan, wildcards, initial_cell(plan.grid, wildcards), MODALITIES)
 
 
@@ -49,22 +49,20 @@ def _settings(
     plan: Plan, wildcards: Wildcards, cell: Cell, modalities: Sequence[str]
 ) -> dict[str, Any]:
     pair = plan.grid.pair(wildcards.study, wildcards.task)
-    own, evaluation = plan.grid.settings(cell), plan.config["evaluation"]
-    settings = {
-        **{key: own[key] for key in ("audio", "encoder", "image")},
-        **{key: evaluation[key] for key in ("knn", "linear-probe")},
-        "by": pair.by,
-        "modalities": list(modalities),
-        "recalibrate_batch_norm": evaluation["recalibrate_batch_norm"],
-        "seed": int(wildcards.seed),
-        "split": pair.split,
-        "threads": evaluation["threads"],
-    }
-    return dict(sort_keys(settings))
+    return job_settings(
+        plan,
+        cell,
+        *("knn", "linear-probe"),
+        by=pair.by,
+        modalities=list(modalities),
+        recalibrate_batch_norm=plan.config["evaluation"]["recalibrate_batch_norm"],
+        seed=int(wildcards.seed),
+        split=pair.split,
+    )
 
 
 def _modalities(plan: Plan, cell: Cell) -> list[str]:
-    """Return what a cell's checkpoints are shown, image first: what they were trained on."""
+    """Return the modalities of a pair that a cell's checkpoints are shown, image first."""
     if plan.config["evaluation"]["specialists_see"] == "both":
         return list(MODALITIES)
     known = {name for part in cell.checkpoints for name in parse_split(part.split).modalities}

@@ -1,4 +1,4 @@
-"""The protocols that need only features: what each predicts for every scored sample."""
+"""Score features with the protocols that need nothing else: kNN, linear probe and retrieval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,12 +10,20 @@ from torch import Tensor
 from fedssl.evaluation import probe
 from fedssl.evaluation.knn import knn_predict
 from fedssl.evaluation.retrieval import retrieval_hits
-from fedssl.evaluation.settings import Knn, LinearProbe, Retrieval
+from fedssl.evaluation.settings import Knn, LinearProbe
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features and labels of a task: `memory` is its training split, `queries` what is scored."""
+    """Features and labels of a task.
+
+    Attributes:
+        memory: (num_memory, dim) features of the training split.
+        memory_labels: (num_memory,) classes.
+        queries: (num_queries, dim) features of the scored split.
+        query_labels: (num_queries,) classes.
+        num_classes: number of classes.
+    """
 
     memory: Tensor
     memory_labels: Tensor
@@ -26,9 +34,13 @@ class Features:
 
 @dataclass(frozen=True)
 class Score:
-    """One protocol's result: a headline in percent, its name, and columns a row per sample.
+    """The result of one protocol.
 
-    `further` holds other numbers of the same samples, by name.
+    Attributes:
+        metric: name of the metric, such as "top-1 accuracy".
+        value: value of the metric in percent.
+        columns: name -> one value per scored sample, such as the predicted class.
+        further: name -> another number about the same samples.
     """
 
     metric: str
@@ -38,7 +50,7 @@ class Score:
 
 
 def knn_score(features: Features, settings: Knn) -> Score:
-    """Return top-1 accuracy of the kNN monitor."""
+    """Return the top-1 accuracy of kNN."""
     predicted = knn_predict(
         features.queries,
         features.memory,
@@ -51,7 +63,7 @@ def knn_score(features: Features, settings: Knn) -> Score:
 
 
 def probe_score(features: Features, settings: LinearProbe, *, seed: int) -> Score:
-    """Return top-1 accuracy of a linear probe that is trained on the memory."""
+    """Return the top-1 accuracy of a linear probe that is trained on the memory."""
     layer = probe.fit_probe(
         features.memory,
         features.memory_labels,
@@ -62,19 +74,14 @@ def probe_score(features: Features, settings: LinearProbe, *, seed: int) -> Scor
     return top1(probe.predict(layer, features.queries), features.query_labels)
 
 
-def retrieval_score(features: Features, settings: Retrieval) -> Score:
-    """Return R@k of the queries among the memory."""
-    return recall(task_hits(features, ks=settings.ks), settings.ks)
-
-
 def top1(predicted: Tensor, labels: Tensor) -> Score:
-    """Return the share of samples whose class is the predicted one (micro-averaged top-1)."""
+    """Return the top-1 accuracy, averaged over samples and not over classes."""
     correct = (predicted == labels).double().mean()
     return Score("top-1 accuracy", 100.0 * float(correct), {"prediction": predicted.cpu().numpy()})
 
 
 def recall(hits: Tensor, ks: Sequence[int]) -> Score:
-    """Return R@k of hits (samples, len(ks)): the first k is the headline, the others follow."""
+    """Return R@k of hits, (samples, len(ks)); the value of the score is that of the first k."""
     recalls = [100.0 * float(hit.double().mean()) for hit in hits.unbind(1)]
     columns = {f"hit@{k}": hit.cpu().numpy() for k, hit in zip(ks, hits.unbind(1), strict=True)}
     further = {f"R@{k}": recall for k, recall in zip(ks, recalls, strict=True)}
@@ -82,7 +89,7 @@ def recall(hits: Tensor, ks: Sequence[int]) -> Score:
 
 
 def task_hits(features: Features, *, ks: Sequence[int]) -> Tensor:
-    """Return (queries, len(ks)) bool: whether one of the k nearest has the query's class."""
+    """Return whether one of the k nearest rows has the query's class, (queries, len(ks)) bool."""
     return retrieval_hits(
         features.queries,
         features.memory,

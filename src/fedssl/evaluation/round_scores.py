@@ -1,8 +1,8 @@
-"""FASSL: score the global model of every kept round on a task, and choose a round (fassl).
+"""Score the global models of all kept rounds on a task, and choose the best round (FASSL).
 
-The best round is chosen on the samples that its score is reported on, which flatters it. So the
-choice is also made on one half of them and reported on the other, both ways: the difference
-between the two is the optimism of the first.
+FASSL chooses the best round on the samples that its score is computed on, so that score is too
+optimistic. For comparison, a second score is held out: for each half of the samples, the round is
+chosen on the other half.
 """
 
 import logging
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fedssl.backbones.encoder import initialise
-from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.bank import Bank, open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation.features import load_backbone, task_features
 from fedssl.evaluation.job_files import read_statistics, write_metric
@@ -29,9 +29,11 @@ from fedssl.randomness import stream
 from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 
-RANDOM_ENCODER = 0  # the round
+# The round of the random encoder that pretraining starts from.
+RANDOM_ENCODER = 0
 _log = logging.getLogger(__name__)
-Hits = dict[int, Tensor]  # round -> (samples, len(ks)) bool
+# Round -> hits, (samples, len(ks)) bool.
+Hits = dict[int, Tensor]
 
 
 def score_rounds(
@@ -41,29 +43,30 @@ def score_rounds(
     inputs: Mapping[str, str],
     outputs: Mapping[str, str],
 ) -> None:
-    """Score the models in the folder `inputs["milestones"]` by retrieval on one task.
+    """Score the models of all kept rounds by retrieval on one task.
 
-    Writes `outputs`: `scores`, a CSV with R@k of each round; `samples`, the hits behind it as
-    Parquet; `best_round` and `held_out_round`, metric files as `evaluate` writes them; and
-    `best`, the model of the best round.
+    Args:
+        settings: settings of the job, see `RoundSettings`.
+        identity: the wildcards that name the cell and the task; copied to the metric files.
+        inputs: `milestones`, the folder of the models; `bank` and `normalisation` as in `evaluate`.
+        outputs: files to write: `scores`, R@k of each round; `samples`, the hits of each sample;
+            `best_round` and `held_out_round`, metric files; `best`, the model of the best round.
     """
     own = typed(RoundSettings, settings)
-    ks = own.retrieval.ks
-    device = prepare_device(own.threads)
+    ks, device = own.retrieval.ks, prepare_device(own.threads)
     bank = open_bank(Path(inputs["bank"]).parent)
-    views = Views(bank, own, statistics=read_statistics(inputs), device=device)
-    hits = _hits(own, views, folder=inputs["milestones"], device=device)
+    hits = _hits(own, bank, inputs, device=device)
     positions = bank.indices(own.split)
     _write_rounds(hits, ks, positions=positions, labels=bank.labels[positions], outputs=outputs)
     half = halves(len(positions), seed=own.seed)
     best, held_out = best_round(hits), held_out_rounds(hits, half)
-    honest = held_out_hits(hits, held_out, half=half)
-    for name, chosen, rounds in (
-        ("best_round", hits[best], [best]),
-        ("held_out_round", honest, held_out),
-    ):
-        result = recall(chosen, ks)
-        result.further["rounds"] = list(rounds)
+    chosen = {
+        "best_round": (hits[best], [best]),
+        "held_out_round": (held_out_hits(hits, held_out, half=half), list(held_out)),
+    }
+    for name, (found, rounds) in chosen.items():
+        result = recall(found, ks)
+        result.further["rounds"] = rounds
         write_metric(
             result,
             bank,
@@ -75,8 +78,12 @@ def score_rounds(
     save_state(load_state(milestone(inputs["milestones"], best)), outputs["best"])
 
 
-def _hits(settings: RoundSettings, views: Views, *, folder: str, device: torch.device) -> Hits:
-    """Return the hits of every kept round, features computed once a round."""
+def _hits(
+    settings: RoundSettings, bank: Bank, inputs: Mapping[str, str], *, device: torch.device
+) -> Hits:
+    """Return the hits of every kept round."""
+    folder = inputs["milestones"]
+    views = Views(bank, settings, statistics=read_statistics(inputs), device=device)
     encoder = initialise(settings.seed, **settings.encoder)
     hits = {}
     for round_number in kept_rounds(folder):
@@ -94,10 +101,13 @@ def _hits(settings: RoundSettings, views: Views, *, folder: str, device: torch.d
 
 
 def best_round(hits: Hits, samples: Tensor | None = None) -> int:
-    """Return the trained round with the highest R@1 on `samples` (a mask; default all).
+    """Return the round with the highest R@1, the earliest of equal ones.
 
-    Of equal rounds the earliest. The random encoder is no choice unless there is nothing else.
+    Args:
+        hits: hits of each round.
+        samples: mask of the samples to choose on; all samples if None.
     """
+    # The random encoder is not a result of training. It is chosen only if no other round is kept.
     rounds = sorted(set(hits) - {RANDOM_ENCODER}) or [RANDOM_ENCODER]
     counts = {
         r: int((h[:, 0] if samples is None else h[samples, 0]).sum()) for r, h in hits.items()
@@ -106,18 +116,18 @@ def best_round(hits: Hits, samples: Tensor | None = None) -> int:
 
 
 def halves(samples: int, *, seed: int) -> Tensor:
-    """Return (samples,) bool: a random half, the larger one of an odd number; seeded."""
+    """Return the mask of a random half, (samples,) bool; of an odd number, the larger half."""
     order = stream(seed, "held-out half").permutation(samples)
     return torch.from_numpy(order < (samples + 1) // 2)
 
 
 def held_out_rounds(hits: Hits, half: Tensor) -> tuple[int, int]:
-    """Return the rounds chosen on the half and on the rest."""
+    """Return the rounds that are chosen on the half, and on the rest."""
     return best_round(hits, half), best_round(hits, ~half)
 
 
 def held_out_hits(hits: Hits, rounds: tuple[int, int], *, half: Tensor) -> Tensor:
-    """Return (samples, len(ks)) hits: of each sample in the round that the other half chose."""
+    """Return the hits of each sample in the round chosen on the other half, (samples, len(ks))."""
     on_half, on_rest = rounds
     return torch.where(half[:, None], hits[on_rest], hits[on_half])
 
@@ -146,6 +156,7 @@ def _write_rounds(
         )
         for r, own in hits.items()
     ]
+    # Fix the line end, so that the file has the same bytes on every system.
     with atomic_write(outputs["scores"]) as temporary:
         pd.DataFrame(scores).to_csv(temporary, index=False, lineterminator="\n")
     with atomic_write(outputs["samples"]) as temporary:

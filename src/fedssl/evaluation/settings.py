@@ -1,4 +1,4 @@
-"""Settings of the evaluation protocols, and of the jobs that score checkpoints."""
+"""Declare the settings of the evaluation protocols, and of the jobs that score checkpoints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,21 +22,22 @@ from fedssl.views.settings import FineTuneAugmentation, ViewSettings
 
 @dataclass(frozen=True)
 class Knn:
-    """The kNN monitor: a vote of the nearest training samples."""
+    """kNN: a vote of the nearest training samples."""
 
     k: Count
-    """Neighbours that vote; a smaller training split votes as a whole. Stated."""
+    """Number of neighbours that vote; a smaller training split votes as a whole. Stated."""
 
     temperature: Positive
-    """Temperature of the votes, in units of cosine similarity. Stated."""
+    """Temperature of the votes: a neighbour at cosine similarity s has the weight exp(s /
+    temperature). Stated."""
 
 
 @dataclass(frozen=True)
 class Supervised:
-    """Supervised training: SGD whose learning rate drops at milestones."""
+    """Supervised training by SGD, with a learning rate that drops at milestones."""
 
     epochs: Count
-    """Epochs. Stated."""
+    """Number of epochs. Stated."""
 
     lr: Positive
     """Initial learning rate. Stated."""
@@ -45,10 +46,11 @@ class Supervised:
     """Shares of the epochs after which the learning rate drops. Stated."""
 
     decay: Positive
-    """Factor of a drop. Stated, as "linearly decayed"."""
+    """Factor by which the learning rate is multiplied at a milestone. Stated, as "linearly
+    decayed"."""
 
     batch_size: AtLeastTwo
-    """Samples in a batch. Decided."""
+    """Number of samples in a batch. Decided."""
 
     momentum: Share
     """Nesterov momentum. Decided: the authors' earlier code."""
@@ -59,12 +61,12 @@ class Supervised:
 
 @dataclass(frozen=True)
 class LinearProbe(Supervised):
-    """The linear probe: one linear layer on frozen features."""
+    """Linear probe: one linear layer on frozen features."""
 
     standardise: bool
-    """Whether features are scaled to unit deviation while the probe trains. Decided: they are taken
-    as they come. Then a random encoder's probe has not converged after 60 epochs, so gains of the
-    probe over random init look larger than with `true`."""
+    """Whether features are standardised while the probe trains. Decided: they are not. The probe of
+    a random encoder has then not converged after 60 epochs, so gains over random init look larger
+    than with `true`."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class FineTune(Supervised):
     """Fine-tuning: the backbone and a new linear layer, trained end to end."""
 
     augmentation: FineTuneAugmentation
-    """Random changes of images; a sound is cropped in time."""
+    """Augmentation of images; sounds are only cropped in time."""
 
 
 @dataclass(frozen=True)
@@ -85,21 +87,21 @@ class Retrieval:
         Unique(),
         Check(lambda ks: ks[0] == 1, "a list that starts with 1"),
     ]
-    """Sizes of the retrieved set; the first is the headline, R@1. Decided."""
+    """Numbers k of retrieved samples. Tables show R@k of the first, which is R@1. Decided."""
 
 
 @dataclass(frozen=True)
 class EmbeddingMap:
-    """The t-SNE maps of figures 2 and 3; the paper states nothing of them."""
+    """t-SNE maps of figures 2 and 3. The paper does not state their settings."""
 
     samples: AtLeastTwo
-    """Samples of each dataset, or all that the scored split has. Decided."""
+    """Number of samples of each dataset; a smaller scored split is used as a whole. Decided."""
 
     components: AtLeastTwo
-    """Principal components that t-SNE lays out, at most as many as there are features. Decided."""
+    """Number of principal components that t-SNE reads; at most the number of features. Decided."""
 
     perplexity: Annotated[float, Ge(1.0)]
-    """Neighbours that t-SNE keeps close; fewer than all samples together. Decided."""
+    """Perplexity of t-SNE; must be smaller than the number of samples on the map. Decided."""
 
 
 @dataclass(frozen=True)
@@ -107,28 +109,29 @@ class Evaluation:
     """How checkpoints are scored."""
 
     threads: Count
-    """Torch threads of a job."""
+    """Number of torch threads of a job."""
 
     recalibrate_batch_norm: bool
     """Whether batch norm takes its statistics from a task's training split before features are
-    read. Decided: no, scores read the statistics of pretraining, a blend of both modalities.
-    Fine-tuning trains them anyway, and maps never recalibrate."""
+    computed. Decided: no. Features then use the statistics of pretraining, a mixture of both
+    modalities. Fine-tuning updates the statistics anyway, and maps never recalibrate."""
 
     specialists_see: Literal["known", "both"]
-    """What a specialist is shown of a pair in table 4: the modality it was trained on (`known`), or
-    both, as FSSUAVL is. Decided: `known` ("outperforming single-modality approaches")."""
+    """Modalities of a pair that a specialist is shown in table 4: the one it was trained on
+    (`known`), or `both`, like FSSUAVL. Decided: `known` ("outperforming single-modality
+    approaches")."""
 
     knn: Knn
-    """The kNN monitor."""
+    """kNN."""
 
     linear_probe: Annotated[LinearProbe, Key("linear-probe")]
-    """The linear probe."""
+    """Linear probe."""
 
     retrieval: Retrieval
     """Retrieval."""
 
     embedding_map: Annotated[EmbeddingMap, Key("embedding-map")]
-    """The maps of figures 2 and 3."""
+    """Maps of figures 2 and 3."""
 
     fine_tune: Annotated[FineTune, Key("fine-tune")]
     """Fine-tuning."""
@@ -136,7 +139,10 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class JobSettings(ViewSettings):
-    """What every job that reads a checkpoint depends on. `encoder` is plain: it names its class."""
+    """Settings of every job that reads a checkpoint.
+
+    `encoder` stays a dict, because its class depends on the architecture that it names.
+    """
 
     encoder: Mapping[str, Any]
     seed: int
@@ -145,32 +151,30 @@ class JobSettings(ViewSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSettings(JobSettings):
-    """What scoring a checkpoint on one task depends on."""
+    """Settings of a job that scores a checkpoint on one task."""
 
     split: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreSettings(TaskSettings):
-    """The same for the protocols that need only features."""
+class RoundSettings(TaskSettings):
+    """Settings of the job that scores the kept rounds of a cell."""
 
-    knn: Knn
-    linear_probe: Annotated[LinearProbe, Key("linear-probe")]
     recalibrate_batch_norm: bool
     retrieval: Retrieval
 
 
 @dataclass(frozen=True, kw_only=True)
-class RoundSettings(TaskSettings):
-    """The same for the rounds of a cell."""
+class ScoreSettings(RoundSettings):
+    """Settings of the job of the protocols that need only features."""
 
-    recalibrate_batch_norm: bool
-    retrieval: Retrieval
+    knn: Knn
+    linear_probe: Annotated[LinearProbe, Key("linear-probe")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneSettings(TaskSettings):
-    """The same for fine-tuning."""
+    """Settings of the job that fine-tunes a checkpoint."""
 
     fine_tune: Annotated[FineTune, Key("fine-tune")]
     precision: Precision
@@ -178,7 +182,11 @@ class FineTuneSettings(TaskSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class PairSettings(TaskSettings):
-    """The same for pairs of an image and a sound."""
+    """Settings of the job that scores checkpoints on pairs of an image and a sound.
+
+    `by` says whether pairs are formed by name or by label, and `modalities` which of the two a
+    checkpoint is shown.
+    """
 
     by: Literal["label", "name"]
     knn: Knn
@@ -189,7 +197,7 @@ class PairSettings(TaskSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class MappedDataset:
-    """A dataset on a map, and the split its samples are drawn from."""
+    """A dataset on a map, and the split that its samples are drawn from."""
 
     dataset: str
     split: str
@@ -197,6 +205,6 @@ class MappedDataset:
 
 @dataclass(frozen=True, kw_only=True)
 class MapSettings(JobSettings, EmbeddingMap):
-    """What a map of one checkpoint depends on."""
+    """Settings of the job that maps samples by one checkpoint."""
 
     datasets: tuple[MappedDataset, ...]

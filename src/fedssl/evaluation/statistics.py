@@ -1,4 +1,4 @@
-"""How sure a measured accuracy or gain is: intervals over samples and seeds."""
+"""Compute 95 % intervals of accuracies and gains, over samples and seeds."""
 
 from collections.abc import Sequence
 from math import inf, sqrt
@@ -8,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-ALPHA = 0.05  # of a 95 % interval
+ALPHA = 0.05
+"""Share of cases that a 95 % interval misses."""
 
 
 def critical(alpha: float = ALPHA, *, degrees: float = inf) -> float:
-    """Return Student's two-sided quantile; with infinite degrees of freedom the normal one."""
+    """Return the two-sided quantile of Student's t, or of the normal distribution by default."""
     return float(stdtrit(degrees, 1 - alpha / 2))
 
 
 def seed_half_width(values_over_seeds: Sequence[float], *, alpha: float = ALPHA) -> float:
-    """Return the half-width t s / sqrt(k) of a mean over k seeds, t of k - 1 degrees of freedom.
+    """Return the half-width of the interval of a mean over k seeds.
 
-    0 for one seed, which says nothing of others.
+    It is t s / sqrt(k), where t has k - 1 degrees of freedom. It is 0 for a single seed, whose
+    spread is unknown.
     """
     k = len(values_over_seeds)
     if k < 2:
@@ -34,12 +36,18 @@ def accuracy_interval(
     *,
     averages_over_seeds: Sequence[float],
 ) -> tuple[float, float]:
-    """Return the 95 % interval, in percent, of an average of several tasks' accuracies.
+    """Return the 95 % interval of the average accuracy of several tasks, in percent.
 
-    Over samples it is Wilson's of each task. Tasks have their own samples, so their distances from
-    the value add in squares (Zou and Donner 2008), as does the half-width over seeds, which share
-    the samples. It never leaves 0 to 100.
+    It combines the Wilson interval of each task, over samples, and the half-width over seeds.
+
+    Args:
+        values_percent: accuracy of each task, averaged over seeds.
+        n_evals: number of scored samples of each task.
+        averages_over_seeds: average over tasks, for each seed.
     """
+    # Wilson's interval stays within 0 to 100 %, unlike the normal one. The distances of its ends
+    # from the value are combined by the root of their squares (Zou and Donner 2008), because the
+    # samples of different tasks are independent. The spread over seeds is independent of them too.
     values = np.asarray(values_percent, dtype=np.float64)
     low, high = _wilson(values / 100, np.asarray(n_evals))
     value, seeds = values.mean(), seed_half_width(averages_over_seeds)
@@ -50,7 +58,7 @@ def accuracy_interval(
 def _wilson(
     p: NDArray[np.float64], n: NDArray[np.integer[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Wilson's 95 % interval, in percent, of shares `p` of `n` samples."""
+    """Return the Wilson intervals of proportions `p` of `n` samples, in percent."""
     z = critical()
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
@@ -58,7 +66,7 @@ def _wilson(
 
 
 def _averaged(distances: NDArray[np.float64]) -> float:
-    """Return the distance of a mean from independent distances of its parts."""
+    """Return the distance of a mean, given the independent distances of its parts."""
     return float(np.sqrt(np.sum(distances**2)) / len(distances))
 
 
@@ -69,24 +77,25 @@ def paired_bootstrap(
     resamples: int,
     seed: int,
 ) -> tuple[float, float, float]:
-    """Return the gain of b over a and its 95 % interval, in points.
+    """Return the gain of b over a and the ends of its 95 % interval, in percentage points.
 
-    The gain is the mean over tasks, equally weighted, of the difference in accuracy. Over samples
-    the interval is a percentile bootstrap: they are resampled in pairs within each task, seeds
-    averaged. The half-width of the seeds' own gains is added to it in squares.
+    The gain is the difference in accuracy, averaged over tasks with equal weights. The interval
+    combines a percentile bootstrap over samples and the half-width over seeds.
 
     Args:
-        correct_a: Per task, whether each sample was right: (samples,) or (seeds, samples).
-        correct_b: The same samples in the same order, and the same seeds.
-        resamples: Number of bootstrap resamples.
-        seed: Of the resampling; each task draws its own stream.
+        correct_a: for each task, whether each sample is correct, (samples,) or (seeds, samples).
+        correct_b: the same for b, with the samples and the seeds in the same order.
+        resamples: number of bootstrap resamples.
+        seed: seed of the resampling; each task has its own stream.
 
     Raises:
-        ValueError: a and b have other tasks, seeds or samples, or a task has none.
+        ValueError: a and b differ in tasks, seeds or samples, or a task has no samples.
     """
+    # Both models see the same samples, so resample the differences of pairs. Most samples are easy
+    # or hard for both, and the interval of the pairs is much narrower than that of two accuracies.
     differences = [_difference(a, b) for a, b in zip(correct_a, correct_b, strict=True)]
     if not differences:
-        raise ValueError("A gain needs at least one task; none was given.")
+        raise ValueError("A gain needs at least one task, but none was given.")
     streams = np.random.SeedSequence(seed).spawn(len(differences))
     means = [
         _resampled_means(difference.mean(axis=0), resamples, rng=np.random.default_rng(stream))
@@ -100,7 +109,7 @@ def paired_bootstrap(
 
 
 def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
-    """Return each seed's gain on each sample: (seeds, samples)."""
+    """Return the gain of each seed on each sample, (seeds, samples): -1, 0 or 1."""
     after, before = (np.atleast_2d(np.asarray(side, dtype=np.float64)) for side in (b, a))
     if after.shape != before.shape or after.size == 0:
         pairs = " with ".join("{} seeds of {}".format(*side.shape) for side in (before, after))
@@ -112,11 +121,9 @@ def _difference(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
 def _resampled_means(
     difference: NDArray[np.float64], resamples: int, *, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return `resamples` means of samples drawn with replacement.
-
-    A mean depends only on how often each distinct gain is drawn, which is multinomial: the same
-    distribution as drawing indices, without the (resamples, samples) table.
-    """
+    """Return the means of `resamples` samples drawn with replacement."""
+    # A mean depends only on how often each distinct gain is drawn, and these counts are
+    # multinomial. Drawing indices would need an array of (resamples, samples).
     gains, counts = np.unique(difference, return_counts=True)
     drawn = rng.multinomial(difference.size, counts / difference.size, size=resamples)
     means: NDArray[np.float64] = drawn @ gains / difference.size

@@ -1,4 +1,4 @@
-"""What the supervised protocols share: the schedule, the batches and the loop over them."""
+"""Train with labels, for the linear probe and for fine-tuning: loop, schedule and batches."""
 
 import logging
 import time
@@ -23,48 +23,39 @@ def train(
     settings: Supervised,
     rng: np.random.Generator,
 ) -> None:
-    """Minimise the loss over `count` samples by SGD with Nesterov momentum, to the last epoch.
-
-    A loop and no Lightning Trainer, as `benchmarks/supervised.py` decides: around the same loss a
-    Trainer takes 1.6 times as long for the linear probe and 1.02 times for fine-tuning, and
-    importing Lightning makes the imports of an evaluation job 2.4 times as long.
+    """Minimise a loss by SGD with Nesterov momentum.
 
     Args:
-        model: What to train, in place; the weight decay is on every parameter.
-        loss_of: Gives the mean loss of a batch, by its positions in 0..count-1.
-        count: Number of samples.
-        settings: of the schedule, the batches and SGD.
-        rng: Of the shuffling.
+        model: model to train in place; all parameters have weight decay.
+        loss_of: returns the mean loss of a batch, given positions in 0..count-1.
+        count: number of samples.
+        settings: settings of the schedule, the batches and SGD.
+        rng: generator for the shuffling.
 
     Raises:
-        UserError: Training ended in NaN or infinity.
+        UserError: training diverged to NaN or infinity.
     """
-    optimiser = torch.optim.SGD(
-        model.parameters(),
-        lr=settings.lr,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-        nesterov=settings.momentum > 0,
-        fused=True,
-    )
+    # Not a Lightning Trainer: it takes 1.6 times as long for the linear probe, and importing it
+    # makes the imports of an evaluation job 2.4 times as long (benchmarks/supervised.py).
+    optimiser = _sgd(model, settings)
     logged = time.monotonic()
     for epoch in range(settings.epochs):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(settings, epoch=epoch)
         batches = shuffled_batches(count, batch_size=settings.batch_size, rng=rng)
+        # Keep losses as tensors: converting each to a number would wait for the GPU in every step.
         losses = [_step(loss_of(batch), optimiser) for batch in batches]
         if time.monotonic() - logged > _LOG_EVERY_S or epoch + 1 == settings.epochs:
             logged, loss = time.monotonic(), float(torch.stack(losses).mean())
             _log.info("epoch %d of %d  loss %.4f", epoch + 1, settings.epochs, loss)
-    _check_finite(model, lr=settings.lr)
+    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+        raise UserError(f"Supervised training diverged at lr {settings.lr}; set a smaller lr.")
 
 
 def learning_rate(settings: Supervised, *, epoch: int) -> float:
-    """Return the learning rate of an epoch (0-based): a step down at each milestone.
-
-    paper (fssuavl 3.4): "linearly decayed by a factor of 0.1" after 60 % and 80 % of the epochs;
-    here: the step decay of the authors' earlier code, with milestones at int(share * epochs).
-    """
+    """Return the learning rate of an epoch, counted from 0; it drops at each milestone."""
+    # paper (fssuavl 3.4): "linearly decayed by a factor of 0.1" after 60 % and 80 % of the epochs;
+    # here: the step decay of the authors' earlier code, with milestones at int(share * epochs).
     passed = sum(epoch >= int(share * settings.epochs) for share in settings.milestones)
     return float(settings.lr * settings.decay**passed)
 
@@ -72,33 +63,36 @@ def learning_rate(settings: Supervised, *, epoch: int) -> float:
 def shuffled_batches(
     count: int, *, batch_size: int, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
-    """Yield the positions 0..count-1 in shuffled batches, every one of them once.
+    """Yield the positions 0..count-1 in shuffled batches, each position once.
 
-    The last batch is smaller, never dropped. A single position left over joins the batch before
-    it, because batch norm needs two samples.
+    The last batch may be smaller, or larger by one.
     """
+    # Batch norm needs at least two samples, so a single position that is left over joins the batch
+    # before it.
     starts = range(0, max(count - 1, 1), batch_size)
     yield from np.split(rng.permutation(count), starts[1:])
 
 
 def linear_layer(num_features: int, num_classes: int) -> nn.Linear:
-    """Return a linear layer of zeros, made without a draw from the global generator."""
+    """Return a linear layer with all parameters zero."""
+    # torch's own initialisation would draw from the global generator; on the meta device it does
+    # not.
     layer = nn.Linear(num_features, num_classes, device="meta").to_empty(device="cpu")
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
 
 
-def check_labels(labels: Tensor, *, samples: int, num_classes: int) -> None:
-    """Raise UserError unless there is one label in [0, num_classes) for each of the samples."""
-    if labels.shape != (samples,) or samples == 0:
-        raise UserError(
-            f"Labels are {tuple(labels.shape)} for {samples} samples; training needs one label "
-            "per sample, and a sample."
-        )
-    low, high = (int(extreme) for extreme in labels.aminmax())
-    if low < 0 or high >= num_classes:
-        raise UserError(f"Labels run from {low} to {high}; classes are 0..{num_classes - 1}.")
+def _sgd(model: nn.Module, settings: Supervised) -> torch.optim.SGD:
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=settings.lr,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        # torch refuses Nesterov momentum of 0.
+        nesterov=settings.momentum > 0,
+        fused=True,
+    )
 
 
 def _step(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
@@ -106,8 +100,3 @@ def _step(loss: Tensor, optimiser: torch.optim.Optimizer) -> Tensor:
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
     return loss.detach()
-
-
-def _check_finite(model: nn.Module, *, lr: float) -> None:
-    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
-        raise UserError(f"Supervised training diverged at lr {lr}; a smaller one would be right.")

@@ -1,4 +1,4 @@
-"""Settings of the views that encoders see of images and sounds."""
+"""Declare the settings of the views of images and sounds."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,54 +11,54 @@ class Image:
     """Size and scale of images."""
 
     size: Count
-    """Pixels a side. Stated."""
+    """Width and height in pixels. Stated."""
 
     mean: tuple[float, float, float]
-    """Mean of each channel, of values from 0 to 1. Decided: ImageNet's."""
+    """Mean of each channel, for values from 0 to 1. Decided: that of ImageNet."""
 
     std: tuple[Positive, Positive, Positive]
-    """Standard deviation of each channel, of values from 0 to 1. Decided: ImageNet's."""
+    """Standard deviation of each channel, for values from 0 to 1. Decided: that of ImageNet."""
 
 
 @dataclass(frozen=True)
 class Audio:
-    """How a sound becomes a log-mel image."""
+    """Conversion of a sound to a log-mel image."""
 
     sample_rate: Literal[16000]
-    """Samples a second, Hz; banks hold 16 kHz. Stated."""
+    """Sample rate in Hz; banks store 16 kHz. Stated."""
 
     crop_seconds: Positive
-    """Length of a crop, seconds. Stated."""
+    """Length of a crop in seconds. Stated."""
 
     n_fft: Count
-    """Length of the FFT, samples. Decided: the same group's later code."""
+    """Length of the FFT in samples. Decided: the same group's later code."""
 
     window: Count
-    """Length of the window, samples. Decided: the same group's later code."""
+    """Length of the window in samples. Decided: the same group's later code."""
 
     hop: Count
-    """Step between windows, samples. Decided: the same group's later code."""
+    """Step between windows in samples. Decided: the same group's later code."""
 
     mels: Count
-    """Mel bins. Stated."""
+    """Number of mel bins. Stated."""
 
     log_floor: Positive
-    """Magnitude that is added before the logarithm. Decided."""
+    """Value added to the magnitude before the logarithm. Decided."""
 
     size: Count
-    """Time steps, and mel bins, of the log-mel image after resizing. Stated."""
+    """Width and height of the log-mel image after resizing, in pixels. Stated."""
 
     statistics_clips: Count
-    """Clips of the pretraining set that give its mean and standard deviation. Decided."""
+    """Number of clips from which the statistics of the pretraining set are computed. Decided."""
 
     normalisation: Literal["dataset", "sample"]
-    """Whose mean and standard deviation standardise a log-mel image: the pretraining set's, for
-    every audio dataset (`dataset`), or the image's own (`sample`). Decided."""
+    """Mean and standard deviation that standardise a log-mel image: those of the pretraining set,
+    for every audio dataset (`dataset`), or those of the image (`sample`). Decided."""
 
 
 @dataclass(frozen=True)
 class ImageAugmentation:
-    """SimCLR's augmentations, with the values of the paper's reference [33]."""
+    """Augmentations of SimCLR, with the values of the paper's reference [33]."""
 
     crop_scale: Pair
     """Least and largest share of the area that a random crop keeps. Reference [33]."""
@@ -70,18 +70,18 @@ class ImageAugmentation:
     """Share of samples with colour jitter. Reference [33]."""
 
     grey_probability: Share
-    """Share of samples turned grey. Reference [33]."""
+    """Share of samples converted to greyscale. Reference [33]."""
 
     blur_sigma: Pair
-    """Least and largest standard deviation of the Gaussian blur, pixels. Reference [33]."""
+    """Least and largest standard deviation of the Gaussian blur in pixels. Reference [33]."""
 
     blur_probability: Share
-    """Share of samples blurred. Reference [33]."""
+    """Share of samples that are blurred. Reference [33]."""
 
 
 @dataclass(frozen=True)
 class AudioAugmentation:
-    """Augmentations of log-mel images; the papers state none, so the defaults change nothing."""
+    """Augmentations of log-mel images. The papers state none, so the defaults switch them off."""
 
     frequency_crop: Pair
     """Least and largest share of the mel bins that a random crop keeps. Decided: all."""
@@ -101,18 +101,18 @@ class AudioAugmentation:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of a sample that make two views of it."""
+    """Augmentations that turn a sample into two different views."""
 
     image: ImageAugmentation
     """Augmentations of images."""
 
     audio: AudioAugmentation
-    """Augmentations of sounds, next to the random crop in time."""
+    """Augmentations of sounds, in addition to the random crop in time."""
 
 
 @dataclass(frozen=True)
 class FineTuneAugmentation:
-    """What fine-tuning sees of an image."""
+    """Augmentation of images for fine-tuning."""
 
     crop: PositiveShare
     """Share of each side that a random crop keeps. Decided."""
@@ -123,7 +123,7 @@ class FineTuneAugmentation:
 
 @dataclass(frozen=True, kw_only=True)
 class ViewSettings:
-    """What views depend on; only those that are augmented need `augmentation`."""
+    """Settings of views; only augmented views need `augmentation`."""
 
     image: Image
     audio: Audio

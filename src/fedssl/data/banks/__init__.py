@@ -4,6 +4,6 @@ Start with `bank`, which defines the format and opens a bank. `build` reads arch
 `members` are what a reader yields, `decoding` decodes them in parallel, `writer` writes the files,
 and `partial_bank` lets a killed build be resumed.
 
-May import `data.readers`, `data.own` and `data.fetch`; but `bank` itself imports none of them,
-because every training job imports it.
+May import `data.readers`, `data.own` and `data.fetch`. `bank` itself imports none of them, because
+every training job imports it.
 """

@@ -8,14 +8,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from fedssl.errors import UserError
-
-Modality = Literal["image", "audio"]
+from fedssl.settings import Modality as Modality
 
 SAMPLE_RATE = 16_000
 # Increase this when the files change, so that a bank of an earlier version is rebuilt, not misread.

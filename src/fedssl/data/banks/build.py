@@ -7,19 +7,22 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, runtime_checkable
 
 from fedssl.data import own, readers
 from fedssl.data.banks.bank import Modality
 from fedssl.data.banks.members import Member
-from fedssl.data.banks.partial_bank import open_partial_bank
+from fedssl.data.banks.partial_bank import PartialBank, open_partial_bank
+from fedssl.data.banks.settings import BankContents
 from fedssl.data.banks.writer import HEADER_BYTES, write_bank
 from fedssl.data.fetch.manual_files import files_fingerprint
 from fedssl.errors import UserError
 from fedssl.files import digest
 from fedssl.progress import MemberProgress
+from fedssl.typed import typed
 
 
+@runtime_checkable
 class Reader(Protocol):
     """Interface of the dataset modules in `fedssl.data.readers`."""
 
@@ -33,15 +36,20 @@ def get_reader(dataset: str) -> Reader:
     """Return the reader of a dataset, which is the module of the same name.
 
     Raises:
-        UserError: there is no such module.
+        UserError: there is no such module, or it is a helper of the readers.
     """
-    # Import the module by name, so that editing one reader reruns only the banks of its dataset.
-    known = sorted(module.name for module in pkgutil.iter_modules(readers.__path__))
+    known = [module.name for module in pkgutil.iter_modules(readers.__path__)]
     name = dataset.replace("-", "_")
-    if name not in known:
-        listed = ", ".join(reader.replace("_", "-") for reader in known)
-        raise UserError(f"there is no reader for {dataset!r}; the readers are {listed}")
-    return cast(Reader, import_module(f"{readers.__name__}.{name}"))
+    if name in known and (reader := _reader(name)):
+        return reader
+    listed = ", ".join(other.replace("_", "-") for other in sorted(filter(_reader, known)))
+    raise UserError(f"there is no reader for {dataset!r}; the readers are {listed}")
+
+
+def _reader(name: str) -> Reader | None:
+    # Import the module by name, so that editing one reader reruns only the banks of its dataset.
+    module = import_module(f"{readers.__name__}.{name}")
+    return module if isinstance(module, Reader) else None
 
 
 def build_bank(
@@ -58,54 +66,58 @@ def build_bank(
 
     Args:
         dataset: name of the dataset.
-        archives: archive key -> path of the verified file. For a user's own files: their kind
-            ("folder" or "table") -> path.
+        archives: archive key, or "folder" or "table" for own files -> path of the verified file.
         folder: folder of the bank.
-        entry: the dataset's entry in the datasets file. The bank must match its classes, splits
-            and max_bad_share. `own` describes how a user's own files are read.
-        state: folder for a partial bank, from which a killed build is resumed. It must belong to
-            this version of the code. Without it, nothing is kept.
+        entry: what the bank must hold, see `BankContents`. Other keys are ignored.
+        state: folder from which a killed build of the same code is resumed; None keeps nothing.
         threads: number of threads that decode.
         progress: reports every member.
 
     Raises:
-        UserError: there is no reader, an archive is damaged, or the contents differ from the
-            declared ones.
+        UserError: there is no reader, an archive is damaged, or the contents are not as declared.
     """
-    members, modality = _members(dataset, archives, entry)
+    contents = typed(BankContents, entry)
+    members, modality = _members(dataset, archives, contents)
+    with _partial_bank(state, archives, folder) as partial:
+        return write_bank(
+            members,
+            folder,
+            dataset=dataset,
+            modality=modality,
+            num_classes=contents.classes,
+            counts=contents.splits,
+            max_bad_share=contents.max_bad_share,
+            unverified=contents.unverified,
+            partial=partial,
+            threads=threads,
+            progress=progress,
+        )
+
+
+@contextlib.contextmanager
+def _partial_bank(
+    state: Path | None, archives: Mapping[str, Path], folder: Path
+) -> Iterator[PartialBank]:
+    """Open the partial bank in `state`, or in a temporary folder; remove it after a success."""
+    # Resume only from a partial bank of the same archives. Path, size and time identify them:
+    # hashing the archives again would take minutes.
+    key = digest([[name, files_fingerprint(archives[name])] for name in sorted(archives)])
     with contextlib.ExitStack() as stack:
         if state is None:
             folder.mkdir(parents=True, exist_ok=True)
             temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".")
             state = Path(stack.enter_context(temporary)) / "partial"
-        # Resume only from a partial bank of the same archives. Path, size and time identify them:
-        # hashing the archives again would take minutes.
-        key = digest([[name, files_fingerprint(archives[name])] for name in sorted(archives)])
-        partial = stack.enter_context(open_partial_bank(state, key=key, start=HEADER_BYTES))
-        facts = write_bank(
-            members,
-            folder,
-            dataset=dataset,
-            modality=modality,
-            num_classes=entry["classes"],
-            counts=entry["splits"],
-            max_bad_share=entry["max_bad_share"],
-            unverified=entry.get("unverified", ()),
-            partial=partial,
-            threads=threads,
-            progress=progress,
-        )
-        # Only after a success: a build that fails keeps what it has decoded.
+        yield stack.enter_context(open_partial_bank(state, key=key, start=HEADER_BYTES))
+        # A build that fails does not get here, and keeps what it has decoded.
         shutil.rmtree(state)
-    return facts
 
 
 def _members(
-    dataset: str, archives: Mapping[str, Path], entry: Mapping[str, Any]
+    dataset: str, archives: Mapping[str, Path], contents: BankContents
 ) -> tuple[Iterator[Member], Modality]:
-    if "own" not in entry:
+    if contents.own is None:
         reader = get_reader(dataset)
         return reader.read(archives), reader.MODALITY
     # Import by name, so that editing this code reruns only the banks of users' own files.
     module = import_module(f"{own.__name__}.read")
-    return module.read(entry["own"], archives[entry["own"]["kind"]]), entry["own"]["modality"]
+    return module.read(contents.own, archives[contents.own.kind]), contents.own.modality

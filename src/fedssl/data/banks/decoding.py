@@ -22,30 +22,34 @@ def decode_members(members: Iterable[Member], *, threads: int = 1) -> Iterator[D
     members per thread are decoded in advance.
     """
     # Threads are enough, because Pillow and libsndfile release the GIL while they decode.
-    waiting: deque[Decoded | Future[Decoded]] = deque()
+    waiting: deque[Future[Decoded]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for member in members:
             waiting.append(_decoding(member, pool, threads=threads))
-            if len(waiting) > _AHEAD * threads or _is_done(waiting[0]):
-                yield _result(waiting.popleft())
+            if len(waiting) > _AHEAD * threads or waiting[0].done():
+                yield waiting.popleft().result()
         while waiting:
-            yield _result(waiting.popleft())
+            yield waiting.popleft().result()
 
 
-def _decoding(
-    member: Member, pool: ThreadPoolExecutor, *, threads: int
-) -> Decoded | Future[Decoded]:
+def _decoding(member: Member, pool: ThreadPoolExecutor, *, threads: int) -> Future[Decoded]:
     """Read a member and start decoding: in this thread if it is small, else in the pool."""
     if not isinstance(member, Encoded):
-        return member
+        return _done(member)
     # Only this thread reads: an archive is one stream, and members must be read in its order.
     try:
         content = member.read()
     except UnreadableError as error:
-        return _bad(member, error)
-    if threads > 1 and _size(content) >= _POOLED_BYTES:
+        return _done(_bad(member, error))
+    if threads > 1 and isinstance(content, bytes) and len(content) >= _POOLED_BYTES:
         return pool.submit(_decode, member, content)
-    return _decode(member, content)
+    return _done(_decode(member, content))
+
+
+def _done(member: Decoded) -> Future[Decoded]:
+    future: Future[Decoded] = Future()
+    future.set_result(member)
+    return future
 
 
 def _decode(member: Encoded, content: Any) -> Sample | BadMember:
@@ -57,18 +61,6 @@ def _decode(member: Encoded, content: Any) -> Sample | BadMember:
 
 def _bad(member: Encoded, error: UnreadableError) -> BadMember:
     return BadMember(member.name, member.label, member.split, str(error))
-
-
-def _is_done(member: Decoded | Future[Decoded]) -> bool:
-    return member.done() if isinstance(member, Future) else True
-
-
-def _result(member: Decoded | Future[Decoded]) -> Decoded:
-    return member.result() if isinstance(member, Future) else member
-
-
-def _size(content: Any) -> int:
-    return len(content) if isinstance(content, bytes) else 0
 
 
 @contextlib.contextmanager

@@ -46,63 +46,52 @@ def write_bank(
     """Write a bank to `folder` and return the contents of its bank.json.
 
     The same members give the same bytes, for any number of threads and of killed earlier runs.
-    Memory holds only a few samples and the index.
-
-    Args:
-        members: members that a reader yields. The label of a sample is the index of its class
-            among the sorted class names.
-        folder: folder of the bank; created if missing.
-        dataset: name of the dataset.
-        modality: "image" or "audio".
-        num_classes: declared number of classes, or None to accept any number.
-        counts: declared members per split, including unreadable and absent ones. None accepts any
-            number.
-        max_bad_share: largest accepted share of unreadable members, 0 to 1. Absent members do not
-            count.
-        unverified: declared counts that nobody has verified yet: "classes" or names of splits.
-        partial: holds the data while it is written, including what an earlier run wrote.
-        threads: number of threads that decode.
-        progress: reports every member.
+    The label of a sample is the index of its class among the sorted class names. Memory holds only
+    a few samples and the index. `partial` holds the data while they are written, including what an
+    earlier run wrote. `num_classes`, `counts`, `max_bad_share` and `unverified` are the
+    declarations that `BankContents` describes.
 
     Raises:
         UserError: too many members are unreadable, counts differ from the declared ones, or a
             declared split has no sample.
     """
     folder, table = Path(folder), MemberTable(dataset, frozenset(unverified))
-    for leftover in [part for name in FILES[modality] for part in folder.glob(f".{name}.*.part")]:
-        # Left by a killed process. No other process can be writing here now, because this one
-        # holds the lock of the partial bank.
-        leftover.unlink()
-    _write_data(
-        members,
-        partial,
-        table,
-        dtype=DTYPES[modality],
-        threads=threads,
-        progress=progress or MemberProgress(),
-    )
+    _remove_leftovers(folder, FILES[modality])
+    progress = progress or MemberProgress()
+    _write_data(members, partial, table, dtype=DTYPES[modality], threads=threads, progress=progress)
     table.check_bad(max_bad_share)
     table.check_counts(counts, num_classes=num_classes)
     if table.absent:
         _LOG.warning("%s lacks %d members, listed in bank.json", dataset, len(table.absent))
-    # bank.json is written last: a folder with a bank.json holds a complete bank.
+    return _write_files(table, partial.data_path, folder, modality=modality)
+
+
+def _write_files(
+    table: MemberTable, data_path: Path, folder: Path, *, modality: Modality
+) -> dict[str, Any]:
+    """Write the index, move the data into place, and write bank.json; return its contents."""
+    names = FILES[modality]
     with contextlib.ExitStack() as stack:
-        parts = {name: stack.enter_context(atomic_write(folder / name)) for name in FILES[modality]}
-        data = FILES[modality][0]
+        parts = {name: stack.enter_context(atomic_write(folder / name)) for name in names}
         _write_index(table, parts, modality=modality)
-        written = {**parts, data: partial.data_path}
-        files = {name: _file_facts(path) for name, path in written.items()}
+        written = {**parts, names[0]: data_path}
+        files = {n: {"sha256": sha256(p), "size": p.stat().st_size} for n, p in written.items()}
         facts = {"format": FORMAT, "modality": modality, **table.facts(modality), "files": files}
         facts["digest"] = digest(facts)
         _remove_outdated(folder / "bank.json", facts["digest"])
         # Move the data, because a copy would need the space of the bank twice.
-        shutil.move(partial.data_path, parts[data])
+        shutil.move(data_path, parts[names[0]])
+    # bank.json is written last: a folder with a bank.json holds a complete bank.
     write_json(folder / "bank.json", facts)
     return facts
 
 
-def _file_facts(path: Path) -> dict[str, Any]:
-    return {"sha256": sha256(path), "size": path.stat().st_size}
+def _remove_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Remove temporary files of killed processes."""
+    # No other process can be writing here now, because this one holds the lock of the partial bank.
+    for name in names:
+        for leftover in folder.glob(f".{name}.*.part"):
+            leftover.unlink()
 
 
 def _remove_outdated(path: Path, new_digest: str) -> None:

@@ -5,5 +5,5 @@ records the checksum of archives whose owners publish none. `mirror` collects th
 target needs, `clip_download` fetches VGGSound clip by clip, and `manual_files` finds recordings
 that users must obtain by hand.
 
-May import `data.readers` and `data.banks`. Only `mirror` reads the configuration itself.
+May import `data.readers`, `data.banks` and `data.settings`. Only `mirror` reads the configuration.
 """

@@ -17,15 +17,11 @@ from urllib.request import url2pathname
 import pooch
 import requests
 
-from fedssl.data.fetch.pins import pin, with_pin
-from fedssl.data.fetch.verify import (
-    check_archive,
-    describe_expected,
-    explain_disk_errors,
-    find_problem,
-)
+from fedssl.data.fetch.pins import DatasetArchive
+from fedssl.data.fetch.verify import check_archive, describe_expected, find_problem, pinning
 from fedssl.errors import UserError
 from fedssl.files import atomic_write
+from fedssl.typed import typed
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,8 +61,7 @@ def acquire(
     archive without a checksum is pinned on first use, and later runs must get the same bytes.
 
     Args:
-        archive: `file` (its name), `urls`, `size` in bytes or None, and `checksum`
-            ("md5:...", "sha256:..." or None).
+        archive: the archive in the datasets file, see `fedssl.data.settings.Archive`.
         destination: path of the file to write.
         dataset: name of the dataset, which is also the archive's folder in the mirror.
         mirror: folder or address (http, https or file) that holds `<dataset>/<file>`, or None.
@@ -77,36 +72,26 @@ def acquire(
         UserError: no source provided the declared file, or it cannot be written. The message
             lists the sources that were tried and says what to do.
     """
-    with explain_disk_errors(pins):
-        pinned = with_pin(archive, pins, dataset=dataset)
-    with explain_disk_errors(destination):
-        if not _is_present(pinned, destination, dataset=dataset):
-            _obtain(pinned, destination, dataset=dataset, mirror=mirror, access=access)
-    with explain_disk_errors(pins):
-        pin(pinned, pins, dataset=dataset, path=destination)
+    declared = typed(DatasetArchive, {**archive, "dataset": dataset})
+    with pinning(declared, pins, path=destination) as pinned:
+        if not _is_present(pinned, destination):
+            _obtain(pinned, destination, mirror=mirror, access=access)
 
 
 def _obtain(
-    archive: Mapping[str, Any],
-    destination: Path,
-    *,
-    dataset: str,
-    mirror: str | None,
-    access: str | None,
+    archive: DatasetArchive, destination: Path, *, mirror: str | None, access: str | None
 ) -> None:
     with _locked(destination):
         # Check again: another process may have fetched the file while this one waited.
-        if _is_present(archive, destination, dataset=dataset):
+        if _is_present(archive, destination):
             return
         tried = []
-        for source in _sources(archive, dataset=dataset, mirror=mirror):
+        for source in _sources(archive, mirror):
             if not (failure := _fetch(source, archive, destination)):
                 return
             tried.append(f"{source}: {failure}")
-            _LOG.warning("cannot get %s from %s: %s", archive["file"], source, failure)
-    raise UserError(
-        _failure_message(archive, destination, dataset=dataset, access=access, tried=tried)
-    )
+            _LOG.warning("cannot get %s from %s: %s", archive.file, source, failure)
+    raise UserError(_failure_message(archive, destination, access=access, tried=tried))
 
 
 @contextlib.contextmanager
@@ -126,17 +111,16 @@ def _locked(destination: Path) -> Iterator[None]:
         yield
 
 
-def _sources(archive: Mapping[str, Any], *, dataset: str, mirror: str | None) -> list[str]:
+def _sources(archive: DatasetArchive, mirror: str | None) -> list[str]:
     """Return the places to try, in order: the mirror, then the official addresses."""
-    urls = [str(url) for url in archive["urls"]]
     if mirror is None:
-        return urls
+        return list(archive.urls)
     if urlsplit(mirror).scheme in ("http", "https", "file"):
-        return [f"{mirror.rstrip('/')}/{quote(dataset)}/{quote(archive['file'])}", *urls]
-    return [str(Path(mirror).expanduser() / dataset / archive["file"]), *urls]
+        return [f"{mirror.rstrip('/')}/{quote(archive.name)}", *archive.urls]
+    return [str(Path(mirror).expanduser() / archive.name), *archive.urls]
 
 
-def _fetch(source: str, archive: Mapping[str, Any], destination: Path) -> str:
+def _fetch(source: str, archive: DatasetArchive, destination: Path) -> str:
     """Fetch `source` to `destination`; return "" on success, else the reason for the failure."""
     try:
         # Verify before the rename of `atomic_write`: a wrong file never gets the archive's name.
@@ -182,29 +166,24 @@ def _download(url: str, temporary: Path) -> None:
         raise _SourceError(f"the transfer failed ({error})") from error
 
 
-def _is_present(archive: Mapping[str, Any], destination: Path, *, dataset: str) -> bool:
+def _is_present(archive: DatasetArchive, destination: Path) -> bool:
     # Called before locking as well, so that a complete data folder may be read-only.
     if not destination.exists():
         return False
-    check_archive(archive, destination, dataset=dataset)
+    check_archive(archive, destination)
     return True
 
 
 def _failure_message(
-    archive: Mapping[str, Any],
-    destination: Path,
-    *,
-    dataset: str,
-    access: str | None,
-    tried: list[str],
+    archive: DatasetArchive, destination: Path, *, access: str | None, tried: list[str]
 ) -> str:
     attempts = "\n".join(f"  tried {failure}" for failure in tried) or "  no source is known"
-    pinned = archive.get("pinned_in")
+    pinned = archive.pinned_in
     pin_hint = f"  if a wrong file was pinned, remove its line from {pinned}\n" if pinned else ""
-    by_hand = access or f"download it by hand from {' or '.join(archive['urls']) or 'its owner'}"
+    by_hand = access or f"download it by hand from {' or '.join(archive.urls) or 'its owner'}"
     return (
-        f"{dataset}: cannot obtain {archive['file']}, expected {describe_expected(archive)}\n"
+        f"{archive.dataset}: cannot obtain {archive.file}, expected {describe_expected(archive)}\n"
         f"{attempts}\n{pin_hint}  {by_hand}\n"
-        f"  and put it at {destination}, or at <mirror>/{dataset}/{archive['file']}, where "
-        "<mirror> is the folder or address of the setting mirror"
+        f"  and put it at {destination}, or at <mirror>/{archive.name}, where <mirror> is the "
+        "folder or address of the setting mirror"
     )

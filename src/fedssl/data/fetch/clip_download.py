@@ -21,9 +21,11 @@ from typing import Any
 from fedssl.data.fetch.clip_manifest import OBTAINED, TRANSIENT, ClipManifest, ClipResult
 from fedssl.data.fetch.clip_ytdlp import ClipError, disk_error, fetch_clip
 from fedssl.data.readers.vggsound import read_annotations
+from fedssl.data.settings import ClipRequests
 from fedssl.errors import UserError
 from fedssl.files import atomic_write, sha256, write_text
 from fedssl.progress import MemberProgress
+from fedssl.typed import typed
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,9 +46,7 @@ def download_clips(
             there are not fetched again.
         listing: text file to write for the reader; it names the folder.
         manifest: CSV file to write, one row per clip.
-        settings: `url` with a placeholder {id}, `workers`, `pause_seconds` between two requests,
-            `tries` after transient failures, `timeout_seconds` per clip, and `rate_limit` in
-            bytes per second or None.
+        settings: settings of the job, see `ClipRequests`.
 
     Raises:
         UserError: the disk is full, ffmpeg is missing, too many requests failed in a row, or no
@@ -54,9 +54,10 @@ def download_clips(
     """
     # Many clips have left YouTube since 2020, so missing clips are not an error. They are listed
     # in the manifest, and the bank counts them as absent.
+    requests = typed(ClipRequests, settings)
     annotated, _ = read_annotations(annotations)
     with _locked(folder), contextlib.closing(ClipManifest(folder / "manifest.jsonl")) as results:
-        run = _ClipDownload(folder, results, settings, MemberProgress({"clips": len(annotated)}))
+        run = _ClipDownload(folder, results, requests, MemberProgress({"clips": len(annotated)}))
         run.fetch([clip for clip in annotated if not results.is_final(clip)], len(annotated))
         results.write_csv(manifest, annotated)
         counts = results.counts(annotated)
@@ -77,12 +78,12 @@ class _ClipDownload:
         self,
         folder: Path,
         results: ClipManifest,
-        settings: Mapping[str, Any],
+        settings: ClipRequests,
         progress: MemberProgress,
     ) -> None:
         self._folder, self._results = folder, results
         self._settings, self._progress = settings, progress
-        self._limiter = _RequestLimiter(settings["pause_seconds"])
+        self._limiter = _RequestLimiter(settings.pause_seconds)
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._stop: UserError | None = None
@@ -90,7 +91,7 @@ class _ClipDownload:
     def fetch(self, clips: list[str], total: int) -> None:
         """Fetch the clips in parallel; raise the first error that is not about a single clip."""
         self._progress.start(total - len(clips))
-        with ThreadPoolExecutor(self._settings["workers"]) as pool:
+        with ThreadPoolExecutor(self._settings.workers) as pool:
             for _ in pool.map(self._fetch, clips):
                 pass
         self._progress.finish()
@@ -100,7 +101,7 @@ class _ClipDownload:
     # Workers store an error in `_stop` instead of raising it, so that it stops all workers at once.
     # `pool.map` would raise it only when that clip's turn comes.
     def _fetch(self, clip: str) -> None:
-        for tries in range(self._settings["tries"]):
+        for tries in range(self._settings.tries):
             self._limiter.wait(tries)
             if self._stop:
                 return
@@ -120,7 +121,7 @@ class _ClipDownload:
         """Request a clip once and return the result."""
         name, settings = f"{clip}.wav", self._settings
         # A clip is `<id>_<six digits>`. Cut at fixed positions: ids can contain "_" as well.
-        url = settings["url"].replace("{id}", clip[:-7])
+        url = settings.url.replace("{id}", clip[:-7])
         try:
             with (
                 tempfile.TemporaryDirectory(dir=self._folder, prefix=".part-") as scratch,

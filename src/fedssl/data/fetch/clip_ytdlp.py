@@ -21,6 +21,7 @@ from yt_dlp.utils import GeoRestrictedError
 from fedssl.data.banks.bank import SAMPLE_RATE
 from fedssl.data.banks.members import UnreadableError
 from fedssl.data.readers.decode import bank_waveform, check_rate, check_size
+from fedssl.data.settings import ClipRequests
 from fedssl.errors import UserError
 
 CLIP_SECONDS = 10
@@ -75,7 +76,7 @@ class _SilentLogger:
 
 
 def fetch_clip(
-    url: str, start: int, target: Path, *, scratch: Path, settings: Mapping[str, Any]
+    url: str, start: int, target: Path, *, scratch: Path, settings: ClipRequests
 ) -> None:
     """Write ten seconds of the sound at `url` to `target`, as 16 kHz mono 16-bit PCM.
 
@@ -84,8 +85,7 @@ def fetch_clip(
         start: start of the clip in seconds.
         target: WAV file to write. The write is not atomic.
         scratch: empty folder for the complete sound track.
-        settings: `timeout_seconds` for download and conversion, and `rate_limit` in bytes per
-            second or None.
+        settings: its timeout holds for the download and for the conversion.
 
     Raises:
         ClipError: the clip is unavailable.
@@ -95,19 +95,19 @@ def fetch_clip(
     # needs ffmpeg for that.
     try:
         sound = _download(url, scratch, settings)
-        _cut(sound, start, target, timeout=settings["timeout_seconds"])
+        _cut(sound, start, target, timeout=settings.timeout_seconds)
     except (OSError, yt_dlp.utils.YoutubeDLError) as error:
         raise _classify_error(error, scratch) from error
 
 
-def _download(url: str, scratch: Path, settings: Mapping[str, Any]) -> Path:
-    deadline = time.monotonic() + settings["timeout_seconds"]
+def _download(url: str, scratch: Path, settings: ClipRequests) -> Path:
+    deadline = time.monotonic() + settings.timeout_seconds
 
     # yt-dlp has a timeout for the socket, but none for the whole download. A server need not
     # announce the size, so count the bytes that arrive.
     def watch(progress: Mapping[str, Any]) -> None:
         if time.monotonic() > deadline:
-            raise ClipError("timeout", f"it took more than {settings['timeout_seconds']} s")
+            raise ClipError("timeout", f"it took more than {settings.timeout_seconds} s")
         if progress.get("downloaded_bytes", 0) > _MAX_BYTES:
             raise ClipError("unreadable", f"its sound has more than {_MAX_BYTES} bytes")
 
@@ -120,8 +120,8 @@ def _download(url: str, scratch: Path, settings: Mapping[str, Any]) -> Path:
         "outtmpl": {"default": f"{str(scratch).replace('%', '%%')}/sound.%(ext)s"},
         "logger": _SilentLogger(),
         "progress_hooks": [watch],
-        "socket_timeout": min(30, settings["timeout_seconds"]),
-        "ratelimit": settings["rate_limit"],
+        "socket_timeout": min(30, settings.timeout_seconds),
+        "ratelimit": settings.rate_limit,
         "cachedir": False,
         # A fixup would run ffmpeg on containers, which is not needed to read the sound.
         "fixup": "never",

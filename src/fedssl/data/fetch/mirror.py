@@ -31,9 +31,8 @@ def mirror(
     """Collect the archives that `targets` need as `<folder>/<dataset>/<file>`; return the paths.
 
     Archives are copied from the data folder if they are there. Otherwise they are fetched as in a
-    run: from the configured mirror or their official addresses. Verified archives that are already
-    in `folder` are kept, so an interrupted call can be repeated. The file `SHA256SUMS` in `folder`
-    lists every archive for `sha256sum --check`.
+    run: from the configured mirror or their official addresses. An interrupted call can be
+    repeated. `<folder>/SHA256SUMS` lists every archive for `sha256sum --check`.
 
     Args:
         targets: as on Snakemake's command line: a table, a study or a path of the results tree.
@@ -42,11 +41,9 @@ def mirror(
         settings: values of `--config`, as `key=value`.
 
     Raises:
-        UserError: a target does not exist, or an archive cannot be obtained. All other archives
-            are still collected.
+        UserError: a target does not exist, or an archive is unavailable; others are collected.
     """
-    shipped = (_CONFIG / name for name in SHIPPED)
-    layers = read_layers([*shipped, *configfiles], command_line(settings))
+    layers = read_layers([*map(_CONFIG.joinpath, SHIPPED), *configfiles], command_line(settings))
     known = _read_sums(folder / SUMS)
     needed = needed_archives(targets, configfiles=configfiles, settings=settings)
     config = with_places(merged(layers), layers)

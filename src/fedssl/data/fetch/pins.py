@@ -8,12 +8,13 @@ new pin does not rerun jobs.
 import contextlib
 import fcntl
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from fedssl.data.settings import Archive
 from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
 
@@ -25,24 +26,46 @@ _HEADER = """\
 _PIN = re.compile("sha256:[0-9a-f]{64}")
 
 
-def with_pin(archive: Mapping[str, Any], pins: Path, *, dataset: str) -> dict[str, Any]:
-    """Return the archive with its pinned checksum as `checksum` and the pin file as `pinned_in`.
+@dataclass(frozen=True)
+class DatasetArchive(Archive):
+    """An archive and the dataset that declares it.
 
-    An archive without a pin is returned unchanged.
+    Attributes:
+        dataset: name of the dataset.
+        pinned_in: file that pins the checksum; empty if it is declared or unknown.
     """
-    pinned = read_pins(pins).get(_name(archive, dataset)) if _is_pinnable(archive) else None
-    return {**archive, "checksum": pinned, "pinned_in": str(pins)} if pinned else dict(archive)
+
+    dataset: str
+    pinned_in: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the archive in the mirror and among the pins."""
+        return f"{self.dataset}/{self.file}"
+
+    @property
+    def is_pinnable(self) -> bool:
+        """Whether the checksum must be pinned on first use."""
+        # An archive without an address is a list or folder that users maintain themselves. It may
+        # change at any time, so its checksum must not be pinned.
+        return self.checksum is None and bool(self.urls)
 
 
-def pin(archive: Mapping[str, Any], pins: Path, *, dataset: str, path: Path) -> None:
+def with_pin(archive: DatasetArchive, pins: Path) -> DatasetArchive:
+    """Return the archive with its pinned checksum; unchanged if it has none."""
+    pinned = read_pins(pins).get(archive.name) if archive.is_pinnable else None
+    return replace(archive, checksum=pinned, pinned_in=str(pins)) if pinned else archive
+
+
+def pin(archive: DatasetArchive, pins: Path, *, path: Path) -> None:
     """Pin the file at `path`, unless the archive has a declared checksum or a pin.
 
     Raises:
         UserError: the archive is already pinned to other bytes.
     """
-    if not _is_pinnable(archive):
+    if not archive.is_pinnable:
         return
-    name, found = _name(archive, dataset), f"sha256:{sha256(path)}"
+    name, found = archive.name, f"sha256:{sha256(path)}"
     with _locked(pins):
         # Read under the lock: another process may have pinned the archive in the meantime.
         known = read_pins(pins)
@@ -76,16 +99,6 @@ def read_pins(pins: Path) -> dict[str, str]:
 
 def _is_pin(value: object) -> bool:
     return isinstance(value, str) and bool(_PIN.fullmatch(value))
-
-
-def _is_pinnable(archive: Mapping[str, Any]) -> bool:
-    # An archive without an address is a list or folder that users maintain themselves. It may
-    # change at any time, so its checksum must not be pinned.
-    return archive["checksum"] is None and bool(archive["urls"])
-
-
-def _name(archive: Mapping[str, Any], dataset: str) -> str:
-    return f"{dataset}/{archive['file']}"
 
 
 @contextlib.contextmanager

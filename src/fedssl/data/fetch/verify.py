@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fedssl.data.fetch.pins import pin, with_pin
+from fedssl.data.fetch.pins import DatasetArchive, pin, with_pin
 from fedssl.errors import UserError
 from fedssl.files import checksum
+from fedssl.typed import typed
 
 _CHUNK_BYTES = 1 << 20
 # Some servers start a text response with a byte order mark.
@@ -42,25 +43,28 @@ def verify_archives(config: Mapping[str, Any], dataset: str, *, paths: Mapping[s
         # and the pin are those of the owner.
         owner = entry.get("from", dataset)
         if not datasets[owner].get("synthetic"):
-            archive, path = datasets[owner]["archives"][key], Path(paths[key])
-            verify_archive(archive, path, dataset=owner, pins=Path(config["pins"]))
+            declared = datasets[owner]["archives"][key]
+            archive, path = typed(DatasetArchive, {**declared, "dataset": owner}), Path(paths[key])
+            with pinning(archive, Path(config["pins"]), path=path) as pinned:
+                check_archive(pinned, path)
 
 
-def verify_archive(archive: Mapping[str, Any], path: Path, *, dataset: str, pins: Path) -> None:
-    """Verify one archive, and pin it if it has no checksum yet.
+@contextlib.contextmanager
+def pinning(archive: DatasetArchive, pins: Path, *, path: Path) -> Iterator[DatasetArchive]:
+    """Yield the archive with its pinned checksum; pin the file at `path` if the block succeeds.
 
     Raises:
-        UserError: the file is damaged, differs from its declaration, or cannot be read.
+        UserError: a file cannot be read or written, or another process pinned other bytes.
     """
-    with explain_disk_errors(pins):
-        pinned = with_pin(archive, pins, dataset=dataset)
-    with explain_disk_errors(path):
-        check_archive(pinned, path, dataset=dataset)
-    with explain_disk_errors(pins):
-        pin(pinned, pins, dataset=dataset, path=path)
+    with _explain_disk_errors(pins):
+        pinned = with_pin(archive, pins)
+    with _explain_disk_errors(path):
+        yield pinned
+    with _explain_disk_errors(pins):
+        pin(pinned, pins, path=path)
 
 
-def check_archive(archive: Mapping[str, Any], path: Path, *, dataset: str) -> None:
+def check_archive(archive: DatasetArchive, path: Path) -> None:
     """Raise UserError if the file at `path` is not the declared archive.
 
     The file is not deleted: it may be the user's only copy of a restricted dataset.
@@ -68,37 +72,38 @@ def check_archive(archive: Mapping[str, Any], path: Path, *, dataset: str) -> No
     if not (wrong := find_problem(archive, path)):
         return
     remedy = "correct its size and checksum in the datasets file"
-    if "pinned_in" in archive:
-        remedy = f"remove its line from {archive['pinned_in']} to accept this file"
+    if archive.pinned_in:
+        remedy = f"remove its line from {archive.pinned_in} to accept this file"
     raise UserError(
-        f"{path} is not the archive that {dataset} declares: {wrong}; delete it, or {remedy}"
+        f"{path} is not the archive that {archive.dataset} declares: {wrong}; delete it, or "
+        f"{remedy}"
     )
 
 
-def find_problem(archive: Mapping[str, Any], path: Path) -> str:
+def find_problem(archive: DatasetArchive, path: Path) -> str:
     """Return what is wrong with the file at `path`, or an empty string."""
     # Check this first: "it is a web page" helps more than "its size is wrong".
     if message := _error_page(path):
         return f"it is {message}, not the archive"
     found_size = path.stat().st_size
-    if not found_size or archive["size"] not in (None, found_size):
+    if not found_size or archive.size not in (None, found_size):
         return f"it has {found_size} bytes, expected {describe_expected(archive)}"
-    if archive["checksum"] is None:
-        return _format_problem(path, archive["file"])
-    algorithm, _, wanted = archive["checksum"].partition(":")
+    if archive.checksum is None:
+        return _format_problem(path, archive.file)
+    algorithm, _, wanted = archive.checksum.partition(":")
     found = checksum(path, algorithm=algorithm)
-    origin = f", pinned in {archive['pinned_in']}" if "pinned_in" in archive else ""
+    origin = f", pinned in {archive.pinned_in}" if archive.pinned_in else ""
     return "" if found == wanted else f"its {algorithm} is {found}, expected {wanted}{origin}"
 
 
-def describe_expected(archive: Mapping[str, Any]) -> str:
+def describe_expected(archive: DatasetArchive) -> str:
     """Return the declared size and checksum of an archive as text for messages."""
-    size = f"{archive['size']} bytes" if archive["size"] else "an archive of unknown size"
-    return f"{size} ({archive['checksum'] or 'no checksum is known'})"
+    size = f"{archive.size} bytes" if archive.size else "an archive of unknown size"
+    return f"{size} ({archive.checksum or 'no checksum is known'})"
 
 
 @contextlib.contextmanager
-def explain_disk_errors(path: Path) -> Iterator[None]:
+def _explain_disk_errors(path: Path) -> Iterator[None]:
     """Turn an OSError into a UserError that names the file, which is `path` by default."""
     try:
         yield

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from fedssl.data.made_up.containers import (
-    Member,
     python2_pickle,
     write_idx,
     write_tar_gz,
@@ -26,9 +25,7 @@ README = b"Synthetic: drawn and sounded by a program for a demonstration. Not th
 CIFAR10 = [
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 ]
-SPEAKERS = [
-    "george", "jackson", "lucas", "nicolas", "theo", "yweweler",
-]
+SPEAKERS = ["george", "jackson", "lucas", "nicolas", "theo", "yweweler"]
 WORDS = [
     "backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward",
     "four", "go", "happy", "house", "learn", "left", "marvin", "nine", "no", "off", "on", "one",
@@ -103,23 +100,22 @@ def write_archives(
 
 
 def _tiny_imagenet(archives: Mapping[str, Path], contents: _Contents) -> None:
-    write_zip(archives["images"], _tiny_imagenet_members(contents))
-
-
-def _tiny_imagenet_members(contents: _Contents) -> Iterator[Member]:
     root = "tiny-imagenet-200"
     wnids = [f"n{90_000_000 + class_id}" for class_id in range(contents.classes)]
-    yield f"{root}/README.txt", README
-    yield f"{root}/wnids.txt", "".join(f"{wnid}\n" for wnid in wnids).encode()
+    members = [
+        (f"{root}/README.txt", README),
+        (f"{root}/wnids.txt", "".join(f"{wnid}\n" for wnid in wnids).encode()),
+    ]
     for rank, class_id, rng in contents.items("train"):
         wnid = wnids[class_id]
-        yield f"{root}/train/{wnid}/images/{wnid}_{rank}.JPEG", _photo(rng, class_id)
-    rows = []
+        members.append((f"{root}/train/{wnid}/images/{wnid}_{rank}.JPEG", _photo(rng, class_id)))
+    rows = ""
     for position, (_, class_id, rng) in enumerate(contents.items("validation")):
-        rows.append(f"val_{position}.JPEG\t{wnids[class_id]}\t0\t0\t63\t63\n")
-        yield f"{root}/val/images/val_{position}.JPEG", _photo(rng, class_id)
-    yield f"{root}/val/val_annotations.txt", "".join(rows).encode()
-    yield f"{root}/test/images/test_0.JPEG", jpeg(np.zeros((64, 64, 3), np.uint8))
+        rows += f"val_{position}.JPEG\t{wnids[class_id]}\t0\t0\t63\t63\n"
+        members.append((f"{root}/val/images/val_{position}.JPEG", _photo(rng, class_id)))
+    members.append((f"{root}/val/val_annotations.txt", rows.encode()))
+    members.append((f"{root}/test/images/test_0.JPEG", jpeg(np.zeros((64, 64, 3), np.uint8))))
+    write_zip(archives["images"], members)
 
 
 def _photo(rng: np.random.Generator, class_id: int) -> bytes:
@@ -133,9 +129,8 @@ def _cifar10(archives: Mapping[str, Path], contents: _Contents) -> None:
     train = list(contents.items("train"))
     batches = {f"data_batch_{part + 1}": train[part::5] for part in range(5)}
     batches["test_batch"] = list(contents.items("test"))
-    members = [
-        (f"{root}/batches.meta", python2_pickle({"label_names": CIFAR10[: contents.classes]}))
-    ]
+    names = python2_pickle({"label_names": CIFAR10[: contents.classes]})
+    members = [(f"{root}/batches.meta", names)]
     for name, items in batches.items():
         images = [picture(rng, class_id, size=32).transpose(2, 0, 1) for _, class_id, rng in items]
         content = {

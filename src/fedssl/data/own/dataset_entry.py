@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.data.own import folder, table
+from fedssl.data.settings import OwnDataset
 from fedssl.errors import UserError
 from fedssl.grid.configuration import Layer, key_text, origin
+from fedssl.typed import typed
 
 _KINDS = {"folder": folder.find_splits, "table": table.find_splits}
-# Keys that are valid for only one kind or modality. With another one they would have no effect, so
-# they are refused.
-_ONLY = {"test_share": "folder", "size": "image"}
 _DEFAULTS = {
     "access": None,
     "citation": "none",
@@ -56,7 +55,7 @@ def _completed(name: str, entry: Mapping[str, Any], layers: Sequence[Layer]) -> 
     kind, path = source(entry)
     key = ("datasets", name, kind)
     try:
-        _check_keys(entry, kind)
+        _check_keys(typed(OwnDataset, entry), kind)
         splits = _KINDS[kind](path)
     except UserError as error:
         raise UserError(f"{origin(key, layers)}: {key_text(key)}: {error}.") from error
@@ -65,9 +64,10 @@ def _completed(name: str, entry: Mapping[str, Any], layers: Sequence[Layer]) -> 
     return {**_DEFAULTS, "title": name, "archives": {}, "splits": counts, **entry}
 
 
-def _check_keys(entry: Mapping[str, Any], kind: str) -> None:
-    if all(kind in entry for kind in _KINDS):
+def _check_keys(own: OwnDataset, kind: str) -> None:
+    if own.folder and own.table:
         raise UserError("the entry has both folder and table; keep one of the two")
-    for key, what in _ONLY.items():
-        if key in entry and what not in (kind, entry["modality"]):
+    # With another kind or modality these keys would have no effect, so they are refused.
+    for key, value, what in (("test_share", own.test_share, "folder"), ("size", own.size, "image")):
+        if value is not None and what not in (kind, own.modality):
             raise UserError(f"{key} is only valid for a dataset of kind {what}; remove it")

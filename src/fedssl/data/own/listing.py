@@ -5,30 +5,35 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fedssl.data.banks.settings import BankContents, OwnFiles
 from fedssl.data.own import folder, table
 from fedssl.data.own.labelled_files import LabelledFile
 from fedssl.files import digest
+from fedssl.typed import typed
 
 
-def find_files(own: Mapping[str, Any], source: Path) -> list[LabelledFile]:
-    """Return the files of an own dataset.
-
-    Args:
-        own: `kind` ("folder" or "table"), and for a folder `test_share`, 0 to 1.
-        source: path of the folder or the CSV file.
+def find_files(own: OwnFiles, source: Path) -> list[LabelledFile]:
+    """Return the files of an own dataset, given the path of the folder or the CSV file.
 
     Raises:
         UserError: the folder or the CSV file is invalid.
     """
-    if own["kind"] == "table":
+    if own.kind == "table":
         return table.find_files(source)
-    return folder.find_files(source, test_share=own["test_share"])
+    return folder.find_files(source, test_share=own.test_share)
 
 
-def own_files(own: Mapping[str, Any], source: Path) -> list[str]:
-    """Return the paths of all files of an own dataset that exist."""
+def own_files(entry: Mapping[str, Any], paths: Mapping[str, str]) -> list[str]:
+    """Return the paths of all own files of a bank that exist; none for a bank of archives.
+
+    Args:
+        entry: settings of the bank's job, see `BankContents`.
+        paths: "folder" or "table" -> path.
+    """
     # For the provenance record: the declared input is only the folder or the CSV file.
-    return [file.path for file in find_files(own, source) if os.path.isfile(file.path)]
+    own = typed(BankContents, entry).own
+    found = find_files(own, Path(paths[own.kind])) if own else []
+    return [file.path for file in found if os.path.isfile(file.path)]
 
 
 def listing_digest(files: Iterable[LabelledFile]) -> str:

@@ -3,14 +3,14 @@
 import functools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from fedssl.data.banks.members import BadMember, Encoded, Member, UnreadableError
+from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.fetch.manual_files import SOUNDS
 from fedssl.data.own.labelled_files import LabelledFile, check_classes
 from fedssl.data.own.listing import find_files
@@ -20,22 +20,22 @@ from fedssl.errors import UserError
 SUFFIXES = {"audio": SOUNDS, "image": frozenset({".jpg", ".jpeg", ".png"})}
 
 
-def read(own: Mapping[str, Any], source: Path) -> Iterator[Member]:
+def read(own: OwnFiles, source: Path) -> Iterator[Member]:
     """Yield every file as a member; files that cannot be read become bad members.
 
     Args:
-        own: the argument of `find_files`, with `modality`, and for images `size` in pixels.
+        own: how to find and read the files.
         source: path of the folder or the CSV file.
 
     Raises:
         UserError: `find_files` fails, no file has a known suffix, or all files have one class.
     """
-    files, known = find_files(own, source), SUFFIXES[own["modality"]]
+    files, known = find_files(own, source), SUFFIXES[own.modality]
     _check_suffixes(files, known, source)
     check_classes((file.label for file in files), where=str(source))
     decode = decode_audio
-    if own["modality"] == "image":
-        decode = functools.partial(_square_image, size=own["size"])
+    if own.modality == "image":
+        decode = functools.partial(_square_image, size=own.size)
     for file in files:
         yield _member(file, known, decode)
 

@@ -48,11 +48,9 @@ class Recordings:
     def _file(self, name: str) -> Any:
         """Return the HDF5 file that contains the recording, or None."""
         for path, file in self.arrays.items():
-            try:
+            with _refuse_damaged(path):
                 if name in file:
                     return file
-            except _HDF5_ERRORS as error:
-                raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
         return None
 
     def names(self) -> list[str]:
@@ -63,10 +61,8 @@ class Recordings:
         """
         found = set(self.sounds)
         for path, file in self.arrays.items():
-            try:
+            with _refuse_damaged(path):
                 found.update(file)
-            except _HDF5_ERRORS as error:
-                raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
         return sorted(found)
 
     def segment(self, name: str, start: int, stop: int) -> np.ndarray:
@@ -126,7 +122,8 @@ def open_recordings(path: Path, *, rate: int) -> Iterator[Recordings]:
         arrays: dict[Path, Any] = {}
         for file in manual_files(path):
             if file.suffix.lower() in _HDF5:
-                arrays[file] = stack.enter_context(_open_hdf5(file))
+                with _refuse_damaged(file):
+                    arrays[file] = stack.enter_context(h5py.File(file, "r"))
             elif file.suffix.lower() in SOUNDS:
                 # The first of several files with this name counts. Names end at the first dot, so
                 # that `P01_01.mp4.wav` is the recording P01_01.
@@ -136,9 +133,10 @@ def open_recordings(path: Path, *, rate: int) -> Iterator[Recordings]:
         yield Recordings(sounds, arrays, rate)
 
 
-def _open_hdf5(path: Path) -> Any:
+@contextlib.contextmanager
+def _refuse_damaged(path: Path) -> Iterator[None]:
     try:
-        return h5py.File(path, "r")
+        yield
     except _HDF5_ERRORS as error:
         raise UserError(f"{path} is not a whole HDF5 file ({error})") from error
 

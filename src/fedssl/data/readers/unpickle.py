@@ -22,25 +22,19 @@ _PICKLE_ERRORS = (
 )
 
 
-class _StandIn:
-    """Stand-in for a class that a pickle names."""
-
-    def __init__(self, *state: Any) -> None:
-        self.state: Any = state
-
-    # A dtype is complete after its constructor. Its state would overwrite the type code.
-    def __setstate__(self, state: Any) -> None:
-        if isinstance(self, _ArrayStandIn):
-            self.state = state
-
-
-class _ArrayStandIn(_StandIn):
+class _Array:
     """Stand-in for an array; its state is (version, shape, dtype, Fortran order, bytes)."""
+
+    def __init__(self, *_: Any) -> None:
+        self.state: Any = ()
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
 
     def array(self) -> np.ndarray:
         """Return the array; raise ValueError or TypeError if it is not an array of bytes."""
         _, shape, kind, fortran, data = self.state
-        if not isinstance(kind, _DtypeStandIn) or kind.state[0] != "u1" or fortran:
+        if not isinstance(kind, _Dtype) or kind.code != "u1" or fortran:
             raise ValueError("an array is not one of bytes in C order")
         # Python 2 pickled bytes as str. They were decoded as latin1, which maps every byte to one
         # character and back.
@@ -50,19 +44,22 @@ class _ArrayStandIn(_StandIn):
         return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-class _DtypeStandIn(_StandIn):
-    """Stand-in for a dtype; its state is (code, align, copy)."""
+class _Dtype:
+    """Stand-in for a dtype, which keeps its type code."""
 
+    def __init__(self, code: Any, *_: Any) -> None:
+        self.code = code
 
-def _reconstruct(*_: Any) -> _ArrayStandIn:
-    return _ArrayStandIn()
+    # Without this method, pickle would let the state overwrite the attributes.
+    def __setstate__(self, state: Any) -> None:
+        pass
 
 
 _ALLOWED: Mapping[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): _ArrayStandIn,
-    ("numpy", "dtype"): _DtypeStandIn,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
 }
 
 
@@ -87,7 +84,7 @@ def unpickle(data: bytes, where: str) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise TypeError(f"it holds a {type(content).__name__} where a dict is needed")
         return {
-            key: value.array() if isinstance(value, _ArrayStandIn) else value
+            key: value.array() if isinstance(value, _Array) else value
             for key, value in content.items()
         }
     except _PICKLE_ERRORS as error:
