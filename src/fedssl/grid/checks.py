@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from fedssl.errors import UserError
 from fedssl.grid.configuration import Key, Layer, closest, key_text, origin, setter
 from fedssl.grid.facts import fact, misfits
-from fedssl.grid.forms import Shape, form
+from fedssl.grid.forms import form
 from fedssl.grid.mistakes import find_mistakes
 from fedssl.grid.parts import AXES, declared_by
 from fedssl.grid.splits import MODALITIES
@@ -35,7 +35,7 @@ def check_settings(settings: Mapping[str, Any], place: str) -> None:
         declared = declared_by(axis, name)
         for derived in fact(declared, "derived"):
             del own[derived]
-        wrong = find_mistakes(form(declared, Shape(complete=True)), own)
+        wrong = find_mistakes(form(declared, "all"), own)
         sentences = [f"{key_text((key, *mistake.key))} {mistake.text}." for mistake in wrong]
         sentences += [] if wrong else misfits(name, declared, settings, key=key)
         if sentences:

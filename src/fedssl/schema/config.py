@@ -9,7 +9,7 @@ from annotated_types import MinLen
 from fedssl.data.settings import AnyDataset, Banks, Downloads
 from fedssl.evaluation.settings import Evaluation
 from fedssl.federation.settings import Federation, Optimiser, Sharding
-from fedssl.grid.parts import PartOverride, PartSections
+from fedssl.grid.forms import part_override, part_sections
 from fedssl.grid.settings import (
     AggregatorName,
     ArchName,
@@ -27,6 +27,7 @@ from fedssl.settings import (
     Check,
     Count,
     HyphenatedName,
+    Made,
     Natural,
     Partial,
     Precision,
@@ -35,6 +36,10 @@ from fedssl.settings import (
     Word,
 )
 from fedssl.views.settings import Audio, Augmentation, Image
+
+MethodOverride = Annotated[Mapping[str, Any], Made(lambda: part_override("method"))]
+EncoderOverride = Annotated[Mapping[str, Any], Made(lambda: part_override("arch"))]
+AggregatorOverride = Annotated[Mapping[str, Any], Made(lambda: part_override("aggregator"))]
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,13 @@ class VariantSettings:
     threads: Count
     """Torch threads of one client's training."""
 
-    method: Annotated[Mapping[str, Any], PartOverride("method")]
+    method: MethodOverride
     """Settings of the method."""
 
-    encoder: Annotated[Mapping[str, Any], PartOverride("arch")]
+    encoder: EncoderOverride
     """Settings of the encoder; in a variant only."""
 
-    aggregator: Annotated[Mapping[str, Any], PartOverride("aggregator")]
+    aggregator: AggregatorOverride
     """Settings of the aggregator."""
 
 
@@ -108,13 +113,13 @@ class VariantSettings:
 class StudySettings(CellSettings):
     """What a study may change: views, too."""
 
-    method: Annotated[Mapping[str, Any], PartOverride("method")]
+    method: MethodOverride
     """Settings of the method."""
 
-    encoder: Annotated[Mapping[str, Any], PartOverride("arch")]
+    encoder: EncoderOverride
     """Settings of the encoder."""
 
-    aggregator: Annotated[Mapping[str, Any], PartOverride("aggregator")]
+    aggregator: AggregatorOverride
     """Settings of the aggregator."""
 
 
@@ -213,13 +218,13 @@ class Config:
     settings: CellSettings
     """Settings of every cell."""
 
-    methods: Annotated[Mapping[str, Any], PartSections("method")]
+    methods: Annotated[Mapping[str, Any], Made(lambda: part_sections("method"))]
     """Settings of each method."""
 
-    encoders: Annotated[Mapping[str, Any], PartSections("arch")]
+    encoders: Annotated[Mapping[str, Any], Made(lambda: part_sections("arch"))]
     """Settings of each encoder."""
 
-    aggregators: Annotated[Mapping[str, Any], PartSections("aggregator")]
+    aggregators: Annotated[Mapping[str, Any], Made(lambda: part_sections("aggregator"))]
     """Settings of each aggregator."""
 
     evaluation: Evaluation

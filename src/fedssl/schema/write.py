@@ -9,9 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from fedssl.grid.facts import facts
-from fedssl.grid.forms import Shape, form
-from fedssl.grid.parts import AXES, declaration_digest, declared_by, definition_name, part_names
+from fedssl.grid.forms import form
 from fedssl.paper.claims.settings import Claims, Contradictions
 from fedssl.schema.config import Config
 
@@ -34,10 +32,7 @@ def write_schemas(folder: Path) -> None:
 
 
 def _schema(root: type) -> dict[str, Any]:
-    made = TypeAdapter(form(root, Shape(documented=True))).json_schema()
-    schema: dict[str, Any] = _tidy(made)
-    if root is Config:
-        schema["$defs"] |= _part_facts(schema["$defs"])
+    schema: dict[str, Any] = _tidy(TypeAdapter(form(root)).json_schema())
     return {"$schema": _DIALECT, "title": " ".join((root.__doc__ or "").split()), **schema}
 
 
@@ -57,17 +52,3 @@ def _tidy(node: Any) -> Any:
             if not (key == "title" and isinstance(value, str))
         }
     return node
-
-
-def _part_facts(definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the definitions of slow parts, with what planning needs besides their settings."""
-    found = {}
-    for axis in (axis for axis in AXES if AXES[axis].slow):
-        for name in part_names(axis):
-            key = definition_name(axis, name)
-            declared = declared_by(axis, name, imported=True)
-            found[key] = definitions[key] | {
-                "x-facts": facts(declared),
-                "x-source": declaration_digest(axis, name),
-            }
-    return found
