@@ -448,9 +448,9 @@ def test_the_files_of_a_record_are_looked_for_once(results, monkeypatch):
 
 
 def test_a_folder_without_records_is_a_mistake(tmp_path):
-    with pytest.raises(UserError, match=r"holds no provenance\.json"):
+    with pytest.raises(UserError, match=r"has no provenance\.json"):
         audit(tmp_path)
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         audit(tmp_path / "missing")
 
 

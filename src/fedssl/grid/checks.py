@@ -1,4 +1,7 @@
-"""Checking what a study declares, one sentence a mistake."""
+"""Check the declarations of a study and the settings of its cells.
+
+The JSON schema covers types and ranges. These checks compare several parts of the configuration.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check_study(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
-    """Raise UserError unless a study's parts, datasets, tasks and pairs are there and fit."""
+    """Raise UserError unless a study's parts, datasets, tasks and pairs exist and fit together."""
     _check_parts(config, study, layers)
     _check_datasets(config, study, layers)
     _check_tasks(config, study, layers)
@@ -25,9 +28,9 @@ def check_study(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) 
 
 
 def check_settings(settings: Mapping[str, Any], place: str) -> None:
-    """Raise UserError where a cell's settings do not fit the parts it is made of.
+    """Raise UserError if the merged settings of a cell do not fit its parts.
 
-    `place` says where they are. What a part takes, it declares itself: settings and facts.
+    `place` is the file and key for the message. Each part declares its own settings and facts.
     """
     for axis, part in AXES.items():
         key, own = part.key, dict(settings[part.key])
@@ -35,6 +38,7 @@ def check_settings(settings: Mapping[str, Any], place: str) -> None:
         declared = declared_by(axis, name)
         for derived in fact(declared, "derived"):
             del own[derived]
+        # Settings are complete here, so a default does not make a key optional.
         wrong = find_mistakes(form(declared, "all"), own)
         sentences = [f"{key_text((key, *mistake.key))} {mistake.text}." for mistake in wrong]
         sentences += [] if wrong else misfits(name, declared, settings, key=key)
@@ -45,7 +49,7 @@ def check_settings(settings: Mapping[str, Any], place: str) -> None:
 def check_rounds(
     settings: Mapping[str, Any], entry: Key, layers: Sequence[Layer], *, cell: "Cell"
 ) -> None:
-    """Raise UserError where a cell keeps a round that it does not have; `entry` declares it."""
+    """Raise UserError if a cell keeps a round that it does not have; `entry` declares the cell."""
     rounds = settings["federation"].get("rounds", 0)
     late = [r for r in settings["federation"].get("kept_rounds", []) if r > rounds]
     if late:
@@ -56,13 +60,13 @@ def check_rounds(
             for name in ("rounds", "kept_rounds")
         )
         raise UserError(
-            f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); name rounds to "
-            f"keep from 0 to {rounds}, or set more rounds."
+            f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); keep only "
+            f"rounds from 0 to {rounds}, or set more rounds."
         )
 
 
 def _check_parts(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
-    """Raise UserError for a cell of a part without an entry, which has its settings."""
+    """Raise UserError for a part that has no section with its settings."""
     for place, entry in enumerate(config["studies"][study]["cells"]):
         for axis, part in AXES.items():
             for name in entry[axis]:
@@ -103,7 +107,7 @@ def _check_tasks(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
 
 
 def _check_task(datasets: Mapping[str, Any], task: Mapping[str, Any], key: str) -> None:
-    """Raise UserError unless a task is a dataset, or has one and another name."""
+    """Raise UserError unless a task is named as its dataset, or gives both with two names."""
     field = "dataset" if "dataset" in task else "task"
     if (name := task[field]) not in datasets:
         raise UserError(
@@ -119,7 +123,7 @@ def _check_task(datasets: Mapping[str, Any], task: Mapping[str, Any], key: str) 
 
 
 def _check_pairs(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
-    """Raise UserError unless each pair of a study has its own name and fits its datasets."""
+    """Raise UserError unless each paired task has a unique name and fits its datasets."""
     tasks = (task["task"] for task in config["studies"][study]["tasks"])
     names = [*config["datasets"], *tasks]
     for place, pair in enumerate(config["studies"][study].get("pairs", [])):
@@ -128,7 +132,7 @@ def _check_pairs(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
         if pair["pair"] in names:
             raise UserError(
                 f"{key}.pair is {pair['pair']!r}, the name of a dataset, a task or another pair; a "
-                "pair needs its own."
+                "pair needs a name of its own."
             )
         names.append(pair["pair"])
         for modality in MODALITIES:

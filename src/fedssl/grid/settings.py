@@ -1,4 +1,4 @@
-"""Names and entries that a study declares its cells and tasks with."""
+"""Settings of a study: names of parts and splits, datasets, tasks and pairs."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
