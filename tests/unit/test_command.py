@@ -143,7 +143,7 @@ def test_an_unfinished_cell_says_its_round(folder, done, silent_s, status, progr
             ["cells", "--status", "finished"],
             "there are not-run, running, interrupted, other-settings, pretrained, done",
         ),
-        (["show", "fssuavl/simclr"], "fssuavl/simclr is no cell"),
+        (["show", "fssuavl/simclr"], "fssuavl/simclr is not a cell"),
         (["show", CELL.replace("seed0", "seed7")], "has not run in results/demo"),
         (["show", CELL.replace("resnet18", "*")], "has not run in results/demo"),
         (["explain", CELL.replace("fedavg", "fedavgg")], "(did you mean fssuavl/simclr/resnet18"),
