@@ -1,4 +1,4 @@
-"""`python -m fedssl.schema`: write the JSON schemas and the settings reference again."""
+"""Write the JSON schemas and the settings reference: `python -m fedssl.schema`."""
 
 from fedssl.schema.reference import CONFIG, README, with_reference
 from fedssl.schema.write import write_schemas

@@ -1,4 +1,4 @@
-"""The configuration as a whole: the sections of all packages, and what may override them."""
+"""Declare the whole configuration: the sections of all packages, and their overrides."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,14 +37,10 @@ from fedssl.settings import (
 )
 from fedssl.views.settings import Audio, Augmentation, Image
 
-MethodOverride = Annotated[Mapping[str, Any], Made(lambda: part_override("method"))]
-EncoderOverride = Annotated[Mapping[str, Any], Made(lambda: part_override("arch"))]
-AggregatorOverride = Annotated[Mapping[str, Any], Made(lambda: part_override("aggregator"))]
-
 
 @dataclass(frozen=True)
-class CellSettings:
-    """Settings of every cell, which a study, a variant or an entry of `cells` may override."""
+class TrainingSettings:
+    """Settings that a study, a variant and an entry of `cells` can all override."""
 
     federation: Federation
     """Clients and rounds."""
@@ -54,12 +50,6 @@ class CellSettings:
 
     sharding: Sharding
     """How the training samples are dealt to the clients."""
-
-    image: Image
-    """Size and scale of images."""
-
-    audio: Audio
-    """How a sound becomes a log-mel image."""
 
     augmentation: Augmentation
     """Random changes of a sample that make two views of it."""
@@ -70,57 +60,49 @@ class CellSettings:
 
 
 @dataclass(frozen=True)
+class PartOverrides:
+    """Overrides of the settings of a method, an encoder and an aggregator."""
+
+    method: Annotated[Mapping[str, Any], Made(lambda: part_override("method"))]
+    """Settings of the method."""
+
+    encoder: Annotated[Mapping[str, Any], Made(lambda: part_override("arch"))]
+    """Settings of the encoder. An entry of `cells` cannot override them."""
+
+    aggregator: Annotated[Mapping[str, Any], Made(lambda: part_override("aggregator"))]
+    """Settings of the aggregator."""
+
+
+@dataclass(frozen=True)
+class CellSettings(TrainingSettings):
+    """Settings of every cell, which a study, a variant or an entry of `cells` may override."""
+
+    image: Image
+    """Size and scale of images."""
+
+    audio: Audio
+    """How a sound becomes a log-mel image."""
+
+
+@dataclass(frozen=True)
+class StudySettings(CellSettings, PartOverrides):
+    """Overrides of a study."""
+
+
+@dataclass(frozen=True)
 class VariantAudio:
-    """What a variant may change of `audio`: all cells of a study share their statistics."""
+    """Overrides of `audio`; all cells of a study share the statistics of its sounds."""
 
     normalisation: Literal["dataset", "sample"]
     """Whose mean and standard deviation standardise a log-mel image."""
 
 
 @dataclass(frozen=True)
-class VariantSettings:
-    """What a variant or an entry of `cells` may change."""
-
-    federation: Federation
-    """Clients and rounds."""
-
-    optimiser: Optimiser
-    """SGD, started anew for every client and round."""
-
-    sharding: Sharding
-    """How the training samples are dealt to the clients."""
-
-    augmentation: Augmentation
-    """Random changes of a sample that make two views of it."""
+class VariantSettings(TrainingSettings, PartOverrides):
+    """Overrides of a variant or of an entry of `cells`."""
 
     audio: VariantAudio
     """How a sound becomes a log-mel image."""
-
-    threads: Count
-    """Torch threads of one client's training."""
-
-    method: MethodOverride
-    """Settings of the method."""
-
-    encoder: EncoderOverride
-    """Settings of the encoder; in a variant only."""
-
-    aggregator: AggregatorOverride
-    """Settings of the aggregator."""
-
-
-@dataclass(frozen=True)
-class StudySettings(CellSettings):
-    """What a study may change: views, too."""
-
-    method: MethodOverride
-    """Settings of the method."""
-
-    encoder: EncoderOverride
-    """Settings of the encoder."""
-
-    aggregator: AggregatorOverride
-    """Settings of the aggregator."""
 
 
 @dataclass(frozen=True)

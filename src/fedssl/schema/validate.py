@@ -1,4 +1,4 @@
-"""Checking the merged configuration: a sentence a mistake, with file, key, value and remedy."""
+"""Validate the merged configuration."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from fedssl.schema.config import Config
 
 
 def validate(config: Mapping[str, Any], layers: Sequence[Layer]) -> None:
-    """Raise UserError with all that is wrong with the merged configuration, a line each."""
+    """Raise UserError with one line per mistake: file, key, value, and what would be right."""
     mistakes = find_mistakes(form(Config), config)
     if mistakes:
         lines = (f"{origin(m.key, layers)}: {key_text(m.key)} {m.text}." for m in mistakes)

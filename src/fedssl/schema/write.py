@@ -1,7 +1,4 @@
-"""The JSON schemas for editors, made from the declarations.
-
-`grid/parts.py` reads from `config.schema.json` what the modules of methods and encoders declare.
-"""
+"""Write the JSON schemas, with which editors complete and check configuration files."""
 
 import json
 from pathlib import Path
@@ -18,7 +15,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema_texts() -> dict[str, str]:
-    """Return the text of each schema file, by its name."""
+    """Return the text of each schema file by the name of the file."""
     return {
         f"{name}.schema.json": json.dumps(_schema(root), indent=1, ensure_ascii=False) + "\n"
         for name, root in _ROOTS.items()
@@ -26,7 +23,7 @@ def schema_texts() -> dict[str, str]:
 
 
 def write_schemas(folder: Path) -> None:
-    """Write every schema file into a folder."""
+    """Write all schema files to a folder."""
     for name, text in schema_texts().items():
         (folder / name).write_text(text, encoding="utf-8")
 
@@ -37,10 +34,8 @@ def _schema(root: type) -> dict[str, Any]:
 
 
 def _tidy(node: Any) -> Any:
-    """Return a schema without the titles that pydantic makes of the keys, and with 0 for 0.0.
-
-    Which of two equal numbers a type has depends on the order of imports.
-    """
+    """Return a schema without the titles that pydantic adds, and with 0 instead of 0.0."""
+    # Python caches equal types, so whether a limit is 0 or 0.0 depends on the order of imports.
     if isinstance(node, float) and node.is_integer():
         return int(node)
     if isinstance(node, list):
