@@ -181,6 +181,9 @@ def test_what_parts_declare_is_read_from_their_source(tmp_path: Path) -> None:
     assert project.declared("simclr") == ["temperature extra loss", "False"]
     (simclr.parent / "my_own.py").write_text(simclr.read_text())
     assert project.declared("my-own") == ["temperature extra loss", "False"]
+    own = "from fedssl.methods.simclr import SimCLR\n\n\nclass MyOwn(SimCLR):\n    pass\n"
+    (simclr.parent / "my_own.py").write_text(own)
+    assert project.declared("my-own") == ["temperature extra loss", "True"]
     simclr.write_text(simclr.read_text().replace("extra: int = 1", "extra: int = len(EXTRAS)"))
     simclr.write_text(
         simclr.read_text().replace("_LOSSES =", "EXTRAS: tuple[int, ...] = ()\n_LOSSES =")

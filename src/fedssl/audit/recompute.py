@@ -95,6 +95,7 @@ def _bank(
 
 
 def _differences(metric: Mapping[str, Any], samples: pd.DataFrame, record: Record) -> Iterator[str]:
+    # Not exactly equal: the job may have summed in another order.
     value = _accuracy(metric, samples)
     if value is not None and not isclose(value, metric["value"], rel_tol=1e-12):
         yield f"says {metric['value']}, but the stored predictions give {value}"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fedssl.command.project import Project
 
 _STATUS = ("not-run", "running", "interrupted", "other-settings", "pretrained", "done")
+# A killed job cannot log its end, so a silent log is the only sign that works on every executor.
 _SILENT_S = 60.0
 _Filter = Annotated[str | None, typer.Option(help="List only cells with this value.")]
 
@@ -72,7 +73,6 @@ def _records(project: "Project") -> Iterable[dict[str, Any]]:
 
 def _unfinished(log: str) -> tuple[str, str | None]:
     """Return the status and progress of a cell without a model, from the log of its job."""
-    # The log is the only trace of a running job that all executors have in common.
     from fedssl.progress import format_duration, last_logged_round
 
     last = last_logged_round(log)

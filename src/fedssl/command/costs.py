@@ -36,6 +36,7 @@ def measured_jobs(results: str | Path) -> list[Record]:
     """Return the intact records in a results folder; empty if there is no such folder."""
     root = Path(results).absolute()
     records = (read_record(path, root) for path in find_records(root))
+    # A damaged record could have any duration.
     return [record for record in records if record.intact]
 
 
@@ -80,6 +81,7 @@ def _most_alike(
     for job in jobs:
         value = job.wildcards.get(name)
         planned.setdefault(value if value in known else _OTHER, []).append(job)
+    # For a value that no finished job has, the finished jobs of all values are the best guess.
     return [
         group
         for value, part in planned.items()

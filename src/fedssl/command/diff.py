@@ -53,6 +53,7 @@ def _records(text: str, results: str) -> _Named:
     from fedssl.command.selection import read_cell, split_cell
     from fedssl.record.read import read_records, results_folder, whole
 
+    # A path of a results folder can look like that of a cell, but only the folder has `pretrain`.
     if not Path(text, "pretrain").is_dir() and split_cell(text, results):
         return read_cell(text, results).records
     return {record.name: whole(record) for record in read_records(results_folder(text))}
@@ -67,6 +68,7 @@ def _merged(
     found: dict[str, tuple[Change, list[str]]] = {}
     for name in sorted(old.keys() & new.keys()):
         for change in settings_diff(part(old[name]), part(new[name])):
+            # Values of settings can be lists, which are not hashable.
             found.setdefault(repr(change), (change, []))[1].append(name)
     return list(found.values())
 

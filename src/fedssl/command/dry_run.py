@@ -45,6 +45,8 @@ def planned_jobs(
     options += ["--config", *settings] if settings else []
     # A process of its own: Snakemake replaces the log handlers and exits the process on an error.
     with tempfile.TemporaryDirectory() as folder:
+        # The jobs are returned in a file, because rules can print to standard output. With -P, the
+        # modules next to the script, such as `diff`, do not hide others of the same name.
         answer = Path(folder, "jobs.json")
         command = [sys.executable, "-P", _CHILD, str(answer), *options, "--", *targets]
         ran = subprocess.run(command, capture_output=True, text=True)

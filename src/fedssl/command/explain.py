@@ -35,7 +35,7 @@ def explain(
     prefix = _cell_prefix(what, project)
     # For a cell, all jobs are planned, because those of its tables run again, too.
     jobs = planned_jobs(["all"] if prefix else [what], configfile or [], settings=config or [])
-    jobs = [job for job in jobs if job.outputs]
+    jobs = [job for job in jobs if job.outputs]  # named targets have no outputs and do no work
     chosen = _with_followers(jobs, _own(jobs, prefix, project)) if prefix else jobs
     if json:
         print_json([_as_data(job) for job in chosen])

@@ -45,6 +45,8 @@ def main(answer: str, arguments: list[str]) -> None:
     logger.addFilter(listener)
     # The workflow reads its targets from the command line.
     sys.argv = ["snakemake", "--dry-run", *arguments]
+    # Run as a program and not through the Python API, so that profiles and options are read as on
+    # the command line.
     try:
         runpy.run_module("snakemake", run_name="__main__")
     except SystemExit as end:

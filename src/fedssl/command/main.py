@@ -27,6 +27,7 @@ app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
     add_completion=False,
+    # An unexpected error shows Python's own traceback, which users can report.
     pretty_exceptions_enable=False,
     help="Inspect cells, audit results and collect archives. No command starts a job.",
 )

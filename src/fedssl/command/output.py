@@ -28,6 +28,9 @@ def print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=1))
 
 
+# Rich is imported inside the functions, because it would slow down --help and --json.
+
+
 def print_line(text: str = "", *, style: str = "", indent: int = 0) -> None:
     """Print a paragraph, wrapped between words and indented by `indent` spaces."""
     from rich.padding import Padding

@@ -8,6 +8,8 @@ from typing import Any
 from fedssl.grid.settings_diff import settings_diff
 
 _PARAMS = re.compile(r"Union of exclusive params .*?before: (.*) now: (.*?) (?:$|; )", re.DOTALL)
+# Snakemake has no other interface to its reasons than this text. `test_snakemake_api.py` fails if a
+# new version words it differently.
 _PLAIN = {
     "Forced execution": "forced",
     "Missing output files": "has not run, or its files are gone",

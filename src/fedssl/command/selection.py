@@ -51,6 +51,7 @@ def read_cell(text: str, results: str) -> CellResults:
             "<results>/pretrain/."
         )
     root, cell = results_folder(parts[0]), parts[1]
+    # The cell comes from the command line, where a * must not match other cells.
     found = sorted(root.glob(f"*/{escape(cell)}/**/*{RECORD}"))
     if not found:
         raise UserError(f"{cell} has not run in {parts[0]}; `fedssl cells` lists the cells.")

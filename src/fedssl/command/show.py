@@ -117,6 +117,7 @@ def rerun_command(
     """Return the command that reruns only the job of an output."""
     options = ["--configfile", *configfiles] if configfiles else []
     options += ["--config", *config] if config else []
+    # Snakemake lowers the threads of a job to --cores, and --config takes all words before `--`.
     threads = str(record.settings.get("threads", 1))
     return shlex.join(["snakemake", "--cores", threads, *options, "--force", "--", output])
 

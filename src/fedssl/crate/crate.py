@@ -64,6 +64,7 @@ def build_crate(spec: Mapping[str, Any]) -> ROCrate:
         # The crate does not contain its own metadata, nor the record and log of its own job.
         if path.is_file() and path.name != METADATA and not path.name.startswith("crate."):
             files.add(str(path))
+    # The end of the run and not the current time, so that the same run gives the same crate.
     _describe(crate, spec, date=max(job.record["ended"] for job in jobs))
     crate.root_dataset["mainEntity"] = workflow
     crate.root_dataset["mentions"] = actions

@@ -12,6 +12,7 @@ from fedssl.files import digest, sha256
 
 CODE = "code"
 _MANY = 100  # more files outside the crate are described as one entity
+# `mimetypes` does not know these formats, or differs between systems.
 _FORMATS = {
     ".md": "text/markdown",
     ".npy": "application/octet-stream",
@@ -60,6 +61,7 @@ class Files:
         return path in self._present and self._present[path]["sha256"] == value
 
     def _many(self, files: Mapping[str, str]) -> Entity:
+        # One entity, because a metadata file with thousands of files is slow to open.
         together = digest(dict(files))
         properties = {
             "@type": "CreativeWork",

@@ -84,6 +84,7 @@ def rule_order(jobs: Iterable[Job]) -> list[str]:
 
 
 def _job(path: str, record: Mapping[str, Any]) -> Job:
+    # Records do not name a person; the owner of the file is the best available agent.
     try:
         account = Path(path).owner()
     except KeyError:  # the owner has no account on this machine

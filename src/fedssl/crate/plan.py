@@ -36,5 +36,6 @@ def _addresses(plan: Plan) -> Iterator[tuple[str, str]]:
     archives = f"{plan.grid.config['data_dir']}/archives"
     for name, entry in plan.grid.config["datasets"].items():
         for archive in entry["archives"].values():
+            # An archive that another dataset declares has no address here.
             if archive.get("urls"):
                 yield f"{archives}/{name}/{archive['file']}", archive["urls"][0]

@@ -61,6 +61,7 @@ class RunEntities:
             for path, digest in job.record["outputs"].items():
                 self._files.add(path, digest)
         jobs = [self._job(job) for job in self._jobs]
+        # After the jobs, to which the controls of the engine refer.
         run = self._run(workflow)
         self._engine(run, controls=[self._control(job) for job in self._jobs])
         return [run, *jobs]
@@ -178,6 +179,7 @@ class RunEntities:
         """Return the entity with this identifier; add it if it does not exist yet."""
         if identifier in self._crate:
             return self._crate.get(identifier)
+
         given = {name: value for name, value in properties.items() if value != []}
         return self._crate.add(ContextEntity(self._crate, identifier, {"@type": kind, **given}))
 

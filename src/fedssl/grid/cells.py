@@ -122,6 +122,7 @@ class Grid:
                 continue
             settings = self.settings(cell)
             name, clients = self.sharding(cell), settings["federation"]["clients"]
+            # The wildcard does not contain `min_samples`, so cells with one wildcard must agree.
             own = sort_keys({**settings["sharding"], "clients": clients})
             if found.setdefault(name, own) != own:
                 raise UserError(

@@ -36,6 +36,7 @@ def check_settings(settings: Mapping[str, Any], place: str) -> None:
         key, own = part.key, dict(settings[part.key])
         name = own.pop(part.name_key)
         declared = declared_by(axis, name)
+        # The configuration does not contain derived settings, so the form does not have them.
         for derived in fact(declared, "derived"):
             del own[derived]
         # Settings are complete here, so a default does not make a key optional.

@@ -29,8 +29,11 @@ def form(
 ) -> Any:
     """Return the TypedDict of a declaration, in which all other keys are forbidden.
 
-    By default, the keys of fields without a default are `required`. With "declared", null is an
-    error where a missing key means None, so that there is one way to say it.
+    Args:
+        declared: frozen dataclass.
+        required: keys that must be given. With "declared", these are the fields without a default;
+            null is then an error where a missing key means None, so that there is one spelling.
+        name: name of the TypedDict, if it differs from the declaration's.
     """
     keys = {field.key: _key(field, required) for field in _plain_fields(declared)}
     name = name or declared.__name__ + "Override" * (required == "none")
@@ -99,10 +102,11 @@ def _plain(kind: Any, required: Any) -> Any:
 
 
 def _typed_dict(name: str, keys: Mapping[str, Any], describe: Any = None) -> Any:
-    functional: Any = TypedDict
+    functional: Any = TypedDict  # mypy accepts only literal names and keys
     made = functional(name, dict(keys))
     made.__pydantic_config__ = {
         "extra": "forbid",
+        # Without strict mode, pydantic accepts "1" for 1 and 1 for true.
         "strict": True,
         "allow_inf_nan": False,
         "json_schema_extra": describe,

@@ -72,26 +72,26 @@ def declared_by(axis: str, name: str) -> type:
     """
     rule, _ = parse_name(name)
     package = AXES[axis].package
-    if AXES[axis].slow and (found := _read_settings(f"{package}.{rule.replace('-', '_')}")):
-        return found
-    declared: type = import_module(package).declared(rule)
-    return declared
+    module = f"{package}.{rule.replace('-', '_')}"
+    found = _read_settings(module) if AXES[axis].slow else None
+    return found or import_module(package).declared(rule)
 
 
 def _read_settings(module: str) -> type | None:
     """Return a copy of the class `Settings` of a module, without running the module.
 
-    The copy lacks the base class, which has no fields. Return None if the class needs more than
-    the declaring vocabulary and the module's own aliases of types: then import the module.
+    Return None if this is not possible, because the module has no such class, or the class needs
+    more than the vocabulary of declarations and aliases of types in the module.
     """
     tree = source_tree(module)
-    (found,) = (n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == "Settings")
-    if [ast.unparse(base) for base in found.bases] not in ([], ["Method.Settings"]):
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == "Settings"]
+    bases = [ast.unparse(base) for node in found for base in node.bases]
+    if len(found) != 1 or bases not in ([], ["Method.Settings"]):
         return None
-    found.bases = []
+    found[0].bases = []  # `Method.Settings` has no fields
     names: dict[str, Any] = {**_VOCABULARY, "__name__": module}
-    for node in (*(node for node in tree.body if isinstance(node, ast.Assign)), found):
-        # Constants that are no aliases fail here, because they use functions or torch.
+    for node in (*(node for node in tree.body if isinstance(node, ast.Assign)), *found):
+        # Assignments that are not aliases of types fail, because they use functions or torch.
         with suppress(NameError):
             exec(compile(ast.Module([node], []), module, "exec"), names)
     return names.get("Settings")

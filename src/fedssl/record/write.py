@@ -112,6 +112,7 @@ def _git(root: Path) -> dict[str, Any]:
 
 
 def _run_git(root: Path, *arguments: str) -> str:
+    # Jobs in parallel would otherwise compete for the lock of git's index.
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 

@@ -73,6 +73,8 @@ class PartOverrides:
     """Settings of the aggregator."""
 
 
+# Variants cannot override `image` and most of `audio`: the cells of a study share the statistics of
+# the pretraining set and are evaluated with the same views.
 @dataclass(frozen=True)
 class CellSettings(TrainingSettings):
     """Settings of every cell, which a study, a variant or an entry of `cells` may override."""

@@ -22,7 +22,7 @@ from fedssl.schema.config import Config
 CONFIG = Path(__file__).parents[3] / "config"
 README = CONFIG / "README.md"
 _REGION = re.compile(r"(<!-- settings: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_NO_DEFAULT = object()
+_NO_DEFAULT = object()  # None is a default that settings can have
 _PARTS = {part.section: axis for axis, part in AXES.items()}
 # Sections that have a table of their own; "own" is the second kind of entry in `datasets`.
 _ONCE = ("scale", "settings", "evaluation")
@@ -86,6 +86,7 @@ def type_name(kind: Schema) -> str:
 
 
 def _base_name(kind: Schema) -> str:
+    """Return the type without its limits."""
     if choices := kind.get("anyOf") or kind.get("oneOf"):
         return " or ".join(map(type_name, choices))
     if "enum" in kind or "const" in kind:
@@ -167,5 +168,6 @@ def _table(section: str) -> str:
     lines = [columns, ("---",) * len(columns)]
     for row in rows:
         cells = (f"`{row.key}`", row.kind, *([row.default] if with_default else []), row.meaning)
+        # A bar would end a cell of a Markdown table.
         lines.append(tuple(cell.replace("|", r"\|") for cell in cells))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

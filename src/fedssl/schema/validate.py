@@ -14,5 +14,6 @@ def validate(config: Mapping[str, Any], layers: Sequence[Layer]) -> None:
     """Raise UserError with one line per mistake: file, key, value, and what would be right."""
     mistakes = find_mistakes(form(Config), config)
     if mistakes:
+        # All at once, because each further attempt costs the user a start of Snakemake.
         lines = (f"{origin(m.key, layers)}: {key_text(m.key)} {m.text}." for m in mistakes)
         raise UserError("\n".join(lines))
