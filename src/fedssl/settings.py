@@ -48,7 +48,9 @@ class Check:
 
 def Pattern(regex: str, says: str) -> Check:
     """Return the condition that text matches a regular expression."""
-    return Check(lambda text: re.search(regex, text) is not None, says, {"pattern": regex})
+    # In Python, unlike in JSON schema, $ also matches before a newline at the end.
+    found = re.compile(regex.replace("$", r"\Z")).search
+    return Check(lambda text: found(text) is not None, says, {"pattern": regex})
 
 
 def Unique() -> Check:
@@ -79,9 +81,15 @@ class Choice:
         """Validate a value as the chosen type only."""
         from pydantic_core import core_schema
 
-        # pydantic adds the tag to the place of an error; the brackets tell it from a key.
+        def tag(value: Any) -> str:
+            # pydantic adds the tag to the place of an error; the brackets tell it from a key.
+            try:
+                return f"<{self.of(value)}>"
+            except TypeError:  # not even a mapping: the first type says what it should be
+                return "<0>"
+
         choices = {f"<{n}>": handler.generate_schema(t) for n, t in enumerate(get_args(kind))}
-        return core_schema.tagged_union_schema(choices, lambda value: f"<{self.of(value)}>")
+        return core_schema.tagged_union_schema(choices, tag)
 
 
 @dataclass(frozen=True)

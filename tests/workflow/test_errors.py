@@ -109,7 +109,7 @@ def test_a_mistake_on_the_command_line_is_named(edited: Project) -> None:
         "fssuavl", config=(*DEMO, "--config", "seeds=[0, 7]", "mirror=null", "banks={threads: 2}")
     )
     printed = edited.run("--dry-run", config=(*DEMO, "--config", "seeds=zero"), ok=False)
-    assert "--config: seeds is 'zero'; it must be a valid array" in printed
+    assert "--config: seeds is 'zero'; it must be a list" in printed
 
 
 @pytest.mark.parametrize(

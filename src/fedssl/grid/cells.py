@@ -1,14 +1,14 @@
 """Expand the merged configuration into validated cells and their settings."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.grid.cell import AXES, Cell
 from fedssl.grid.checks import check_rounds, check_settings, check_study
-from fedssl.grid.configuration import Layer, merge, origin, sort_keys
+from fedssl.grid.configuration import Layer, located, merge, sort_keys
 from fedssl.grid.facts import fact, setting
 from fedssl.grid.parts import declared_by
 from fedssl.grid.splits import parse_split
@@ -211,38 +211,26 @@ class Grid:
         return Task(task, name, split, entry["modality"], title)
 
     def _expand(self, study: str, place: int, entry: Mapping[str, Any]) -> None:
-        for cell in self._product(study, entry):
-            key = f"studies.{study}.cells[{place}]"
-            source = origin(("studies", study, "cells", place), self._layers)
+        key = ("studies", study, "cells", place)
+        where, variants = located(key, self._layers), self.config["studies"][study]["variants"]
+        # The path of a random encoder has a variant and no entry, so only a variant may change it.
+        if unnamed := sorted(entry.get("settings", {}).keys() & _INITIAL):
+            raise UserError(
+                f"{where}.settings.{unnamed[0]} changes the random encoder that gains are measured "
+                f"from; declare it in one of studies.{study}.variants instead."
+            )
+        for values in itertools.product(*(entry[axis] for axis in AXES), self.config["seeds"]):
+            cell = Cell(study, *values)
             if cell in self._overrides:
-                raise UserError(
-                    f"{source}: {key} declares {cell.path} a second time; remove one of the two."
-                )
-            if cell.variant not in self.config["studies"][study]["variants"]:
-                known = ", ".join(self.config["studies"][study]["variants"])
-                raise UserError(
-                    f"{source}: {key}.variant names {cell.variant!r}; declared are {known}."
-                )
+                raise UserError(f"{where} declares {cell.path} a second time; remove one of them.")
+            if cell.variant not in variants:
+                known = ", ".join(variants)
+                raise UserError(f"{where}.variant names {cell.variant!r}; declared are {known}.")
             try:
                 parse_split(cell.split)
             except UserError as error:
-                raise UserError(f"{source}: {key}: {error}") from error
+                raise UserError(f"{where}: {error}") from error
             self._overrides[cell] = entry.get("settings", {})
-            self._check_encoder(cell, f"{source}: {key}")
             settings = self.settings(cell)
-            check_settings(settings, f"{source}: {key}")
-            check_rounds(settings, ("studies", study, "cells", place), self._layers, cell=cell)
-
-    def _check_encoder(self, cell: Cell, place: str) -> None:
-        """Raise UserError if an entry of `cells` changes the random encoder."""
-        # The path of a random encoder has a variant and no entry, so only a variant may do this.
-        if unnamed := sorted(self._overrides[cell].keys() & _INITIAL):
-            raise UserError(
-                f"{place}.settings.{unnamed[0]} changes the random encoder that gains are measured "
-                f"from; declare it in one of studies.{cell.study}.variants instead."
-            )
-
-    def _product(self, study: str, entry: Mapping[str, Any]) -> Iterator[Cell]:
-        axes = (entry[axis] for axis in AXES)
-        for values in itertools.product(*axes, self.config["seeds"]):
-            yield Cell(study, *values)
+            check_settings(settings, where)
+            check_rounds(settings, key, self._layers, cell=cell)

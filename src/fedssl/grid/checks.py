@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Key, Layer, closest, key_text, origin, setter
+from fedssl.grid.configuration import Key, Layer, closest, holds, key_text, located, merged
 from fedssl.grid.facts import fact, misfits
 from fedssl.grid.forms import form
 from fedssl.grid.mistakes import find_mistakes
@@ -57,13 +57,19 @@ def check_rounds(
         study = entry[:2]
         own = [(*entry, "settings"), (*study, "variants", cell.variant), (*study, "settings")]
         number, kept = (
-            setter([(*key, "federation", name) for key in (*own, ("settings",))], layers)
+            _setter([(*key, "federation", name) for key in (*own, ("settings",))], layers)
             for name in ("rounds", "kept_rounds")
         )
         raise UserError(
             f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); keep only "
             f"rounds from 0 to {rounds}, or set more rounds."
         )
+
+
+def _setter(keys: Sequence[Key], layers: Sequence[Layer]) -> str:
+    """Return `<layer>: <key>` for the first of `keys` that the merged layers contain."""
+    content = merged(layers)
+    return located(next((key for key in keys if holds(content, key)), keys[-1]), layers)
 
 
 def _check_parts(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
@@ -75,8 +81,8 @@ def _check_parts(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
                 if rule not in config[part.section]:
                     key = ("studies", study, "cells", place, axis)
                     raise UserError(
-                        f"{origin(key, layers)}: {key_text(key)} names {name!r}, which has no "
-                        f"settings; add {part.section}.{rule}, {{}} if it has none."
+                        f"{located(key, layers)} names {name!r}, which has no settings; add "
+                        f"{part.section}.{rule}, {{}} if it has none."
                     )
 
 
@@ -85,10 +91,10 @@ def _check_datasets(config: Mapping[str, Any], study: str, layers: Sequence[Laye
         datasets = config["datasets"].items()
         known = [n for n, entry in datasets if entry["modality"] == modality]
         if name not in known:
-            source = origin(("studies", study, "datasets", modality), layers)
             raise UserError(
-                f"{source}: studies.{study}.datasets.{modality} names {name!r}, which is no "
-                f"{modality} dataset{closest(name, known)}; there are {', '.join(known)}."
+                f"{located(('studies', study, 'datasets', modality), layers)} names {name!r}, "
+                f"which is no {modality} dataset{closest(name, known)}; "
+                f"there are {', '.join(known)}."
             )
 
 
@@ -96,8 +102,7 @@ def _check_tasks(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
     datasets = config["datasets"]
     names: set[str] = set()
     for place, task in enumerate(config["studies"][study]["tasks"]):
-        source = origin(("studies", study, "tasks", place), layers)
-        key = f"{source}: studies.{study}.tasks[{place}]"
+        key = located(("studies", study, "tasks", place), layers)
         if task["task"] in names:
             raise UserError(
                 f"{key}.task is {task['task']!r} a second time; give another split of it a name of "
@@ -128,8 +133,7 @@ def _check_pairs(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
     tasks = (task["task"] for task in config["studies"][study]["tasks"])
     names = [*config["datasets"], *tasks]
     for place, pair in enumerate(config["studies"][study].get("pairs", [])):
-        source = origin(("studies", study, "pairs", place), layers)
-        key = f"{source}: studies.{study}.pairs[{place}]"
+        key = located(("studies", study, "pairs", place), layers)
         if pair["pair"] in names:
             raise UserError(
                 f"{key}.pair is {pair['pair']!r}, the name of a dataset, a task or another pair; a "

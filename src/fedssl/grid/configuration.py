@@ -97,7 +97,7 @@ def with_places(config: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str,
             wrong = "it must be without white space, because spaces separate paths in the tables"
         else:
             continue
-        raise UserError(f"{origin((key,), layers)}: {key} is {place!r}; {wrong}.")
+        raise UserError(f"{located((key,), layers)} is {place!r}; {wrong}.")
     return {**config, **places}
 
 
@@ -105,15 +105,13 @@ def origin(key: Key, layers: Sequence[Layer]) -> str:
     """Return the name of the last layer that sets `key` or one of its parents."""
     for depth in range(len(key), 0, -1):
         for layer in reversed(layers):
-            if _holds(layer.content, key[:depth]):
+            if holds(layer.content, key[:depth]):
                 return layer.name
     return layers[0].name
 
 
-def setter(keys: Sequence[Key], layers: Sequence[Layer]) -> str:
-    """Return `<layer>: <key>` for the first of `keys` that the merged layers contain."""
-    content = merged(layers)
-    key = next((key for key in keys if _holds(content, key)), keys[-1])
+def located(key: Key, layers: Sequence[Layer]) -> str:
+    """Return `<layer>: <key>`, the start of a message about a key."""
     return f"{origin(key, layers)}: {key_text(key)}"
 
 
@@ -164,7 +162,8 @@ def _place(given: str | None) -> Any:
     return str(Path(os.path.expanduser(os.path.expandvars(given))))
 
 
-def _holds(content: Any, key: Key) -> bool:
+def holds(content: Any, key: Key) -> bool:
+    """Return whether nested plain data has a key."""
     for part in key:
         try:
             content = content[part]

@@ -1,4 +1,4 @@
-"""Say what is wrong with plain data: the key, its value, and what would be right."""
+"""Find mistakes in plain data, and describe each: the key, its value, and what would be right."""
 
 import json
 import re
@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from fedssl.grid.configuration import Key, closest, key_text
 
 _SUBJECT = re.compile("^(Input|List|Dictionary|String) should ")
+# pydantic's messages use the words of JSON, but the files are YAML.
+_PLAIN = {" after validation": "", "a valid array": "a list", "an object": "a mapping"}
 _TAG = re.compile(r"<(\d+)>")  # of `fedssl.settings.Choice`
 
 
@@ -53,12 +55,14 @@ def _missing(places: Iterable[tuple[int | str, ...]]) -> list[Mistake]:
 
 def _mistake(found: Mapping[str, Any], schema: Mapping[str, Any]) -> Mistake:
     *parents, last = found["loc"] or ("",)
-    wanted = _SUBJECT.sub("must ", found["msg"]).replace(" after validation", "")
+    wanted = _SUBJECT.sub("must ", found["msg"])
+    for words, plain in _PLAIN.items():
+        wanted = wanted.replace(words, plain)
     if last == "[key]":
         return Mistake(_key(parents[:-1]), f"has the key {parents[-1]!r}; a key {wanted}")
     if found["type"] == "extra_forbidden":
         known = sorted(resolved(_schema_at(parents, schema), schema)["properties"])
-        hint = closest(str(last), known) or f"; known are {', '.join(known)}"
+        hint = closest(str(last), known) or f"; known are {', '.join(known) or 'none'}"
         return Mistake(_key(found["loc"]), f"is no setting{hint}")
     declared = _schema_at(found["loc"], schema)
     if found["type"].endswith("_type") and {"type": "null"} in declared.get("anyOf", ()):
@@ -67,7 +71,7 @@ def _mistake(found: Mapping[str, Any], schema: Mapping[str, Any]) -> Mistake:
 
 
 def _key(place: Iterable[int | str]) -> Key:
-    """Return the key at a place that pydantic names, which also has the tags of choices."""
+    """Return the key at a place in pydantic's error, without the tags of choices."""
     return tuple(part for part in place if not _TAG.fullmatch(str(part)))
 
 
@@ -86,7 +90,7 @@ def _schema_at(place: Iterable[int | str], schema: Mapping[str, Any]) -> Mapping
 
 
 def resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a reference refers to, and the other type of one that can also be null."""
+    """Return the target of a reference in a JSON schema; of a type or null, return the type."""
     if "$ref" in node:
         return resolved(schema["$defs"][node["$ref"].rpartition("/")[2]], schema)
     others = [item for item in node.get("anyOf", ()) if item != {"type": "null"}]
@@ -94,8 +98,8 @@ def resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str,
 
 
 def values_of(node: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the JSON schema of the values of a mapping; empty if it restricts none."""
-    # pydantic has `patternProperties` where the keys must match a pattern.
+    """Return the JSON schema of the values of a mapping; empty if all values are valid."""
+    # pydantic writes `patternProperties` if the keys must match a pattern.
     by_pattern = node.get("patternProperties", {}).values()
     found = next(iter(by_pattern), node.get("additionalProperties"))
     return found if isinstance(found, Mapping) else {}

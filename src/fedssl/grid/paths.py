@@ -120,10 +120,6 @@ class ResultPaths:
         """Return the CSV of a table, or of the numbers behind a figure."""
         return f"{self.results}/tables/{name}.csv"
 
-    def table_seeds(self, name: str) -> str:
-        """Return the JSON file with the measurements of each seed in a table."""
-        return f"{self.results}/tables/{name}.seeds.json"
-
     def state(self, stage: str, key: str) -> str:
         """Return the folder in which an unfinished job keeps its progress."""
         return f"{self.results}/state/{stage}/{key}"

@@ -52,11 +52,6 @@ def with_reference(readme: str) -> str:
     return _REGION.sub(lambda found: found[1] + _table(found[2]) + found[3], readme)
 
 
-def regions(readme: str) -> list[str]:
-    """Return the sections of the tables that a text has."""
-    return [found[2] for found in _REGION.finditer(readme)]
-
-
 def section_names() -> list[str]:
     """Return the sections that need a table."""
     return ["run", *_PARTS, *_ONCE, *_BY_NAME]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Layer, key_text, origin
+from fedssl.grid.configuration import Layer, located
 from fedssl.grid.forms import form
 from fedssl.grid.mistakes import find_mistakes
 from fedssl.schema.config import Config
@@ -15,5 +15,4 @@ def validate(config: Mapping[str, Any], layers: Sequence[Layer]) -> None:
     mistakes = find_mistakes(form(Config), config)
     if mistakes:
         # All at once, because each further attempt costs the user a start of Snakemake.
-        lines = (f"{origin(m.key, layers)}: {key_text(m.key)} {m.text}." for m in mistakes)
-        raise UserError("\n".join(lines))
+        raise UserError("\n".join(f"{located(m.key, layers)} {m.text}." for m in mistakes))
