@@ -1,4 +1,4 @@
-"""`python -m fedssl`, where the command is not installed."""
+"""Run the `fedssl` command without installing it: `python -m fedssl`."""
 
 from fedssl.command.main import app
 

@@ -1,63 +1,122 @@
-"""Types that settings are declared with: a range, and a unit where there is one.
+"""The vocabulary in which settings are declared: number ranges, named types and constraints.
 
-A part (an aggregator, a method, an encoder, a protocol) declares its settings as the fields of a
-frozen dataclass, with a docstring below each field. Validation, the JSON schema and the settings
-reference are made from these declarations (`fedssl.grid.forms`). This module imports neither
-torch nor pydantic, so that planning a run stays fast.
+The settings of a package or of a part (an aggregator, a method, an encoder) are the fields of a
+frozen dataclass, each with a docstring below it. Validation, the JSON schemas and the tables of
+config/README.md are made from these declarations; see `fedssl.grid.forms`.
 """
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+# The methods called `__get_pydantic_...` are pydantic's protocol for annotations. They import
+# pydantic when they are called: jobs import this module too and must not wait for pydantic.
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition that a value must meet.
+
+    Attributes:
+        holds: returns whether a value meets the condition.
+        says: completes the message "it must be ...".
+        schema: entries that express the condition in JSON schema.
+    """
+
+    holds: Callable[[Any], bool]
+    says: str
+    schema: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    def __get_pydantic_core_schema__(self, kind: Any, handler: Any) -> Any:
+        """Validate the type first, then the condition."""
+        from pydantic_core import PydanticCustomError, core_schema
+
+        def check(value: Any) -> Any:
+            if not self.holds(value):
+                raise PydanticCustomError("check", f"Input should be {self.says}")
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(kind))
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        """Add the entries of the condition to the JSON schema of the type."""
+        return {**handler(core), **self.schema}
+
+
+def Pattern(regex: str, says: str) -> Check:
+    """Return the condition that text matches a regular expression."""
+    # In Python, unlike in JSON schema, $ also matches before a newline at the end.
+    found = re.compile(regex.replace("$", r"\Z")).search
+    return Check(lambda text: found(text) is not None, says, {"pattern": regex})
+
+
+def Unique() -> Check:
+    """Return the condition that a list has no repetitions."""
+
+    # Items may be lists or mappings, so a set cannot find the repetitions.
+    def holds(items: Any) -> bool:
+        return all(item not in items[:place] for place, item in enumerate(items))
+
+    return Check(holds, "a list without repetitions", {"uniqueItems": True})
+
+
+def Absent(why: str) -> Check:
+    """Return the condition that a key is missing; the message gives the reason."""
+    return Check(lambda _: False, f"absent: {why}", {"not": {}})
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Choose one type of a union: `of` returns its position for a value.
+
+    Without it, pydantic would try all types and report the mistakes of each.
+    """
+
+    of: Callable[[Any], int]
+
+    def __get_pydantic_core_schema__(self, kind: Any, handler: Any) -> Any:
+        """Validate a value as the chosen type only."""
+        from pydantic_core import core_schema
+
+        def tag(value: Any) -> str:
+            # pydantic adds the tag to the place of an error; the brackets tell it from a key.
+            try:
+                return f"<{self.of(value)}>"
+            except TypeError:  # not even a mapping: the first type says what it should be
+                return "<0>"
+
+        choices = {f"<{n}>": handler.generate_schema(t) for n, t in enumerate(get_args(kind))}
+        return core_schema.tagged_union_schema(choices, tag)
+
+
+@dataclass(frozen=True)
+class Made:
+    """Validate a value as the type that `of` returns.
+
+    `of` runs when a form is made. A declaration can then refer to the parts that exist (methods,
+    encoders, aggregators), and importing it imports none of them.
+    """
+
+    of: Callable[[], Any]
+
+    def __get_pydantic_core_schema__(self, kind: Any, handler: Any) -> Any:
+        """Validate as the type that is made now."""
+        return handler.generate_schema(self.of())
 
 
 @dataclass(frozen=True)
 class Key:
-    """The key of a field in the configuration, where it is not the field's name."""
+    """The key of a field in the configuration, if it differs from the field's name."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Pattern:
-    """Text that matches a regular expression; `says` completes "it must be ..."."""
-
-    regex: str
-    says: str
-
-
-@dataclass(frozen=True)
-class Unique:
-    """A list without repetitions."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """A condition that plain data must meet; `says` completes "it must be ..."."""
-
-    holds: Callable[[Any], bool]
-    says: str
-
-
-@dataclass(frozen=True)
-class Absent:
-    """A key that must not be there; `says` why, after "it must be absent: "."""
-
-    says: str
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which of a union's types plain data has: `of` returns the place of the type in the union."""
-
-    of: Callable[[Any], int]
-
-
-@dataclass(frozen=True)
 class Partial:
-    """Settings that may be incomplete: each given value replaces the default or inherited one."""
+    """Settings that override others: every key may be missing."""
 
 
 Share = Annotated[float, Ge(0.0), Le(1.0)]

@@ -1,4 +1,4 @@
-"""Plain settings, as the configuration and the records have them, to the objects that jobs use."""
+"""Convert plain settings to the objects that jobs use, and inspect the types of declarations."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -16,11 +16,11 @@ class DeclaredField(NamedTuple):
     """A field of a declaration.
 
     Attributes:
-        name: of the attribute.
-        key: of plain settings; another one than the name if it has hyphens.
-        kind: its type, with all that `Annotated` adds.
-        required: whether it has no default.
-        none_if_absent: whether its default is None.
+        name: name of the attribute.
+        key: key in plain settings; differs from the name if it has hyphens.
+        kind: declared type, including the annotations.
+        required: whether the field has no default.
+        none_if_absent: whether the default is None.
     """
 
     name: str
@@ -33,24 +33,23 @@ class DeclaredField(NamedTuple):
 def typed(declared: type[Declared], plain: Mapping[str, Any]) -> Declared:
     """Return plain, validated settings as an object of the class that declares them.
 
-    Keys that the class does not declare are left out: one dict holds the settings of a whole job.
-    Lists become tuples; numbers stay as they are. Raises KeyError for a key that is missing.
+    Keys that the class does not declare are ignored, because one dict holds all settings of a job.
+    Lists become tuples. Numbers keep their type.
+
+    Raises:
+        KeyError: A required key is missing.
     """
     values = {
         field.name: _value(field.kind, plain[field.key])
-        for field in declared_fields(declared)
+        for field in declared_fields(declared)  # type: ignore[arg-type]
         if field.required or field.key in plain
     }
     return declared(**values)
 
 
-def declared_fields(declared: type) -> tuple[DeclaredField, ...]:
-    """Return the fields of a declaration, those of its base classes first."""
-    return _fields(declared)
-
-
 @cache
-def _fields(declared: Any) -> tuple[DeclaredField, ...]:
+def declared_fields(declared: Any) -> tuple[DeclaredField, ...]:
+    """Return the fields of a declaration, those of its base classes first."""
     hints = get_type_hints(declared, include_extras=True)
     return tuple(
         DeclaredField(
@@ -65,17 +64,17 @@ def _fields(declared: Any) -> tuple[DeclaredField, ...]:
 
 
 def marks(kind: Any) -> tuple[Any, ...]:
-    """Return what `Annotated` adds to a type; nothing for a plain one."""
+    """Return the annotations of a type; an empty tuple if it has none."""
     return tuple(getattr(kind, "__metadata__", ()))
 
 
 def bare(kind: Any) -> Any:
-    """Return a type without what `Annotated` adds to it."""
+    """Return a type without its annotations."""
     return get_args(kind)[0] if marks(kind) else kind
 
 
 def without_none(kind: Any) -> Any:
-    """Return what a type is if it is not None; several others stay a union."""
+    """Return a type without the alternative None."""
     if get_origin(bare(kind)) not in (Union, UnionType):
         return kind
     others = reduce(or_, (item for item in get_args(bare(kind)) if item is not NoneType))

@@ -31,7 +31,7 @@ def results(pristine: Path, tmp_path: Path) -> Path:
 def found(result: Audit) -> dict[str, Finding]:
     """Return the worst finding of each file."""
     findings = [finding for unit in result.units for finding in unit.findings]
-    return {f.file: f for f in sorted(findings, key=lambda finding: finding.verdict.rank)}
+    return {f.file: f for f in sorted(findings, key=lambda f: [*Verdict].index(f.verdict))}
 
 
 def verdict(result: Audit, kind: str, name: str) -> Verdict:
@@ -299,9 +299,9 @@ def test_a_damaged_audit_is_tampered_not_a_crash(results, records):
 @pytest.mark.parametrize(
     ("forge", "words"),
     [
-        (lambda frame: frame.assign(label=frame["prediction"]), "other labels"),
-        (lambda frame: frame.assign(position=frame["position"] + 1), "other samples"),
-        (lambda frame: frame[frame["label"] == frame["prediction"]], "other samples"),
+        (lambda frame: frame.assign(label=frame["prediction"]), "labels that differ"),
+        (lambda frame: frame.assign(position=frame["position"] + 1), "samples that differ"),
+        (lambda frame: frame[frame["label"] == frame["prediction"]], "samples that differ"),
     ],
 )
 def test_forged_predictions_are_held_against_the_bank(results, forge, words):
@@ -325,14 +325,14 @@ def test_a_task_of_another_name_than_its_bank_is_held_against_it(results):
     sign(record, lambda content: content["wildcards"].update(task="cifar10-test"))
     for path in (metric, samples):
         swap(record, "outputs", path)
-    assert "other labels" in found(audit(results))[f"{KNN}.json"].what
+    assert "labels that differ" in found(audit(results))[f"{KNN}.json"].what
     sign(
         record,
         lambda content: content.update(
             inputs={k: v for k, v in content["inputs"].items() if not k.endswith("bank.json")}
         ),
     )
-    assert "on no bank" in found(audit(results))[f"{KNN}.json"].what
+    assert "read none or several" in found(audit(results))[f"{KNN}.json"].what
 
 
 def test_a_forged_table_does_not_come_out_again(results):
@@ -340,7 +340,7 @@ def test_a_forged_table_does_not_come_out_again(results):
     table.write_text(table.read_text().replace("†", "", 1))
     swap(results / "tables/fssuavl_table2.provenance.json", "outputs", table)
     finding = found(audit(results))["tables/fssuavl_table2.md"]
-    assert finding.verdict is Verdict.TAMPERED and "come out again" in finding.what
+    assert finding.verdict is Verdict.TAMPERED and "computed again" in finding.what
 
 
 def test_arrays_replaced_with_their_record_are_not_those_of_the_bank(results):
@@ -374,7 +374,7 @@ def test_code_edited_since_is_told_from_a_comment(results):
     result = audit(results)
     assert verdict(result, "cells", CELL) is Verdict.SOUND
     notes = [note.what for unit in result.units for note in unit.notes]
-    assert "differs from what ran in comments or layout only" in notes
+    assert "differs from the code that ran only in comments or layout" in notes
     sign(record, lambda content: content["code"].update({source: "0" * 16}))
     result = audit(results)
     assert result.passed
@@ -448,9 +448,9 @@ def test_the_files_of_a_record_are_looked_for_once(results, monkeypatch):
 
 
 def test_a_folder_without_records_is_a_mistake(tmp_path):
-    with pytest.raises(UserError, match=r"holds no provenance\.json"):
+    with pytest.raises(UserError, match=r"has no provenance\.json"):
         audit(tmp_path)
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         audit(tmp_path / "missing")
 
 

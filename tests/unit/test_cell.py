@@ -22,7 +22,9 @@ def test_a_path_is_read_back() -> None:
     "path", ["", "a/b/seed0", f"{CELL.path}/x", f"x/{CELL.path}", CELL.path[:-2], CELL.path + "a"]
 )
 def test_another_path_is_no_cell(path: str) -> None:
-    with pytest.raises(UserError, match=r"is no cell; a cell is <study>/<method>/.*/seed<n>\."):
+    with pytest.raises(
+        UserError, match=r"is not a cell; the form of a cell is <study>/<method>/.*/seed<n>\."
+    ):
         Cell.parse(path)
 
 

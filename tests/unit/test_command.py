@@ -143,12 +143,12 @@ def test_an_unfinished_cell_says_its_round(folder, done, silent_s, status, progr
             ["cells", "--status", "finished"],
             "there are not-run, running, interrupted, other-settings, pretrained, done",
         ),
-        (["show", "fssuavl/simclr"], "fssuavl/simclr is no cell"),
+        (["show", "fssuavl/simclr"], "fssuavl/simclr is not a cell"),
         (["show", CELL.replace("seed0", "seed7")], "has not run in results/demo"),
         (["show", CELL.replace("resnet18", "*")], "has not run in results/demo"),
         (["explain", CELL.replace("fedavg", "fedavgg")], "(did you mean fssuavl/simclr/resnet18"),
         (["explain", "fssuavl_table2"], "has no Snakefile"),
-        (["audit", "nowhere"], "nowhere is no folder that you may"),
+        (["audit", "nowhere"], "nowhere is not a folder that you can"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(folder, arguments, words):
@@ -293,7 +293,7 @@ def test_a_folder_that_may_not_be_read_is_a_mistake(folder, monkeypatch, refused
         return not str(path).endswith("results/demo") and may(path, *arguments, **options)
 
     monkeypatch.setattr(os, refused, stat if refused == "stat" else access)
-    with pytest.raises(UserError, match=r"may not be read by you|that you may look into"):
+    with pytest.raises(UserError, match=r"no permission to read|not a folder that you can read"):
         results_folder("results/demo")
 
 

@@ -49,6 +49,11 @@ def test_the_schema_refuses_a_wrong_archive(change: dict[str, Any]) -> None:
     assert mistakes_in({"fsdd": entry})
 
 
+def test_an_archive_that_is_no_mapping_is_refused() -> None:
+    entry = {**DATASETS["fsdd"], "archives": {"recordings": 3}}
+    assert mistakes_in({"fsdd": entry}) == ["is 3; it must be a mapping"]
+
+
 def test_every_dataset_can_be_acquired_and_read_or_says_how() -> None:
     for dataset, entry in DATASETS.items():
         archives = entry["archives"].items()

@@ -106,7 +106,7 @@ def test_an_encoder_of_its_own_needs_the_name_of_a_variant(part: dict[str, Any])
     cell = {"method": ["simclr"], "arch": ["resnet18"], "aggregator": ["fedavg"], "split": [BOTH]}
     entry = {**cell, "variant": ["base"], "settings": part}
     (name,) = part
-    with pytest.raises(UserError, match=rf"cells\[0\]\.settings\.{name} changes the encoder"):
+    with pytest.raises(UserError, match=rf"cells\[0\]\.settings\.{name} changes the random"):
         shipped(studies={"fssuavl": {"cells": [entry]}})
     grid, _ = shipped(studies={"fssuavl": {"cells": [{**entry, "settings": {}}]}})
     assert {grid.initial_variant(cell) for cell in grid.select(study="fssuavl")} == {"base"}

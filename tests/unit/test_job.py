@@ -111,7 +111,9 @@ def fill_disk(how: str) -> None:
 
 @pytest.mark.parametrize("how", ["python", "numpy", "safetensors"])
 def test_a_full_disk_is_one_sentence_with_a_remedy(how: str, tmp_path: Path) -> None:
-    refused = pytest.raises(SystemExit, match=r"^fedssl: .*make room there.* go on where they were")
+    refused = pytest.raises(
+        SystemExit, match=r"^fedssl: .*make room there.* continue where they stopped"
+    )
     with refused, recorded_job(snakemake(tmp_path)):
         fill_disk(how)
     log = (tmp_path / "log").read_text()

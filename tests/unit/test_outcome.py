@@ -83,15 +83,15 @@ def test_the_cause_is_what_the_job_said_last_and_what_its_executor_says(
 
 @pytest.mark.parametrize("log", ["", f"{TIME} WARNING no ERROR here\n", ROUND])
 def test_a_job_that_logged_no_error_was_killed_or_printed_it(tmp_path: Path, log: str) -> None:
-    silence = f"ended without an error of its own{' after round 2 of 4' if log == ROUND else ''}: "
-    guess = "killed, by the memory limit, the time limit or with its node?"
+    silence = f"ended without logging an error{' after round 2 of 4' if log == ROUND else ''}: "
+    guess = "it may have been killed by the memory limit, by the time limit, or with its node"
     found = [
         failed(tmp_path, log=log, printed=PRINTED.format("returned exit status 1")),
         failed(tmp_path, log=log, printed=PRINTED.format(KILLED)),
         failed(tmp_path, log=log, message=STATUS),
     ]
     assert [failure.cause for (failure,) in found] == [
-        f"{silence}what it printed stands above",
+        f"{silence}see its output above",
         f"{silence}{guess}\n{KILLED}",
         f"{silence}{guess}\n{STATUS}",
     ]

@@ -52,5 +52,5 @@ def test_what_is_written_about_the_results_leaves_the_root_alone(results, rule):
 def test_a_changed_record_is_refused(results):
     path = results / "one/provenance.json"
     path.write_text(path.read_text().replace("AMD", "NVIDIA"))
-    with pytest.raises(UserError, match=r"one/provenance\.json .* does not have the digest"):
+    with pytest.raises(UserError, match=r"one/provenance\.json .* does not match its digest"):
         root(results)

@@ -20,12 +20,12 @@ DEMO = ("--configfile", "config/demo.yaml")
         (
             "settings: {federation: {rounds: many}}",
             "extra.yaml",
-            "settings.federation.rounds is 'many'; it must be of type integer",
+            "settings.federation.rounds is 'many'; it must be a valid integer",
         ),
         (
             "settings: {federation: {fraction: 1.5}}",
             "extra.yaml",
-            "settings.federation.fraction is 1.5; it must be at most 1",
+            "settings.federation.fraction is 1.5; it must be less than or equal to 1",
         ),
         (
             "studies: {fssuavl: {cells: [{method: [simclr], arch: [resnet18], "
@@ -54,7 +54,7 @@ DEMO = ("--configfile", "config/demo.yaml")
             "studies: {fssuavl: {cells: [{method: [simclr], arch: [resnet18], "
             "aggregator: [fedavgg], split: [a0-i0-b100], variant: [base]}]}}",
             "extra.yaml",
-            "studies.fssuavl.cells[0].aggregator[0] is 'fedavgg'; it must be one of",
+            "studies.fssuavl.cells[0].aggregator[0] is 'fedavgg'; it must be",
         ),
         (
             "studies: {fssuavl: {cells: [{method: [simclr], arch: [resnet18], "
@@ -109,7 +109,7 @@ def test_a_mistake_on_the_command_line_is_named(edited: Project) -> None:
         "fssuavl", config=(*DEMO, "--config", "seeds=[0, 7]", "mirror=null", "banks={threads: 2}")
     )
     printed = edited.run("--dry-run", config=(*DEMO, "--config", "seeds=zero"), ok=False)
-    assert "--config: seeds is 'zero'; it must be of type array" in printed
+    assert "--config: seeds is 'zero'; it must be a list" in printed
 
 
 @pytest.mark.parametrize(

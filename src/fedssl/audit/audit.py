@@ -1,4 +1,4 @@
-"""The audit of a results folder: every hash, every number, every link of the chain."""
+"""Audit a results folder: all hashes, all numbers, and all links between jobs."""
 
 import logging
 from collections import Counter
@@ -20,14 +20,14 @@ from fedssl.grid.paths import RECORD
 from fedssl.record.read import Record, at_hand, read_records, results_folder
 
 _log = logging.getLogger("fedssl")
-# Written by no job, or by every job while it runs.
+# Files that no job writes, or that every job writes while it runs.
 _WITHOUT_RECORD = ("logs", "benchmarks", "state", "cells.csv", FILE)
 _ACCEPTED = (Verdict.SOUND, Verdict.CHANGED_CODE)
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found: units, and the seal over all records."""
+    """The result of an audit: units with their findings, and the digest of each record."""
 
     results: Path
     units: tuple[Unit, ...]
@@ -35,16 +35,17 @@ class Audit:
 
     @property
     def seal(self) -> str:
-        """The number that stands for all records."""
+        """The hash over all records."""
         return seal_of(self.records)
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is worse than code that was edited since it ran."""
+        """Whether all units are sound, or differ only in code that was edited after the run."""
+        # Edited code is accepted, because otherwise any later commit would fail older results.
         return all(unit.verdict in _ACCEPTED for unit in self.units)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return how many units of each kind have each verdict."""
+        """Return the number of units by kind and verdict."""
         kinds = sorted({unit.kind for unit in self.units})
         counted = Counter((unit.kind, unit.verdict) for unit in self.units)
         return {
@@ -52,7 +53,7 @@ class Audit:
         }
 
     def as_data(self) -> dict[str, Any]:
-        """Return everything as plain data; audit.json holds it."""
+        """Return everything as plain data, as in audit.json."""
         return {
             "seal": self.seal,
             "passed": self.passed,
@@ -63,16 +64,16 @@ class Audit:
 
 
 def audit(results: str | Path, *, seal: str | None = None) -> Audit:
-    """Return the audit of a results folder, and hold its records against a published seal.
+    """Audit a results folder, and compare its records with a published seal.
 
-    Reads only. Jobs are followed by the records in the folder, whatever rule wrote them; their
-    code is compared with the checkout this package is in.
+    Nothing is written. The code of the jobs is compared with the checkout of this package.
 
     Raises:
         UserError: There is no such folder, or it has no record.
     """
     root = results_folder(results)
     chain = Chain(root, read_records(root))
+    # Reading and hashing files releases Python's lock, so threads are enough.
     with ThreadPoolExecutor() as pool:
         parts = pool.map(partial(_found, chain), chain.records)
         found = {record.path: part for record, part in zip(chain.records, parts, strict=True)}
@@ -82,10 +83,10 @@ def audit(results: str | Path, *, seal: str | None = None) -> Audit:
 
 
 def seal_results(results: str | Path, path: str | Path) -> None:
-    """Audit a results folder, write all that was found to `path`, and log the seal.
+    """Audit a results folder, write the result to `path`, and log the seal.
 
     Raises:
-        UserError: The audit did not pass; lists what is wrong. Nothing is written.
+        UserError: The audit did not pass. The message lists the findings; nothing is written.
     """
     result = audit(results)
     if not result.passed:
@@ -102,11 +103,11 @@ def _found(chain: Chain, record: Record) -> list[Finding | Note]:
 
 
 def _unrecorded(chain: Chain) -> Iterator[Finding]:
-    """Yield the files that lie in the results and that no record speaks of."""
+    """Yield a finding for each file in the results that no record lists."""
     for path in sorted(chain.root.rglob("*")):
         place = path.relative_to(chain.root)
         hidden = any(part.startswith(".") for part in place.parts)
         known = path.name.endswith(RECORD) or chain.recorded & {path, *path.parents}
         passed = known or hidden or place.parts[0] in _WITHOUT_RECORD
         if not passed and at_hand(path) and path.is_file():
-            yield Finding(Verdict.INCOMPLETE, place.as_posix(), "has no record of who wrote it")
+            yield Finding(Verdict.INCOMPLETE, place.as_posix(), "is not listed in any record")

@@ -1,4 +1,4 @@
-"""The chain of hashes: from each file to the job that wrote it, and on to what that job read."""
+"""The chain of hashes: from each file to the job that wrote it, and to the inputs of that job."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,16 +11,16 @@ from fedssl.grid.paths import archive_record
 from fedssl.record.read import CHECKOUT, Record, at_hand, is_ours, read_record, shown
 from fedssl.record.sources import code_digest
 
-_THREADS = 8  # hashing waits for the disk and leaves Python's lock alone
-_ABSENT = "is not at hand, so only its recorded hash was followed"
-_SHORT = 12  # digits of a hash that a reader compares
+_THREADS = 8  # hashing waits for the disk and releases Python's lock
+_ABSENT = "is not available, so only its recorded hash was checked"
+_SHORT = 12  # digits of a hash in messages
 
 
 class Chain:
-    """All records of a results folder with the SHA-256 of every file they name."""
+    """All records of a results folder, with the current SHA-256 of every file that they list."""
 
     def __init__(self, root: Path, records: Iterable[Record]) -> None:
-        """Add the records of archives that lie elsewhere, and hash every file once."""
+        """Add the records of archives outside the folder, and hash every file once."""
         own = list(records)
         self.root = root
         self.records = [*own, *_outside(own, root)]
@@ -32,18 +32,19 @@ class Chain:
         self._hashes = _hashes(self.records)
 
     def writers(self, record: Record) -> list[Record]:
-        """Return the records of the jobs that wrote what a job read, and records that it read."""
+        """Return the records of the jobs that wrote a job's inputs, and the records it read."""
         inputs = list(record.files("inputs"))
         found = {w.path: w for path in inputs for w in self._writers.get(path, [])}
         read = {path: self._records[path] for path in inputs if path in self._records}
         return list((found | read).values())
 
     def findings(self, record: Record) -> Iterator[Finding | Note]:
-        """Yield what is wrong with one record, with its outputs, and with what it read."""
+        """Yield the findings on a record, its outputs, its inputs and its code."""
         if not record.intact:
-            yield Finding(Verdict.TAMPERED, record.name, "is not what its own digest was taken of")
+            yield Finding(Verdict.TAMPERED, record.name, "does not match its own digest")
         if record.content and record.prefix is None:
-            yield Finding(Verdict.TAMPERED, record.name, "is the record of a job of other files")
+            what = "belongs to a job that wrote to another folder"
+            yield Finding(Verdict.TAMPERED, record.name, what)
         yield from self._output_findings(record)
         for path, recorded in record.files("inputs").items():
             yield from self._input_findings(path, recorded)
@@ -51,24 +52,24 @@ class Chain:
         yield from self._source_findings(record)
 
     def same(self, path: Path, recorded: str) -> bool:
-        """Return whether a file is at hand with the SHA-256 that was recorded."""
+        """Return whether a file exists and has the recorded SHA-256."""
         return self._hashes.get(path) == recorded
 
     def as_written(self, path: Path) -> bool:
-        """Return whether a file is at hand as the job that wrote it recorded it."""
+        """Return whether a file exists and is unchanged since its job wrote it."""
         writers = self._writers.get(path, [])
         return any(self.same(path, writer.files("outputs")[path]) for writer in writers)
 
     @cached_property
     def recorded(self) -> set[Path]:
-        """Every file that a job's record says it wrote."""
+        """All files that a record lists as an output."""
         return set(self._writers)
 
     def _output_findings(self, record: Record) -> Iterator[Finding | Note]:
         for path, recorded in record.files("outputs").items():
             name = shown(path, self.root)
             if len(self._writers[path]) > 1:
-                yield Finding(Verdict.TAMPERED, name, "is claimed by two records")
+                yield Finding(Verdict.TAMPERED, name, "is an output in two records")
             if path not in self._hashes:
                 yield self._absent(path)
             elif not self.same(path, recorded):
@@ -88,16 +89,16 @@ class Chain:
                 yield Finding(
                     Verdict.CHANGED_DATA,
                     name,
-                    f"was read as {recorded[:_SHORT]}…, but the record of the job that wrote it "
-                    f"says {written[:_SHORT]}…: it was replaced, or run again since",
+                    f"had the hash {recorded[:_SHORT]}… when it was read, but the record of its "
+                    f"job says {written[:_SHORT]}…: it was replaced or written again since",
                 )
         elif path not in self._hashes and _rarely_shared(path, self.root):
             yield Note(name, _ABSENT)
         elif path.is_relative_to(self.root) and path not in self._records:
-            yield Finding(Verdict.INCOMPLETE, name, "was read, but no record says who wrote it")
+            yield Finding(Verdict.INCOMPLETE, name, "was read, but is an output in no record")
         elif not self.same(path, recorded):
             verdict = Verdict.CHANGED_CODE if is_ours(path) else Verdict.CHANGED_DATA
-            yield Finding(verdict, name, "is not the file that was read")
+            yield Finding(verdict, name, "has changed since it was read")
 
     def _source_findings(self, record: Record) -> Iterator[Finding | Note]:
         digests = record.content.get("code", {})
@@ -106,34 +107,33 @@ class Chain:
             if self.same(path, recorded):
                 continue
             if path not in self._hashes:
-                yield Finding(Verdict.CHANGED_CODE, name, "ran, and is not in this checkout")
+                yield Finding(Verdict.CHANGED_CODE, name, "was run, but is not in this checkout")
             elif digests.get(name) == _code(path):
-                yield Note(name, "differs from what ran in comments or layout only")
+                yield Note(name, "differs from the code that ran only in comments or layout")
             else:
                 yield Finding(Verdict.CHANGED_CODE, name, "has been edited since it ran")
 
 
 def _rarely_shared(path: Path, root: Path) -> bool:
-    """Return whether a file is recordings or images, which licences often forbid passing on.
-
-    Below the results only the folder that the demo's archives lie in counts, wherever these are.
-    """
+    """Return whether a file has recordings or images, which licences often forbid to share."""
+    # Below the results, only the folder of the demo's archives counts: a results folder can itself
+    # be below a folder called `archives`.
     folders = path.relative_to(root).parts[:1] if path.is_relative_to(root) else path.parts
     return "archives" in folders or path.name in ("images.npy", "waveforms.npy")
 
 
 def _declared_findings(record: Record) -> Iterator[Finding]:
-    """Yield the archives that a bank's job was told of and that are none of the files it read."""
+    """Yield the archives in the settings of a bank's job that are not among its inputs."""
     read = {f"sha256:{value}" for value in record.files("inputs").values()}
     declared = record.settings.get("archives")
     for key, checksum in declared.items() if isinstance(declared, dict) else ():
         if str(checksum).startswith("sha256:") and checksum not in read:
-            what = f"was to read archive {key} with {checksum}, which no file that it read has"
+            what = f"declares archive {key} with {checksum}, which none of its inputs has"
             yield Finding(Verdict.CHANGED_DATA, record.name, what)
 
 
 def _outside(records: Iterable[Record], root: Path) -> Iterator[Record]:
-    """Yield the records of archives, which lie next to inputs outside the results folder."""
+    """Yield the records of archives outside the results folder; they are next to the archives."""
     inputs = {path for record in records for path in record.files("inputs")}
     for path in sorted(inputs):
         record = Path(archive_record(path))
@@ -142,7 +142,7 @@ def _outside(records: Iterable[Record], root: Path) -> Iterator[Record]:
 
 
 def _hashes(records: Iterable[Record]) -> Mapping[Path, str]:
-    """Return the SHA-256 of every file that records name and that is at hand."""
+    """Return the SHA-256 of every existing file that the records list."""
     named = {CHECKOUT / name for record in records for name in record.content.get("sources", {})}
     for record in records:
         named |= {*record.files("inputs"), *record.files("outputs")}
@@ -161,7 +161,7 @@ def _code(path: Path) -> str | None:
 def _hash(path: Path) -> str | None:
     """Return the SHA-256 of a file, or of the names and hashes of all files in a folder.
 
-    None if it is missing or may not be read.
+    None if it is missing or not readable.
     """
     try:
         if not path.is_dir():

@@ -1,11 +1,11 @@
-"""What an audit can find, and how bad it is."""
+"""The findings of an audit and their verdicts."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What an audit says of a job, best first."""
+    """The verdict on a job or unit, best first."""
 
     SOUND = "sound"
     CHANGED_CODE = "changed code"
@@ -13,15 +13,10 @@ class Verdict(StrEnum):
     INCOMPLETE = "incomplete"
     TAMPERED = "tampered"
 
-    @property
-    def rank(self) -> int:
-        """The verdict's place: the higher, the worse."""
-        return list(Verdict).index(self)
-
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it was recorded: the file, and what is the matter with it."""
+    """A difference from the records: the file, and a sentence that starts with the file."""
 
     verdict: Verdict
     file: str
@@ -30,16 +25,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Note:
-    """Something a reader should know that changes no verdict."""
+    """A remark that changes no verdict."""
 
     file: str
     what: str
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:
-    """Return the worst of some verdicts; sound if there are none."""
-    return max(verdicts, key=_rank, default=Verdict.SOUND)
-
-
-def _rank(verdict: Verdict) -> int:
-    return verdict.rank
+    """Return the worst verdict; sound for an empty list."""
+    return max(verdicts, key=list(Verdict).index, default=Verdict.SOUND)

@@ -1,4 +1,4 @@
-"""Check stored predictions against the bank: the right samples with their true labels."""
+"""Compare stored predictions with the bank: samples and labels must be those of the split."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -19,16 +19,16 @@ _OF_WHOLE_SPLITS = (*FEATURE_PROTOCOLS, "fine-tune")
 def check_samples(
     metric: Mapping[str, Any], samples: pd.DataFrame, *, record: Record, chain: Chain
 ) -> Iterator[str]:
-    """Yield how stored samples differ from the scored split of the task's bank.
+    """Yield the differences between stored samples and the scored split of the task's bank.
 
-    Nothing for protocols that do not score a whole split of one bank, and where the bank is not at
-    hand as it was written, which is the bank's own finding.
+    Protocols that do not score a whole split of one bank are skipped. A changed or missing bank is
+    skipped, too, because it has a finding of its own.
     """
     if metric["protocol"] not in _OF_WHOLE_SPLITS:
         return
     folders = [path.parent for path in record.files("inputs") if path.name == "bank.json"]
     if len(folders) != 1:
-        yield "was scored on no bank, or on more than one"
+        yield "must be scored on one bank, but its job read none or several"
     whole = [f for f in folders if all(chain.as_written(f / name) for name in _FILES)]
     if not whole or not {"position", "label"} <= set(samples):
         return
@@ -36,14 +36,15 @@ def check_samples(
     known = _labels(whole[0], record.settings["split"], mtime)
     given = samples.set_index("position")["label"].sort_index()
     if not np.array_equal(given.index, known.index):
-        yield "was scored on other samples than the bank's split has"
+        yield "was scored on samples that differ from the bank's split"
     elif not np.array_equal(given, known):
-        yield "was scored against other labels than the bank's"
+        yield "was scored with labels that differ from the bank's"
 
 
 @cache
 def _labels(folder: Path, split: str, _mtime: int) -> pd.Series:
     """Return the labels of a split by position in the bank."""
+    # The modification time is an argument so that the cache misses after the file has changed.
     inside = pd.read_parquet(folder / "index.parquet", columns=["split"])["split"] == split
     labels = np.load(folder / "labels.npy")[inside.to_numpy()]
     return pd.Series(labels, index=np.flatnonzero(inside))

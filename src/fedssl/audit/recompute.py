@@ -1,4 +1,4 @@
-"""Recomputed numbers: accuracies from stored predictions, tables and claims from their inputs."""
+"""Recompute accuracies from stored predictions, and tables and claims from their inputs."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,15 +20,15 @@ from fedssl.paper.products.registry import KINDS, get_product
 from fedssl.record.read import Record, at_hand, shown
 
 _METRIC_KEYS = {"value", "n_eval", "predictions", "protocol", "metric"}
-# Packages that decide the digits of a table.
+# Another version of these packages can change the last digits of a table.
 _DECISIVE = ("numpy", "pandas", "scipy")
-_DIFFERS = "does not come out again of the files it was made of"
+_DIFFERS = "differs from what its inputs give when it is computed again"
 
 
 def recomputed(record: Record, chain: Chain) -> Iterator[Finding | Note]:
-    """Yield the numbers of one job that cannot be recomputed: its accuracies, or its table.
+    """Yield the numbers of a job that are not reproduced: its accuracies, or its table.
 
-    Of other jobs only the hashes are checked.
+    Jobs without numbers give nothing; their hashes are checked in `chain`.
     """
     for path in record.files("outputs"):
         if path.suffix == ".json" and at_hand(path):
@@ -40,17 +40,17 @@ def recomputed(record: Record, chain: Chain) -> Iterator[Finding | Note]:
 
 
 def _readable(findings: Iterator[Finding], name: str) -> Iterator[Finding]:
-    """Yield findings, and one more if their files are damaged in whatever way."""
+    """Yield findings, and a further one if a file is missing or damaged."""
     try:
         yield from findings
     except (FileNotFoundError, PermissionError) as error:
-        yield Finding(Verdict.INCOMPLETE, name, f"needs what is not at hand: {error}")
-    except Exception as error:
+        yield Finding(Verdict.INCOMPLETE, name, f"needs a file that is not available: {error}")
+    except Exception as error:  # a forged file can make any reader fail
         yield Finding(Verdict.TAMPERED, name, f"cannot be read: {error!r}")
 
 
 def _content(path: Path, record: Record, chain: Chain) -> Iterator[Finding]:
-    """Yield what is wrong inside a JSON file: a metric, or the description of a bank."""
+    """Yield the findings on the content of a JSON file: a metric, or a bank's description."""
     content = read_json(path)
     if not isinstance(content, dict):
         return
@@ -64,14 +64,14 @@ def _content(path: Path, record: Record, chain: Chain) -> Iterator[Finding]:
 def _metric(
     metric: Mapping[str, Any], folder: Path, *, record: Record, chain: Chain
 ) -> Iterator[str]:
-    """Yield how a metric differs from its stored predictions, and these from the bank."""
+    """Yield the differences of a metric from its predictions, and of these from the bank."""
     samples = pd.read_parquet(folder / metric["predictions"])
     yield from _differences(metric, samples, record)
     yield from check_samples(metric, samples, record=record, chain=chain)
 
 
 def _rounds(record: Record, chain: Chain) -> Iterator[Finding]:
-    """Yield the scores of rounds that differ from their stored hits."""
+    """Yield the scores of rounds that differ from the stored hits."""
     scores = next(path for path in record.files("outputs") if path.name == "rounds.csv")
     samples = pd.read_parquet(scores.with_suffix(".parquet")).groupby("round")
     for row in pd.read_csv(scores).to_dict("records"):
@@ -86,15 +86,16 @@ def _rounds(record: Record, chain: Chain) -> Iterator[Finding]:
 def _bank(
     facts: Mapping[str, Any], folder: Path, *, record: Record, chain: Chain
 ) -> Iterator[Finding]:
-    """Yield the arrays that are not those of bank.json, which is all that later jobs hash."""
+    """Yield the arrays that differ from bank.json, the only file that later jobs hash."""
     outputs = record.files("outputs")
     for name, file in facts["files"].items():
         if outputs.get(folder / name) != file["sha256"]:
-            what = "is not the array that bank.json describes"
+            what = "does not have the hash in bank.json"
             yield Finding(Verdict.TAMPERED, shown(folder / name, chain.root), what)
 
 
 def _differences(metric: Mapping[str, Any], samples: pd.DataFrame, record: Record) -> Iterator[str]:
+    # Not exactly equal: the job may have summed in another order.
     value = _accuracy(metric, samples)
     if value is not None and not isclose(value, metric["value"], rel_tol=1e-12):
         yield f"says {metric['value']}, but the stored predictions give {value}"
@@ -102,11 +103,11 @@ def _differences(metric: Mapping[str, Any], samples: pd.DataFrame, record: Recor
         yield f"counts {metric['n_eval']} samples, but {len(samples)} predictions are stored"
     for name, wildcard in record.content.get("wildcards", {}).items():
         if str(metric.get(name, wildcard)) != wildcard:
-            yield f"is of {name} {metric[name]}, but its job was of {wildcard}"
+            yield f"says {name} {metric[name]}, but its job had {name} {wildcard}"
 
 
 def _accuracy(metric: Mapping[str, Any], samples: pd.DataFrame) -> float | None:
-    """Return the percentage that samples give; None for a metric of another kind."""
+    """Return the accuracy in percent computed from samples; None for another kind of metric."""
     if metric["metric"] == "top-1 accuracy":
         return 100.0 * float((samples["label"] == samples["prediction"]).mean())
     if str(metric["metric"]).startswith("R@"):
@@ -115,30 +116,30 @@ def _accuracy(metric: Mapping[str, Any], samples: pd.DataFrame) -> float | None:
 
 
 def _product(record: Record, chain: Chain) -> Iterator[Finding | Note]:
-    """Yield which files of a table do not come out again, byte for byte."""
+    """Yield the files of a table that are not reproduced byte by byte."""
     inputs = record.files("inputs")
     name = record.name.removesuffix(f".{RECORD}")
     unavailable = [path for path, recorded in inputs.items() if not chain.same(path, recorded)]
     if unavailable:
-        yield Note(name, f"not recomputed: {shown(unavailable[0], chain.root)} is another file")
+        missing = shown(unavailable[0], chain.root)
+        yield Note(name, f"was not recomputed, because its input {missing} has changed")
         return
     with tempfile.TemporaryDirectory() as folder:
         try:
             written = _write_again(record, Path(folder))
             again = {path: _text_of(copy) for path, copy in written.items()}
-        except Exception as error:  # whatever was forged must end as a finding
+        except Exception as error:  # a forged record can make any product fail
             yield Finding(_blame(record, chain), name, f"cannot be recomputed: {error!r}")
             return
     for path, text in again.items():
+        # Tables name files as their job did, which may have run in another folder.
         if at_hand(path) and text.replace(f"{chain.root}", f"{record.prefix}") != _text_of(path):
             yield Finding(_blame(record, chain), shown(path, chain.root), _DIFFERS)
 
 
 def _write_again(record: Record, folder: Path) -> dict[Path, Path]:
-    """Write a product's tables into a folder; return each file's copy there.
-
-    Figures are not drawn again: their bytes depend on fonts. They are checked by their hashes.
-    """
+    """Write a product's tables into a folder; return the copy of each file."""
+    # Figures are not drawn again, because their bytes depend on fonts. Their hashes are checked.
     copies = {path: folder / path.name for path in record.files("outputs")}
     if record.rule == "claims":
         _write_claims(record, folder)
@@ -147,7 +148,7 @@ def _write_again(record: Record, folder: Path) -> dict[Path, Path]:
     kinds = {path: path.suffix[1:].replace("json", "seeds") for path in copies}
     known = (*product.tables, *(FIGURE if product.draw else ()))
     if foreign := [path for path, kind in kinds.items() if kind not in known]:
-        raise ValueError(f"{foreign[0].name} is no file of a {record.rule}")
+        raise ValueError(f"{foreign[0].name} is not an output of {record.rule}")
     tables = {path: copies[path] for path in copies if kinds[path] in product.tables}
     if product.write is not None:
         files = {kinds[path]: copy for path, copy in tables.items()}
@@ -166,7 +167,7 @@ def _write_claims(record: Record, folder: Path) -> None:
 
 
 def _blame(record: Record, chain: Chain) -> Verdict:
-    """Return the reason why a product comes out otherwise: edited code, or tampering."""
+    """Return the verdict on a product that is not reproduced: edited code, or tampering."""
     packages = record.content.get("packages", {})
     changed = any(packages.get(name) != version(name) for name in _DECISIVE)
     findings = [part for part in chain.findings(record) if isinstance(part, Finding)]
@@ -175,5 +176,5 @@ def _blame(record: Record, chain: Chain) -> Verdict:
 
 
 def _text_of(path: Path) -> str:
-    """Return a file's text, whatever its bytes."""
+    """Return a file's text; invalid bytes are replaced."""
     return path.read_bytes().decode("utf-8", errors="replace")

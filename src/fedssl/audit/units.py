@@ -1,4 +1,4 @@
-"""What a reader asks about: a cell, a table, a bank; each with all its jobs and one verdict."""
+"""Group the findings of all jobs by cell, table or bank, with one verdict each."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from fedssl.grid.cell import FOLDER
 from fedssl.grid.paths import RECORD
 from fedssl.record.read import Record
 
-# Jobs of one cell lie in several folders: pretrain/<cell>/, evaluate/<cell>/<task>/.
+# The jobs of one cell write to several folders: pretrain/<cell>/, evaluate/<cell>/<task>/.
 _CELL = re.compile(rf"[^/]+/(?P<cell>{FOLDER})/")
 
 
@@ -19,8 +19,13 @@ _CELL = re.compile(rf"[^/]+/(?P<cell>{FOLDER})/")
 class Unit:
     """A cell, table or other product.
 
-    `findings` are its own; `rests_on` names the units it was made from that have findings.
-    `verdict` is the worst of both.
+    Attributes:
+        kind: kind of unit, such as cells or tables.
+        name: name of the unit.
+        verdict: the worst verdict of its findings and of the units that it depends on.
+        findings: findings on its own jobs.
+        notes: remarks on its own jobs.
+        rests_on: the units with findings that it depends on.
     """
 
     kind: str
@@ -32,11 +37,11 @@ class Unit:
 
 
 Name = tuple[str, str]  # kind and name
-Found = Mapping[Path, Sequence[Finding | Note]]  # by record
+Found = Mapping[Path, Sequence[Finding | Note]]  # by path of the record
 
 
 def units(chain: Chain, found: Found) -> list[Unit]:
-    """Return the units of a results folder, sorted; `found` is what each record gave."""
+    """Return the units of a results folder, sorted; `found` has the findings of each record."""
     names = {record.path: unit_name(record) for record in chain.records}
     own: dict[Name, list[Finding | Note]] = {}
     needs: dict[Name, set[Name]] = {}
@@ -48,7 +53,7 @@ def units(chain: Chain, found: Found) -> list[Unit]:
 
 
 def unit_name(record: Record) -> Name:
-    """Return kind and name of the unit that a record belongs to."""
+    """Return the kind and name of the unit of a record."""
     place = record.path.relative_to(record.root).as_posix()
     if cell := _CELL.match(place):
         return "cells", cell["cell"]
@@ -59,12 +64,12 @@ def unit_name(record: Record) -> Name:
 
 
 def loose(finding: Finding) -> Unit:
-    """Return the unit of a finding that belongs to no record."""
+    """Return a unit for a finding that belongs to no record."""
     return Unit("unrecorded", finding.file, finding.verdict, (finding,), (), ())
 
 
 def _upstream(name: Name, needs: Mapping[Name, set[Name]]) -> set[Name]:
-    """Return everything that a unit was made from, directly or not."""
+    """Return all units that a unit depends on, directly or indirectly."""
     found: set[Name] = set()
     waiting = set(needs[name])
     while waiting:

@@ -1,4 +1,4 @@
-"""`fedssl audit`: is every number in a results folder what its record says?"""
+"""`fedssl audit`: check the files and numbers of a results folder against its records."""
 
 import re
 from collections.abc import Iterable
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from fedssl.audit.units import Unit
 
 _STYLES = {"tampered": "bold red", "incomplete": "red", "changed data": "yellow"}
-_SHOWN = 8  # findings of one unit; --json has them all
+_SHOWN = 8  # findings per unit in the text; --json lists all
 
 
 def audit(
-    results: Annotated[Path, typer.Argument(help="A folder of results, such as results/paper.")],
+    results: Annotated[Path, typer.Argument(help="A results folder, such as results/paper.")],
     seal: Annotated[
-        str | None, typer.Option(help="The seal that was published with these results.")
+        str | None, typer.Option(help="The published seal to compare the results with.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check every hash, number and link in a results folder, without running anything.
+    """Check all hashes and numbers in a results folder, without running a job.
 
-    Exit code 0: all is sound, or differs only in code edited since; 1: it is not.
+    The exit code is 0 if everything is sound or differs only in code that was edited after the run,
+    and 1 otherwise.
     """
     from fedssl.audit.audit import audit as run
 
@@ -40,7 +41,11 @@ def audit(
 
 
 def _seal(text: str) -> str:
-    """Return a seal as it was printed; UserError for what can be none."""
+    """Return a seal in lower case.
+
+    Raises:
+        UserError: The text is not a SHA-256.
+    """
     seal = text.strip().lower()
     if not re.fullmatch("[0-9a-f]{64}", seal):
         raise UserError(f"--seal is {text!r}; it must be the 64 hexadecimal digits of a SHA-256.")
@@ -77,14 +82,14 @@ def _print_findings(unit: "Unit") -> None:
     for finding in unit.findings[:_SHOWN]:
         print_line(f"{finding.file} {finding.what}", indent=2)
     if (further := len(unit.findings) - _SHOWN) > 0:
-        print_line(f"and {further} more; --json has them all", indent=2)
+        print_line(f"and {further} more; --json lists all", indent=2)
 
 
 def _print_inherited(units: Iterable["Unit"]) -> None:
     resting = [unit for unit in units if unit.rests_on]
     if resting:
         print_line()
-        print_line("These rest on the above and are no better:")
+        print_line("These depend on the above and have the same verdict:")
     for unit in resting:
         print_line(f"{unit.kind}/{unit.name}: {unit.verdict}", indent=2)
 
@@ -93,6 +98,6 @@ def _print_notes(units: Iterable["Unit"]) -> None:
     notes = dict.fromkeys(f"{note.file} {note.what}" for unit in units for note in unit.notes)
     if notes:
         print_line()
-        print_line("Worth knowing:")
+        print_line("Notes:")
     for note in notes:
         print_line(note, indent=2)

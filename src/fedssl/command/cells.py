@@ -1,4 +1,4 @@
-"""`fedssl cells`: the grid, and how far each cell has come."""
+"""`fedssl cells`: list the declared cells and their status."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from fedssl.command.project import Project
 
 _STATUS = ("not-run", "running", "interrupted", "other-settings", "pretrained", "done")
+# A killed job cannot log its end, so a silent log is the only sign that works on every executor.
 _SILENT_S = 60.0
-_Filter = Annotated[str | None, typer.Option(help="Only cells with this value.")]
+_Filter = Annotated[str | None, typer.Option(help="List only cells with this value.")]
 
 
 def cells(
@@ -28,12 +29,15 @@ def cells(
     split: _Filter = None,
     variant: _Filter = None,
     seed: _Filter = None,
-    status: Annotated[str | None, typer.Option(help=f"One of {', '.join(_STATUS)}.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help=f"List only cells with this status: {', '.join(_STATUS)}.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """List the declared cells with their status, and the round that an unfinished one has done.
+    """List the declared cells with their status, and the latest round of unfinished cells.
 
-    One that has written nothing to its log for a minute and three rounds counts as interrupted.
+    A cell counts as interrupted if it has not written to its log for one minute plus the duration
+    of three rounds.
     """
     from fedssl.command.project import open_project
 
@@ -51,11 +55,11 @@ def cells(
     print_table(columns, [[record[column] for column in columns] for record in shown])
     print_line()
     results = Path(project.tree.results).absolute()
-    print_line(f"{len(found)} of {len(every)} cells, with the status that they have in {results}")
+    print_line(f"{len(found)} of {len(every)} cells; the status is that in {results}")
 
 
 def _records(project: "Project") -> Iterable[dict[str, Any]]:
-    """Yield each cell's axes, status, progress (None unless it is unfinished) and path."""
+    """Yield the axes, status, path and progress of each cell; progress is None if it finished."""
     from fedssl.record.status import status
 
     grid, tree = project.grid, project.tree
@@ -68,7 +72,7 @@ def _records(project: "Project") -> Iterable[dict[str, Any]]:
 
 
 def _unfinished(log: str) -> tuple[str, str | None]:
-    """Return status and progress of a cell without a model, from what its job logged."""
+    """Return the status and progress of a cell without a model, from the log of its job."""
     from fedssl.progress import format_duration, last_logged_round
 
     last = last_logged_round(log)
@@ -83,7 +87,7 @@ def _with_progress(record: dict[str, Any]) -> str:
 
 
 def _check(wanted: dict[str, str | None], records: list[dict[str, Any]]) -> None:
-    """Raise UserError for a value that no cell could have."""
+    """Raise UserError for a value that no cell has."""
     from fedssl.grid.configuration import closest
 
     for axis, value in wanted.items():

@@ -1,4 +1,4 @@
-"""What jobs cost, from what jobs of the same kind were measured to cost."""
+"""Estimate the cost of planned jobs from the records of similar finished jobs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,19 @@ from fedssl.command.dry_run import PlannedJob
 from fedssl.grid.cell import AXES
 from fedssl.record.read import Record, find_records, read_record
 
-# What makes jobs of one rule take as long as each other, the most telling first.
+# Wildcards by which jobs of one rule are matched, the most important first. The aggregator is last
+# because it hardly changes the duration.
 _LEAST = "aggregator"
 _ALIKE = (*(axis for axis in AXES if axis != _LEAST), "task", "dataset", _LEAST)
-_OTHER = "/"  # no wildcard's value: of the jobs that none measured is like
+_OTHER = "/"  # stands for all values that no finished job has; no wildcard has a slash here
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The planned jobs of one rule, and what they cost if they go like those measured.
+    """The estimated cost of the planned jobs of one rule.
 
-    `measured` is the number of finished jobs that this rests on. Where it is 0, all the rest is
-    None: unknown.
+    `measured` is the number of finished jobs behind the estimate. If it is 0, the cost is unknown
+    and None.
     """
 
     rule: str
@@ -32,17 +33,18 @@ class Cost:
 
 
 def measured_jobs(results: str | Path) -> list[Record]:
-    """Return the records of finished jobs in a results folder; none where there is no folder."""
+    """Return the intact records in a results folder; empty if there is no such folder."""
     root = Path(results).absolute()
     records = (read_record(path, root) for path in find_records(root))
+    # A damaged record could have any duration.
     return [record for record in records if record.intact]
 
 
 def costs(jobs: Iterable[PlannedJob], measured: Sequence[Record]) -> list[Cost]:
-    """Return one cost per rule that has planned jobs, in their order."""
+    """Return one cost per rule with planned jobs, in the order of the jobs."""
     by_rule: dict[str, list[PlannedJob]] = {}
     for job in jobs:
-        if job.outputs:  # a named target is no work
+        if job.outputs:  # a named target has none and costs nothing
             by_rule.setdefault(job.rule, []).append(job)
     return [_cost(rule, planned, measured) for rule, planned in by_rule.items()]
 
@@ -68,7 +70,7 @@ def _cost(rule: str, jobs: Sequence[PlannedJob], measured: Sequence[Record]) -> 
 def _most_alike(
     jobs: Sequence[PlannedJob], measured: Sequence[Record], names: Sequence[str] = _ALIKE
 ) -> list[tuple[int, Sequence[Record]]]:
-    """Return how many planned jobs share the most telling wildcards with which measured ones."""
+    """Group planned jobs; return the size of each group and the finished jobs most like it."""
     if not names or not jobs:
         return [(len(jobs), measured)] if jobs else []
     name, *further = names
@@ -79,6 +81,7 @@ def _most_alike(
     for job in jobs:
         value = job.wildcards.get(name)
         planned.setdefault(value if value in known else _OTHER, []).append(job)
+    # For a value that no finished job has, the finished jobs of all values are the best guess.
     return [
         group
         for value, part in planned.items()
@@ -95,5 +98,5 @@ def _size(record: Record) -> int:
 
 
 def _sent(record: Record) -> int:
-    """Return the bytes that a federation would have sent, up and down."""
+    """Return the bytes that the clients and the server of a federation would have sent."""
     return int(record.content.get("bytes_up", 0)) + int(record.content.get("bytes_down", 0))

@@ -1,4 +1,4 @@
-"""`fedssl diff`: what differs between two cells, or two folders of results."""
+"""`fedssl diff`: compare two cells or two results folders."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from fedssl.record.read import Record
 
 _Named = Mapping[str, "Record"]
-_DIGITS = 12  # of a hash that a reader compares
+_DIGITS = 12  # digits of a hash in the output
 
 
 def diff(
-    before: Annotated[str, typer.Argument(help="A cell, or a folder of results.")],
-    after: Annotated[str, typer.Argument(help="Another.")],
+    before: Annotated[str, typer.Argument(help="A cell or a results folder.")],
+    after: Annotated[str, typer.Argument(help="The cell or results folder to compare it with.")],
     configfile: Configfiles = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Say how two cells or two results folders differ: settings, code, data, machine, scores."""
+    """Compare settings, code, data, environment and scores of two cells or results folders."""
     from fedssl.command.project import open_project
 
     results = open_project(configfile or [], config or []).tree.results
@@ -49,10 +49,11 @@ def diff(
 
 
 def _records(text: str, results: str) -> _Named:
-    """Return the records of a cell or of a results folder, by names that both have."""
+    """Return the records of a cell or a results folder, by names that do not contain the cell."""
     from fedssl.command.selection import read_cell, split_cell
     from fedssl.record.read import read_records, results_folder, whole
 
+    # A path of a results folder can look like that of a cell, but only the folder has `pretrain`.
     if not Path(text, "pretrain").is_dir() and split_cell(text, results):
         return read_cell(text, results).records
     return {record.name: whole(record) for record in read_records(results_folder(text))}
@@ -61,29 +62,30 @@ def _records(text: str, results: str) -> _Named:
 def _merged(
     old: _Named, new: _Named, part: "Callable[[Record], Mapping[str, Any]]"
 ) -> "list[tuple[Change, list[str]]]":
-    """Return the changes of all jobs that both have, each once, with the jobs it is in."""
+    """Return each distinct change with the names of the jobs that have it."""
     from fedssl.grid.settings_diff import settings_diff
 
     found: dict[str, tuple[Change, list[str]]] = {}
     for name in sorted(old.keys() & new.keys()):
         for change in settings_diff(part(old[name]), part(new[name])):
+            # Values of settings can be lists, which are not hashable.
             found.setdefault(repr(change), (change, []))[1].append(name)
     return list(found.values())
 
 
 def _settings(record: "Record") -> Mapping[str, Any]:
-    # A table's or figure's settings name the files that it reads; `data` compares those.
+    # The settings of tables and figures name the files that they read, which `data` compares.
     return {} if "scale" in record.settings else record.settings
 
 
 def _code(record: "Record") -> Mapping[str, Any]:
-    """Return the digest of each source's syntax tree, which comments do not change."""
+    """Return the digest of the syntax tree of each source file; comments do not change it."""
     digests: Mapping[str, Any] = record.content.get("code", {})
     return digests
 
 
 def _data(record: "Record") -> Mapping[str, Any]:
-    """Return the hashes of what a job read, by names without the cell."""
+    """Return the hashes of a job's inputs, by names that do not contain the cell."""
     from fedssl.command.selection import without_cell
     from fedssl.record.read import shown
 

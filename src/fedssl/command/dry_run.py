@@ -1,4 +1,4 @@
-"""What Snakemake would run, and why, as data instead of text."""
+"""Ask Snakemake which jobs it would run, and why."""
 
 import json
 import subprocess
@@ -16,9 +16,9 @@ _CHILD = str(Path(__file__).with_name("listener.py"))
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job that would run: its rule, wildcards, outputs and Snakemake's reason.
+    """A job that would run, with Snakemake's reason.
 
-    `differs` says how the settings that its record tells of are not those declared.
+    `differs` lists the recorded settings that differ from the configuration, one sentence each.
     """
 
     rule: str
@@ -31,32 +31,34 @@ class PlannedJob:
 def planned_jobs(
     targets: Sequence[str], configfiles: Sequence[str | Path], *, settings: Sequence[str] = ()
 ) -> list[PlannedJob]:
-    """Return the jobs that `snakemake` would run for some targets; none for no targets means all.
-
-    Runs in the working directory, which must be the project's.
+    """Return the jobs that `snakemake` would run for some targets; without targets, for all.
 
     Raises:
-        UserError: Snakemake refused; says what it said.
+        UserError: The working directory is not the project's folder, or Snakemake failed; then the
+            message quotes Snakemake's.
     """
     if project_folder() != Path.cwd():
         raise UserError(
-            f"{Path.cwd()} has no Snakefile of this project; change to the project's folder."
+            f"{Path.cwd()} has no Snakefile of this project; run this in the project's folder."
         )
     options = ["--configfile", *map(str, configfiles)] if configfiles else []
     options += ["--config", *settings] if settings else []
+    # A process of its own: Snakemake replaces the log handlers and exits the process on an error.
     with tempfile.TemporaryDirectory() as folder:
+        # The jobs are returned in a file, because rules can print to standard output. With -P, the
+        # modules next to the script, such as `diff`, do not hide others of the same name.
         answer = Path(folder, "jobs.json")
         command = [sys.executable, "-P", _CHILD, str(answer), *options, "--", *targets]
         ran = subprocess.run(command, capture_output=True, text=True)
         if ran.returncode or not answer.is_file():
-            raise UserError(f"Snakemake refused: {_complaint(ran.stdout + ran.stderr)}")
+            raise UserError(f"snakemake --dry-run failed: {_complaint(ran.stdout + ran.stderr)}")
         jobs = json.loads(answer.read_text(encoding="utf-8"))
     tuples = ("outputs", "differs")
     return [PlannedJob(**job | {name: tuple(job[name]) for name in tuples}) for job in jobs]
 
 
 def _complaint(printed: str) -> str:
-    """Return what Snakemake printed from its error on."""
+    """Return Snakemake's output from the first error on."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     starts = [place for place, line in enumerate(lines) if "Error" in line or "Exception" in line]
     return " ".join(lines[starts[0] :] if starts else lines[-3:])

@@ -1,4 +1,4 @@
-"""`fedssl estimate`: the time and memory of a target, from measured jobs of the same kind."""
+"""`fedssl estimate`: estimate the cost of a target from finished jobs of the same kind."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,7 +18,7 @@ def estimate(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Estimate hours, disk and bytes sent of all jobs that a target still needs."""
+    """Estimate the hours, disk space and bytes sent of all jobs that a target still needs."""
     from fedssl.command.costs import costs, measured_jobs
     from fedssl.command.dry_run import planned_jobs
     from fedssl.command.project import open_project
@@ -35,7 +35,7 @@ def estimate(
 
 
 def print_costs(found: "Sequence[Cost]") -> None:
-    """Print a line a rule and what they add up to; a rule never measured stays unknown."""
+    """Print one line per rule and the totals; the cost of a rule without records is unknown."""
     header = ("rule", "jobs", "measured", "time", "device", "disk", "sent")
     print_table(header, [_row(cost) for cost in found])
     unknown = [f"{cost.jobs} {cost.rule}" for cost in found if cost.hours is None]
@@ -46,9 +46,10 @@ def print_costs(found: "Sequence[Cost]") -> None:
     print_line()
     if len(unknown) < len(found):
         line = f"{bound}{duration(hours)}, {size(disk)} of disk, {size(sent)} sent by clients"
-        print_line(f"{line}; the time is of jobs one after another.")
+        print_line(f"{line}; the time is for running the jobs one after another.")
     if unknown:
-        print_line(f"unknown, for none has run in this results folder: {', '.join(unknown)}.")
+        listed = ", ".join(unknown)
+        print_line(f"unknown, because no such job has finished in this results folder: {listed}.")
 
 
 def _row(cost: "Cost") -> tuple[object, ...]:
@@ -59,7 +60,7 @@ def _row(cost: "Cost") -> tuple[object, ...]:
 
 
 def duration(hours: float) -> str:
-    """Return a time in the unit that suits it."""
+    """Return a duration with a suitable unit."""
     for unit, share in (("h", 1), ("min", 60)):
         if hours * share >= 1:
             return f"{hours * share:,.1f} {unit}"
@@ -67,7 +68,7 @@ def duration(hours: float) -> str:
 
 
 def size(count: float) -> str:
-    """Return a number of bytes in the unit that suits it."""
+    """Return a number of bytes with a suitable unit."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""`fedssl explain`: what would run again, and why, before any GPU hour is spent."""
+"""`fedssl explain`: list the jobs that would run, with the reasons and the estimated cost."""
 
 import re
 from collections import Counter
@@ -19,13 +19,13 @@ _SHOWN = 8
 
 def explain(
     what: Annotated[
-        str, typer.Argument(help="A cell or the beginning of its path, a target, or `all`.")
+        str, typer.Argument(help="A cell, the first part of a cell's path, or a target.")
     ] = "all",
     configfile: Configfiles = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Say what would run again since the last edit, why, and what that would cost."""
+    """Show which jobs would run, why, and the estimated cost."""
     from fedssl.command.costs import costs, measured_jobs
     from fedssl.command.dry_run import planned_jobs
     from fedssl.command.estimate import print_costs
@@ -33,14 +33,15 @@ def explain(
 
     project = open_project(configfile or [], config or [])
     prefix = _cell_prefix(what, project)
+    # For a cell, all jobs are planned, because those of its tables run again, too.
     jobs = planned_jobs(["all"] if prefix else [what], configfile or [], settings=config or [])
-    jobs = [job for job in jobs if job.outputs]
+    jobs = [job for job in jobs if job.outputs]  # named targets have no outputs and do no work
     chosen = _with_followers(jobs, _own(jobs, prefix, project)) if prefix else jobs
     if json:
         print_json([_as_data(job) for job in chosen])
         return
     if not chosen:
-        print_line(f"nothing would run for {what}: settings, code and inputs are as recorded.")
+        print_line(f"nothing would run for {what}: settings, code and inputs are unchanged.")
         return
     _print_causes(chosen)
     _print_followers(chosen)
@@ -49,10 +50,10 @@ def explain(
 
 
 def _cell_prefix(what: str, project: "Project") -> str:
-    """Return the part of a cell's path that `what` gives; empty for a target.
+    """Return the first part of a cell's path in `what`; empty if `what` is a target.
 
     Raises:
-        UserError: It begins like a cell's path, and no cell goes on like that.
+        UserError: The path starts with a study, but no cell's path starts like it.
     """
     from fedssl.grid.configuration import closest
 
@@ -66,13 +67,13 @@ def _cell_prefix(what: str, project: "Project") -> str:
     beginnings = {"/".join(cell.split("/")[: place.count("/") + 1]) for cell in cells}
     if not whole and place not in beginnings:
         raise UserError(
-            f"no cell begins with {place}{closest(place, beginnings)}; `fedssl cells` lists them."
+            f"no cell starts with {place}{closest(place, beginnings)}; `fedssl cells` lists all."
         )
     return f"{whole or place}/"
 
 
 def _own(jobs: "Iterable[PlannedJob]", prefix: str, project: "Project") -> "list[PlannedJob]":
-    """Return the jobs that write below a cell's folders."""
+    """Return the jobs that write to the folders of a cell."""
     below = re.compile(f"{re.escape(project.tree.results)}/[^/]+/{re.escape(prefix)}")
     return [job for job in jobs if any(map(below.match, job.outputs))]
 
@@ -80,18 +81,18 @@ def _own(jobs: "Iterable[PlannedJob]", prefix: str, project: "Project") -> "list
 def _with_followers(
     jobs: "Sequence[PlannedJob]", chosen: "Sequence[PlannedJob]"
 ) -> "list[PlannedJob]":
-    """Return the chosen jobs and all that would run because of them, in the order planned."""
+    """Return the chosen jobs and all jobs that would run because of them, in planned order."""
     from fedssl.command.reasons import follows
 
     written = {name for job in chosen for name in job.outputs}
-    for job in jobs:  # each comes after what it follows
+    for job in jobs:  # Snakemake lists a job after the jobs whose outputs it reads
         if not written.isdisjoint(follows(job.reason)):
             written.update(job.outputs)
     return [job for job in jobs if not written.isdisjoint(job.outputs)]
 
 
 def _print_causes(jobs: "Iterable[PlannedJob]") -> None:
-    """Print each distinct cause once, with the jobs that it concerns."""
+    """Print each distinct cause once, with its jobs."""
     by_cause: dict[tuple[str, ...], list[str]] = {}
     for job in jobs:
         if why := _causes(job):
@@ -103,25 +104,25 @@ def _print_causes(jobs: "Iterable[PlannedJob]") -> None:
         for place in places[:_SHOWN]:
             print_line(f"- {place}", indent=2)
         if len(places) > _SHOWN:
-            print_line(f"- and {len(places) - _SHOWN} more; --json has them all", indent=2)
+            print_line(f"- and {len(places) - _SHOWN} more; --json lists all", indent=2)
 
 
 def _print_followers(jobs: "Iterable[PlannedJob]") -> None:
     counts = Counter(job.rule for job in jobs if not _causes(job))
     if counts:
         listed = ", ".join(f"{count} {rule}" for rule, count in counts.items())
-        print_line(f"and because of these: {listed}")
+        print_line(f"These would run as a consequence: {listed}")
 
 
 def _causes(job: "PlannedJob") -> list[str]:
-    """Return why a job would run by itself: its record's settings, else what Snakemake says."""
+    """Return why a job would run, apart from new inputs: changed settings or Snakemake's reason."""
     from fedssl.command.reasons import causes
 
     return list(job.differs) or causes(job.reason)
 
 
 def _place(job: "PlannedJob") -> str:
-    """Return what a job is of: its wildcards, in the order of its path."""
+    """Return the wildcards of a job, in the order of its path."""
     return " ".join(job.wildcards.values()) or job.outputs[0]
 
 

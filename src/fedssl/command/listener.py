@@ -1,6 +1,6 @@
-"""A process of its own that runs `snakemake --dry-run` and writes its jobs as JSON.
+"""Run `snakemake --dry-run` and write the planned jobs as JSON; `dry_run` starts this script.
 
-Imports nothing of this package: the workflow in the working directory brings its own.
+It does not import `fedssl`, because the workflow in the working directory may have its own copy.
 """
 
 import json
@@ -15,18 +15,20 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 
 class Listener(logging.Filter):
-    """Keeps what Snakemake says of each job; a filter, because Snakemake removes handlers."""
+    """Collects the planned jobs from Snakemake's log events."""
+
+    # A filter and not a handler, because Snakemake removes the handlers of its logger.
 
     def __init__(self) -> None:
-        """Start with no job."""
+        """Start without jobs."""
         super().__init__()
         self.jobs: list[dict[str, Any]] = []
         self._differs: dict[str, list[str]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep the record if it tells of a job; let every record pass."""
+        """Keep the job if the record describes one; let every record pass."""
         said = vars(record)
-        if "differs" in said:  # by fedssl.record.stale
+        if "differs" in said:  # logged by fedssl.record.stale
             self._differs[said["record"]] = said["differs"]
         if said.get("event") == LogEvent.JOB_INFO:
             job = {"rule": said["rule_name"], "wildcards": dict(said["wildcards"] or {})}
@@ -38,11 +40,13 @@ class Listener(logging.Filter):
 
 
 def main(answer: str, arguments: list[str]) -> None:
-    """Run `snakemake --dry-run` with some arguments; write its jobs to `answer` if it succeeds."""
+    """Run `snakemake --dry-run` with the arguments; write its jobs to `answer` on success."""
     listener = Listener()
     logger.addFilter(listener)
     # The workflow reads its targets from the command line.
     sys.argv = ["snakemake", "--dry-run", *arguments]
+    # Run as a program and not through the Python API, so that profiles and options are read as on
+    # the command line.
     try:
         runpy.run_module("snakemake", run_name="__main__")
     except SystemExit as end:

@@ -1,4 +1,4 @@
-"""`fedssl`: one subcommand a module, each imported by name only, so that help comes at once."""
+"""The entry point of the `fedssl` command, with one module per subcommand."""
 
 from importlib import import_module
 from typing import Any
@@ -12,10 +12,10 @@ _SUBCOMMANDS = ("cells", "explain", "show", "diff", "estimate", "audit", "mirror
 
 
 class _Group(TyperGroup):
-    """A group that answers a user's mistake with one sentence and exit code 2."""
+    """A group that reports a user's mistake in one sentence and exits with code 2."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a subcommand."""
+        """Run a subcommand; print the message of a UserError without a traceback."""
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -27,8 +27,9 @@ app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
     add_completion=False,
+    # An unexpected error shows Python's own traceback, which users can report.
     pretty_exceptions_enable=False,
-    help="Ask about cells and results, audit them, collect archives; nothing here starts a job.",
+    help="Inspect cells, audit results and collect archives. No command starts a job.",
 )
 for _name in _SUBCOMMANDS:
     app.command(_name)(getattr(import_module(f"fedssl.command.{_name}"), _name))

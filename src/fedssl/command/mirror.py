@@ -1,4 +1,4 @@
-"""`fedssl mirror`: the archives that a target needs, to carry to a machine without a network."""
+"""`fedssl mirror`: collect the archives that targets need, for a machine without a network."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,16 +10,19 @@ from fedssl.command.output import Config, Configfiles, Json, print_json, print_l
 
 def mirror(
     targets: Annotated[
-        list[str], typer.Argument(help="As for Snakemake: a study, a table, a path.")
+        list[str], typer.Argument(help="Targets of Snakemake: studies, tables or paths.")
     ],
-    folder: Annotated[Path, typer.Argument(help="Where the archives go; made if missing.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder for the archives; created if it is missing.")
+    ],
     configfile: Configfiles = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Collect exactly the archives that targets need, verified, with their checksums.
+    """Collect the archives that targets need, verify them, and write their checksums.
 
-    There: snakemake --config mirror=<folder>. The only subcommand that writes anything.
+    On the other machine, run: snakemake --config mirror=<folder>. This is the only command that
+    writes files.
     """
     from fedssl.data.fetch.mirror import mirror as collect
 
@@ -31,6 +34,9 @@ def mirror(
     for path in paths:
         print_line(str(path))
         if path.suffix == ".txt":
-            text = "names files of this machine: carry them too, and correct their paths in it"
+            text = "lists your own files on this machine: copy them, too, and correct their paths"
             print_line(text, indent=2)
-    print_line(f"{len(paths)} archives; with them: snakemake --config mirror=<where {folder} is>")
+    print_line(
+        f"{len(paths)} archives; copy {folder} to the other machine and run there: "
+        "snakemake --config mirror=<folder>"
+    )

@@ -1,4 +1,4 @@
-"""What subcommands print: tables of at most 80 columns, or JSON."""
+"""Print the results of subcommands, as text of at most 80 columns or as JSON."""
 
 import json
 import sys
@@ -8,14 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Configfiles = Annotated[
     list[Path] | None,
-    typer.Option("--configfile", help="As for Snakemake; may be repeated, later ones win."),
+    typer.Option(
+        "--configfile",
+        help="Configuration file of the run. Can be repeated; later files override earlier ones.",
+    ),
 ]
 Config = Annotated[
     list[str] | None,
-    typer.Option("--config", help="key=value, as for Snakemake; may be repeated."),
+    typer.Option("--config", help="Setting of the run as key=value. Can be repeated."),
 ]
 _WIDTH = 80
 
@@ -25,8 +28,11 @@ def print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=1))
 
 
+# Rich is imported inside the functions, because it would slow down --help and --json.
+
+
 def print_line(text: str = "", *, style: str = "", indent: int = 0) -> None:
-    """Print a paragraph, broken between words and set in by `indent`."""
+    """Print a paragraph, wrapped between words and indented by `indent` spaces."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -35,7 +41,7 @@ def print_line(text: str = "", *, style: str = "", indent: int = 0) -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under a header, if it has text; a cell too wide for the line goes on below."""
+    """Print rows under a header, if it has text; wide cells are folded."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1), pad_edge=False, collapse_padding=True)
@@ -50,7 +56,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 def _console() -> Any:
     from rich.console import Console
 
-    # Paths and numbers come from files: they are no markup, and need no colour.
+    # Paths can contain brackets, which rich would read as markup.
     width = None if sys.stdout.isatty() else _WIDTH
     return Console(width=width, highlight=False, markup=False, emoji=False)
 

@@ -1,4 +1,4 @@
-"""The configuration as Snakemake would merge it, and the grid and results it declares."""
+"""Open the project: its configuration as Snakemake merges it, its grid and its result paths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,13 @@ from fedssl.grid.configuration import (
     with_places,
 )
 from fedssl.grid.paths import ResultPaths
+from fedssl.record.read import CHECKOUT
 from fedssl.schema.validate import validate
-
-CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
 class Project:
-    """The merged configuration, and what it declares."""
+    """The merged configuration, its grid and its result paths."""
 
     config: dict[str, Any]
     grid: Grid
@@ -31,22 +30,22 @@ class Project:
 
 
 def project_folder() -> Path:
-    """Return the working directory if it holds this project, else the checkout."""
+    """Return the working directory if it has a copy of this project, else the checkout."""
     files = ("Snakefile", *(f"config/{name}" for name in SHIPPED))
     return Path.cwd() if all(Path(file).is_file() for file in files) else CHECKOUT
 
 
 def open_project(configfiles: Sequence[str | Path], settings: Sequence[str] = ()) -> Project:
-    """Return the project that is here, else the checkout's, with `configfiles` on top.
+    """Return the project in `project_folder`, with `configfiles` over the shipped files.
 
-    `settings` are `key=value` as Snakemake's `--config` takes them, and win over all files.
+    `settings` are `key=value` arguments of `--config`, which override all files.
 
     Raises:
-        UserError: A file is missing, a setting is no `key=value`, or the configuration is
-            wrong.
+        UserError: A file is missing, a setting is not `key=value`, or the configuration is not
+            valid.
     """
     if missing := [str(file) for file in configfiles if not Path(file).is_file()]:
-        raise UserError(f"there is no configuration file {missing[0]}.")
+        raise UserError(f"--configfile is {missing[0]}, which does not exist.")
     folder = project_folder() / "config"
     files = [*(folder / name for name in SHIPPED), *configfiles]
     layers = read_layers(files, command_line(settings))

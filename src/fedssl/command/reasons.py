@@ -1,4 +1,4 @@
-"""Snakemake's reason for a job, turned into what a person would say."""
+"""Translate Snakemake's reason for running a job into plain sentences."""
 
 import ast
 import re
@@ -8,6 +8,8 @@ from typing import Any
 from fedssl.grid.settings_diff import settings_diff
 
 _PARAMS = re.compile(r"Union of exclusive params .*?before: (.*) now: (.*?) (?:$|; )", re.DOTALL)
+# Snakemake has no other interface to its reasons than this text. `test_snakemake_api.py` fails if a
+# new version words it differently.
 _PLAIN = {
     "Forced execution": "forced",
     "Missing output files": "has not run, or its files are gone",
@@ -22,7 +24,7 @@ _HASH = re.compile(r"[0-9a-f]{16}")
 
 
 def causes(reason: str) -> list[str]:
-    """Return why a job would run, a sentence each; nothing where it only follows another job."""
+    """Return why a job would run, one sentence each; empty if it only follows another job."""
     found = [text for heading, text in _PLAIN.items() if heading in reason]
     found += [f"newer input: {match[1].strip()}" for match in _UPDATED.finditer(reason)]
     if match := _PARAMS.search(reason):
@@ -31,13 +33,13 @@ def causes(reason: str) -> list[str]:
 
 
 def follows(reason: str) -> list[str]:
-    """Return the inputs that other jobs would write anew."""
+    """Return the inputs of a job that other jobs would write again."""
     match = _FOLLOWS.search(reason)
     return [name.strip() for name in match[1].split(",")] if match else []
 
 
 def _values(text: str) -> list[Any]:
-    """Return the parameters behind Snakemake's text, which are plain data in Python's notation."""
+    """Return the parameters in Snakemake's text, which has the repr of plain data."""
     try:
         return list(ast.literal_eval(f"[{text}]"))
     except (SyntaxError, ValueError):
@@ -45,7 +47,9 @@ def _values(text: str) -> list[Any]:
 
 
 def _parameters(before: list[Any], now: list[Any]) -> list[str]:
-    """Return what changed in parameters that lost their names and order."""
+    """Return the differences between two lists of parameters."""
+    # Snakemake lists changed parameters without names and in no order, so each mapping is compared
+    # with the earlier mapping that shares most keys with it.
     olds = [value for value in before if isinstance(value, Mapping)]
     found = []
     for new in (value for value in now if isinstance(value, Mapping)):
@@ -63,4 +67,4 @@ def _mapping(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         elif change.key in old and change.key in new:
             yield f"code was edited: {change.key}"
         else:
-            yield f"code is {'new to it' if change.key in new else 'no longer used'}: {change.key}"
+            yield f"code is {'newly used' if change.key in new else 'no longer used'}: {change.key}"

@@ -1,4 +1,4 @@
-"""Which cell or results folder an argument means."""
+"""Find the cell or results folder that an argument names, and read its records."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ _BARE = re.compile(FOLDER)
 
 @dataclass(frozen=True)
 class CellResults:
-    """A cell in a results folder, with the records of its jobs by `<stage>/<rest of the path>`."""
+    """A cell in a results folder; `records` are keyed by their path without the cell."""
 
     root: Path
     cell: str
@@ -28,7 +28,10 @@ class CellResults:
 
 
 def split_cell(text: str, results: str) -> tuple[str, str] | None:
-    """Return results folder and cell of a path; of a bare cell path too; None if it is neither."""
+    """Return the results folder and the cell in a path, or None if it contains no cell.
+
+    A path that is only a cell is looked for in `results`.
+    """
     text = text.strip("/") if not text.startswith("/") else text.rstrip("/")
     if match := _CELL.fullmatch(text):
         return match["results"] or ".", match["cell"]
@@ -36,29 +39,35 @@ def split_cell(text: str, results: str) -> tuple[str, str] | None:
 
 
 def read_cell(text: str, results: str) -> CellResults:
-    """Return the records of a cell; UserError where the text is no cell or has not run."""
+    """Return the records of a cell.
+
+    Raises:
+        UserError: The text is not a cell, or the cell has not run.
+    """
     parts = split_cell(text, results)
     if parts is None:
         raise UserError(
-            f"{text} is no cell; a cell is {FORM}, with or without <results>/pretrain/ before it."
+            f"{text} is not a cell; the form of a cell is {FORM}, optionally after "
+            "<results>/pretrain/."
         )
     root, cell = results_folder(parts[0]), parts[1]
+    # The cell comes from the command line, where a * must not match other cells.
     found = sorted(root.glob(f"*/{escape(cell)}/**/*{RECORD}"))
     if not found:
-        raise UserError(f"{cell} has not run in {parts[0]}; `fedssl cells` lists what has.")
+        raise UserError(f"{cell} has not run in {parts[0]}; `fedssl cells` lists the cells.")
     names = (path.relative_to(root).as_posix().replace(f"{cell}/", "", 1) for path in found)
     records = (whole(read_record(path, root)) for path in found)
     return CellResults(root, cell, dict(zip(names, records, strict=True)))
 
 
 def without_cell(name: str) -> str:
-    """Return a path below a results folder with the cell in it left out."""
+    """Return a path below a results folder with its cell replaced by <cell>."""
     match = _CELL.fullmatch(name)
     return name.replace(match["cell"], "<cell>") if match else name
 
 
 def read_metrics(record: Record) -> Iterator[dict[str, Any]]:
-    """Yield the metric files that a job wrote."""
+    """Yield the content of the metric files that a job wrote."""
     for path in sorted(record.files("outputs")):
         content = read_json(path) if path.suffix == ".json" and path.is_file() else None
         if isinstance(content, dict) and set(content) >= {"value", "n_eval", "protocol", "task"}:

@@ -1,4 +1,4 @@
-"""`fedssl show`: everything that is known of one cell."""
+"""`fedssl show`: show the records and scores of one cell."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,16 +12,18 @@ from fedssl.command.output import Config, Configfiles, Json, print_json, print_l
 if TYPE_CHECKING:
     from fedssl.record.read import Record
 
-_DIGITS = 16  # of a hash; --json has all 64
+_DIGITS = 16  # digits of a hash in the text; --json has all 64
 
 
 def show(
-    cell: Annotated[str, typer.Argument(help="A cell's path, with or without its results folder.")],
+    cell: Annotated[
+        str, typer.Argument(help="Path of a cell, with or without <results>/pretrain/.")
+    ],
     configfile: Configfiles = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Show a cell's settings, hashes, hardware, cost, scores, and the command that reruns it."""
+    """Show the settings, files, hardware, cost and scores of a cell, and how to rerun it."""
     from fedssl.command.project import open_project
     from fedssl.command.selection import read_cell, read_metrics
 
@@ -90,13 +92,14 @@ def _print_facts(heading: str, facts: Mapping[str, Any]) -> None:
 def _print_command(
     record: "Record", *, configfiles: Iterable[Path], config: Sequence[str], results: str
 ) -> None:
-    """Print what reruns a cell; `results` is where the configuration that was given writes."""
+    """Print the command that reruns a cell; `results` is the folder of the given configuration."""
     model = next(
         (n for n in record.content["outputs"] if Path(n).name == "model.safetensors"), None
     )
     if model is None:
         return
     files = [str(file) for file in configfiles]
+    # Without options, the shipped configuration that writes to the cell's folder is meant.
     if record.prefix != results and not (files or config):
         files = _configfile(record.prefix)
         results = (record.prefix or "") if files else results
@@ -105,24 +108,25 @@ def _print_command(
     typer.echo(f"  {rerun_command(record, model, configfiles=files, config=config)}")
     if record.prefix != results:
         text = f"and the --configfile and --config of the run that wrote to {record.prefix}"
-        print_line(f"{text}: these write to {results}", indent=2)
+        print_line(f"{text}, because the command as it is writes to {results}", indent=2)
 
 
 def rerun_command(
     record: "Record", output: str, *, configfiles: Sequence[str], config: Sequence[str]
 ) -> str:
-    """Return the command that runs a job again, and nothing else."""
+    """Return the command that reruns only the job of an output."""
     options = ["--configfile", *configfiles] if configfiles else []
     options += ["--config", *config] if config else []
+    # Snakemake lowers the threads of a job to --cores, and --config takes all words before `--`.
     threads = str(record.settings.get("threads", 1))
     return shlex.join(["snakemake", "--cores", threads, *options, "--force", "--", output])
 
 
 def _configfile(results: str | None) -> list[str]:
-    """Return the shipped configuration that writes to a results folder, if one does."""
+    """Return the shipped configuration file that writes to a results folder, if there is one."""
     import yaml
 
-    from fedssl.command.project import CHECKOUT
+    from fedssl.record.read import CHECKOUT
 
     for file in sorted((CHECKOUT / "config").glob("*.yaml")):
         content = yaml.safe_load(file.read_text(encoding="utf-8"))

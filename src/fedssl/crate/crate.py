@@ -1,4 +1,4 @@
-"""A finished run as a Workflow Run RO-Crate (https://w3id.org/ro/wfrun/provenance)."""
+"""Write a finished run as a Workflow Run RO-Crate (https://w3id.org/ro/wfrun/provenance)."""
 
 import shutil
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _PROFILES = {
     "https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5"),
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
-# Not in the context of RO-Crate 1.1, which the profiles are written for.
+# Terms that are missing in the context of RO-Crate 1.1, the version that the profiles require.
 _TERMS = {
     "sha256": "https://w3id.org/ro/terms/workflow-run#sha256",
     "buildInstructions": "https://codemeta.github.io/terms/buildInstructions",
@@ -31,16 +31,16 @@ _LICENCE = "https://www.apache.org/licenses/LICENSE-2.0"
 
 
 def write_crate(spec: Mapping[str, Any], *, metadata: str | Path, code: str | Path) -> None:
-    """Copy the workflow into the results and write the crate's metadata.
+    """Copy the workflow into the results folder and write the metadata of the crate.
 
     Args:
-        spec: title, scale, scale_note, results, urls (path -> address of what a crate does not
-            hold) and code (the files of the workflow, from the root of the checkout).
-        metadata: Where the JSON-LD goes, in the results folder.
-        code: The folder in the crate that the workflow is copied to.
+        spec: title, scale, scale_note, results, urls (path -> address of files outside the crate)
+            and code (the workflow's files, relative to the checkout).
+        metadata: JSON-LD file to write, in the results folder.
+        code: folder in the crate that the workflow is copied to.
 
     Raises:
-        UserError: A record of the run was changed, or is of a script that is gone.
+        UserError: A record of the run was changed, or the script of a job no longer exists.
     """
     for name in spec["code"]:
         copy = Path(code, name)
@@ -50,7 +50,7 @@ def write_crate(spec: Mapping[str, Any], *, metadata: str | Path, code: str | Pa
 
 
 def build_crate(spec: Mapping[str, Any]) -> ROCrate:
-    """Return the crate: files, a step a rule, a tool a script, an action a job."""
+    """Return the crate: files, one step per rule, one tool per script and one action per job."""
     jobs = read_jobs(spec["results"])
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms.update(_TERMS)
@@ -61,8 +61,10 @@ def build_crate(spec: Mapping[str, Any]) -> ROCrate:
         files.add_code(_ROOT, name)
     actions = run.actions(workflow)
     for path in sorted(Path(spec["results"]).iterdir()):
+        # The crate does not contain its own metadata, nor the record and log of its own job.
         if path.is_file() and path.name != METADATA and not path.name.startswith("crate."):
             files.add(str(path))
+    # The end of the run and not the current time, so that the same run gives the same crate.
     _describe(crate, spec, date=max(job.record["ended"] for job in jobs))
     crate.root_dataset["mainEntity"] = workflow
     crate.root_dataset["mentions"] = actions
@@ -76,13 +78,15 @@ def _describe(crate: ROCrate, spec: Mapping[str, Any], *, date: str) -> None:
         for address, (name, version) in _PROFILES.items()
     ]
     about = {"@type": "CreativeWork", "name": "Apache License 2.0"}
-    about["description"] = f"Of the workflow; datasets have their own: {CODE}/config/datasets.yaml."
+    about["description"] = (
+        f"Licence of the workflow. Those of the datasets are in {CODE}/config/datasets.yaml."
+    )
     licence = ContextEntity(crate, _LICENCE, about)
     crate.add(*profiles, licence)
     crate.root_dataset["name"] = f"{spec['title']}: results"
     crate.root_dataset["description"] = (
-        "Tables, figures, models and predictions, each with the job that made it, the files that "
-        f"it read and their SHA-256.{scaled}"
+        "Tables, figures, models and predictions, each with the job that wrote it, and the inputs "
+        f"of the job with their SHA-256.{scaled}"
     )
     crate.root_dataset["datePublished"] = date
     crate.root_dataset["license"] = licence

@@ -1,4 +1,4 @@
-"""The files of a crate: the results, a copy of the code, and files that lie elsewhere."""
+"""The files of a crate: the results, a copy of the code, and files outside the crate."""
 
 import mimetypes
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from rocrate.rocrate import ROCrate
 from fedssl.files import digest, sha256
 
 CODE = "code"
-_MANY = 100
+_MANY = 100  # more files outside the crate are described as one entity
+# `mimetypes` does not know these formats, or differs between systems.
 _FORMATS = {
     ".md": "text/markdown",
     ".npy": "application/octet-stream",
@@ -23,29 +24,30 @@ _FORMATS = {
 
 
 class Files:
-    """Entities of files, found by the paths that the jobs' records name them by."""
+    """Adds the entities of files, and finds them by their paths in the records."""
 
     def __init__(self, crate: ROCrate, *, results: str, urls: Mapping[str, str]) -> None:
-        """Start empty; `urls` are the addresses of files that a crate does not hold."""
+        """Start without files; `urls` are the addresses of files outside the crate."""
         self._crate = crate
         self._results = results
         self._urls = urls
         self._present: dict[str, Entity] = {}
 
     def add(self, path: str, value: str | None = None) -> Entity:
-        """Add a file that lies in the results folder, hashed unless its SHA-256 is given."""
+        """Add a file in the results folder; compute its SHA-256 if it is not given."""
         place = Path(path).relative_to(self._results).as_posix()
         return self._add(path, place, value or sha256(path))
 
     def add_code(self, root: Path, place: str, **properties: Any) -> Entity:
-        """Add a file of the checkout at `root`, which lies as a copy in the crate."""
+        """Add a file of the checkout at `root`, of which the crate has a copy."""
         path = root / place
         return self._add(str(path), f"{CODE}/{place}", sha256(path), **properties)
 
     def find(self, files: Mapping[str, str]) -> list[Entity]:
-        """Return files by path and digest; one with other bytes, or elsewhere, is not in the crate.
+        """Return the entities of files, given as path -> SHA-256.
 
-        Many such files of one job, a user's own recordings, stand as one.
+        A file whose content has changed since counts as a file outside the crate. Many files
+        outside the crate, such as a user's own recordings, are described as one entity.
         """
         here = {path: self._present[path] for path in files if self._is_here(path, files[path])}
         elsewhere = {path: value for path, value in files.items() if path not in here}
@@ -59,12 +61,13 @@ class Files:
         return path in self._present and self._present[path]["sha256"] == value
 
     def _many(self, files: Mapping[str, str]) -> Entity:
+        # One entity, because a metadata file with thousands of files is slow to open.
         together = digest(dict(files))
         properties = {
             "@type": "CreativeWork",
             "name": f"{len(files)} files",
             "sha256": together,
-            "description": "Not in this crate; the digest is of their paths and SHA-256 as JSON.",
+            "description": "Not in this crate. The digest covers their paths and SHA-256 as JSON.",
         }
         return self._crate.add(ContextEntity(self._crate, f"#files-{together[:16]}", properties))
 
@@ -75,7 +78,8 @@ class Files:
         properties = {"name": Path(path).name, "sha256": value, "encodingFormat": _format(path)}
         if path in self._urls:
             return self._crate.add_file(identifier, properties=properties)
-        missing = {"@type": "CreativeWork", "description": f"Not in this crate; was {path}."}
+        description = f"Not in this crate. The job read or wrote it as {path}."
+        missing = {"@type": "CreativeWork", "description": description}
         return self._crate.add(ContextEntity(self._crate, identifier, properties | missing))
 
     def _add(self, path: str, place: str, value: str, **properties: Any) -> Entity:

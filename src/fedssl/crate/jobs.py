@@ -1,4 +1,4 @@
-"""The jobs of a run, as their records tell of them."""
+"""The jobs of a run, read from their provenance records."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _SCRIPTS = "workflow/scripts/"
 
 @dataclass(frozen=True)
 class Job:
-    """One finished job: the path of its record, what it says, and the account that wrote it."""
+    """One finished job: the path and content of its record, and the account that owns it."""
 
     path: str
     record: Mapping[str, Any]
@@ -22,12 +22,12 @@ class Job:
 
     @property
     def key(self) -> str:
-        """A name that no other job has."""
+        """An identifier that is unique in the run."""
         return str(self.record["digest"][:16])
 
     @property
     def rule(self) -> str:
-        """The rule that the job followed."""
+        """The rule of the job."""
         return str(self.record["rule"])
 
     @property
@@ -37,7 +37,7 @@ class Job:
 
     @property
     def script(self) -> str:
-        """The job's script, from the root of the checkout that ran it.
+        """The job's script, relative to the checkout.
 
         Raises:
             UserError: The record names no script of the workflow.
@@ -47,34 +47,35 @@ class Job:
             if found:
                 return f"{_SCRIPTS}{script}"
         raise UserError(
-            f"{self.path} names no script below {_SCRIPTS}: no job of this workflow wrote it; "
-            "remove it with its files, or run the job again."
+            f"{self.path} names no script below {_SCRIPTS}, so no job of this workflow wrote it; "
+            "remove it and its files, or run the job again."
         )
 
     @property
     def commit(self) -> str:
-        """The state of the code, as `git describe` would put it."""
+        """The git commit, with -dirty if there were uncommitted changes."""
         git = self.record["git"]
         return f"{git['commit'] or 'unknown'}{'-dirty' if git['dirty'] else ''}"
 
     @property
     def circumstances(self) -> str:
-        """The state of the code and the machine, in words."""
+        """A sentence on the commit and the machine of the job."""
         machine = self.record["hardware"]
         where = f"{machine['cpu']}, {machine['cores']} cores, {machine['gpu'] or 'no GPU'}"
         return f"Commit {self.commit}, on {where}."
 
 
 def read_jobs(results: str) -> list[Job]:
-    """Return every job of a run but the one that writes the crate."""
+    """Return all jobs of a run except the one that writes the crate."""
     records = map(whole, read_records(Path(results)))
     return [_job(str(record.path), record.content) for record in records if record.rule != "crate"]
 
 
 def rule_order(jobs: Iterable[Job]) -> list[str]:
-    """Return the rules so that each stands behind those whose outputs its jobs read."""
+    """Return the rules in an order in which each comes after the rules whose outputs it reads."""
     jobs = list(jobs)
     made_by = {path: job.rule for job in jobs for path in job.record["outputs"]}
+    # Sorted, because the order of a set differs between runs and would change the crate.
     graph: dict[str, set[str]] = {rule: set() for rule in sorted({job.rule for job in jobs})}
     for job in jobs:
         read = {made_by[path] for path in job.record["inputs"] if path in made_by}
@@ -83,8 +84,9 @@ def rule_order(jobs: Iterable[Job]) -> list[str]:
 
 
 def _job(path: str, record: Mapping[str, Any]) -> Job:
+    # Records do not name a person; the owner of the file is the best available agent.
     try:
         account = Path(path).owner()
-    except KeyError:  # not known on this machine
+    except KeyError:  # the owner has no account on this machine
         account = str(Path(path).stat().st_uid)
     return Job(path, record, account)

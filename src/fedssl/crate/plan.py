@@ -1,4 +1,4 @@
-"""What the RO-Crate says of a run besides its records."""
+"""The parameters of the RO-Crate's job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def crate_spec(plan: Plan) -> dict[str, Any]:
-    """Return the crate's title, the official addresses of archives, and the workflow's files."""
+    """Return the title, the scale, the addresses of archives and the workflow's files."""
     return {
         **plan.grid.scale,
         "title": "fedssl, federated self-supervised learning reproduced",
@@ -32,9 +32,10 @@ def workflow_files(plan: Plan) -> list[Path]:
 
 
 def _addresses(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yield the path and the official address of each archive that has one."""
+    """Yield the path and the first official address of each archive that has an address."""
     archives = f"{plan.grid.config['data_dir']}/archives"
     for name, entry in plan.grid.config["datasets"].items():
         for archive in entry["archives"].values():
+            # An archive that another dataset declares has no address here.
             if archive.get("urls"):
                 yield f"{archives}/{name}/{archive['file']}", archive["urls"][0]

@@ -1,4 +1,4 @@
-"""A run as entities: the workflow, its steps and tools, and an action for every job."""
+"""The entities of a run: the workflow, its steps and tools, and one action per job."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ _WORKFLOW_TYPES = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo
 
 
 class RunEntities:
-    """Adds the entities of a run to a crate; each method returns what it added."""
+    """Adds the entities of a run to a crate; each method returns the entities that it added."""
 
     def __init__(self, crate: ROCrate, files: Files, jobs: Sequence[Job]) -> None:
-        """Keep what is told of."""
+        """Keep the crate and the jobs that it describes."""
         self._crate = crate
         self._files = files
         self._jobs = jobs
@@ -29,7 +29,7 @@ class RunEntities:
         self._ended = max(job.record["ended"] for job in jobs)
 
     def workflow(self, root: Path, *, title: str) -> Entity:
-        """Add the Snakefile as the crate's main entity, with a tool a script and a step a rule."""
+        """Add the Snakefile with one tool per script and one step per rule."""
         workflow = self._files.add_code(
             root,
             "Snakefile",
@@ -55,11 +55,13 @@ class RunEntities:
         return workflow
 
     def actions(self, workflow: Entity) -> list[Entity]:
-        """Add the run as a whole, its engine, and for each job what it did and its step."""
+        """Add the run as a whole, the engine's part in it, and one action per job."""
+        # All outputs first, so that a job finds its inputs among them.
         for job in self._jobs:
             for path, digest in job.record["outputs"].items():
                 self._files.add(path, digest)
         jobs = [self._job(job) for job in self._jobs]
+        # After the jobs, to which the controls of the engine refer.
         run = self._run(workflow)
         self._engine(run, controls=[self._control(job) for job in self._jobs])
         return [run, *jobs]
@@ -90,7 +92,10 @@ class RunEntities:
         )
 
     def _run(self, workflow: Entity) -> Entity:
-        """Add the run as one action, from what no job made to what no job read."""
+        """Add the run as one action.
+
+        Its inputs are the files that no job wrote, and its results the files that no job read.
+        """
         made = {path: value for job in self._jobs for path, value in job.record["outputs"].items()}
         read = {path: value for job in self._jobs for path, value in job.record["inputs"].items()}
         given = {path: value for path, value in read.items() if path not in made}
@@ -99,7 +104,7 @@ class RunEntities:
             "#run",
             "CreateAction",
             name=f"Run of {workflow['name']}",
-            description=f"{len(self._jobs)} jobs; the times are of the first and the last.",
+            description=f"{len(self._jobs)} jobs, from the start of the first to the end of all.",
             startTime=self._started,
             endTime=self._ended,
             agent=_compact(self._agents()),
@@ -122,12 +127,16 @@ class RunEntities:
         )
 
     def _tool(self, root: Path, script: str) -> Entity:
-        """Add a script; UserError where a job was run by one that is gone."""
+        """Add the script of some jobs.
+
+        Raises:
+            UserError: The checkout does not have the script.
+        """
         jobs = [job for job in self._jobs if job.script == script]
         if not (root / script).is_file():
             raise UserError(
                 f"{jobs[0].path} was written by {script}, which this checkout does not have; "
-                f"remove what is no longer part of the run, or check out {jobs[0].commit}."
+                f"remove the files of this job, or check out commit {jobs[0].commit}."
             )
         return self._files.add_code(
             root,
@@ -138,7 +147,7 @@ class RunEntities:
         )
 
     def _packages(self, jobs: Iterable[Job], *, only: set[str] | None = None) -> list[Entity]:
-        """Return the packages that jobs had, as their records list them."""
+        """Add the packages in the records of jobs, or `only` those with some names."""
         pairs = {("python", job.record["python"]) for job in jobs}
         pairs |= {pair for job in jobs for pair in job.record["packages"].items()}
         return [
@@ -167,14 +176,15 @@ class RunEntities:
         return ", ".join(sorted({job.commit for job in jobs}))
 
     def _add(self, identifier: str, kind: str, **properties: Any) -> Entity:
-        """Return the entity of this name, added where it is not there yet."""
+        """Return the entity with this identifier; add it if it does not exist yet."""
         if identifier in self._crate:
             return self._crate.get(identifier)
+
         given = {name: value for name, value in properties.items() if value != []}
         return self._crate.add(ContextEntity(self._crate, identifier, {"@type": kind, **given}))
 
 
 def _compact(entities: Sequence[Entity]) -> Any:
-    """Return entities each once, and a single one without its list, as RO-Crate writes them."""
+    """Return entities without duplicates; a single one without a list, as RO-Crate requires."""
     single = list({entity.id: entity for entity in entities}.values())
     return single[0] if len(single) == 1 else single

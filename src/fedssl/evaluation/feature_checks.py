@@ -23,15 +23,14 @@ def feature_facts(features: Features) -> dict[str, Any]:
     `COLLAPSED_RANK`, `constant_features` the number of dimensions without any variation, and
     `unseen_classes` the number of the queries' classes without a training sample.
     """
-    queries, seen = features.queries, features.memory_labels.unique()
-    rank = effective_rank(queries)
+    queries, rank = features.queries, effective_rank(features.queries)
+    unseen = set(features.query_labels.tolist()) - set(features.memory_labels.tolist())
     constant = (queries.amax(dim=0) == queries.amin(dim=0)).sum()
-    classes = features.query_labels.unique()
     return {
         "feature_rank": round(rank, 2),
         "collapsed": rank < COLLAPSED_RANK,
         "constant_features": int(constant),
-        "unseen_classes": int((~torch.isin(classes, seen)).sum()),
+        "unseen_classes": len(unseen),
     }
 
 

@@ -1,7 +1,8 @@
-"""What is asked for: configuration layers, the cells of every study, and where results lie.
+"""The declared experiments: configuration, cells of every study, and paths of their results.
 
-Imports nothing of the package but the modules at its top level. Start with `cell.Cell`, one
+This package imports only the top-level modules of `fedssl`. Start with `cell.Cell`, one
 pretraining run, then `cells.Grid`, all cells of the merged configuration, and `paths`, the only
-module that knows the file names of the results tree. `plan.Plan` is what planning functions get,
-and `snakemake_api` holds every use of Snakemake that its documentation does not promise.
+module that knows the file names of the results tree. Settings are validated by `parts` (what
+methods, encoders and aggregators declare), `forms` and `mistakes`. `snakemake_api` has all uses of
+undocumented parts of Snakemake.
 """

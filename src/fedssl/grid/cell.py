@@ -1,4 +1,4 @@
-"""A cell: one pretraining run, named by its axes."""
+"""A cell: one pretraining run, identified by its axes."""
 
 import re
 from dataclasses import asdict, dataclass, replace
@@ -6,13 +6,13 @@ from typing import Any
 
 from fedssl.errors import UserError
 
-# The axes that a study's `cells` list, in the order of a path's segments. A cell also has the
-# study before them and the seed after them.
+# The axes that a study lists in `cells`, in the order of the segments of a path. In a path, the
+# study comes before them and the seed after them.
 AXES = ("method", "arch", "aggregator", "split", "variant")
 ALL_AXES = ("study", *AXES, "seed")
 CENTRALISED = "centralised"
 RANDOM_INIT = "random-init"
-# The folder of a cell, or of a random encoder, in a path of the results tree.
+# Pattern of the folder of a cell, or of a random encoder, in a path of the results tree.
 FOLDER = r"[^/]+(?:/[^/]+)+?/seed\d+"
 FORM = "/".join((*(f"<{axis}>" for axis in ALL_AXES[:-1]), "seed<n>"))
 _PATH = re.compile("/".join(f"(?P<{axis}>[^/]+)" for axis in ALL_AXES[:-1]) + r"/seed(?P<seed>\d+)")
@@ -39,25 +39,25 @@ class Cell:
         """
         match = _PATH.fullmatch(path)
         if match is None:
-            raise UserError(f"{path!r} is no cell; a cell is {FORM}.")
+            raise UserError(f"{path!r} is not a cell; the form of a cell is {FORM}.")
         axes: dict[str, Any] = match.groupdict()
         return cls(**axes | {"seed": int(match["seed"])})
 
     @classmethod
     def of(cls, wildcards: Any) -> "Cell":
-        """Return the cell that a job's wildcards name; their values are text."""
+        """Return the cell of a job's wildcards, whose values are text."""
         axes = {axis: getattr(wildcards, axis) for axis in ALL_AXES}
         return cls(**axes | {"seed": int(wildcards.seed)})
 
     @classmethod
     def pattern(cls) -> "Cell":
-        """Return a cell whose axes are Snakemake's wildcards: its paths are a rule's patterns."""
+        """Return a cell whose axes are wildcards, so that its paths are the patterns of rules."""
         axes: dict[str, Any] = {axis: f"{{{axis}}}" for axis in ALL_AXES}
         return cls(**axes)
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """The parts of the cell's path, one per axis."""
+        """The segments of the cell's path, one per axis."""
         return (self.study, *self.axes.values(), f"seed{self.seed}")
 
     @property
@@ -67,26 +67,26 @@ class Cell:
 
     @property
     def axes(self) -> dict[str, str]:
-        """The cell's axes without study and seed, which its other seeds share."""
+        """The axes without study and seed; all seeds of a cell share them."""
         return {axis: getattr(self, axis) for axis in AXES}
 
     @property
     def all_axes(self) -> dict[str, Any]:
-        """All axes, study and seed included."""
+        """All axes, including study and seed."""
         return asdict(self)
 
     @property
     def random_init_path(self) -> str:
-        """The folder below `evaluate/` of the random encoder with the cell's arch and variant."""
+        """The folder below `evaluate/` of the random encoder with this arch, variant and seed."""
         seed = self.segments[-1]
         return "/".join((self.study, RANDOM_INIT, self.arch, self.variant, seed))
 
     @property
     def federated(self) -> bool:
-        """Whether clients train it; otherwise all data lies in one place."""
+        """Whether clients train the cell; otherwise it is trained on all data in one place."""
         return self.aggregator != CENTRALISED
 
     @property
     def checkpoints(self) -> list["Cell"]:
-        """The cell itself, or the two specialists that its split joins with a plus."""
+        """The cell itself, or two specialists if its split joins theirs with a plus."""
         return [replace(self, split=split) for split in self.split.split("+")]

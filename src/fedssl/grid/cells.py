@@ -1,28 +1,28 @@
-"""The grid as data: configuration in, validated cells and their settings out."""
+"""Expand the merged configuration into validated cells and their settings."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.grid.cell import AXES, Cell
 from fedssl.grid.checks import check_rounds, check_settings, check_study
-from fedssl.grid.configuration import Layer, merge, origin, sort_keys
+from fedssl.grid.configuration import Layer, located, merge, sort_keys
 from fedssl.grid.facts import fact, setting
 from fedssl.grid.parts import declared_by
 from fedssl.grid.splits import parse_split
 from fedssl.grid.transmission import declared_settings
 
-# What a random encoder and its scores depend on.
+# Sections of settings that change a random encoder or its scores.
 _INITIAL = frozenset({"audio", "encoder"})
-# What of a federation a training on all data in one place has, too.
+# Settings of `federation` that centralised training uses, too.
 _BATCHES = ("batch_order", "batch_size")
 
 
 @dataclass(frozen=True)
 class Task:
-    """A downstream task: the split of a dataset that is scored, named as the dataset or not."""
+    """A downstream task: a split of a dataset, which is scored."""
 
     task: str
     dataset: str
@@ -33,7 +33,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Pair:
-    """A task of images and sounds that belong together by name or label; `split` is scored."""
+    """A paired task: images and sounds that are matched by name or label; `split` is scored."""
 
     pair: str
     image: str
@@ -43,10 +43,14 @@ class Pair:
 
 
 class Grid:
-    """All cells of the merged configuration; `layers` say which file a value came from."""
+    """All cells of the merged configuration."""
 
     def __init__(self, config: Mapping[str, Any], layers: Sequence[Layer]) -> None:
-        """Expand every study once; raise UserError for a duplicate cell or an impossible split."""
+        """Expand the cells of every study; `layers` tell which file sets a value.
+
+        Raises:
+            UserError: A cell is declared twice, or its settings or parts do not fit together.
+        """
         self.config = config
         self._layers = layers
         self._overrides: dict[Cell, Mapping[str, Any]] = {}
@@ -58,15 +62,17 @@ class Grid:
 
     @property
     def scale(self) -> dict[str, str]:
-        """Whether numbers are at the paper's scale, and what was scaled."""
+        """Whether the run has the paper's scale, and a note on what was scaled."""
         scale = self.config["scale"]
         return {"scale": scale["kind"], "scale_note": scale["note"]}
 
     def settings(self, cell: Cell) -> dict[str, Any]:
-        """Return everything pretraining a cell depends on, keys sorted at every level.
+        """Return all settings that the pretraining of a cell depends on.
 
-        Later ones win: the defaults, the study's, the variant's, the entry's own.
+        Settings of a study override the defaults. A variant overrides the study, and an entry of
+        `cells` overrides the variant.
         """
+        # Snakemake compares parameters as text, so the keys are sorted at every level.
         config, study = self.config, self.config["studies"][cell.study]
         base = {
             **config["settings"],
@@ -87,6 +93,7 @@ class Grid:
         ):
             base = merge(base, override)
         if not cell.federated:
+            # Without the unused settings, a change of them does not rerun a centralised cell.
             base["federation"] = {key: base["federation"][key] for key in _BATCHES}
             del base["sharding"]
         derived = fact(declared_by("arch", cell.arch), "derived")
@@ -94,29 +101,34 @@ class Grid:
         return dict(sort_keys(base))
 
     def study_settings(self, study: str) -> dict[str, Any]:
-        """Return the settings that all cells of a study share, before variants."""
+        """Return the settings of a study without those of variants and entries."""
         override = self.config["studies"][study].get("settings", {})
         return dict(sort_keys(merge(self.config["settings"], override)))
 
     def sharding(self, cell: Cell) -> str:
-        """Return the wildcard of a cell's sharding, `dirichlet-{alpha}-{clients}`."""
+        """Return the wildcard value of a cell's sharding, `dirichlet-{alpha}-{clients}`."""
         settings = self.settings(cell)
         return f"dirichlet-{settings['sharding']['alpha']}-{settings['federation']['clients']}"
 
     def shardings(self) -> dict[str, dict[str, Any]]:
-        """Return the settings behind each declared sharding wildcard."""
+        """Return the settings of each sharding, by its wildcard value.
+
+        Raises:
+            UserError: Two cells share shards but differ in `min_samples`.
+        """
         found: dict[str, dict[str, Any]] = {}
         for cell in self.cells:
             if not cell.federated:
                 continue
             settings = self.settings(cell)
             name, clients = self.sharding(cell), settings["federation"]["clients"]
+            # The wildcard does not contain `min_samples`, so cells with one wildcard must agree.
             own = sort_keys({**settings["sharding"], "clients": clients})
             if found.setdefault(name, own) != own:
                 raise UserError(
                     f"{cell.path} has sharding.min_samples {own['min_samples']}, and another cell "
-                    f"of {name} has {found[name]['min_samples']}; cells of one alpha and number "
-                    "of clients share their shards, so make them equal."
+                    f"of {name} has {found[name]['min_samples']}; cells with the same alpha and "
+                    "number of clients share their shards, so make them equal."
                 )
         return found
 
@@ -126,7 +138,7 @@ class Grid:
         return {modality: declared[modality] for modality in parse_split(cell.split).modalities}
 
     def used_datasets(self) -> set[str]:
-        """Return the datasets that some cell is pretrained on or scored on."""
+        """Return the datasets that any cell is pretrained or scored on."""
         pretrained = {name for cell in self.cells for name in self.datasets(cell).values()}
         studies = {cell.study for cell in self.cells}
         scored = {task.dataset for study in studies for task in self.tasks(study)}
@@ -134,61 +146,61 @@ class Grid:
         return pretrained | scored | {name for pair in pairs for name in (pair.image, pair.audio)}
 
     def tasks(self, study: str) -> list[Task]:
-        """Return a study's downstream tasks in the order declared."""
+        """Return a study's downstream tasks in declared order."""
         return [self._task(**entry) for entry in self.config["studies"][study]["tasks"]]
 
     def first_splits(self, study: str) -> list[Task]:
-        """Return the tasks that a mean is over: of several splits of a dataset, the first one."""
+        """Return the tasks that averages cover: the first declared split of each dataset."""
         found: dict[str, Task] = {}
         for task in self.tasks(study):
             found.setdefault(task.dataset, task)
         return list(found.values())
 
     def task_names(self) -> set[str]:
-        """Return every name a task can have: of all datasets, and those that studies declare."""
+        """Return all valid names of tasks: the datasets, and the names that studies declare."""
         declared = (entry for study in self.config["studies"].values() for entry in study["tasks"])
         return {*self.config["datasets"], *(entry["task"] for entry in declared)}
 
     def task(self, study: str, name: str) -> Task:
-        """Return one task of a study."""
+        """Return a task of a study by its name."""
         return next(task for task in self.tasks(study) if task.task == name)
 
     def pair_names(self) -> list[str]:
-        """Return the name of every paired task, sorted."""
+        """Return the names of all paired tasks, sorted."""
         return sorted({pair.pair for study in self.config["studies"] for pair in self.pairs(study)})
 
     def pairs(self, study: str) -> list[Pair]:
-        """Return a study's paired tasks in the order declared."""
+        """Return a study's paired tasks in declared order."""
         return [Pair(**entry) for entry in self.config["studies"][study].get("pairs", [])]
 
     def pair(self, study: str, name: str) -> Pair:
-        """Return one paired task of a study."""
+        """Return a paired task of a study by its name."""
         return next(pair for pair in self.pairs(study) if pair.pair == name)
 
     def select(self, **axes: Any) -> list[Cell]:
-        """Return the cells whose axes have the given values, for example arch="vit"."""
+        """Return the cells with the given values of axes, for example arch="vit"."""
         return [
             cell for cell in self.cells if all(getattr(cell, axis) == axes[axis] for axis in axes)
         ]
 
     def keeps_rounds(self, cell: Cell) -> bool:
-        """Return whether a cell keeps models of its rounds that can be scored."""
+        """Return whether a cell keeps models of some of its rounds."""
         return bool(self.settings(cell)["federation"].get("kept_rounds"))
 
     def initial_variant(self, cell: Cell) -> str:
-        """Return the variant that names a cell's random encoder: base unless it scores otherwise.
+        """Return the variant in the path of a cell's random encoder.
 
-        It does where the encoder is another one, or is shown other views.
+        This is "base", unless the variant changes the encoder or the views that it is shown.
         """
         variant = self.config["studies"][cell.study]["variants"][cell.variant]
         return cell.variant if variant.keys() & _INITIAL else "base"
 
     def values(self, axis: str) -> list[str]:
-        """Return the declared values of a cell's axis, sorted."""
+        """Return the values that the cells have on an axis, sorted."""
         return sorted({str(getattr(cell, axis)) for cell in self.cells})
 
     def varying_axes(self, study: str) -> list[str]:
-        """Return the axes that tell a study's cells apart, seeds aside."""
+        """Return the axes, apart from the seed, on which a study's cells differ."""
         cells = self.select(study=study)
         return [axis for axis in AXES if len({getattr(cell, axis) for cell in cells}) > 1]
 
@@ -199,49 +211,26 @@ class Grid:
         return Task(task, name, split, entry["modality"], title)
 
     def _expand(self, study: str, place: int, entry: Mapping[str, Any]) -> None:
-        for cell in self._product(study, entry):
-            key = f"studies.{study}.cells[{place}]"
-            source = origin(("studies", study, "cells", place), self._layers)
+        key = ("studies", study, "cells", place)
+        where, variants = located(key, self._layers), self.config["studies"][study]["variants"]
+        # The path of a random encoder has a variant and no entry, so only a variant may change it.
+        if unnamed := sorted(entry.get("settings", {}).keys() & _INITIAL):
+            raise UserError(
+                f"{where}.settings.{unnamed[0]} changes the random encoder that gains are measured "
+                f"from; declare it in one of studies.{study}.variants instead."
+            )
+        for values in itertools.product(*(entry[axis] for axis in AXES), self.config["seeds"]):
+            cell = Cell(study, *values)
             if cell in self._overrides:
-                raise UserError(f"{source}: {key} declares {cell.path} a second time; remove one.")
-            if cell.variant not in self.config["studies"][study]["variants"]:
-                known = ", ".join(self.config["studies"][study]["variants"])
-                raise UserError(
-                    f"{source}: {key}.variant names {cell.variant!r}; declared are {known}."
-                )
+                raise UserError(f"{where} declares {cell.path} a second time; remove one of them.")
+            if cell.variant not in variants:
+                known = ", ".join(variants)
+                raise UserError(f"{where}.variant names {cell.variant!r}; declared are {known}.")
             try:
                 parse_split(cell.split)
             except UserError as error:
-                raise UserError(f"{source}: {key}: {error}") from error
+                raise UserError(f"{where}: {error}") from error
             self._overrides[cell] = entry.get("settings", {})
-            self._check_parts(cell, f"{source}: {key}")
             settings = self.settings(cell)
-            check_settings(settings, f"{source}: {key}")
-            check_rounds(settings, ("studies", study, "cells", place), self._layers, cell=cell)
-
-    def _check_parts(self, cell: Cell, place: str) -> None:
-        """Raise UserError where a cell sets what its method, encoder or aggregator has not.
-
-        An encoder of its own needs a variant, which names the random encoder that it starts from.
-        """
-        if unnamed := sorted(self._overrides[cell].keys() & _INITIAL):
-            raise UserError(
-                f"{place}.settings.{unnamed[0]} changes the encoder that a gain over random init "
-                f"is measured from: declare it as one of studies.{cell.study}.variants."
-            )
-        variant = self.config["studies"][cell.study]["variants"][cell.variant]
-        parts = {"method": "methods", "arch": "encoders", "aggregator": "aggregators"}
-        for axis, group in parts.items():
-            name, part = getattr(cell, axis), "encoder" if axis == "arch" else axis
-            known = declared_settings(self.config[group], name)
-            given = {**variant.get(part, {}), **self._overrides[cell].get(part, {})}
-            if unknown := sorted(set(given) - set(known)):
-                has = ", ".join(known) or "no settings"
-                raise UserError(
-                    f"{place}: {cell.path} sets {part}.{unknown[0]}, but {name} has {has}."
-                )
-
-    def _product(self, study: str, entry: Mapping[str, Any]) -> Iterator[Cell]:
-        axes = (entry[axis] for axis in AXES)
-        for values in itertools.product(*axes, self.config["seeds"]):
-            yield Cell(study, *values)
+            check_settings(settings, where)
+            check_rounds(settings, key, self._layers, cell=cell)

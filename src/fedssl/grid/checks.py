@@ -1,12 +1,15 @@
-"""Checking what a study declares, one sentence a mistake."""
+"""Check the declarations of a study and the settings of its cells.
+
+The JSON schema covers types and ranges. These checks compare several parts of the configuration.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Key, Layer, closest, key_text, origin, setter
+from fedssl.grid.configuration import Key, Layer, closest, holds, key_text, located, merged
 from fedssl.grid.facts import fact, misfits
-from fedssl.grid.forms import Shape, form
+from fedssl.grid.forms import form
 from fedssl.grid.mistakes import find_mistakes
 from fedssl.grid.parts import AXES, declared_by
 from fedssl.grid.splits import MODALITIES
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check_study(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
-    """Raise UserError unless a study's parts, datasets, tasks and pairs are there and fit."""
+    """Raise UserError unless a study's parts, datasets, tasks and pairs exist and fit together."""
     _check_parts(config, study, layers)
     _check_datasets(config, study, layers)
     _check_tasks(config, study, layers)
@@ -25,17 +28,19 @@ def check_study(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) 
 
 
 def check_settings(settings: Mapping[str, Any], place: str) -> None:
-    """Raise UserError where a cell's settings do not fit the parts it is made of.
+    """Raise UserError if the merged settings of a cell do not fit its parts.
 
-    `place` says where they are. What a part takes, it declares itself: settings and facts.
+    `place` is the file and key for the message. Each part declares its own settings and facts.
     """
     for axis, part in AXES.items():
         key, own = part.key, dict(settings[part.key])
         name = own.pop(part.name_key)
         declared = declared_by(axis, name)
+        # The configuration does not contain derived settings, so the form does not have them.
         for derived in fact(declared, "derived"):
             del own[derived]
-        wrong = find_mistakes(form(declared, Shape(complete=True)), own)
+        # Settings are complete here, so a default does not make a key optional.
+        wrong = find_mistakes(form(declared, "all"), own)
         sentences = [f"{key_text((key, *mistake.key))} {mistake.text}." for mistake in wrong]
         sentences += [] if wrong else misfits(name, declared, settings, key=key)
         if sentences:
@@ -45,24 +50,30 @@ def check_settings(settings: Mapping[str, Any], place: str) -> None:
 def check_rounds(
     settings: Mapping[str, Any], entry: Key, layers: Sequence[Layer], *, cell: "Cell"
 ) -> None:
-    """Raise UserError where a cell keeps a round that it does not have; `entry` declares it."""
+    """Raise UserError if a cell keeps a round that it does not have; `entry` declares the cell."""
     rounds = settings["federation"].get("rounds", 0)
     late = [r for r in settings["federation"].get("kept_rounds", []) if r > rounds]
     if late:
         study = entry[:2]
         own = [(*entry, "settings"), (*study, "variants", cell.variant), (*study, "settings")]
         number, kept = (
-            setter([(*key, "federation", name) for key in (*own, ("settings",))], layers)
+            _setter([(*key, "federation", name) for key in (*own, ("settings",))], layers)
             for name in ("rounds", "kept_rounds")
         )
         raise UserError(
-            f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); name rounds to "
-            f"keep from 0 to {rounds}, or set more rounds."
+            f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); keep only "
+            f"rounds from 0 to {rounds}, or set more rounds."
         )
 
 
+def _setter(keys: Sequence[Key], layers: Sequence[Layer]) -> str:
+    """Return `<layer>: <key>` for the first of `keys` that the merged layers contain."""
+    content = merged(layers)
+    return located(next((key for key in keys if holds(content, key)), keys[-1]), layers)
+
+
 def _check_parts(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
-    """Raise UserError for a cell of a part without an entry, which has its settings."""
+    """Raise UserError for a part that has no section with its settings."""
     for place, entry in enumerate(config["studies"][study]["cells"]):
         for axis, part in AXES.items():
             for name in entry[axis]:
@@ -70,8 +81,8 @@ def _check_parts(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
                 if rule not in config[part.section]:
                     key = ("studies", study, "cells", place, axis)
                     raise UserError(
-                        f"{origin(key, layers)}: {key_text(key)} names {name!r}, which has no "
-                        f"settings; add {part.section}.{rule}, {{}} if it has none."
+                        f"{located(key, layers)} names {name!r}, which has no settings; add "
+                        f"{part.section}.{rule}, {{}} if it has none."
                     )
 
 
@@ -80,10 +91,10 @@ def _check_datasets(config: Mapping[str, Any], study: str, layers: Sequence[Laye
         datasets = config["datasets"].items()
         known = [n for n, entry in datasets if entry["modality"] == modality]
         if name not in known:
-            source = origin(("studies", study, "datasets", modality), layers)
             raise UserError(
-                f"{source}: studies.{study}.datasets.{modality} names {name!r}, which is no "
-                f"{modality} dataset{closest(name, known)}; there are {', '.join(known)}."
+                f"{located(('studies', study, 'datasets', modality), layers)} names {name!r}, "
+                f"which is no {modality} dataset{closest(name, known)}; "
+                f"there are {', '.join(known)}."
             )
 
 
@@ -91,8 +102,7 @@ def _check_tasks(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
     datasets = config["datasets"]
     names: set[str] = set()
     for place, task in enumerate(config["studies"][study]["tasks"]):
-        source = origin(("studies", study, "tasks", place), layers)
-        key = f"{source}: studies.{study}.tasks[{place}]"
+        key = located(("studies", study, "tasks", place), layers)
         if task["task"] in names:
             raise UserError(
                 f"{key}.task is {task['task']!r} a second time; give another split of it a name of "
@@ -103,7 +113,7 @@ def _check_tasks(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
 
 
 def _check_task(datasets: Mapping[str, Any], task: Mapping[str, Any], key: str) -> None:
-    """Raise UserError unless a task is a dataset, or has one and another name."""
+    """Raise UserError unless a task is named as its dataset, or gives both with two names."""
     field = "dataset" if "dataset" in task else "task"
     if (name := task[field]) not in datasets:
         raise UserError(
@@ -119,16 +129,15 @@ def _check_task(datasets: Mapping[str, Any], task: Mapping[str, Any], key: str) 
 
 
 def _check_pairs(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
-    """Raise UserError unless each pair of a study has its own name and fits its datasets."""
+    """Raise UserError unless each paired task has a unique name and fits its datasets."""
     tasks = (task["task"] for task in config["studies"][study]["tasks"])
     names = [*config["datasets"], *tasks]
     for place, pair in enumerate(config["studies"][study].get("pairs", [])):
-        source = origin(("studies", study, "pairs", place), layers)
-        key = f"{source}: studies.{study}.pairs[{place}]"
+        key = located(("studies", study, "pairs", place), layers)
         if pair["pair"] in names:
             raise UserError(
                 f"{key}.pair is {pair['pair']!r}, the name of a dataset, a task or another pair; a "
-                "pair needs its own."
+                "pair needs a name of its own."
             )
         names.append(pair["pair"])
         for modality in MODALITIES:

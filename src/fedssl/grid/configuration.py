@@ -1,4 +1,4 @@
-"""The layers of the configuration: files, then the command line, and which of them sets a key."""
+"""Read and merge the layers of the configuration: files first, then the command line."""
 
 import difflib
 import functools
@@ -14,10 +14,10 @@ import yaml
 
 from fedssl.errors import UserError
 
-# What every run reads first, in the folder `config`.
+# Files in the folder `config` that every run reads before the user's own.
 SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")
 Key = tuple[str | int, ...]
-# In C where PyYAML has it: five times as fast, a quarter of a second of each planning.
+# The C loader is five times as fast, which saves a quarter of a second whenever a run is planned.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLACES = ("results_dir", "data_dir", "mirror", "pins")
 
@@ -31,14 +31,18 @@ class Layer:
 
 
 def read_layers(files: Iterable[str | Path], command_line: Mapping[str, Any]) -> list[Layer]:
-    """Return the configuration's sources in the order in which later ones win."""
+    """Return the layers of the configuration; later ones override earlier ones."""
     names = dict.fromkeys(os.path.relpath(file) for file in files)
     layers = [Layer(name, _read_yaml(Path(name))) for name in names]
     return [*layers, Layer("--config", _typed(dict(command_line)))]
 
 
 def command_line(settings: Iterable[str]) -> dict[str, Any]:
-    """Return `key=value` settings as Snakemake's `--config` takes them; UserError for others."""
+    """Return the configuration that `key=value` arguments of `--config` set.
+
+    Raises:
+        UserError: An argument is not `key=value`.
+    """
     found = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -52,13 +56,14 @@ def command_line(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def merged(layers: Sequence[Layer]) -> dict[str, Any]:
-    """Return the configuration: later layers win, and earlier ones give the keys their order."""
+    """Return the merged configuration; keys have the order of the first layer that sets them."""
     empty: dict[str, Any] = {}
     return functools.reduce(merge, (layer.content for layer in layers), empty)
 
 
 def sort_keys(data: Any) -> Any:
-    """Return plain data with the keys of every mapping sorted, as Snakemake compares by repr."""
+    """Return plain data with the keys of all mappings sorted."""
+    # Snakemake compares parameters by their repr, which depends on the order of keys.
     if isinstance(data, Mapping):
         return {key: sort_keys(data[key]) for key in sorted(data)}
     if isinstance(data, list | tuple):
@@ -67,7 +72,7 @@ def sort_keys(data: Any) -> Any:
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `override` on top, mappings merged key by key."""
+    """Return `base` overridden by `override`; mappings are merged key by key."""
     merged = dict(base)
     for key, value in override.items():
         inner = merged.get(key)
@@ -79,56 +84,52 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
 
 
 def with_places(config: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str, Any]:
-    """Return the configuration with `~` and variables in its paths expanded, in plain spelling.
+    """Return the configuration with normalised paths, in which `~` and variables are expanded.
 
     Raises:
-        UserError: there is no such variable or user, or white space in `results_dir`.
+        UserError: A variable or user does not exist, or `results_dir` contains white space.
     """
     places = {key: _place(config[key]) for key in _PLACES}
     for key, place in places.items():
         if place and ("$" in place or place.startswith("~")):
             wrong = "there is no such environment variable or user"
         elif key == "results_dir" and re.search(r"\s", place):
-            wrong = "it must be without white space, which separates paths in the tables"
+            wrong = "it must be without white space, because spaces separate paths in the tables"
         else:
             continue
-        raise UserError(f"{origin((key,), layers)}: {key} is {place!r}; {wrong}.")
+        raise UserError(f"{located((key,), layers)} is {place!r}; {wrong}.")
     return {**config, **places}
 
 
 def origin(key: Key, layers: Sequence[Layer]) -> str:
-    """Return the name of the last layer that sets `key`, or a parent of it."""
+    """Return the name of the last layer that sets `key` or one of its parents."""
     for depth in range(len(key), 0, -1):
         for layer in reversed(layers):
-            if _holds(layer.content, key[:depth]):
+            if holds(layer.content, key[:depth]):
                 return layer.name
     return layers[0].name
 
 
-def setter(keys: Sequence[Key], layers: Sequence[Layer]) -> str:
-    """Return `<layer>: <key>` of the first of `keys` that the layers set together."""
-    content = merged(layers)
-    key = next((key for key in keys if _holds(content, key)), keys[-1])
+def located(key: Key, layers: Sequence[Layer]) -> str:
+    """Return `<layer>: <key>`, the start of a message about a key."""
     return f"{origin(key, layers)}: {key_text(key)}"
 
 
 def key_text(key: Iterable[str | int]) -> str:
-    """Return a key as people write it: studies.fssuavl.cells[0].split."""
+    """Return a key as text, such as studies.fssuavl.cells[0].split."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
     return "".join(parts).removeprefix(".") or "the top level"
 
 
 def closest(value: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean x?)' where something known is close to `value`, else nothing."""
+    """Return ' (did you mean x?)' if a known word is similar to `value`, else empty text."""
     match = difflib.get_close_matches(value, list(known), n=1)
     return f" (did you mean {match[0]}?)" if match else ""
 
 
 def _typed(value: Any) -> Any:
-    """Return a value of the command line with its numbers, booleans and nulls as such.
-
-    Snakemake leaves each of them in a list or mapping as text, and `null` everywhere.
-    """
+    """Return a value of the command line with text replaced by numbers, booleans and nulls."""
+    # Snakemake converts none of these inside lists and mappings, and never converts `null`.
     if isinstance(value, Mapping):
         return {key: _typed(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -146,7 +147,8 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
             content = yaml.load(file, Loader=_LOADER)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:  # of YAML, names line and column
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        # The text of a YAML error gives line and column, on several lines.
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(content, Mapping | None):
         found = type(content).__name__
@@ -155,12 +157,13 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
 
 
 def _place(given: str | None) -> Any:
-    if given is None or "://" in given:  # a mirror may be neither file nor folder
+    if given is None or "://" in given:  # a mirror can be a URL, or not set
         return given
     return str(Path(os.path.expanduser(os.path.expandvars(given))))
 
 
-def _holds(content: Any, key: Key) -> bool:
+def holds(content: Any, key: Key) -> bool:
+    """Return whether nested plain data has a key."""
     for part in key:
         try:
             content = content[part]

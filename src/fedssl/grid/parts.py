@@ -1,38 +1,43 @@
-"""The parts a cell is made of: which there are, and what each declares, without importing torch.
+"""The parts a cell is made of (method, encoder, aggregator) and the settings each one declares.
 
-The module of a method or an encoder imports torch, which takes seconds. So planning reads what
-these modules declare from the generated `config/schemas/config.schema.json`. A module that is not
-in there, or whose declarations changed since, is imported: slower, and right. `make schemas`
-writes the file again.
+The modules of methods and encoders import torch, which takes seconds. Planning must not wait for
+that, so their declarations are read from the source, without running the rest of the module.
 """
 
 import ast
-import hashlib
-import json
+import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, make_dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Optional
+from typing import Any, NamedTuple
 
-from annotated_types import Ge, Gt, Le, Lt, MultipleOf
+import annotated_types
 
+from fedssl import settings
 from fedssl.grid.transmission import parse_name
 
-PACKAGE = Path(__file__).parents[1]
-GENERATED = PACKAGE.parents[1] / "config" / "schemas" / "config.schema.json"
+_VOCABULARY = {
+    **vars(typing),
+    **vars(annotated_types),
+    **vars(settings),
+    "Mapping": Mapping,
+    "dataclass": dataclass,
+}
 
 
 class Axis(NamedTuple):
-    """Where the parts of an axis are.
+    """Where the parts of an axis are found.
 
     Attributes:
-        package: with a module for each part, named as the part with underscores for hyphens.
-        section: of the configuration, with the settings of each part.
-        key: of the part's settings among a cell's.
-        name_key: of the part's name among its settings.
-        slow: whether its modules import torch.
+        package: has one module per part, named as the part with underscores for hyphens.
+        section: section of the configuration with the settings of each part.
+        key: key of the part's settings among the settings of a cell.
+        name_key: key of the part's name among its settings.
+        slow: whether the modules import torch.
     """
 
     package: str
@@ -49,103 +54,70 @@ AXES = {
 }
 
 
-@dataclass(frozen=True)
-class PartName:
-    """The name of a part of an axis."""
-
-    axis: str
-
-
-@dataclass(frozen=True)
-class PartSections:
-    """Settings of each part of an axis, by its name; all settings of a part must be there."""
-
-    axis: str
-
-
-@dataclass(frozen=True)
-class PartOverride:
-    """Settings of one part of an axis; any key may be missing."""
-
-    axis: str
-
-
 @cache
 def part_names(axis: str) -> list[str]:
-    """Return the names that the modules of an axis give, sorted."""
+    """Return the names of all parts of an axis, sorted; every module of its package is one."""
     names: list[str] = import_module(AXES[axis].package).names()
     return names
 
 
 @cache
-def declared_by(axis: str, name: str, *, imported: bool = False) -> type:
-    """Return the dataclass whose fields are a part's settings; ImportError if there is none.
+def declared_by(axis: str, name: str) -> type:
+    """Return the dataclass whose fields are a part's settings.
 
-    A `-bb` name has its rule's. Unless it must be `imported`, it may be a copy without docstrings.
+    A `-bb` name has the settings of its rule.
+
+    Raises:
+        ImportError: The package of the axis has no such part.
     """
-    name, _ = parse_name(name)
-    definition = _generated().get(definition_name(axis, name), {})
-    current = definition.get("x-source") == declaration_digest(axis, name)
-    if AXES[axis].slow and current and not imported:
-        return _rebuilt(name, definition)
-    declared: type = import_module(AXES[axis].package).declared(name)
-    return declared
+    rule, _ = parse_name(name)
+    package = AXES[axis].package
+    module = f"{package}.{rule.replace('-', '_')}"
+    found = _read_settings(module) if AXES[axis].slow else None
+    return found or import_module(package).declared(rule)
 
 
-def definition_name(axis: str, name: str) -> str:
-    """Return what a part is called among the definitions of the schema: method_simclr."""
-    return f"{axis}_{name}"
+def _read_settings(module: str) -> type | None:
+    """Return a copy of the class `Settings` of a module, without running the module.
 
-
-@cache
-def declaration_digest(axis: str, name: str) -> str:
-    """Return a digest of what a part's module declares, and of what it inherits and refers to.
-
-    Bodies of functions do not count, so an edit of the mathematics leaves the schema current.
+    Return None if this is not possible, because the module has no such class, or the class needs
+    more than the vocabulary of declarations, aliases of types in the module, and one base class
+    `Settings` that can be read as well.
     """
-    folder = PACKAGE / AXES[axis].package.rsplit(".", 1)[1]
-    module = folder / f"{name.replace('-', '_')}.py"
-    files = (module, folder / "base.py", PACKAGE / "settings.py")
-    trees = [_WithoutFunctions().visit(ast.parse(f.read_bytes())) for f in files if f.is_file()]
-    return hashlib.sha256("".join(map(ast.dump, trees)).encode()).hexdigest()[:16]
+    tree = source_tree(module)
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == "Settings"]
+    if len(found) != 1 or len(found[0].bases) > 1:
+        return None
+    names: dict[str, Any] = {**_VOCABULARY, "__name__": module}
+    for base in found[0].bases:
+        owner = ast.unparse(base).removesuffix(".Settings")
+        source = _imported_from(tree, owner)
+        inherited = _read_settings(source) if source else None
+        if inherited is None:
+            return None
+        found[0].bases, names["_Inherited"] = [ast.Name("_Inherited", ast.Load())], inherited
+        ast.fix_missing_locations(found[0])
+    for node in (*(node for node in tree.body if isinstance(node, ast.Assign)), *found):
+        # Assignments that are not aliases of types fail, because they use functions or torch.
+        with suppress(NameError):
+            exec(compile(ast.Module([node], []), module, "exec"), names)
+    return names.get("Settings")
 
 
-class _WithoutFunctions(ast.NodeTransformer):
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        """Drop a function."""
+def _imported_from(tree: ast.Module, name: str) -> str | None:
+    """Return the module of the package that a syntax tree imports a name from."""
+    imports = (node for node in tree.body if isinstance(node, ast.ImportFrom))
+    modules = [n.module for n in imports if name in [alias.name for alias in n.names]]
+    return next((m for m in modules if m and m.startswith("fedssl.")), None)
 
 
-@cache
-def _generated() -> Mapping[str, Any]:
-    if not GENERATED.is_file():
-        return {}
-    definitions: dict[str, Any] = json.loads(GENERATED.read_text(encoding="utf-8"))["$defs"]
-    return definitions
+def source_tree(module: str) -> ast.Module:
+    """Return the syntax tree of a module, without importing it.
 
-
-_TYPES = {"integer": int, "number": float, "string": str, "boolean": bool, "null": type(None)}
-_LIMITS = {
-    "minimum": Ge,
-    "exclusiveMinimum": Gt,
-    "maximum": Le,
-    "exclusiveMaximum": Lt,
-    "multipleOf": MultipleOf,
-}
-
-
-def _rebuilt(name: str, definition: Mapping[str, Any]) -> type:
-    """Return a dataclass with the fields and facts that a definition of the schema has."""
-    fields = [(key, _type_of(schema)) for key, schema in definition["properties"].items()]
-    return make_dataclass(name, fields, namespace=dict(definition["x-facts"]), frozen=True)
-
-
-def _type_of(schema: Mapping[str, Any]) -> Any:
-    """Return the type of a setting of a part: a number, text, a choice, or null next to one."""
-    if "anyOf" in schema:
-        (other,) = (s for s in schema["anyOf"] if s != {"type": "null"})
-        return Optional[_type_of(other)]  # noqa: UP045
-    if "enum" in schema or "const" in schema:
-        return Literal[tuple(schema.get("enum", [schema.get("const")]))]
-    marks = [mark(schema[key]) for key, mark in _LIMITS.items() if key in schema]
-    kind: Any = _TYPES[schema["type"]]
-    return Annotated[(kind, *marks)] if marks else kind
+    Raises:
+        ImportError: There is no such module.
+    """
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"there is no module {module}")
+    return ast.parse(Path(spec.origin).read_bytes())

@@ -1,7 +1,7 @@
-"""What planning functions need: they turn a job's wildcards into its inputs and parameters.
+"""The argument of planning functions, which turn a job's wildcards into inputs and parameters.
 
-Each module called `plan` holds such functions, with a `Plan` and the wildcards as arguments. Rule
-files bind the plan once and hand the functions to Snakemake.
+Every module called `plan` has such functions, with a `Plan` and the wildcards as arguments. Rule
+files bind the plan once and pass the functions to Snakemake.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,16 +13,20 @@ from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import Layer
 from fedssl.grid.paths import ResultPaths
 
-# Snakemake's wildcards: one attribute per name. Its class has no types.
+# Snakemake's class of wildcards has one attribute per name and no types.
 Wildcards = Any
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run as it is planned: the declared grid, and where files are.
+    """A planned run: the grid, the paths of results, and the workflow's own files.
 
-    `checkout` is the folder of the workflow's own files. `layers` are the sources of the
-    configuration; the first `shipped` of them come with the workflow.
+    Attributes:
+        grid: all declared cells.
+        paths: paths below the results folder.
+        checkout: folder of the workflow's own files.
+        layers: layers of the configuration.
+        shipped: number of layers, from the first one on, that come with the workflow.
     """
 
     grid: Grid

@@ -1,12 +1,12 @@
-"""Names and entries that a study declares its cells and tasks with."""
+"""Settings of a study: names of parts and splits, datasets, tasks and pairs."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
 from annotated_types import MinLen
 
-from fedssl.grid.parts import PartName
-from fedssl.settings import Pattern, Unique, Word
+from fedssl.grid.parts import part_names
+from fedssl.settings import Made, Pattern, Unique, Word
 
 Split = Annotated[
     str,
@@ -25,9 +25,15 @@ StudyName = Annotated[
         "lower-case letters, digits and -; an underscore begins the name of a table",
     ),
 ]
-MethodName = Annotated[str, PartName("method")]
-ArchName = Annotated[str, PartName("arch")]
-AggregatorName = Annotated[str, PartName("aggregator")]
+
+
+def _one_of(axis: str) -> Made:
+    return Made(lambda: Literal[tuple(part_names(axis))])
+
+
+MethodName = Annotated[str, _one_of("method")]
+ArchName = Annotated[str, _one_of("arch")]
+AggregatorName = Annotated[str, _one_of("aggregator")]
 
 
 @dataclass(frozen=True)

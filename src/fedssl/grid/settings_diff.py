@@ -1,4 +1,4 @@
-"""What differs between two pieces of plain data, key by key."""
+"""Compare two pieces of plain data key by key."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -7,19 +7,19 @@ ABSENT = "absent"
 
 
 class Change(NamedTuple):
-    """A key with its value before and after; `ABSENT` where it had or has none."""
+    """A changed key with its values before and after; `ABSENT` stands for a missing value."""
 
     key: str
     before: Any
     after: Any
 
     def __str__(self) -> str:
-        """Return key, old and new value as a reader wants them."""
+        """Return the key, the old and the new value, shortened for reading."""
         return f"{self.key}: {_short(self.before)} -> {_short(self.after)}"
 
 
 def settings_diff(before: Any, after: Any, key: str = "") -> Iterator[Change]:
-    """Yield what differs, sorted by key; keys of inner mappings are joined by dots."""
+    """Yield the changes sorted by key; the keys of nested mappings are joined by dots."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in sorted(before.keys() | after.keys(), key=str):
             inner = f"{key}.{name}" if key else str(name)

@@ -1,4 +1,4 @@
-"""Modality splits: which percentage of the clients holds which modality (fssuavl section 5)."""
+"""Modality splits: the percentage of clients with each modality (fssuavl section 5)."""
 
 import re
 from dataclasses import dataclass
@@ -18,17 +18,21 @@ class Split:
     both: int
 
     def uses(self, modality: str) -> bool:
-        """Return whether any client holds this modality."""
+        """Return whether any client has this modality."""
         return self.both > 0 or {"audio": self.audio, "image": self.image}[modality] > 0
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The modalities some client holds, image first."""
+        """The modalities that any client has, image first."""
         return tuple(modality for modality in MODALITIES if self.uses(modality))
 
 
 def parse_split(text: str) -> Split:
-    """Read `a{x}-i{y}-b{z}`; the three percentages must sum to 100."""
+    """Return the split `a{x}-i{y}-b{z}`.
+
+    Raises:
+        UserError: The text has another form, or the three percentages do not sum to 100.
+    """
     match = _SPLIT.fullmatch(text)
     if match is None:
         raise UserError(f"split {text!r} is not a{{x}}-i{{y}}-b{{z}}, for example a33-i33-b34.")

@@ -1,4 +1,4 @@
-"""A mistyped target, caught before anything else, with the word that was meant."""
+"""Reject mistyped targets when a run is planned, and suggest the target that was meant."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,14 +14,15 @@ from fedssl.grid.paths import ResultPaths
 
 
 def one_of(values: Iterable[str]) -> str:
-    """Return a wildcard's pattern: exactly the given values, or nothing at all."""
+    """Return a wildcard pattern that matches exactly the given values."""
+    # Without values the pattern must match nothing; an empty pattern would match everything.
     return "|".join(map(re.escape, values)) or "(?!)"
 
 
 def check_targets(
     targets: Iterable[str], grid: Grid, tree: ResultPaths, *, named: Sequence[str]
 ) -> None:
-    """Raise UserError for a target that is no name, and for a path outside the declared grid."""
+    """Raise UserError for an unknown named target, and for a path outside the declared grid."""
     for target in map(str, targets):
         if "/" in target or "." in target:
             _check_path(target, grid, tree)
@@ -38,8 +39,11 @@ def check_products(
 ) -> None:
     """Raise UserError for a path that no rule makes.
 
-    `products` are the rules' outputs, as Snakemake holds them, `places` the folders that they lie
-    below by their settings, and `files` those of tables and figures.
+    Args:
+        targets: the targets of the command line.
+        products: the outputs of all rules, as Snakemake's patterns.
+        places: folders that the run writes to, by the setting of each.
+        files: paths of tables and figures.
     """
     for target in map(str, targets):
         is_path = "/" in target or "." in target
@@ -51,7 +55,7 @@ def check_products(
 
 
 def _elsewhere(target: str, places: Mapping[str, str]) -> str:
-    """Say where this run writes, if the target is not below it, or is so in another spelling."""
+    """Return a hint on where this run writes, for a target that is outside."""
     if any(Path(target).is_relative_to(place) for place in places.values()):
         return ""
     for key, place in places.items():
@@ -62,7 +66,7 @@ def _elsewhere(target: str, places: Mapping[str, str]) -> str:
 
 
 def _nearest(target: str, products: Sequence[Any], files: Iterable[str]) -> str:
-    """Say what the target's folder has, of the names that rules and tables spell out."""
+    """Return a hint on the files that rules make in the folder of the target."""
     folder, _, name = target.rpartition("/")
     names = {path.rpartition("/")[2] for path in (*map(str, products), *files)}
     here = sorted(n for n in names if any(p.match(f"{folder}/{n}") for p in products))
@@ -83,7 +87,7 @@ def _check_segments(target: str, segments: Sequence[str], grid: Grid) -> None:
     for place, (axis, value) in enumerate(zip(ALL_AXES, segments, strict=False)):
         declared = sorted({cell[place] for cell in below})
         if value == SPECIALISTS and set(value.split("+")) <= set(declared):
-            value, _ = value.split("+")  # the rest of the path is that of either
+            value, _ = value.split("+")  # both specialists have the same remaining segments
         if value not in declared:
             raise UserError(
                 f"target {target}: {value!r} is no declared {axis}{closest(value, declared)}; "

@@ -1,6 +1,6 @@
-"""What clients send, read off the aggregator's name: `fedavg` all parts, `fedavg-bb` the backbone.
+"""The suffix `-bb` of an aggregator's name: clients of `fedavg-bb` send the backbone only.
 
-This is the only place that reads the suffix.
+No other module reads the suffix.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ _SUFFIX = "-bb"
 
 
 def parse_name(aggregator: str) -> tuple[str, Transmit]:
-    """Return (rule, what is sent): l-dawa-bb -> (l-dawa, backbone)."""
+    """Return the rule and the parts that clients send: l-dawa-bb -> (l-dawa, backbone)."""
     rule = aggregator.removesuffix(_SUFFIX)
     return rule, "all" if rule == aggregator else "backbone"
 
@@ -22,9 +22,9 @@ def backbone_only(rule: str) -> str:
 
 
 def declared_settings(declared: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return the settings of a name in a section of the configuration, such as `aggregators`.
+    """Return the settings of a name in a section such as `aggregators`.
 
-    A `-bb` name has the settings of its rule, unless it gives others.
+    A `-bb` name has the settings of its rule, overridden by its own.
     """
     rule, _ = parse_name(name)
     return {**declared[rule], **declared.get(name, {})}

@@ -1,7 +1,7 @@
-"""What was run: the provenance record that each job writes, and what reads it back.
+"""Provenance records: each job writes one, and this package reads them back.
 
-May import `grid`. Start with `job.recorded_job`, the context manager that records a job, then
-`write` (what a record says), `read` (the one reader, `Record`) and `sources` (digests of the code
-behind a job). `status` says how far each cell has come, `failures` which jobs failed, and `stale`
-reruns jobs whose record holds other settings than the configuration.
+It may import `grid`. Start with `job.recorded_job`, the context manager that records a job, then
+`write` (the content of a record), `read` (the only reader, `Record`) and `sources` (digests of the
+code that a job runs). `status` has the status of each cell, `failures` reports failed jobs, and
+`stale` reruns jobs whose recorded settings differ from the configuration.
 """

@@ -1,4 +1,4 @@
-"""The failed jobs of a run: why each failed, and the command that retries just those."""
+"""Report the failed jobs of a run: the cause of each, and the command that retries only those."""
 
 import logging
 import re
@@ -17,7 +17,7 @@ from fedssl.progress import last_logged_round
 _FORCE = re.compile(r"-[fF]|-R.*|--force|--forceall|--forcerun(=.*)?")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?=[A-Z]+ )", re.MULTILINE)
 _SIGNAL = re.compile(r"died with <Signals\.\w+: \d+>")
-_FULL = 2**20  # bytes; a disk with less room is why jobs fail
+_FULL = 2**20  # bytes; a disk with less free space is reported as the cause of a failure
 _TRACEBACK = "Traceback (most recent call last):\n"
 
 
@@ -32,24 +32,22 @@ class Failure:
 
     @property
     def output(self) -> str:
-        """The first output that is missing, which makes it run again; empty where none is.
-
-        Not simply the first: Snakemake puts back the archive that a failed job was to update.
-        """
+        """The first missing output, by which the job can be retried; empty if none is missing."""
+        # Not always the first output: Snakemake restores an archive that a failed job updates.
         return next((output for output in self.outputs if not Path(output).exists()), "")
 
 
 class FailureCollector(logging.Handler):
-    """Listens to Snakemake and keeps the last failure of each job."""
+    """Collects the last failure of each job from Snakemake's log events."""
 
     def __init__(self) -> None:
-        """Start with no failure."""
+        """Start without failures."""
         super().__init__(logging.ERROR)
         self._found: dict[int, Failure] = {}
         self._signals: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the record if it tells of a failed job."""
+        """Keep the failure if the record reports a failed job."""
         said = vars(record)
         if said.get("event") == LogEvent.ERROR:
             self._signals += _SIGNAL.findall(record.getMessage())
@@ -58,19 +56,20 @@ class FailureCollector(logging.Handler):
         log = next(iter(said["log"]), "")
         error, ended = _last_error(log), said["rule_msg"]
         if not error and not ended and self._signals:
-            ended = self._signals.pop(0)  # of the job itself, because jobs fail in this order
-        # What the job said may be of an earlier attempt; an executor adds how this one ended.
+            # Snakemake logs the signals in the order in which the jobs failed.
+            ended = self._signals.pop(0)
+        # The error in the log may be from an earlier attempt, so the executor's message is kept.
         cause = "\n".join(filter(None, (error or _silent(log, ended), ended)))
         outputs = tuple(output.removesuffix(" (update)") for output in said["output"])
         self._found[said["jobid"]] = Failure(said["rule_name"], outputs, log, cause)
 
     def failures(self) -> list[Failure]:
-        """Return the jobs whose last attempt failed: those with a missing output."""
+        """Return the jobs whose last attempt failed: they have a missing output."""
         return [failure for failure in self._found.values() if failure.output]
 
 
 def report_failures(failures: Sequence[Failure], arguments: Sequence[str]) -> None:
-    """Print each failed job with cause and log, and the command that retries just those."""
+    """Print each failed job with its cause and log, and the command that retries only those."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     if not failures:
         return
@@ -79,17 +78,17 @@ def report_failures(failures: Sequence[Failure], arguments: Sequence[str]) -> No
         console.print(f"  {failure.rule}  {failure.output}")
         console.print(indent(f"cause  {failure.cause}".replace("\n", "\n       "), 4 * " "))
         console.print(f"    log    {failure.log or 'none'}")
-    console.print("retry just these, and what they need, with:")
+    console.print("retry just these, and the jobs that they need, with:")
     console.print(f"  {retry_command(failures, arguments)}")
 
 
 def retry_command(failures: Iterable[Failure], arguments: Sequence[str]) -> str:
-    """Return the command that was given, without its targets, for the failed outputs only."""
+    """Return the given command with the failed outputs as its targets."""
     return shlex.join(["snakemake", *arguments, "--", *(failure.output for failure in failures)])
 
 
 def repeatable(arguments: Iterable[str], targets: Collection[str]) -> list[str]:
-    """Return a command line's options: no targets, and none that runs again what has succeeded."""
+    """Return the options of a command line, without targets and without options that force jobs."""
     kept, forced = [], False
     for word in arguments:
         if word.startswith("-"):
@@ -101,18 +100,18 @@ def repeatable(arguments: Iterable[str], targets: Collection[str]) -> list[str]:
 
 
 def _silent(log: str, ended: str | None) -> str:
-    """Return what can be said of a job that logged no error; `ended` is how, if that is known."""
+    """Return the cause for a job that logged no error; `ended` is the executor's message."""
     last = last_logged_round(log)
-    silence = f"ended without an error of its own{f' after {last}' if last else ''}"
+    silence = f"ended without logging an error{f' after {last}' if last else ''}"
     folder = next(parent for parent in Path(log).absolute().parents if parent.is_dir())
     if shutil.disk_usage(folder).free < _FULL:
         return f"{silence}: the disk of {folder} is full"
-    guess = "killed, by the memory limit, the time limit or with its node?"
-    return f"{silence}: {guess if ended else 'what it printed stands above'}"
+    guess = "it may have been killed by the memory limit, by the time limit, or with its node"
+    return f"{silence}: {guess if ended else 'see its output above'}"
 
 
 def _last_error(log: str) -> str:
-    """Return the last error that a job wrote to its log; of a traceback only what was raised."""
+    """Return the last error in a job's log; a traceback is reduced to the exception."""
     path = Path(log)
     if not log or not path.is_file():
         return ""

@@ -1,4 +1,4 @@
-"""The frame of every script: a log, one clear error, and provenance when it succeeds."""
+"""Run a rule's script with a log, a clear error message, and a provenance record on success."""
 
 import contextlib
 import errno
@@ -17,7 +17,7 @@ from fedssl.record.sources import module_path
 from fedssl.record.write import code_facts, gpu_name, write_provenance
 
 _log = logging.getLogger("fedssl")
-# How libraries say it, with an error code or without (NumPy's is the last).
+# Texts of a full disk in the errors of libraries; the last is NumPy's, which has no error code.
 _NO_ROOM = (
     *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)),
     "Not enough free space to write",
@@ -26,20 +26,20 @@ _NO_ROOM = (
 
 @contextlib.contextmanager
 def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
-    """Run a script's one call; yields the facts that go into the job's provenance.
+    """Run the body of a script; yields a dict to which it adds facts for the provenance record.
 
-    `snakemake.log[0]` receives the log and, if the call fails, the error: one sentence for a
-    user's mistake or a full disk, a traceback for a mistake of ours. Writes
-    `snakemake.output.provenance` on success. What is said there of the code was read before the
-    call: hours later the checkout may be another. Two facts are no entries of their own:
-    `further_inputs`, files that a job finds by itself, and `earlier_seconds`, the time of attempts
-    that it took up.
+    `snakemake.log[0]` receives the log. If the body fails, the log has one sentence for a user's
+    mistake or a full disk, and a traceback for other errors. If it succeeds,
+    `snakemake.output.provenance` is written. Two facts do not become entries of the record:
+    `further_inputs`, files that the job found itself, and `earlier_seconds`, the duration of the
+    earlier attempts that it resumed.
     """
     started = datetime.now(UTC)
     _log_to(Path(snakemake.log[0]))
     _say_where(snakemake)
     facts: dict[str, Any] = {}
     try:
+        # Before the body runs: it can take hours, and the checkout may be edited meanwhile.
         code = code_facts([_source(name, snakemake.scriptdir) for name in snakemake.params.sources])
         yield facts
         write_provenance(
@@ -66,7 +66,7 @@ def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
 
 
 def _say_where(snakemake: Any) -> None:
-    """Log what runs where; the device is that of jobs that have torch."""
+    """Log the rule, its wildcards, the host and the device."""
     wildcards = " ".join(f"{name}={value}" for name, value in snakemake.wildcards.items())
     gpu, threads = gpu_name(), snakemake.threads
     _log.info(
@@ -75,19 +75,19 @@ def _say_where(snakemake: Any) -> None:
     )
     if snakemake.resources.get("gpu") and "torch" in sys.modules and gpu is None:
         _log.warning(
-            "the job was given a GPU, but torch %s sees none: it runs on the CPU; look for a "
-            "driver that is too old, or a torch without CUDA",
+            "the job was given a GPU, but torch %s finds none, so it runs on the CPU; check "
+            "whether the driver is too old, or torch was built without CUDA",
             sys.modules["torch"].__version__,
         )
 
 
 def _no_room(error: Exception, output: str) -> str | None:
-    """Return what to do about a full disk, quota or size limit; None for another error."""
+    """Return a message for a full disk, quota or size limit; None for another error."""
     reason = next((words for words in _NO_ROOM if words in str(error)), None)
     return reason and (
         f"{getattr(error, 'filename', None) or output} cannot be written ({reason}): make room "
-        "there, or set results_dir (data_dir for archives) to another disk, and run again; a "
-        "pretraining, a bank and the fetching of clips go on where they were."
+        "there, or set results_dir (data_dir for archives) to another disk, and run again; "
+        "pretraining, banks and downloads of clips continue where they stopped."
     )
 
 
@@ -101,5 +101,5 @@ def _log_to(path: Path) -> None:
 
 
 def _source(name: str, scripts: str) -> Path:
-    """Return the file behind a key of `sources`: the rule's script or a package module."""
+    """Return the file of a key in `sources`: the rule's script or a module of the package."""
     return Path(scripts) / name if name.endswith(".py") else module_path(name)

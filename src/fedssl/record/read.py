@@ -1,4 +1,4 @@
-"""Provenance records as they lie in a results folder, wherever that has been moved to."""
+"""Read the provenance records of a results folder, even if the folder was moved."""
 
 import json
 import os
@@ -15,18 +15,22 @@ from fedssl.record.sources import WORKFLOW_FILES, WORKFLOW_FOLDERS
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 CONFIG = CHECKOUT / "config"
-# The first parts of the paths of a workflow's own files.
+# First parts of the paths of the workflow's own files.
 _TOPS = frozenset([*WORKFLOW_FILES, *(folder.split("/")[0] for folder in WORKFLOW_FOLDERS)])
-_STAGES = ("pretrain", "tables")  # folders that only a folder of results has
+_STAGES = ("pretrain", "tables")  # a folder with one of these is a results folder
 _HASHED = ("inputs", "outputs", "sources")
 
 
 @dataclass(frozen=True)
 class Record:
-    """One job's provenance: the file, the folder it is audited in, and what it says.
+    """The provenance record of one job.
 
-    `content` is empty where the file is no record at all. `outside` marks the record of an archive
-    that lies elsewhere; its `root` is its own folder.
+    Attributes:
+        path: file of the record.
+        root: results folder; for a record outside, its own folder.
+        content: content of the file; empty if it is not a record.
+        text: text of the file.
+        outside: whether it is the record of an archive outside the results folder.
     """
 
     path: Path
@@ -38,32 +42,32 @@ class Record:
 
     @property
     def name(self) -> str:
-        """The record's file as people find it: below the results folder."""
+        """The path of the record below the results folder."""
         return str(self.path) if self.outside else shown(self.path, self.root)
 
     @property
     def rule(self) -> str:
-        """The rule whose job wrote the record."""
+        """The rule of the job."""
         return str(self.content.get("rule", "unknown"))
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the job was told to do."""
+        """The settings of the job."""
         return dict(self.content.get("settings", {}))
 
     @property
     def intact(self) -> bool:
-        """Whether the file is byte for byte what its digest was taken of."""
+        """Whether the file is byte for byte as it was written."""
+        # The text is compared, too: other white space leaves the digest of the content the same.
         said = {key: value for key, value in self.content.items() if key != "digest"}
         written = json.dumps(self.content, indent=1, sort_keys=True) + "\n"
         return self.content.get("digest") == digest(said) and written == self.text
 
     @cached_property
     def prefix(self) -> str | None:
-        """The results folder as the job knew it; None if the job wrote to another folder.
-
-        Where several would do, that under which most outputs lie here, and of those the longest.
-        """
+        """The results folder as the job named it; None if the job wrote to another folder."""
+        # Of several possible prefixes, take the one under which most outputs exist now, and of
+        # those the longest.
         outputs = list(self.content.get("outputs", {}))
         candidates = sorted(set(self._prefixes(outputs)), key=len, reverse=True)
         if len(candidates) < 2:
@@ -71,24 +75,25 @@ class Record:
         return max(candidates, key=lambda prefix: self._found_below(prefix, outputs))
 
     def files(self, side: str) -> dict[Path, str]:
-        """Return where each of the `inputs` or `outputs` lies now, and its recorded SHA-256."""
+        """Return the current path and the recorded SHA-256 of each of the `inputs` or `outputs`."""
         if side not in self._located:
             named = self.content.get(side, {}).items()
             self._located[side] = {self.locate(name): value for name, value in named}
         return self._located[side]
 
     def locate(self, name: str) -> Path:
-        """Return where a file that the job knew as `name` lies now, whether it is there or not."""
+        """Return the current path of a file that the job named `name`; it need not exist."""
         if self.prefix is not None and name.startswith(f"{self.prefix}/"):
             return self.root / name.removeprefix(f"{self.prefix}/")
-        ours = [CHECKOUT / tail for tail in _tails(name)]  # for any other checkout that ran
+        # The job may have run in another checkout; the workflow's files are the same in this one.
+        ours = [CHECKOUT / tail for tail in _tails(name)]
         candidates = [self._workdir / name, Path(name), CHECKOUT / name]
         gone = [path for path in ours if path.is_relative_to(CONFIG)]
         found = next(filter(at_hand, (*ours, *candidates)), (*gone, *candidates)[0])
         return found.absolute()
 
     def relocated(self, data: Any) -> Any:
-        """Return settings with the paths of files where they lie now, all but those of `cell`."""
+        """Return settings with the current paths of files; `cell` keeps the path of the job."""
         if isinstance(data, dict):
             return {k: v if k == "cell" else self.relocated(v) for k, v in data.items()}
         if isinstance(data, list):
@@ -102,11 +107,12 @@ class Record:
         return below or text in self.content.get("inputs", {})
 
     def _prefixes(self, outputs: list[str]) -> Iterator[str]:
-        """Yield each folder that, as the folder of results, puts the record where it lies."""
+        """Yield each prefix of the outputs that is consistent with the record's own path."""
         folder = self.path.parent.relative_to(self.root).as_posix()
         inner = "/" if folder == "." else f"/{folder}/"
         names = [f"/{output}" for output in outputs]
-        ends = [min(names, default=""), max(names, default="")]  # what these share, all share
+        # A prefix that the first and the last name share is shared by all names.
+        ends = [min(names, default=""), max(names, default="")]
         for name in names:
             before, found, _ = name.rpartition(inner)
             while found:
@@ -120,16 +126,17 @@ class Record:
 
     @property
     def _workdir(self) -> Path:
-        """The folder that the job's relative paths start from, if the results still lie there."""
+        """The working directory of the job, if the results have not been moved."""
         root, prefix = str(self.root), f"/{self.prefix}"
         return Path(root.removesuffix(prefix) or "/")
 
 
 def at_hand(path: Path) -> bool:
-    """Return whether a path exists and may be read; Path.exists may raise."""
+    """Return whether a path exists and is readable."""
+    # Path.exists raises PermissionError for a path in an unreadable folder; os.access does not.
     try:
         return os.access(path, os.R_OK)
-    except ValueError:  # a forged record may name what no file can be called
+    except ValueError:  # a forged record can name a path with a null byte
         return False
 
 
@@ -137,43 +144,47 @@ def results_folder(path: str | Path) -> Path:
     """Return the absolute path of a results folder.
 
     Raises:
-        UserError: There is none, or it may not be read, or it is the parent of several.
+        UserError: The folder does not exist, is not readable, or has several results folders.
     """
     root = Path(path).absolute()
-    if not os.path.isdir(root):  # Path.is_dir may raise
+    if not os.path.isdir(root):  # Path.is_dir raises if a parent is not readable
         raise UserError(
-            f"{path} is no folder that you may look into; name a folder of results, such as "
+            f"{path} is not a folder that you can read; name a results folder, such as "
             "results/paper."
         )
     if not os.access(root, os.R_OK | os.X_OK):
-        raise UserError(f"{path} may not be read by you; ask its owner for that.")
+        raise UserError(f"you have no permission to read {path}; ask its owner.")
     below = sorted({stage.parent for name in _STAGES for stage in root.glob(f"*/{name}")})
     if below and not any((root / name).is_dir() for name in _STAGES):
         names = ", ".join(str(Path(path, folder.name)) for folder in below)
-        raise UserError(f"{path} holds folders of results and is none; name one of {names}.")
+        raise UserError(f"{path} contains several results folders; name one of {names}.")
     return root.resolve()
 
 
 def read_records(root: Path) -> list[Record]:
-    """Return every record below a results folder, sorted; UserError if it has none."""
+    """Return all records below a results folder, sorted by path.
+
+    Raises:
+        UserError: There is no record.
+    """
     records = [read_record(path, root) for path in find_records(root)]
     if not records:
         raise UserError(
-            f"{root} holds no {RECORD}: it is no folder of results, or nothing has run yet."
+            f"{root} has no {RECORD}: it is not a results folder, or no job has finished yet."
         )
     return records
 
 
 def find_records(root: Path) -> list[Path]:
-    """Return the file of every record below a folder, sorted."""
+    """Return the files of all records below a folder, sorted."""
     found = sorted(path for path in root.rglob(f"*{RECORD}") if at_hand(path))
     return [path for path in found if path.is_file()]
 
 
 def record_behind(output: str | Path) -> Record | None:
-    """Return the record of the job that wrote a file, or None without one.
+    """Return the record of the job that wrote a file, or None if there is none.
 
-    `output` is the path that the job knew: results that were moved are not searched.
+    `output` must be the path that the job used; moved results are not found.
     """
     for path in map(Path, (record_of(output), folder_record(output))):
         if path.is_file():
@@ -184,21 +195,21 @@ def record_behind(output: str | Path) -> Record | None:
 
 
 def whole(record: Record) -> Record:
-    """Return a record that is intact.
+    """Return the record unchanged if it is intact.
 
     Raises:
-        UserError: It is not what its job wrote.
+        UserError: The record was changed after its job wrote it.
     """
     if not record.intact:
         raise UserError(
-            f"{record.path} is damaged: it does not have the digest it carries, so it was changed "
-            "after its job wrote it. `fedssl audit` lists what rests on it; run the job again."
+            f"{record.path} is damaged: its content does not match its digest, so it was changed "
+            "after its job wrote it. Run the job again; `fedssl audit` lists what depends on it."
         )
     return record
 
 
 def read_record(path: Path, root: Path, *, outside: bool = False) -> Record:
-    """Return one record; a file that is none has no content and so is not intact."""
+    """Return one record; a file that is not a record has no content and is not intact."""
     text = path.read_bytes().decode("utf-8", errors="replace")
     try:
         content = json.loads(text, parse_constant=_refuse)
@@ -208,7 +219,7 @@ def read_record(path: Path, root: Path, *, outside: bool = False) -> Record:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _is_record(content: Any) -> bool:
@@ -223,16 +234,16 @@ def _is_record(content: Any) -> bool:
 
 
 def is_ours(path: Path) -> bool:
-    """Return whether a file is one that this checkout's workflow consists of."""
+    """Return whether a file belongs to the workflow in this checkout."""
     return any(path.is_relative_to(CHECKOUT / name) for name in _TOPS)
 
 
 def _tails(name: str) -> Iterator[Path]:
-    """Yield the ends of a path that might be that of a file of the workflow in its checkout."""
+    """Yield the suffixes of a path that could be paths of the workflow's files in a checkout."""
     parts = Path(name).parts
     return (Path(*parts[place:]) for place, part in enumerate(parts) if part in _TOPS)
 
 
 def shown(path: Path, root: Path) -> str:
-    """Return a path below the results folder if it lies there, else as it is."""
+    """Return a path relative to the results folder if it is inside, else unchanged."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

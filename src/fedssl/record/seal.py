@@ -1,4 +1,4 @@
-"""One number for all records of a run: it changes when a record is changed, added or lost."""
+"""The provenance root: one hash that changes if any record is changed, added or removed."""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from fedssl.record.read import Record
 
-# These rules write about the results, after them: none can quote a number that it changes.
+# The outputs of these rules quote the root, so their records cannot be part of it.
 ABOUT = frozenset({"audit", "certificate", "crate", "report_page"})
 
 
@@ -18,9 +18,9 @@ def provenance_root(digests: Iterable[str]) -> str:
 def is_sealed(record: Record) -> bool:
     """Return whether the root covers a record.
 
-    It does not cover archives: they may lie elsewhere, and the records of banks have their hashes.
-    A record of archives is one whose outputs lie next to it in one folder of archives, and no
-    others.
+    It does not cover the records of archives: archives can be outside the results folder, and the
+    records of banks have their hashes. The outputs of such a record must all be next to it, so
+    that a forged record of something else cannot escape the root.
     """
     if record.rule in ABOUT:
         return False

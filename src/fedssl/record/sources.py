@@ -1,8 +1,9 @@
-"""Digests of the code a job runs, so that an edit reruns exactly the jobs it can change.
+"""Digests of the code that a job runs, so that an edit reruns exactly the jobs that it can change.
 
-The digest of a module is taken of its syntax tree without docstrings, so a comment, a docstring
-or a reformat changes nothing. The modules of a job are its script, what that imports, directly
-or not, and the modules its wildcards name (an aggregator, a reader).
+The modules of a job are its script, all modules that the script imports directly or indirectly,
+and the modules that its wildcards name (an aggregator, a reader). The digest of a module is
+computed from its syntax tree without docstrings, so that comments, docstrings and formatting do
+not change it.
 """
 
 import ast
@@ -12,19 +13,18 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-# What a checkout's root holds of the workflow.
+# The workflow's files in the root of a checkout.
 WORKFLOW_FOLDERS = ("config", "envs", "profiles", "slurm", "src/fedssl", "workflow")
 WORKFLOW_FILES = ("CITATION.cff", "LICENSE", "Snakefile", "pyproject.toml", "requirements.lock")
-# These watch a job or refuse what it is given, and cannot change what it computes.
+# These modules observe a job or reject its inputs, and cannot change what it computes.
 _OBSERVERS = frozenset({"fedssl.progress", "fedssl.data.fetch.verify"})
 _OBSERVERS |= {f"fedssl.record.{name}" for name in ("job", "write", "sources")}
-# A package's `settings` module, and the vocabulary of all, declare what may be set: names, ranges
-# and descriptions, no values.
+# Modules called `settings` declare names, ranges and descriptions, but no values.
 _DECLARATIONS = "settings"
 
 
 def source_digests(script: str | Path, *modules: str) -> dict[str, str]:
-    """Return {name: digest} of a script, the named modules and all package code they reach."""
+    """Return {name: digest} of a script, the named modules and all modules that they import."""
     script = Path(script)
     names = reachable(script, *modules)
     digests = {name: code_digest(module_path(name)) for name in names}
@@ -32,7 +32,7 @@ def source_digests(script: str | Path, *modules: str) -> dict[str, str]:
 
 
 def reachable(script: Path, *modules: str) -> list[str]:
-    """Return the sorted names of the package modules reached from a script and named modules."""
+    """Return the sorted names of all package modules that a script and named modules import."""
     waiting = [*_imports(script, script.stat().st_mtime_ns), *modules]
     found: set[str] = set()
     while waiting:
@@ -47,7 +47,11 @@ def reachable(script: Path, *modules: str) -> list[str]:
 
 @cache
 def module_path(name: str) -> Path:
-    """Return the file of a package module; FileNotFoundError if there is none."""
+    """Return the file of a module of the package.
+
+    Raises:
+        FileNotFoundError: There is no such module.
+    """
     base = PACKAGE.joinpath(*name.split(".")[1:])
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.is_file():
@@ -57,7 +61,9 @@ def module_path(name: str) -> Path:
 
 @cache
 def _imports(path: Path, _mtime: int) -> tuple[str, ...]:
-    """Return the package modules a file imports, inside functions too, with their parents."""
+    """Return the package modules that a file imports, also inside functions, and their parents."""
+    # A parent package counts because importing a module runs its `__init__.py`. The modification
+    # time is an argument so that the cache misses after an edit.
     named = set(_named(ast.parse(path.read_bytes())))
     parents = {name.rsplit(".", depth)[0] for name in named for depth in range(name.count(".") + 1)}
     return tuple(sorted(parents))
@@ -78,7 +84,7 @@ def _named(tree: ast.AST) -> Iterator[str]:
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes below a node, without what only a type checker reads."""
+    """Yield the nodes below a node, without blocks for type checkers."""
     for child in ast.iter_child_nodes(node):
         if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
             yield child
@@ -90,7 +96,7 @@ def _is_ours(name: str) -> bool:
 
 
 def is_module(name: str) -> bool:
-    """Return whether the package has a module of this name."""
+    """Return whether the package has a module with this name."""
     try:
         module_path(name)
     except FileNotFoundError:
@@ -99,7 +105,11 @@ def is_module(name: str) -> bool:
 
 
 def code_digest(path: Path) -> str:
-    """Return the digest of a source file's syntax tree; SyntaxError if it has none."""
+    """Return the digest of a source file's syntax tree without docstrings.
+
+    Raises:
+        SyntaxError: The file is not valid Python.
+    """
     return _tree_digest(path, path.stat().st_mtime_ns)
 
 

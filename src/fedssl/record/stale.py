@@ -1,18 +1,18 @@
 """Rerun a job when the settings in its provenance record differ from the configuration.
 
-Snakemake compares a job's parameters with its own notes, in `.snakemake` and by path. Results that
-were copied, restored from a backup, or are named by another spelling of their folder have no notes,
-or the notes of other jobs. The record travels with the results, so it decides here.
+Snakemake compares a job's parameters with metadata in `.snakemake`, which it finds by path. Results
+that were copied, restored from a backup, or named by another spelling of their folder have no
+metadata, or those of other jobs. The record is stored with the results, so it decides here.
 
-No documented rerun trigger can say this:
+No documented rerun trigger can express this:
 
-- Parameters and the set of inputs are only compared where there are notes. An input or a parameter
-  that only a stale job has would be gone after the rerun, and so would start a second one.
-- Without notes only an input newer than the outputs counts. But a job fails whose outputs are older
-  than an input, so a date in the future is out, and a file touched at every start would fail the
-  jobs that another Snakemake is just finishing.
+- Snakemake compares parameters and the set of inputs only if there is metadata. An extra input or
+  parameter of a stale job would disappear after the rerun, which would trigger a second rerun.
+- Without metadata, only an input newer than the outputs triggers a rerun. An input with a date in
+  the future does not work, because a job fails if its outputs are older than an input. A file
+  touched at every start would fail the jobs that another Snakemake is finishing.
 
-So the record is forced, as `--forcerun` would; see `snakemake_api.force`.
+Therefore the record is forced, as `--forcerun` would do; see `snakemake_api.force`.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,10 +25,10 @@ from fedssl.record.status import other_settings
 
 
 class StaleResults:
-    """Forces the jobs of a workflow whose records hold other settings."""
+    """Forces the jobs of a workflow whose recorded settings differ from the configuration."""
 
     def __init__(self, workflow: Any, results: str) -> None:
-        """Keep the workflow, and what `<results>` stands for in the pattern of a record."""
+        """Keep the workflow, and the folder that replaces `<results>` in patterns of records."""
         self._workflow = workflow
         self._results = results
         self._forced: set[str] = set()
@@ -36,15 +36,18 @@ class StaleResults:
     def rerun(
         self, settings: Callable[[Wildcards], Mapping[str, Any]], *, record: str
     ) -> Callable[[Wildcards], list[str]]:
-        """Return an input function that adds no input, but reads the `record` that its rule writes.
+        """Return an input function that adds no input, but forces its job if the record is stale.
 
-        Snakemake calls it when it plans a job, before it decides which jobs run.
+        Args:
+            settings: returns the settings of a job from its wildcards.
+            record: pattern of the record that the rule writes.
         """
+        # Snakemake calls input functions when it plans a job, before it decides which jobs run.
         pattern = record.replace("<results>", self._results)
 
         def no_inputs(wildcards: Wildcards) -> list[str]:
             path = pattern.format(**dict(wildcards.items()))
-            # Settings are merged anew on each call: not for the jobs that have not run yet.
+            # Merging settings takes time, so it is skipped for jobs that have not run yet.
             if path not in self._forced and Path(path).is_file():
                 self._force(path, other_settings(path, settings(wildcards)))
             return []

@@ -1,4 +1,4 @@
-"""How far each declared cell has come, and `cells.csv`, which lists it."""
+"""The status of each declared cell, and `cells.csv`, which lists all of them."""
 
 import csv
 import json
@@ -16,10 +16,8 @@ from fedssl.record.read import read_record
 
 
 def write_cells(grid: Grid, tree: ResultPaths) -> None:
-    """Write `<results>/cells.csv`: every declared cell, its settings, path and status.
-
-    Where it cannot be written, on a full disk, say so and go on: failures are still to be told.
-    """
+    """Write `<results>/cells.csv`: every declared cell with its settings, path and status."""
+    # This runs when a workflow ends. A full disk must not hide the report of failed jobs.
     path = Path(tree.cells())
     try:
         _write_cells(path, grid, tree)
@@ -41,7 +39,11 @@ def _write_cells(path: Path, grid: Grid, tree: ResultPaths) -> None:
 
 
 def status(grid: Grid, cell: Cell, tree: ResultPaths) -> str:
-    """Return not-run, other-settings (than declared), pretrained (scores are missing) or done."""
+    """Return the status of a cell.
+
+    It is `not-run`, `other-settings` (the recorded settings differ from the configuration),
+    `pretrained` (scores are missing) or `done`.
+    """
     if not Path(tree.model(cell)).is_file():
         return "not-run"
     if other_settings(tree.provenance(cell), grid.settings(cell)):
@@ -53,7 +55,7 @@ def status(grid: Grid, cell: Cell, tree: ResultPaths) -> str:
 def other_settings(record: str | Path, settings: Mapping[str, Any]) -> list[str]:
     """Return how the settings in a record differ from `settings`, one sentence per setting.
 
-    Nothing where there is no record.
+    The list is empty if there is no record.
     """
     path = Path(record)
     if not path.is_file():
@@ -61,6 +63,6 @@ def other_settings(record: str | Path, settings: Mapping[str, Any]) -> list[str]
     recorded = read_record(path, path.parent)
     if not recorded.content:
         return ["its record is damaged"]
-    # A record was JSON once, so its tuples are lists and its keys text.
+    # The record was read from JSON, in which tuples are lists and all keys are text.
     declared = json.loads(json.dumps(settings))
     return [str(change) for change in settings_diff(recorded.settings, declared)]

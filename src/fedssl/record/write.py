@@ -31,10 +31,10 @@ _PACKAGES = (
 
 
 def code_facts(sources: Sequence[Path]) -> dict[str, Any]:
-    """Return what a record says of code: the commit, and two digests of each file.
+    """Return the commit, and two digests of each source file, for a record.
 
-    `sources` has the SHA-256 of the file and `code` the digest of its syntax tree, which a comment
-    does not change.
+    `sources` has the SHA-256 of each file. `code` has the digest of its syntax tree, which does not
+    change with comments.
     """
     root = Path(__file__).parents[3]
     return {
@@ -57,11 +57,11 @@ def write_provenance(
     earlier_seconds: float = 0.0,
     facts: Mapping[str, Any],
 ) -> None:
-    """Write the record of one finished job; `digest` is the SHA-256 of all the rest.
+    """Write the record of a finished job; its entry `digest` is the SHA-256 of all other entries.
 
-    Of a folder among the inputs or outputs every file is recorded. `code` is what `code_facts`
-    said when the job began. `seconds` covers the attempts before `started` that took
-    `earlier_seconds`.
+    All files in a folder among the inputs or outputs are recorded. `code` is the result of
+    `code_facts` at the start of the job. `seconds` includes the `earlier_seconds` of attempts
+    before `started`.
     """
     ended = datetime.now(UTC)
     record = {
@@ -89,7 +89,8 @@ def _digests(names: Iterable[str]) -> dict[str, str]:
 
 
 def _files(name: str) -> list[str]:
-    """Return a file, or the files of a folder but for the marker that Snakemake leaves there."""
+    """Return a file, or all files of a folder."""
+    # Hidden files are skipped: Snakemake puts a marker with a time stamp into output folders.
     if not Path(name).is_dir():
         return [name]
     return sorted(str(path) for path in Path(name).rglob("[!.]*") if path.is_file())
@@ -101,7 +102,7 @@ def _relative(file: Path, root: Path) -> str:
 
 
 def _git(root: Path) -> dict[str, Any]:
-    """Return commit and dirty flag; both None outside a checkout or without git."""
+    """Return the commit and whether it has uncommitted changes; None outside a git checkout."""
     try:
         commit = _run_git(root, "rev-parse", "HEAD")
         dirty = bool(_run_git(root, "status", "--porcelain", "--untracked-files=no"))
@@ -111,6 +112,7 @@ def _git(root: Path) -> dict[str, Any]:
 
 
 def _run_git(root: Path, *arguments: str) -> str:
+    # Jobs in parallel would otherwise compete for the lock of git's index.
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
@@ -143,7 +145,8 @@ def _lines(path: str) -> list[str]:
 
 
 def gpu_name() -> str | None:
-    """Return the GPU's name if this job used torch and torch sees one."""
+    """Return the name of the GPU if this job imported torch and torch finds one."""
+    # Importing torch only to ask would slow down the jobs that do not use it.
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return None

@@ -1,7 +1,7 @@
-"""The settings of all packages together: validation, the JSON schemas, the settings reference.
+"""All declared settings together: validation, the JSON schemas, and the settings reference.
 
-Settings are declared where they are used, in each package's `settings.py` or in the module of an
-aggregator, a method or an encoder. Start with `config.py`, the whole configuration. `write.py` and
-`reference.py` make what is generated (`make schemas`). This package may import all others but
-`fedssl.command`.
+Settings are declared where they are used: in the `settings.py` of each package, or in the module of
+an aggregator, a method or an encoder. Start with `config.py`, the whole configuration. `write.py`
+and `reference.py` make the generated files (`make schemas`). This package may import all others
+except `fedssl.command`.
 """

@@ -1,4 +1,4 @@
-"""The configuration as a whole: the sections of all packages, and what may override them."""
+"""Declare the whole configuration: the sections of all packages, and their overrides."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from annotated_types import MinLen
 from fedssl.data.settings import AnyDataset, Banks, Downloads
 from fedssl.evaluation.settings import Evaluation
 from fedssl.federation.settings import Federation, Optimiser, Sharding
-from fedssl.grid.parts import PartOverride, PartSections
+from fedssl.grid.forms import part_override, part_sections
 from fedssl.grid.settings import (
     AggregatorName,
     ArchName,
@@ -27,6 +27,7 @@ from fedssl.settings import (
     Check,
     Count,
     HyphenatedName,
+    Made,
     Natural,
     Partial,
     Precision,
@@ -38,8 +39,8 @@ from fedssl.views.settings import Audio, Augmentation, Image
 
 
 @dataclass(frozen=True)
-class CellSettings:
-    """Settings of every cell, which a study, a variant or an entry of `cells` may override."""
+class TrainingSettings:
+    """Settings that a study, a variant and an entry of `cells` can all override."""
 
     federation: Federation
     """Clients and rounds."""
@@ -49,12 +50,6 @@ class CellSettings:
 
     sharding: Sharding
     """How the training samples are dealt to the clients."""
-
-    image: Image
-    """Size and scale of images."""
-
-    audio: Audio
-    """How a sound becomes a log-mel image."""
 
     augmentation: Augmentation
     """Random changes of a sample that make two views of it."""
@@ -65,57 +60,51 @@ class CellSettings:
 
 
 @dataclass(frozen=True)
+class PartOverrides:
+    """Overrides of the settings of a method, an encoder and an aggregator."""
+
+    method: Annotated[Mapping[str, Any], Made(lambda: part_override("method"))]
+    """Settings of the method."""
+
+    encoder: Annotated[Mapping[str, Any], Made(lambda: part_override("arch"))]
+    """Settings of the encoder. An entry of `cells` cannot override them."""
+
+    aggregator: Annotated[Mapping[str, Any], Made(lambda: part_override("aggregator"))]
+    """Settings of the aggregator."""
+
+
+# Variants cannot override `image` and most of `audio`: the cells of a study share the statistics of
+# the pretraining set and are evaluated with the same views.
+@dataclass(frozen=True)
+class CellSettings(TrainingSettings):
+    """Settings of every cell, which a study, a variant or an entry of `cells` may override."""
+
+    image: Image
+    """Size and scale of images."""
+
+    audio: Audio
+    """How a sound becomes a log-mel image."""
+
+
+@dataclass(frozen=True)
+class StudySettings(CellSettings, PartOverrides):
+    """Overrides of a study."""
+
+
+@dataclass(frozen=True)
 class VariantAudio:
-    """What a variant may change of `audio`: all cells of a study share their statistics."""
+    """Overrides of `audio`; all cells of a study share the statistics of its sounds."""
 
     normalisation: Literal["dataset", "sample"]
     """Whose mean and standard deviation standardise a log-mel image."""
 
 
 @dataclass(frozen=True)
-class VariantSettings:
-    """What a variant or an entry of `cells` may change."""
-
-    federation: Federation
-    """Clients and rounds."""
-
-    optimiser: Optimiser
-    """SGD, started anew for every client and round."""
-
-    sharding: Sharding
-    """How the training samples are dealt to the clients."""
-
-    augmentation: Augmentation
-    """Random changes of a sample that make two views of it."""
+class VariantSettings(TrainingSettings, PartOverrides):
+    """Overrides of a variant or of an entry of `cells`."""
 
     audio: VariantAudio
     """How a sound becomes a log-mel image."""
-
-    threads: Count
-    """Torch threads of one client's training."""
-
-    method: Annotated[Mapping[str, Any], PartOverride("method")]
-    """Settings of the method."""
-
-    encoder: Annotated[Mapping[str, Any], PartOverride("arch")]
-    """Settings of the encoder; in a variant only."""
-
-    aggregator: Annotated[Mapping[str, Any], PartOverride("aggregator")]
-    """Settings of the aggregator."""
-
-
-@dataclass(frozen=True)
-class StudySettings(CellSettings):
-    """What a study may change: views, too."""
-
-    method: Annotated[Mapping[str, Any], PartOverride("method")]
-    """Settings of the method."""
-
-    encoder: Annotated[Mapping[str, Any], PartOverride("arch")]
-    """Settings of the encoder."""
-
-    aggregator: Annotated[Mapping[str, Any], PartOverride("aggregator")]
-    """Settings of the aggregator."""
 
 
 @dataclass(frozen=True)
@@ -214,13 +203,13 @@ class Config:
     settings: CellSettings
     """Settings of every cell."""
 
-    methods: Annotated[Mapping[str, Any], PartSections("method")]
+    methods: Annotated[Mapping[str, Any], Made(lambda: part_sections("method"))]
     """Settings of each method."""
 
-    encoders: Annotated[Mapping[str, Any], PartSections("arch")]
+    encoders: Annotated[Mapping[str, Any], Made(lambda: part_sections("arch"))]
     """Settings of each encoder."""
 
-    aggregators: Annotated[Mapping[str, Any], PartSections("aggregator")]
+    aggregators: Annotated[Mapping[str, Any], Made(lambda: part_sections("aggregator"))]
     """Settings of each aggregator."""
 
     evaluation: Evaluation

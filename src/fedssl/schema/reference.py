@@ -1,49 +1,45 @@
-"""The settings reference: tables in config/README.md, made from the declarations.
+"""The settings reference: the tables of config/README.md, made from the JSON schema.
 
-A table stands between `<!-- settings: <key> -->` and `<!-- end -->`; the key names its section.
+A table is between `<!-- settings: <section> -->` and `<!-- end -->`.
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass
-from types import UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from fedssl.data.settings import Dataset, OwnDataset
-from fedssl.evaluation.settings import Evaluation
+from pydantic import TypeAdapter
+
 from fedssl.grid.configuration import SHIPPED, merged, read_layers
-from fedssl.grid.facts import fact
-from fedssl.grid.forms import descriptions
-from fedssl.grid.parts import AXES, GENERATED, declared_by, part_names
-from fedssl.grid.settings import Scale
+from fedssl.grid.forms import form
+from fedssl.grid.mistakes import resolved, values_of
+from fedssl.grid.parts import AXES, part_names
 from fedssl.grid.transmission import parse_name
-from fedssl.paper.settings import Contrast, MapFigure, SweepFigure, Table
-from fedssl.schema.config import CellSettings, Config, Study
-from fedssl.schema.type_names import type_name
-from fedssl.settings import Absent, Partial
-from fedssl.typed import DeclaredField, bare, declared_fields, marks, without_none
+from fedssl.schema.config import Config
 
-README = GENERATED.parents[1] / "README.md"
+CONFIG = Path(__file__).parents[3] / "config"
+README = CONFIG / "README.md"
 _REGION = re.compile(r"(<!-- settings: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_NO_DEFAULT = object()
-# Sections with a table of their own, by key; those of parts are added below.
-_SECTIONS: dict[str, tuple[type, str]] = {
-    "scale": (Scale, "scale"),
-    "settings": (CellSettings, "settings"),
-    "evaluation": (Evaluation, "evaluation"),
-    "studies": (Study, ""),
-    "tables": (Table, ""),
-    "contrasts": (Contrast, ""),
-    "maps": (MapFigure, ""),
-    "sweeps": (SweepFigure, ""),
-    "datasets": (Dataset, ""),
-    "own": (OwnDataset, ""),
+_NO_DEFAULT = object()  # None is a default that settings can have
+_PARTS = {part.section: axis for axis, part in AXES.items()}
+# Sections that have a table of their own; "own" is the second kind of entry in `datasets`.
+_ONCE = ("scale", "settings", "evaluation")
+_BY_NAME = ("studies", "tables", "contrasts", "maps", "sweeps", "datasets", "own")
+_TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false"}
+_LIMITS = {
+    "minimum": "from",
+    "exclusiveMinimum": "above",
+    "maximum": "up to",
+    "exclusiveMaximum": "below",
+    "multipleOf": "a multiple of",
 }
+Schema = Mapping[str, Any]
 
 
 class Row(NamedTuple):
-    """A setting: its key, what it takes, its value as shipped, and what it means."""
+    """A setting: its key, its type in words, its value as shipped, and its meaning."""
 
     key: str
     kind: str
@@ -52,95 +48,112 @@ class Row(NamedTuple):
 
 
 def with_reference(readme: str) -> str:
-    """Return the text of config/README.md with its tables of settings as they are declared."""
+    """Return the text of config/README.md with the tables made from the declarations."""
     return _REGION.sub(lambda found: found[1] + _table(found[2]) + found[3], readme)
 
 
-def regions(readme: str) -> list[str]:
-    """Return the keys of the tables that a text has."""
-    return [found[2] for found in _REGION.finditer(readme)]
-
-
 def section_names() -> list[str]:
-    """Return the keys of all tables that there are."""
-    return ["run", *(part.section for part in AXES.values()), *_SECTIONS]
+    """Return the sections that need a table."""
+    return ["run", *_PARTS, *_ONCE, *_BY_NAME]
 
 
 def section_rows(section: str) -> list[Row]:
-    """Return the settings of a table."""
-    if section == "run":
-        return [row for row in _rows(Config, "", _shipped()) if _is_of_run(row.key)]
-    for axis, part in AXES.items():
-        if part.section == section:
-            return [row for name in part_names(axis) for row in _part_rows(axis, name)]
-    declared, key = _SECTIONS[section]
-    return list(_rows(declared, key, _shipped()[key] if key else {}))
+    """Return the settings of a section."""
+    top = _schema()["properties"]
+    if section in _ONCE:
+        return list(_rows(top[section], section, _shipped()[section]))
+    if section in _BY_NAME:
+        entry = values_of(top["datasets" if section == "own" else section])
+        kinds = entry.get("oneOf", [entry])
+        return list(_rows(kinds[section == "own"], "", {}))
+    if section in _PARTS:
+        rules = [name for name in part_names(_PARTS[section]) if parse_name(name)[0] == name]
+        parts, shipped = _resolved(top[section])["properties"], _shipped()[section]
+        keys = {name: f"{section}.{name}" for name in rules}
+        return [row for n in rules for row in _rows(parts[n], keys[n], shipped.get(n, {}))]
+    return [row for row in _rows(_schema(), "", _shipped()) if _is_of_run(row.key)]
+
+
+def type_name(kind: Schema) -> str:
+    """Return the type that a JSON schema declares, in words: `integer, from 1`."""
+    limits = [f"{words} {kind[key]:g}" for key, words in _LIMITS.items() if key in kind]
+    return ", ".join([_base_name(kind), *limits])
+
+
+def _base_name(kind: Schema) -> str:
+    """Return the type without its limits."""
+    if choices := kind.get("anyOf") or kind.get("oneOf"):
+        return " or ".join(map(type_name, choices))
+    if "enum" in kind or "const" in kind:
+        choices = kind.get("enum", [kind.get("const")])
+        # The names of parts would fill a table, and they are sections of their own.
+        is_part = choices in [part_names(axis) for axis in AXES]
+        return "name" if is_part else ", ".join(f"`{_text(choice)}`" for choice in choices)
+    if kind.get("type") == "array":
+        count = f"{kind['minItems']} " if kind.get("minItems") == kind.get("maxItems", -1) else ""
+        return f"list of {count}{type_name(kind['items'])}"
+    if inner := values_of(kind):
+        return f"mapping to {type_name(inner)}"
+    return "null" if kind.get("type") == "null" else _TYPES.get(kind.get("type", ""), "settings")
 
 
 def _is_of_run(key: str) -> bool:
-    return key.split(".")[0] not in {*_SECTIONS, *(part.section for part in AXES.values())}
+    return key.split(".")[0] not in {*_PARTS, *_ONCE, *_BY_NAME}
 
 
-def _part_rows(axis: str, name: str) -> Iterator[Row]:
-    if parse_name(name)[0] == name:
-        key = f"{AXES[axis].section}.{name}"
-        declared = declared_by(axis, name, imported=True)
-        yield from _rows(declared, key, _shipped()[AXES[axis].section].get(name, {}))
-
-
-def _rows(declared: type, prefix: str, values: Any) -> Iterator[Row]:
-    """Yield the settings of a declaration, those inside it in its place."""
-    texts = descriptions(declared)
-    for field in declared_fields(declared):
-        if field.name in fact(declared, "derived") or _must_be_absent(field):
+def _rows(declared: Schema, prefix: str, values: Any) -> Iterator[Row]:
+    """Yield the settings of a mapping; a mapping inside it is replaced by its own settings."""
+    mapping = _resolved(declared)
+    for name, kind in mapping["properties"].items():
+        if "not" in kind:  # a key that must be absent
             continue
-        kind = without_none(field.kind) if field.none_if_absent else field.kind
-        key = f"{prefix}.{field.key}".removeprefix(".")
-        value = values.get(field.key, _NO_DEFAULT) if isinstance(values, Mapping) else _NO_DEFAULT
+        key = f"{prefix}.{name}".removeprefix(".")
+        value = values.get(name, _NO_DEFAULT) if isinstance(values, Mapping) else _NO_DEFAULT
         inner, suffix = _inside(kind)
-        for declaration in inner:
-            yield from _rows(declaration, key + suffix, value)
+        for inner_mapping in inner:
+            yield from _rows(inner_mapping, key + suffix, value)
         if not inner:
-            may_miss = "" if field.required or not _is_plain(declared) else ", or absent"
-            yield Row(key, type_name(kind) + may_miss, _default(value), texts.get(field.name, ""))
+            absent = "" if name in mapping.get("required", ()) else ", or absent"
+            yield Row(key, type_name(kind) + absent, _default(value), kind.get("description", ""))
 
 
-def _must_be_absent(field: DeclaredField) -> bool:
-    return any(isinstance(mark, Absent) for mark in marks(field.kind))
-
-
-def _is_plain(declared: type) -> bool:
-    """Return whether a declaration is of the configuration and not of a part."""
-    return declared.__module__.endswith((".settings", ".config"))
-
-
-def _inside(kind: Any) -> tuple[list[type], str]:
-    """Return the declarations that a type holds, and what its key gets, such as [] for a list.
-
-    An override is not unfolded: it may have what stands elsewhere.
-    """
-    if any(isinstance(mark, Partial) for mark in marks(kind)):
+def _inside(kind: Schema) -> tuple[list[Schema], str]:
+    """Return the mappings inside a type, and what they add to the key, such as [] for a list."""
+    kind = _resolved(kind)
+    # An override has the same keys as the settings that it changes, so it stays one row.
+    if kind.get("title", "").lower().endswith("override"):
         return [], ""
-    kind, items = bare(kind), [bare(item) for item in get_args(bare(kind))]
-    if is_dataclass(kind):
-        return [kind], ""  # type: ignore[list-item]
-    if get_origin(kind) in (Union, UnionType) and all(map(is_dataclass, items)):
-        return items, ""
-    if get_origin(kind) is tuple:
-        return _inside(items[0])[0], "[]"
-    if get_origin(kind) is Mapping:
-        return _inside(get_args(kind)[1])[0], ".<name>"
+    if "properties" in kind:
+        return [kind], ""
+    if "oneOf" in kind and all("properties" in _resolved(choice) for choice in kind["oneOf"]):
+        return kind["oneOf"], ""
+    if "items" in kind:
+        return _inside(kind["items"])[0], "[]"
+    if inner := values_of(kind):
+        return _inside(inner)[0], ".<name>"
     return [], ""
 
 
-def _default(value: Any) -> str:
-    if value is _NO_DEFAULT:
-        return ""
-    return "empty" if value == "" else str(json.dumps(value)).strip('"')
+def _resolved(kind: Schema) -> Schema:
+    return resolved(kind, _schema())
 
 
+@cache
+def _schema() -> Schema:
+    return TypeAdapter(form(Config)).json_schema()
+
+
+@cache
 def _shipped() -> dict[str, Any]:
-    return merged(read_layers([README.parent / name for name in SHIPPED], {}))
+    return merged(read_layers([CONFIG / name for name in SHIPPED], {}))
+
+
+def _default(value: Any) -> str:
+    return "" if value is _NO_DEFAULT else "empty" if value == "" else _text(value)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value).strip('"')
 
 
 def _table(section: str) -> str:
@@ -150,5 +163,6 @@ def _table(section: str) -> str:
     lines = [columns, ("---",) * len(columns)]
     for row in rows:
         cells = (f"`{row.key}`", row.kind, *([row.default] if with_default else []), row.meaning)
+        # A bar would end a cell of a Markdown table.
         lines.append(tuple(cell.replace("|", r"\|") for cell in cells))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,18 +1,18 @@
-"""Checking the merged configuration: a sentence a mistake, with file, key, value and remedy."""
+"""Validate the merged configuration."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Layer, key_text, origin
+from fedssl.grid.configuration import Layer, located
 from fedssl.grid.forms import form
 from fedssl.grid.mistakes import find_mistakes
 from fedssl.schema.config import Config
 
 
 def validate(config: Mapping[str, Any], layers: Sequence[Layer]) -> None:
-    """Raise UserError with all that is wrong with the merged configuration, a line each."""
+    """Raise UserError with one line per mistake: file, key, value, and what would be right."""
     mistakes = find_mistakes(form(Config), config)
     if mistakes:
-        lines = (f"{origin(m.key, layers)}: {key_text(m.key)} {m.text}." for m in mistakes)
-        raise UserError("\n".join(lines))
+        # All at once, because each further attempt costs the user a start of Snakemake.
+        raise UserError("\n".join(f"{located(m.key, layers)} {m.text}." for m in mistakes))

@@ -1,7 +1,4 @@
-"""The JSON schemas for editors, made from the declarations.
-
-`grid/parts.py` reads from `config.schema.json` what the modules of methods and encoders declare.
-"""
+"""Write the JSON schemas, with which editors complete and check configuration files."""
 
 import json
 from pathlib import Path
@@ -9,9 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from fedssl.grid.facts import facts
-from fedssl.grid.forms import Shape, form
-from fedssl.grid.parts import AXES, declaration_digest, declared_by, definition_name, part_names
+from fedssl.grid.forms import form
 from fedssl.paper.claims.settings import Claims, Contradictions
 from fedssl.schema.config import Config
 
@@ -20,7 +15,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema_texts() -> dict[str, str]:
-    """Return the text of each schema file, by its name."""
+    """Return the text of each schema file by the name of the file."""
     return {
         f"{name}.schema.json": json.dumps(_schema(root), indent=1, ensure_ascii=False) + "\n"
         for name, root in _ROOTS.items()
@@ -28,24 +23,19 @@ def schema_texts() -> dict[str, str]:
 
 
 def write_schemas(folder: Path) -> None:
-    """Write every schema file into a folder."""
+    """Write all schema files to a folder."""
     for name, text in schema_texts().items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
 def _schema(root: type) -> dict[str, Any]:
-    made = TypeAdapter(form(root, Shape(documented=True))).json_schema()
-    schema: dict[str, Any] = _tidy(made)
-    if root is Config:
-        schema["$defs"] |= _part_facts(schema["$defs"])
+    schema: dict[str, Any] = _tidy(TypeAdapter(form(root)).json_schema())
     return {"$schema": _DIALECT, "title": " ".join((root.__doc__ or "").split()), **schema}
 
 
 def _tidy(node: Any) -> Any:
-    """Return a schema without the titles that pydantic makes of the keys, and with 0 for 0.0.
-
-    Which of two equal numbers a type has depends on the order of imports.
-    """
+    """Return a schema without the titles that pydantic adds, and with 0 instead of 0.0."""
+    # Python caches equal types, so whether a limit is 0 or 0.0 depends on the order of imports.
     if isinstance(node, float) and node.is_integer():
         return int(node)
     if isinstance(node, list):
@@ -57,17 +47,3 @@ def _tidy(node: Any) -> Any:
             if not (key == "title" and isinstance(value, str))
         }
     return node
-
-
-def _part_facts(definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the definitions of slow parts, with what planning needs besides their settings."""
-    found = {}
-    for axis in (axis for axis in AXES if AXES[axis].slow):
-        for name in part_names(axis):
-            key = definition_name(axis, name)
-            declared = declared_by(axis, name, imported=True)
-            found[key] = definitions[key] | {
-                "x-facts": facts(declared),
-                "x-source": declaration_digest(axis, name),
-            }
-    return found
