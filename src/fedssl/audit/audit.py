@@ -13,11 +13,11 @@ from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.recompute import recomputed
 from fedssl.audit.seal import FILE, record_digests, seal_findings, seal_of, unsealed_findings
-from fedssl.audit.units import Unit, loose, units
+from fedssl.audit.units import Unit, units, unrecorded_unit
 from fedssl.errors import UserError
 from fedssl.files import write_json
 from fedssl.grid.paths import RECORD
-from fedssl.record.read import Record, at_hand, read_records, results_folder
+from fedssl.record.read import Record, is_readable, read_records, results_folder
 
 _log = logging.getLogger("fedssl")
 # Files that no job writes, or that every job writes while it runs.
@@ -79,7 +79,7 @@ def audit(results: str | Path, *, seal: str | None = None) -> Audit:
         found = {record.path: part for record, part in zip(chain.records, parts, strict=True)}
     digests = record_digests(chain.records)
     others = [*_unrecorded(chain), *seal_findings(digests, root=root, expected=seal)]
-    return Audit(root, (*units(chain, found), *map(loose, others)), digests)
+    return Audit(root, (*units(chain, found), *map(unrecorded_unit, others)), digests)
 
 
 def seal_results(results: str | Path, path: str | Path) -> None:
@@ -109,5 +109,5 @@ def _unrecorded(chain: Chain) -> Iterator[Finding]:
         hidden = any(part.startswith(".") for part in place.parts)
         known = path.name.endswith(RECORD) or chain.recorded & {path, *path.parents}
         passed = known or hidden or place.parts[0] in _WITHOUT_RECORD
-        if not passed and at_hand(path) and path.is_file():
+        if not passed and is_readable(path) and path.is_file():
             yield Finding(Verdict.INCOMPLETE, place.as_posix(), "is not listed in any record")

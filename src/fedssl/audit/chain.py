@@ -8,7 +8,7 @@ from pathlib import Path
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.files import digest, sha256
 from fedssl.grid.paths import archive_record
-from fedssl.record.read import CHECKOUT, Record, at_hand, is_ours, read_record, shown
+from fedssl.record.read import CHECKOUT, Record, is_ours, is_readable, read_record, shown
 from fedssl.record.sources import code_digest
 
 _THREADS = 8  # hashing waits for the disk and releases Python's lock
@@ -137,7 +137,7 @@ def _outside(records: Iterable[Record], root: Path) -> Iterator[Record]:
     inputs = {path for record in records for path in record.files("inputs")}
     for path in sorted(inputs):
         record = Path(archive_record(path))
-        if not path.is_relative_to(root) and at_hand(record):
+        if not path.is_relative_to(root) and is_readable(record):
             yield read_record(record, record.parent, outside=True)
 
 

@@ -17,7 +17,7 @@ from fedssl.grid.paths import RECORD
 from fedssl.paper.claims.claims import write_claims
 from fedssl.paper.products.product import FIGURE
 from fedssl.paper.products.registry import KINDS, get_product
-from fedssl.record.read import Record, at_hand, shown
+from fedssl.record.read import Record, is_readable, shown
 
 _METRIC_KEYS = {"value", "n_eval", "predictions", "protocol", "metric"}
 # Another version of these packages can change the last digits of a table.
@@ -31,7 +31,7 @@ def recomputed(record: Record, chain: Chain) -> Iterator[Finding | Note]:
     Jobs without numbers give nothing; their hashes are checked in `chain`.
     """
     for path in record.files("outputs"):
-        if path.suffix == ".json" and at_hand(path):
+        if path.suffix == ".json" and is_readable(path):
             yield from _readable(_content(path, record, chain), shown(path, chain.root))
     if record.rule == "score_rounds":
         yield from _readable(_rounds(record, chain), record.name)
@@ -133,7 +133,9 @@ def _product(record: Record, chain: Chain) -> Iterator[Finding | Note]:
             return
     for path, text in again.items():
         # Tables name files as their job did, which may have run in another folder.
-        if at_hand(path) and text.replace(f"{chain.root}", f"{record.prefix}") != _text_of(path):
+        if is_readable(path) and text.replace(f"{chain.root}", f"{record.prefix}") != _text_of(
+            path
+        ):
             yield Finding(_blame(record, chain), shown(path, chain.root), _DIFFERS)
 
 

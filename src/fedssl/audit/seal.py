@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.files import read_json
-from fedssl.record.read import Record, at_hand, shown
+from fedssl.record.read import Record, is_readable, shown
 from fedssl.record.seal import ABOUT, is_sealed, provenance_root
 
 FILE = "audit.json"
@@ -43,7 +43,7 @@ def seal_findings(
     if expected is not None and expected != seal_of(digests):
         what = f"give the seal {seal_of(digests)}, not {expected}"
         yield Finding(Verdict.TAMPERED, "the records", what)
-    if at_hand(root / FILE):
+    if is_readable(root / FILE):
         yield from _changes(_sealed(root / FILE), digests)
 
 

@@ -63,7 +63,7 @@ def unit_name(record: Record) -> Name:
     return kind or "results", name.removesuffix(RECORD).rstrip("./")
 
 
-def loose(finding: Finding) -> Unit:
+def unrecorded_unit(finding: Finding) -> Unit:
     """Return a unit for a finding that belongs to no record."""
     return Unit("unrecorded", finding.file, finding.verdict, (finding,), (), ())
 

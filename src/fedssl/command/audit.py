@@ -27,8 +27,8 @@ def audit(
 ) -> None:
     """Check all hashes and numbers in a results folder, without running a job.
 
-    The exit code is 0 if everything is sound or differs only in code that was edited after the run,
-    and 1 otherwise.
+    The exit code is 0 if everything is sound or differs only in code that was
+    edited after the run, and 1 otherwise.
     """
     from fedssl.audit.audit import audit as run
 

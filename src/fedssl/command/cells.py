@@ -36,8 +36,8 @@ def cells(
 ) -> None:
     """List the declared cells with their status, and the latest round of unfinished cells.
 
-    A cell counts as interrupted if it has not written to its log for one minute plus the duration
-    of three rounds.
+    A cell counts as interrupted if it has not written to its log for one
+    minute plus the duration of three rounds.
     """
     from fedssl.command.project import open_project
 

@@ -115,12 +115,12 @@ def _typed_dict(name: str, keys: Mapping[str, Any], describe: Any = None) -> Any
 
 
 def _describe(declarations: Iterable[type], schema: dict[str, Any]) -> None:
-    """Add the docstring of each field to a JSON schema, unless the declarations disagree."""
+    """Add the docstring of each field to a JSON schema; if declarations differ, add all."""
     found = [_docstrings(declared) for declared in declarations]
     for key, property_schema in schema["properties"].items():
-        texts = {docstrings[key] for docstrings in found if key in docstrings}
-        if len(texts) == 1:
-            property_schema["description"] = texts.pop()
+        texts = dict.fromkeys(docstrings[key] for docstrings in found if key in docstrings)
+        if texts:
+            property_schema["description"] = " / ".join(texts)
 
 
 def _docstrings(declared: type) -> dict[str, str]:

@@ -89,7 +89,7 @@ class Record:
         ours = [CHECKOUT / tail for tail in _tails(name)]
         candidates = [self._workdir / name, Path(name), CHECKOUT / name]
         gone = [path for path in ours if path.is_relative_to(CONFIG)]
-        found = next(filter(at_hand, (*ours, *candidates)), (*gone, *candidates)[0])
+        found = next(filter(is_readable, (*ours, *candidates)), (*gone, *candidates)[0])
         return found.absolute()
 
     def relocated(self, data: Any) -> Any:
@@ -122,7 +122,7 @@ class Record:
 
     def _found_below(self, prefix: str, outputs: list[str]) -> int:
         places = (f"/{name}".removeprefix(f"/{prefix}").lstrip("/") for name in outputs)
-        return sum(at_hand(self.root / place) for place in places)
+        return sum(is_readable(self.root / place) for place in places)
 
     @property
     def _workdir(self) -> Path:
@@ -131,7 +131,7 @@ class Record:
         return Path(root.removesuffix(prefix) or "/")
 
 
-def at_hand(path: Path) -> bool:
+def is_readable(path: Path) -> bool:
     """Return whether a path exists and is readable."""
     # Path.exists raises PermissionError for a path in an unreadable folder; os.access does not.
     try:
@@ -177,7 +177,7 @@ def read_records(root: Path) -> list[Record]:
 
 def find_records(root: Path) -> list[Path]:
     """Return the files of all records below a folder, sorted."""
-    found = sorted(path for path in root.rglob(f"*{RECORD}") if at_hand(path))
+    found = sorted(path for path in root.rglob(f"*{RECORD}") if is_readable(path))
     return [path for path in found if path.is_file()]
 
 
