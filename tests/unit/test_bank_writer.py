@@ -22,7 +22,7 @@ from tests.unit.banks import BAD, Samples, clips, contents, images, toy_partial_
 def test_index_names_every_sample(tmp_path: Path) -> None:
     write(clips(), tmp_path)
     index = pd.read_parquet(tmp_path / "index.parquet")
-    expected = ["position", "name", "label", "class", "split", "num_samples"]
+    expected = ["position", "name", "label", "class", "split", "content", "num_samples"]
     assert index.columns.tolist() == expected
     assert index["position"].tolist() == [0, 1, 2, 3]
     assert index["num_samples"].tolist() == [5, 1, 9, 3]

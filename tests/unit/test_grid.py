@@ -67,6 +67,10 @@ def test_a_second_split_is_a_column_of_its_own_and_nobody_fine_tunes_for_it() ->
             [{"task": "mine", "dataset": "cifar10", "split": "dev"}],
             "tasks[0].split is 'dev'; cifar10 has train, test.",
         ),
+        (
+            [{"task": "cifar10", "split": "train"}],
+            "tasks[0].split is 'train', the samples that every score learns from",
+        ),
     ],
 )
 def test_a_task_that_does_not_fit_is_named(tasks: list[dict[str, Any]], says: str) -> None:

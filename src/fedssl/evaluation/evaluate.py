@@ -11,6 +11,7 @@ from fedssl.device import prepare_device
 from fedssl.evaluation import fine_tune as tuning
 from fedssl.evaluation.features import task_features
 from fedssl.evaluation.job_files import read_encoder, read_statistics, write_metric
+from fedssl.evaluation.plausibility import feature_facts
 from fedssl.evaluation.protocols import (
     Features,
     Score,
@@ -59,8 +60,10 @@ def evaluate(
         recalibrate=own.recalibrate_batch_norm,
         device=device,
     )
+    facts = feature_facts(features)
     for protocol, path in metrics.items():
         result = _score(protocol, features, own)
+        result.further.update(facts)
         write_metric(
             result, bank, positions=scored, protocol=protocol, identity=identity, path=path
         )
@@ -87,7 +90,7 @@ def fine_tune(
     The arguments are those of `evaluate`, with `FineTuneSettings` and a single JSON file, `metric`.
     """
     own = typed(FineTuneSettings, settings)
-    device = prepare_device(own.threads)
+    device = prepare_device(own.threads, precision=own.precision)
     bank = open_bank(Path(inputs["bank"]).parent)
     views = FineTuneViews(bank, own, statistics=read_statistics(inputs), device=device)
     model = tuning.fine_tune(

@@ -3,7 +3,7 @@
 See fssuavl sections 4.2 and 4.3, and tables 4 and 5.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,14 @@ from fedssl.data.banks.bank import open_bank
 from fedssl.data.pairing import pair_split
 from fedssl.device import prepare_device
 from fedssl.evaluation.features import memory_and_queries
-from fedssl.evaluation.job_files import read_encoder, read_statistics, write_score
+from fedssl.evaluation.job_files import (
+    read_encoder,
+    read_statistics,
+    score_facts,
+    write_score,
+)
 from fedssl.evaluation.paired import num_parameters, pair_features
+from fedssl.evaluation.plausibility import feature_facts
 from fedssl.evaluation.protocols import Features, knn_score, probe_score
 from fedssl.evaluation.settings import PairSettings
 from fedssl.grid.paired_protocols import KNN_SHOWS
@@ -59,7 +65,14 @@ def evaluate_pairs(
             result = probe_score(task, own.linear_probe, seed=own.seed)
         else:
             result = knn_score(task, own.knn)
+        result.further.update(feature_facts(task))
         how = {"modality": "+".join(shown), "protocol": protocol}
+        how |= score_facts(
+            result,
+            memory_labels=labels[0],
+            query_labels=labels[1],
+            duplicates=_duplicates(inputs, shown, train, of_scored=scored),
+        )
         write_score(result, samples=samples, facts=facts | how, path=path)
 
 
@@ -77,6 +90,22 @@ def _task(
     )
     memory_labels, query_labels = (torch.from_numpy(part).to(memory.device) for part in labels)
     return Features(memory, memory_labels, queries, query_labels, num_classes)
+
+
+def _duplicates(
+    inputs: Mapping[str, str],
+    shown: Iterable[str],
+    train: Mapping[str, np.ndarray],
+    *,
+    of_scored: Mapping[str, np.ndarray],
+) -> np.ndarray | None:
+    """Return which scored pairs have an image or a sound of a training pair; None if unknown."""
+    found = [
+        open_bank(_folder(inputs, name)).duplicates(of_scored[name], of=train[name])
+        for name in shown
+    ]
+    known = [part for part in found if part is not None]
+    return np.any(known, axis=0) if len(known) == len(found) else None
 
 
 def _folder(inputs: Mapping[str, str], modality: str) -> Path:

@@ -10,6 +10,7 @@ import pandas as pd
 from fedssl.backbones.encoder import Encoder, initialise
 from fedssl.data.banks.bank import Bank
 from fedssl.evaluation.features import load_backbone
+from fedssl.evaluation.plausibility import chance, duplicate_facts
 from fedssl.evaluation.protocols import Score
 from fedssl.evaluation.settings import JobSettings
 from fedssl.federation.checkpoint import load_state
@@ -49,7 +50,28 @@ def write_metric(
         "protocol": protocol,
     }
     samples = {"position": positions, "label": bank.labels[positions]}
+    train = bank.indices("train")
+    facts |= score_facts(
+        result,
+        memory_labels=bank.labels[train],
+        query_labels=bank.labels[positions],
+        duplicates=bank.duplicates(positions, of=train),
+    )
     write_score(result, samples=samples, facts=facts, path=path)
+
+
+def score_facts(
+    result: Score,
+    *,
+    memory_labels: np.ndarray,
+    query_labels: np.ndarray,
+    duplicates: np.ndarray | None,
+) -> dict[str, Any]:
+    """Return what a reader needs to judge a score: chance, and the effect of duplicates."""
+    return {
+        "chance": chance(memory_labels, query_labels, k=result.k),
+        **duplicate_facts(result.correct, duplicates),
+    }
 
 
 def write_score(

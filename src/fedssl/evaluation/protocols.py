@@ -39,13 +39,17 @@ class Score:
     Attributes:
         metric: name of the metric, such as "top-1 accuracy".
         value: value of the metric in percent.
+        correct: (samples,) bool, whose mean is the value.
         columns: name -> one value per scored sample, such as the predicted class.
+        k: number of neighbours or predictions that may be right.
         further: name -> another number about the same samples.
     """
 
     metric: str
     value: float
+    correct: np.ndarray
     columns: dict[str, np.ndarray]
+    k: int = 1
     further: dict[str, Any] = field(default_factory=dict)
 
 
@@ -76,8 +80,10 @@ def probe_score(features: Features, settings: LinearProbe, *, seed: int) -> Scor
 
 def top1(predicted: Tensor, labels: Tensor) -> Score:
     """Return the top-1 accuracy, averaged over samples and not over classes."""
-    correct = (predicted == labels).double().mean()
-    return Score("top-1 accuracy", 100.0 * float(correct), {"prediction": predicted.cpu().numpy()})
+    correct = predicted == labels
+    value = 100.0 * float(correct.double().mean())
+    columns = {"prediction": predicted.cpu().numpy()}
+    return Score("top-1 accuracy", value, correct.cpu().numpy(), columns)
 
 
 def recall(hits: Tensor, ks: Sequence[int]) -> Score:
@@ -85,7 +91,8 @@ def recall(hits: Tensor, ks: Sequence[int]) -> Score:
     recalls = [100.0 * float(hit.double().mean()) for hit in hits.unbind(1)]
     columns = {f"hit@{k}": hit.cpu().numpy() for k, hit in zip(ks, hits.unbind(1), strict=True)}
     further = {f"R@{k}": recall for k, recall in zip(ks, recalls, strict=True)}
-    return Score(f"R@{ks[0]}", recalls[0], columns, further)
+    first = columns[f"hit@{ks[0]}"]
+    return Score(f"R@{ks[0]}", recalls[0], first, columns, k=ks[0], further=further)
 
 
 def task_hits(features: Features, *, ks: Sequence[int]) -> Tensor:

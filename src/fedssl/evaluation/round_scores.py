@@ -6,7 +6,7 @@ chosen on the other half.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from fedssl.data.banks.bank import Bank, open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation.features import load_backbone, task_features
 from fedssl.evaluation.job_files import read_statistics, write_metric
+from fedssl.evaluation.plausibility import feature_facts
 from fedssl.evaluation.protocols import recall, task_hits
 from fedssl.evaluation.settings import RoundSettings
 from fedssl.federation.checkpoint import load_state, save_state
@@ -55,9 +56,14 @@ def score_rounds(
     own = typed(RoundSettings, settings)
     ks, device = own.retrieval.ks, prepare_device(own.threads)
     bank = open_bank(Path(inputs["bank"]).parent)
-    hits = _hits(own, bank, inputs, device=device)
-    positions = bank.indices(own.split)
-    _write_rounds(hits, ks, positions=positions, labels=bank.labels[positions], outputs=outputs)
+    scored = dict(_scored(own, bank, inputs, device=device))
+    hits = {round_number: found for round_number, (found, _) in scored.items()}
+    ranks = {round_number: facts["feature_rank"] for round_number, (_, facts) in scored.items()}
+    samples = {
+        "position": (positions := bank.indices(own.split)),
+        "label": bank.labels[positions],
+    }
+    _write_rounds(hits, ranks, ks, samples=samples, outputs=outputs)
     half = halves(len(positions), seed=own.seed)
     best, held_out = best_round(hits), held_out_rounds(hits, half)
     chosen = {
@@ -66,7 +72,9 @@ def score_rounds(
     }
     for name, (found, rounds) in chosen.items():
         result = recall(found, ks)
-        result.further["rounds"] = rounds
+        # Of two rounds, the one with the lower rank.
+        worst = min((scored[r][1] for r in rounds), key=lambda facts: facts["feature_rank"])
+        result.further.update(worst, rounds=rounds)
         write_metric(
             result,
             bank,
@@ -78,14 +86,13 @@ def score_rounds(
     save_state(load_state(milestone(inputs["milestones"], best)), outputs["best"])
 
 
-def _hits(
+def _scored(
     settings: RoundSettings, bank: Bank, inputs: Mapping[str, str], *, device: torch.device
-) -> Hits:
-    """Return the hits of every kept round."""
+) -> Iterator[tuple[int, tuple[Tensor, dict[str, Any]]]]:
+    """Yield every kept round with its hits and the facts of its features."""
     folder = inputs["milestones"]
     views = Views(bank, settings, statistics=read_statistics(inputs), device=device)
     encoder = initialise(settings.seed, **settings.encoder)
-    hits = {}
     for round_number in kept_rounds(folder):
         backbone = load_backbone(load_state(milestone(folder, round_number)), encoder)
         features = task_features(
@@ -95,9 +102,9 @@ def _hits(
             recalibrate=settings.recalibrate_batch_norm,
             device=device,
         )
-        hits[round_number] = task_hits(features, ks=settings.retrieval.ks).cpu()
+        hits = task_hits(features, ks=settings.retrieval.ks).cpu()
+        yield round_number, (hits, feature_facts(features))
         _log.info("scored round %d", round_number)
-    return hits
 
 
 def best_round(hits: Hits, samples: Tensor | None = None) -> int:
@@ -134,10 +141,10 @@ def held_out_hits(hits: Hits, rounds: tuple[int, int], *, half: Tensor) -> Tenso
 
 def _write_rounds(
     hits: Hits,
+    ranks: Mapping[int, float],
     ks: Sequence[int],
     *,
-    positions: np.ndarray,
-    labels: np.ndarray,
+    samples: Mapping[str, np.ndarray],
     outputs: Mapping[str, str],
 ) -> None:
     scores = [
@@ -146,12 +153,13 @@ def _write_rounds(
             "metric": f"R@{k}",
             "value": 100 * float(hit.double().mean()),
             "n_eval": len(hit),
+            "feature_rank": ranks[r],
         }
         for r, own in hits.items()
         for k, hit in zip(ks, own.unbind(1), strict=True)
     ]
-    samples = [
-        pd.DataFrame({"round": r, "position": positions, "label": labels}).assign(
+    rows = [
+        pd.DataFrame({"round": r, **samples}).assign(
             **{f"hit@{k}": own[:, place].numpy() for place, k in enumerate(ks)}
         )
         for r, own in hits.items()
@@ -160,4 +168,4 @@ def _write_rounds(
     with atomic_write(outputs["scores"]) as temporary:
         pd.DataFrame(scores).to_csv(temporary, index=False, lineterminator="\n")
     with atomic_write(outputs["samples"]) as temporary:
-        pd.concat(samples, ignore_index=True).to_parquet(temporary, index=False)
+        pd.concat(rows, ignore_index=True).to_parquet(temporary, index=False)

@@ -126,6 +126,18 @@ def _check_task(datasets: Mapping[str, Any], task: Mapping[str, Any], key: str) 
         )
     if task["split"] not in (splits := datasets[name]["splits"]):
         raise UserError(f"{key}.split is {task['split']!r}; {name} has {', '.join(splits)}.")
+    _check_scored(task["split"], key)
+
+
+def _check_scored(split: str, key: str) -> None:
+    """Raise UserError if a task would score its training samples."""
+    # They are the memory of kNN and retrieval, and what probes are trained on: each query would be
+    # its own nearest neighbour.
+    if split == "train":
+        raise UserError(
+            f"{key}.split is 'train', the samples that every score learns from; score another "
+            "split, such as test or validation."
+        )
 
 
 def _check_pairs(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
@@ -140,6 +152,7 @@ def _check_pairs(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
                 "pair needs a name of its own."
             )
         names.append(pair["pair"])
+        _check_scored(pair["split"], key)
         for modality in MODALITIES:
             _check_dataset(config["datasets"], pair, modality, key)
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from fedssl.data.banks.bank import Bank
+from fedssl.errors import UserError
 from fedssl.files import write_json
 from fedssl.randomness import stream
 from fedssl.typed import typed
@@ -15,6 +16,7 @@ from fedssl.views.bank_views import crop_bank
 from fedssl.views.settings import Audio
 
 _BATCH = 256
+_SMALLEST_STD = 1e-6
 
 
 def write_statistics(bank: Bank, path: str | Path, *, audio: Mapping[str, Any]) -> None:
@@ -39,5 +41,12 @@ def write_statistics(bank: Bank, path: str | Path, *, audio: Mapping[str, Any]) 
         square += float(mel.square().sum())
         count += mel.numel()
     mean = total / count
-    std = (square / count - mean**2) ** 0.5
+    # Rounding can make the variance of equal values negative.
+    std = max(square / count - mean**2, 0.0) ** 0.5
+    if not std > _SMALLEST_STD:
+        raise UserError(
+            f"the {len(train)} training clips of {bank.dataset} that were sampled have log-mel "
+            f"images with a standard deviation of {std:.3g}, so they cannot be normalised; are "
+            "they all silent?"
+        )
     write_json(path, {"mean": mean, "std": std, "clips": len(train)})

@@ -37,6 +37,7 @@ class Bank:
         digest: SHA-256 of the contents of bank.json, which include the SHA-256 of every file.
         labels: (N,) int64.
         splits: (N,) str, the split of each sample.
+        contents: (N,) int64, a hash of each sample's data; None in a bank of an earlier version.
         images: memory map, (N, H, W, C) uint8 with C 1 or 3; None for audio.
         waveforms: memory map of all clips end to end, int16, 16 kHz mono; None for images.
         offsets: (N + 1,) int64; clip i is `waveforms[offsets[i]:offsets[i + 1]]`. None for images.
@@ -48,6 +49,7 @@ class Bank:
     digest: str
     labels: np.ndarray
     splits: np.ndarray
+    contents: np.ndarray | None
     images: np.ndarray | None
     waveforms: np.ndarray | None
     offsets: np.ndarray | None
@@ -68,6 +70,15 @@ class Bank:
             raise UserError(f"{self.dataset} has no split {split!r}; its splits are {known}")
         return found
 
+    def duplicates(self, positions: np.ndarray, *, of: np.ndarray) -> np.ndarray | None:
+        """Return which samples at `positions` have the same data as one at `of`, bool.
+
+        None for a bank of an earlier version, which has no hashes.
+        """
+        if self.contents is None:
+            return None
+        return np.isin(self.contents[positions], self.contents[of])
+
 
 def open_bank(folder: str | Path) -> Bank:
     """Memory-map the bank in `folder`.
@@ -82,14 +93,17 @@ def open_bank(folder: str | Path) -> Bank:
     for name, file in facts["files"].items():
         _check_size(folder / name, file["size"])
     audio = facts["modality"] == "audio"
-    splits = pq.read_table(folder / "index.parquet", columns=["split"])["split"].to_pylist()
+    index = pq.ParquetFile(folder / "index.parquet")
+    columns = [name for name in ("split", "content") if name in index.schema_arrow.names]
+    table = index.read(columns)
     return Bank(
         dataset=facts["dataset"],
         modality=facts["modality"],
         classes=tuple(facts["classes"]),
         digest=facts["digest"],
         labels=np.load(folder / "labels.npy"),
-        splits=np.array(splits, dtype=np.str_),
+        splits=np.array(table["split"].to_pylist(), dtype=np.str_),
+        contents=table["content"].to_numpy() if "content" in columns else None,
         images=None if audio else np.load(folder / "images.npy", mmap_mode="r"),
         waveforms=np.load(folder / "waveforms.npy", mmap_mode="r") if audio else None,
         offsets=np.load(folder / "offsets.npy") if audio else None,

@@ -3,6 +3,7 @@
 The index table and bank.json are written from this, and the declared counts are checked with it.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from fedssl.data.banks.bank import SAMPLE_RATE, Modality
 from fedssl.data.banks.members import AbsentMember, BadMember, Decoded, Sample
 from fedssl.errors import UserError
 
-# A member as JSON: kind, name, class, split, and a detail that depends on the kind.
+# A member as JSON: kind, name, class, split, and one or two details that depend on the kind.
 MemberRow = list[Any]
 
 _BAD_SHOWN = 5
@@ -31,6 +32,7 @@ class MemberTable:
     labels: list[str] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
+    contents: list[int] = field(default_factory=list)
     bad: list[BadMember] = field(default_factory=list)
     absent: list[AbsentMember] = field(default_factory=list)
     image_shape: tuple[int, ...] = ()
@@ -68,7 +70,7 @@ class MemberTable:
 
     def add(self, row: MemberRow) -> None:
         """Add a member, given as a row of `member_row` or of a partial bank."""
-        kind, name, label, split, detail = row
+        kind, name, label, split, detail, *content = row
         if kind == "bad":
             self.bad.append(BadMember(name, label, split, detail))
         elif kind == "absent":
@@ -78,6 +80,7 @@ class MemberTable:
             self.names.append(name)
             self.labels.append(label)
             self.splits.append(split)
+            self.contents.extend(content)
             # The shape of a waveform has one dimension, that of an image three. An image counts
             # as length 1, so that the sum of the lengths is the first axis of either array.
             self.lengths.append(detail[0] if len(detail) == 1 else 1)
@@ -95,9 +98,17 @@ class MemberTable:
             "classes": self.classes,
             "counts": dict(sorted(Counter(self.splits).items())),
             "bad": [{"name": bad.name, "reason": bad.reason} for bad in self.bad],
+            "duplicates": self._duplicates(),
             **self._absent_facts(),
             **layout,
         }
+
+    def _duplicates(self) -> dict[str, int]:
+        """Return the number of samples per split whose content a training sample has, too."""
+        samples = list(zip(self.splits, self.contents, strict=True))
+        train = {content for split, content in samples if split == "train"}
+        found = Counter(split for split, content in samples if content in train)
+        return {split: n for split, n in sorted(found.items()) if split != "train"}
 
     def _absent_facts(self) -> dict[str, Any]:
         """Return the counts and names of absent members for bank.json."""
@@ -151,13 +162,23 @@ class MemberTable:
 
 
 def member_row(member: Decoded) -> MemberRow:
-    """Return a member as a list for JSON: kind, name, class, split, and shape or reason."""
+    """Return a member as a list for JSON: kind, name, class, split, and the details of the kind.
+
+    These are the shape and a hash of the content for a sample, the reason for a bad member.
+    """
     entry = [member.name, member.label, member.split]
     if isinstance(member, Sample):
-        return ["sample", *entry, list(member.data.shape)]
+        return ["sample", *entry, list(member.data.shape), _content_hash(member)]
     if isinstance(member, BadMember):
         return ["bad", *entry, member.reason]
     return ["absent", *entry, None]
+
+
+def _content_hash(sample: Sample) -> int:
+    """Return 64 bits of a hash of the decoded data, as a signed integer for Parquet."""
+    # Of 10^6 different samples, two have the same hash with a probability of 3e-8.
+    found = hashlib.blake2b(sample.data.tobytes(), digest_size=8).digest()
+    return int.from_bytes(found, "little", signed=True)
 
 
 def _listed(counts: Mapping[Any, int]) -> str:

@@ -1,7 +1,7 @@
 """The data of a bank that is still being written, stored so that a killed build can be resumed.
 
 Data is committed in blocks. First the bytes of a block are synced to disk. Then a line is added to
-a journal; it lists the members of the block and the SHA-256 of its bytes. A resumed build continues
+a journal; it lists the members of the block and a SHA-256 of both. A resumed build continues
 after the last complete block, so it ends with the same bytes as an uninterrupted build.
 """
 
@@ -62,7 +62,8 @@ class PartialBank:
         # without its data.
         _sync(self._data)
         self._end = self._data.tell()
-        self._append({"end": self._end, "sha256": self._sum.hexdigest(), "rows": self._waiting})
+        checksum = _checksum(self._sum, self._waiting)
+        self._append({"end": self._end, "sha256": checksum, "rows": self._waiting})
         self._waiting, self._sum = [], hashlib.sha256()
 
     def _append(self, line: Any) -> None:
@@ -92,8 +93,8 @@ class PartialBank:
             for line in lines:
                 block = json.loads(line)
                 content = data.read(block["end"] - data.tell())
-                if hashlib.sha256(content).hexdigest() != block["sha256"]:
-                    _LOG.warning("%s is damaged; resuming before the damage", self.data_path)
+                if _checksum(hashlib.sha256(content), block["rows"]) != block["sha256"]:
+                    _LOG.warning("%s is damaged; resuming before the damage", self.data_path.parent)
                     return
                 yield block, line
 
@@ -136,6 +137,13 @@ def open_partial_bank(folder: Path, *, key: str, start: int) -> Iterator[Partial
             ) from error
         with contextlib.closing(PartialBank(folder, key=key, start=start)) as partial:
             yield partial
+
+
+def _checksum(data: "hashlib._Hash", rows: list[MemberRow]) -> str:
+    """Return the SHA-256 of a block: its bytes, and its members' rows as JSON."""
+    # The rows too: a flipped digit in the journal would still be JSON.
+    data.update(json.dumps(rows).encode())
+    return data.hexdigest()
 
 
 def _sync(file: BinaryIO) -> None:

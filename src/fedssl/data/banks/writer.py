@@ -167,6 +167,7 @@ def _write_index(table: MemberTable, parts: Mapping[str, Path], *, modality: Mod
         "label": pa.array(labels),
         "class": pa.array(table.labels, pa.string()),
         "split": pa.array(table.splits, pa.string()),
+        "content": pa.array(table.contents, pa.int64()),
     }
     if modality == "audio":
         columns["num_samples"] = pa.array(table.lengths, pa.int64())

@@ -1,7 +1,9 @@
-"""Facts about features that decide whether a score means anything."""
+"""Facts that tell whether a score means anything, written next to it."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +19,7 @@ _ROWS = 2048  # enough for a rank, and a decomposition of 2048 x 512 takes a fra
 
 
 def feature_facts(features: Features) -> dict[str, Any]:
-    """Return the facts of a task's features that stand next to its score.
+    """Return the facts of a task's features.
 
     `feature_rank` is the effective rank of the queries, `collapsed` whether it is below
     `COLLAPSED_RANK`, `constant_features` the number of dimensions without any variation, and
@@ -49,3 +51,33 @@ def effective_rank(features: Tensor) -> float:
         return 0.0
     shares = values / values.sum()
     return float(torch.special.entr(shares).sum().exp())
+
+
+def chance(memory_labels: np.ndarray, query_labels: np.ndarray, *, k: int = 1) -> float:
+    """Return the expected score of k random training samples, in percent.
+
+    The probability that one of k training samples, drawn with replacement, has the query's class:
+    the mean over queries of 1 - (1 - share of its class)^k. With equal classes and k = 1 it is
+    100 / classes.
+    """
+    classes, counts = np.unique(memory_labels, return_counts=True)
+    shares = dict(zip(classes.tolist(), (counts / len(memory_labels)).tolist(), strict=True))
+    missed = [(1.0 - shares.get(label, 0.0)) ** k for label in query_labels.tolist()]
+    return 100.0 * (1.0 - float(np.mean(missed)))
+
+
+def duplicate_facts(correct: np.ndarray, duplicates: np.ndarray | None) -> Mapping[str, Any]:
+    """Return how many scored samples are also training samples, and the score without them.
+
+    Args:
+        correct: (samples,) bool, whether the prediction is right.
+        duplicates: (samples,) bool, whether a training sample has the same content; None if the
+            bank does not say.
+    """
+    if duplicates is None:
+        return {}
+    others = correct[~duplicates]
+    return {
+        "duplicates": int(duplicates.sum()),
+        "value_without_duplicates": 100.0 * float(others.mean()) if len(others) else None,
+    }
