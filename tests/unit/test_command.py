@@ -244,7 +244,17 @@ def test_diff_says_what_differs_and_no_more(folder):
         assert [c["key"] for c in found["code"]] == ["src/fedssl/aggregators/fedavg.py"]
         assert found["data"] == found["scores"] == found["only before"] == []
     words = f"federation.rounds: {found['settings'][0]['before']} -> 99"
-    assert words in fedssl("diff", "results/demo", "results/other").stdout
+    said = fedssl("diff", "results/demo", "results/other").stdout
+    assert words in said and "may give other bits" not in said
+
+
+@pytest.mark.parametrize("key", ["cpu", "gpu", "instructions", "host"])
+def test_diff_says_when_bits_may_differ(folder, key):
+    shutil.copytree("results/demo", "results/other")
+    record = Path("results/other/pretrain", CELL, "provenance.json")
+    sign(record, lambda content: content["hardware"].update({key: "another"}))
+    said = fedssl("diff", "results/demo", "results/other").stdout
+    assert ("the same settings may give other bits" in said) == (key != "host")
 
 
 def test_audit_fails_with_exit_code_1_and_names_the_file(folder):

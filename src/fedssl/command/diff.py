@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _Named = Mapping[str, "Record"]
 _DIGITS = 12  # digits of a hash in the output
+# Where bits come from: not the host or the number of cores.
+_HARDWARE = {"hardware.cpu", "hardware.gpu", "hardware.instructions"}
 
 
 def diff(
@@ -41,6 +43,8 @@ def diff(
         print_line(name if part else f"{name}: the same", style="bold")
         for change, jobs in part:
             print_line(f"{change}{f' ({len(jobs)} jobs)' if len(jobs) > 1 else ''}", indent=2)
+    if any(change.key in _HARDWARE for change, _ in found["environment"]):
+        print_line("The hardware differs, so the same settings may give other bits.")
     for name, jobs in only.items():
         if jobs:
             print_line(f"{name}: {len(jobs)} jobs", style="bold")

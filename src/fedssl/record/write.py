@@ -14,6 +14,8 @@ from typing import Any
 from fedssl.files import digest, sha256, write_json
 from fedssl.record.sources import code_digest
 
+# Variables that hold torch's libraries to an instruction set.
+_LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")
 _PACKAGES = (
     "jinja2",
     "numpy",
@@ -136,7 +138,26 @@ def _hardware() -> dict[str, Any]:
         ),
         platform.processor() or "unknown",
     )
-    return {"host": platform.node(), "cpu": cpu, "cores": os.cpu_count(), "gpu": gpu_name()}
+    return {
+        "host": platform.node(),
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "gpu": gpu_name(),
+        "instructions": _instructions(),
+    }
+
+
+def _instructions() -> str | None:
+    """Return the instruction set that torch uses on the CPU, such as AVX2; None without torch.
+
+    Limits that the environment sets for torch's libraries are added.
+    """
+    # The same settings give other bits with another instruction set.
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    limits = [f"{name}={os.environ[name]}" for name in _LIMITS if name in os.environ]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *limits])
 
 
 def _lines(path: str) -> list[str]:
