@@ -12,12 +12,13 @@ from typing import Any
 from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.recompute import recomputed
-from fedssl.audit.seal import FILE, record_digests, seal_findings, seal_of, unsealed_findings
+from fedssl.audit.seal import FILE, record_digests, seal_findings, unsealed_findings
 from fedssl.audit.units import Unit, units, unrecorded_unit
 from fedssl.errors import UserError
 from fedssl.files import write_json
 from fedssl.grid.paths import RECORD
 from fedssl.record.read import Record, is_readable, read_records, results_folder
+from fedssl.record.seal import provenance_root
 
 _log = logging.getLogger("fedssl")
 # Files that no job writes, or that every job writes while it runs.
@@ -36,7 +37,7 @@ class Audit:
     @property
     def seal(self) -> str:
         """The hash over all records."""
-        return seal_of(self.records)
+        return provenance_root(self.records.values())
 
     @property
     def passed(self) -> bool:

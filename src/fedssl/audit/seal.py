@@ -1,4 +1,8 @@
-"""The seal: one hash for a whole results folder, to be published where nobody can edit it."""
+"""The seal: one hash for a whole results folder, to be published where nobody can edit it.
+
+It is the provenance root of the folder's records. Each record has the hashes of its job's files and
+code, so any change in the folder changes the seal.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -27,21 +31,13 @@ def record_digests(records: Iterable[Record]) -> dict[str, str]:
     }
 
 
-def seal_of(digests: Mapping[str, str]) -> str:
-    """Return the seal: the SHA-256 over the digests of all records.
-
-    Each record has the hashes of its job's files and code, so any change in the folder changes the
-    seal.
-    """
-    return provenance_root(digests.values())
-
-
 def seal_findings(
     digests: Mapping[str, str], *, root: Path, expected: str | None
 ) -> Iterator[Finding]:
     """Yield the differences from the seal `expected`, and from an earlier audit.json."""
-    if expected is not None and expected != seal_of(digests):
-        what = f"give the seal {seal_of(digests)}, not {expected}"
+    seal = provenance_root(digests.values())
+    if expected not in (None, seal):
+        what = f"give the seal {seal}, not {expected}"
         yield Finding(Verdict.TAMPERED, "the records", what)
     if is_readable(root / FILE):
         yield from _changes(_sealed(root / FILE), digests)
@@ -81,6 +77,6 @@ def _sealed(path: Path) -> Mapping[str, str] | None:
     try:
         content = read_json(path)
         records: Mapping[str, str] = dict(content["records"])
-        return records if seal_of(records) == content["seal"] else None
+        return records if provenance_root(records.values()) == content["seal"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

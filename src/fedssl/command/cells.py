@@ -42,17 +42,18 @@ def cells(
     from fedssl.command.project import open_project
 
     given = (study, method, arch, aggregator, split, variant, seed, status)
-    wanted = dict(zip((*ALL_AXES, "status"), given, strict=True))
+    columns = (*ALL_AXES, "status")
+    wanted = {name: v for name, v in zip(columns, given, strict=True) if v is not None}
     project = open_project(configfile or [], config or [])
     every = list(_records(project))
     _check(wanted, every)
-    found = [record for record in every if _matches(record, wanted)]
+    found = [r for r in every if all(str(r[name]) == v for name, v in wanted.items())]
     if json:
         print_json(found)
         return
-    columns = (*ALL_AXES, "status")
-    shown = [record | {"status": _with_progress(record)} for record in found]
-    print_table(columns, [[record[column] for column in columns] for record in shown])
+    for record in found:
+        record["status"] = ": ".join(filter(None, (record["status"], record["progress"])))
+    print_table(columns, [[record[column] for column in columns] for record in found])
     print_line()
     results = Path(project.tree.results).absolute()
     print_line(f"{len(found)} of {len(every)} cells; the status is that in {results}")
@@ -82,22 +83,14 @@ def _unfinished(log: str) -> tuple[str, str | None]:
     return "running" if running else "interrupted", f"{last}, {format_duration(last.since)} ago"
 
 
-def _with_progress(record: dict[str, Any]) -> str:
-    return ": ".join(filter(None, (record["status"], record["progress"])))
-
-
-def _check(wanted: dict[str, str | None], records: list[dict[str, Any]]) -> None:
+def _check(wanted: dict[str, str], records: list[dict[str, Any]]) -> None:
     """Raise UserError for a value that no cell has."""
     from fedssl.grid.configuration import closest
 
     for axis, value in wanted.items():
         found = {str(record[axis]) for record in records}
         known = _STATUS if axis == "status" else sorted(found)
-        if value is not None and value not in known:
+        if value not in known:
             raise UserError(
                 f"--{axis} is {value!r}{closest(value, known)}; there are {', '.join(known)}."
             )
-
-
-def _matches(record: dict[str, Any], wanted: dict[str, str | None]) -> bool:
-    return all(value is None or str(record[axis]) == value for axis, value in wanted.items())
