@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.data.banks.members import AbsentMember, BadMember
-from fedssl.paper.products.datasets import build_datasets, write_datasets
+from fedssl.paper.products.datasets import PRODUCT, build_datasets
 from tests.unit.archives import DATASETS
 from tests.unit.banks import clips, write
 
@@ -40,7 +40,7 @@ def verdicts(given: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
 
 def written(given: dict[str, Any], folder: Path) -> tuple[list[dict[str, str]], str, str]:
     paths = {name: folder / f"datasets.{name}" for name in ("csv", "md", "tex")}
-    write_datasets(given, **paths)
+    PRODUCT.write(given, paths)
     with paths["csv"].open() as file:
         return list(csv.DictReader(file)), paths["md"].read_text(), paths["tex"].read_text()
 

@@ -285,7 +285,7 @@ def written(tmp_path: Path, published: Path) -> dict[str, str]:
 def write(given: dict[str, Any], published: Path, *, folder: Path) -> dict[str, str]:
     outputs = {kind: folder / f"tables/out.{kind}" for kind in ("csv", "md", "tex")}
     outputs["seeds"] = folder / "tables/out.seeds.json"
-    write_table(given, published=[published], **outputs)
+    write_table(given | {"published": [published]}, outputs)
     return {kind: path.read_text(encoding="utf-8") for kind, path in outputs.items()}
 
 

@@ -1,4 +1,4 @@
-"""One measured number: metric files of several seeds and tasks, averaged."""
+"""Average the score files of several seeds and tasks to one measured number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,19 @@ from fedssl.paper.metrics import Metric, read_metric
 
 @dataclass(frozen=True)
 class Measurement:
-    """A mean over seeds of an average over tasks, in percent and points.
+    """A mean over seeds of an average over tasks.
 
-    `std` is over seeds, None for one; `n_eval` counts the samples of all tasks; `interval` is the
-    95 % interval over samples and seeds and `error` the standard error over samples alone, both
-    None for the number of a round, which is no accuracy. `seeds` has each seed's value, `models`
-    and `scores` the files behind it, and `cells` a path to rerun per seed.
+    Attributes:
+        value: The mean, in percent. With the protocol `chosen-round`, the number of a round.
+        std: Standard deviation over seeds, in points; None for one seed.
+        n_seeds: Number of seeds.
+        n_eval: Number of samples, summed over tasks.
+        interval: 95 % interval over samples and seeds, in percent; None for the number of a round.
+        error: Standard error over samples alone, in points; None for the number of a round.
+        seeds: Value of each seed.
+        models: Model files of each seed.
+        scores: Score file of each seed and task.
+        cells: For each seed, the paths that Snakemake must force to rerun it.
     """
 
     value: float
@@ -42,28 +49,30 @@ class Measurement:
 def measure(
     cells: Sequence[Mapping[str, Any]], protocol: str, *, tasks: Sequence[str]
 ) -> Measurement | None:
-    """Return the mean over the seeds that have every task; None where no seed has.
+    """Return the mean over the seeds that have a score for every task; None if no seed has.
 
     Args:
-        cells: One per seed: the seed, its path, and its metric file per protocol and task.
-        protocol: Which metric files to read.
-        tasks: What to average; no task gives no number.
+        cells: One entry per seed with `seed`, `cell` (paths of its models) and `metrics`
+            (protocol -> task -> score file).
+        protocol: Protocol of the score files to read.
+        tasks: Tasks to average. Without a task there is no number.
 
     Raises:
-        UserError: A metric file holds something else, or seeds were scored on other samples.
+        UserError: A score file is of another task or protocol, or the seeds were scored on
+            different numbers of samples.
     """
-    found = [(cell, _metric_paths(cell, protocol, tasks=tasks)) for cell in cells]
-    complete = [(cell, paths) for cell, paths in found if paths]
-    if not complete:
+    # A seed that lacks one task is left out: its average would be over other tasks.
+    done = [(cell, paths) for cell in cells if (paths := _scores(cell, protocol, tasks=tasks))]
+    if not done:
         return None
-    seeds = [
-        [read_metric(path, task=t, protocol=protocol) for t, path in zip(tasks, paths, strict=True)]
-        for _, paths in complete
+    metrics = [
+        [read_metric(path, task=task, protocol=protocol) for task, path in paths.items()]
+        for _, paths in done
     ]
-    by_task = list(zip(*seeds, strict=True))
-    averages = [mean(metric.value for metric in metrics) for metrics in seeds]
-    n_evals = [_common_n_eval(metrics) for metrics in by_task]
-    means = [mean(metric.value for metric in metrics) for metrics in by_task]
+    averages = [mean(metric.value for metric in seed) for seed in metrics]
+    by_task = list(zip(*metrics, strict=True))
+    n_evals = [_common_n_eval(task) for task in by_task]
+    means = [mean(metric.value for metric in task) for task in by_task]
     interval = partial(accuracy_interval, means, n_evals)
     is_round = protocol == "chosen-round"
     return Measurement(
@@ -72,28 +81,26 @@ def measure(
         n_seeds=len(averages),
         n_eval=sum(n_evals),
         interval=None if is_round else interval(averages_over_seeds=averages),
-        error=None if is_round else _error(*interval(averages_over_seeds=[])),
-        seeds={str(cell["seed"]): v for (cell, _), v in zip(complete, averages, strict=True)},
-        models={str(cell["seed"]): (cell["cell"] or "").split() for cell, _ in complete},
-        scores={
-            str(cell["seed"]): dict(zip(tasks, map(str, paths), strict=True))
-            for cell, paths in complete
-        },
-        # Random init has no cell: its metric files are what can be rerun.
-        cells=tuple(cell["cell"] or " ".join(map(str, paths)) for cell, paths in complete),
+        error=None if is_round else _standard_error(*interval(averages_over_seeds=[])),
+        seeds={str(cell["seed"]): v for (cell, _), v in zip(done, averages, strict=True)},
+        models={str(cell["seed"]): (cell["cell"] or "").split() for cell, _ in done},
+        scores={str(cell["seed"]): paths for cell, paths in done},
+        # Random init has no model to force, so its score files are forced instead.
+        cells=tuple(cell["cell"] or " ".join(paths.values()) for cell, paths in done),
     )
 
 
-def _error(low: float, high: float) -> float:
-    """Return the standard error behind an interval over samples."""
+def _standard_error(low: float, high: float) -> float:
+    """Return the standard error that gives the 95 % interval from low to high."""
     return (high - low) / 2 / critical()
 
 
-def _metric_paths(cell: Mapping[str, Any], protocol: str, *, tasks: Sequence[str]) -> list[Path]:
-    """Return one existing metric file per task, or nothing where one is missing."""
+def _scores(cell: Mapping[str, Any], protocol: str, *, tasks: Sequence[str]) -> dict[str, str]:
+    """Return task -> score file; empty if a file is missing."""
     known = cell["metrics"].get(protocol, {})
-    paths = [Path(known[task]) for task in tasks if task in known]
-    return paths if len(paths) == len(tasks) and all(path.is_file() for path in paths) else []
+    paths = {task: Path(known[task]) for task in tasks if task in known}
+    complete = len(paths) == len(tasks) and all(path.is_file() for path in paths.values())
+    return {task: str(path) for task, path in paths.items()} if complete else {}
 
 
 def _common_n_eval(metrics: Sequence[Metric]) -> int:
