@@ -1,6 +1,6 @@
 """Compute the difference between the two sides of a comparison, and its interval."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from statistics import mean
@@ -10,6 +10,7 @@ from fedssl.evaluation.statistics import critical, seed_half_width
 Key = tuple[str, str, str]  # table, row, and column as the CSV of the table has it
 Sum = Mapping[Key, float]  # a weighted sum of cells: cell -> weight
 Sides = tuple[Sequence[Sum], Sequence[Sum]]
+_REDUCE: Mapping[str, Callable[[Sequence[float]], float]] = {"mean": mean, "max": max, "min": min}
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ def mean_of(side: Sequence[Sum]) -> Sum:
 
 def gap(sides: Sides, how: str, numbers: Numbers) -> float:
     """Return left minus right, after each side is reduced to its `mean`, `max` or `min`."""
-    reduce = {"mean": mean, "max": max, "min": min}[how]
-    left, right = (reduce([value(number, numbers) for number in side]) for side in sides)
+    left, right = (_REDUCE[how]([value(number, numbers) for number in side]) for side in sides)
     return left - right
 
 

@@ -1,4 +1,4 @@
-"""The certificate inside the page: the Markdown that its job wrote, as blocks for a template."""
+"""Parse the Markdown of the certificate into blocks for a template of the page."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-# What `fedssl.paper.certificate` writes, and no more of Markdown.
+# Only the Markdown that `fedssl.paper.certificate` writes. A complete parser would be one more
+# dependency of every run.
 _SPAN = re.compile(r"\\(?P<escaped>.)|\*\*(?P<strong>.+?)\*\*|`(?P<code>.+?)`")
 _KINDS = {"#": "heading", "|": "table", "-": "list", " ": "code", "": "gap"}
 Block = dict[str, Any]
@@ -14,9 +15,9 @@ Spans = list[tuple[str, str]]  # (style, text)
 
 
 def read_certificate(path: str | Path) -> list[Block]:
-    """Return the blocks below the certificate's title: heading, table, list, code and text.
+    """Return the blocks below the certificate's title: headings, tables, lists, code and texts.
 
-    A text is a list of (style, text), the style being strong, code or nothing.
+    A text is a list of (style, text). The style is strong, code or empty.
     """
     lines = Path(path).read_text(encoding="utf-8").splitlines()[1:]
     groups = groupby(lines, key=_kind)
@@ -37,11 +38,13 @@ def _block(kind: str, lines: list[str]) -> Block:
 
 
 def _cells(line: str) -> list[str]:
-    """Return the cells of a table's line; a bar inside a text is escaped."""
+    """Return the cells of a table's line."""
+    # A bar inside a text is escaped, so " | " always separates two cells.
     return [cell.strip() for cell in line[1:-1].split(" | ")]
 
 
 def _spans(text: str) -> Spans:
+    # An escaped character is a piece of its own. Join it with the text around it.
     spans: Spans = []
     for style, piece in _pieces(text):
         if spans and spans[-1][0] == style:
