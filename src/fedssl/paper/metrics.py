@@ -21,6 +21,7 @@ class Metric:
     value: float
     n_eval: int
     predictions: Path
+    is_round: bool = False
 
 
 def read_metric(path: str | Path, *, task: str, protocol: str) -> Metric:
@@ -33,7 +34,8 @@ def read_metric(path: str | Path, *, task: str, protocol: str) -> Metric:
     path, data = Path(path), read_json(path)
     # One score file holds the best round's accuracy and its number. A table asks for the number
     # as a protocol of its own.
-    if protocol == "chosen-round":
+    is_round = protocol == "chosen-round"
+    if is_round:
         data = {**data, "protocol": protocol, "value": data["rounds"][0]}
     missing = {"task", "protocol", "value", "n_eval", "predictions"} - set(data)
     if missing:
@@ -41,14 +43,14 @@ def read_metric(path: str | Path, *, task: str, protocol: str) -> Metric:
     if (data["task"], data["protocol"]) != (task, protocol):
         found = f"{data['protocol']} on {data['task']}"
         raise UserError(f"{path} holds {found}; it must hold {protocol} on {task}.")
-    largest = float("inf") if protocol == "chosen-round" else 100
+    largest = float("inf") if is_round else 100
     if not 0 <= data["value"] <= largest or data["n_eval"] < 1:
         found = f"value {data['value']} over {data['n_eval']} samples"
         raise UserError(
             f"{path} holds {found}; it must hold a percentage over at least one sample."
         )
-    predictions = path.parent / data["predictions"]
-    return Metric(path, float(data["value"]), int(data["n_eval"]), predictions)
+    value, n_eval = float(data["value"]), int(data["n_eval"])
+    return Metric(path, value, n_eval, path.parent / data["predictions"], is_round=is_round)
 
 
 def read_samples(metric: Metric) -> pd.DataFrame:

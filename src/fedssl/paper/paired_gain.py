@@ -18,11 +18,8 @@ COLUMNS = ("n_seeds", "n_eval", "gain", "low", "high", "interval_over", "exclude
 HEADER = ("samples", "gain, points", "95 % interval, points", "excludes 0")
 # pandas would write counts and booleans next to missing values as floats and objects.
 _DTYPES = {
-    "n_seeds": "Int64",
-    "n_eval": "Int64",
-    "gain": "float64",
-    "low": "float64",
-    "high": "float64",
+    **dict.fromkeys(("n_seeds", "n_eval"), "Int64"),
+    **dict.fromkeys(("gain", "low", "high"), "float64"),
     "excludes_zero": "boolean",
 }
 _RESAMPLES = 10_000

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fedssl.errors import UserError
-from fedssl.paper.measurement import Measurement, measure
+from fedssl.paper.measurement import measure
 from fedssl.paper.parameters import parameter_column
 from fedssl.paper.published import heading, read_published
 from fedssl.paper.seeds import Seeds, write_seeds
@@ -15,36 +15,16 @@ from fedssl.paper.text_table import numbers_table, write_table_files
 from fedssl.paper.verdict import Verdict
 
 COLUMNS = (
-    "study",
-    "table",
-    "row",
-    "column",
-    "published",
-    "measured",
-    "std",
-    "n_seeds",
-    "n_eval",
-    "delta",
-    "verdict",
-    "cell",
-    "task",
-    "protocol",
-    "low",
-    "high",
+    *("study", "table", "row", "column", "published", "measured", "std", "n_seeds", "n_eval"),
+    *("delta", "verdict", "cell", "task", "protocol", "low", "high"),
 )
 # In points. With many samples the interval is so narrow that any difference between two
 # implementations would count as a failure, so a number within 1 point is reproduced anyway.
 _TOLERANCE = 1.0
 # A column without any number would otherwise be of type object, and so print differently.
 DTYPES = {
-    "published": "float64",
-    "measured": "float64",
-    "std": "float64",
-    "n_seeds": "Int64",
-    "n_eval": "Int64",
-    "delta": "float64",
-    "low": "float64",
-    "high": "float64",
+    **dict.fromkeys(("published", "measured", "std", "delta", "low", "high"), "float64"),
+    **dict.fromkeys(("n_seeds", "n_eval"), "Int64"),
 }
 Numbers = Mapping[tuple[str, str, str], float]  # (row, column, protocol) -> percent
 Number = tuple[dict[str, Any], Seeds | None]  # a row of the CSV, and its seeds if it was measured
@@ -116,7 +96,7 @@ def build_table(
         number
         for row in spec["rows"]
         for column in columns
-        if (number := _number(spec, row, column=column, numbers=numbers)) is not None
+        if (number := _number(spec, row, column=column, published=numbers)) is not None
     ]
     records = [record for record, _ in found]
     frame = pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(DTYPES)
@@ -156,7 +136,7 @@ def _number(
     row: Mapping[str, Any],
     *,
     column: Mapping[str, Any],
-    numbers: Numbers,
+    published: Numbers,
 ) -> Number | None:
     """Return one number; None if the paper does not print it and it cannot be measured.
 
@@ -164,59 +144,40 @@ def _number(
     score, such as the accuracy of an image encoder on sounds.
     """
     name = {"row": row["row"], "column": column["column"], "protocol": column["protocol"]}
-    published = numbers.get((row["row"], column["column"], column["protocol"]))
+    printed = published.get((row["row"], column["column"], column["protocol"]))
     record = {
         "study": spec["study"],
         "table": str(spec["table"]),
         "row": row["row"],
         "column": heading(column["column"], column["protocol"]),
-        "published": published,
+        "published": printed,
         "n_seeds": 0,
         "cell": "",
         "task": " ".join(column["tasks"]),
         "protocol": column.get("score", column["protocol"]),
     }
     if row.get("published_only", False):
-        return None if published is None else (record | {"verdict": Verdict.PUBLISHED_ONLY}, None)
-    if published is None and column.get("score") in row.get("lacks", ()):
+        return None if printed is None else (record | {"verdict": Verdict.PUBLISHED_ONLY}, None)
+    if printed is None and column.get("score") in row.get("lacks", ()):
         return None
     # Score files of a row that the grid no longer declares must not appear as its numbers.
     cells = row["cells"] if row["declared"] else []
-    measured = measure(cells, record["protocol"], tasks=column["tasks"])
+    where = {"row": record["row"], "column": record["column"]}
+    measured = measure(cells, record["protocol"], tasks=column["tasks"], **where)
     if measured is None:
         paths = [cell["cell"] for cell in cells if column["tasks"] and cell["cell"]]
         return record | {"verdict": Verdict.NOT_RUN, "cell": " ".join(paths)}, None
-    held_to = None if name in spec["not_held_to"] else published
-    seeds = Seeds(
-        record["row"],
-        record["column"],
-        error=measured.error,
-        values=measured.seeds,
-        models=measured.models,
-        scores=measured.scores,
-    )
-    return record | _measured(measured, held_to, scale=spec["scale"]), seeds
+    numbers, seeds = measured
+    held_to = None if name in spec["not_held_to"] else printed
+    return record | numbers | _verdict(numbers, held_to, scale=spec["scale"]), seeds
 
 
-def _measured(measured: Measurement, published: float | None, *, scale: str) -> dict[str, Any]:
-    delta = None
+def _verdict(measured: Mapping[str, Any], published: float | None, *, scale: str) -> dict[str, Any]:
     if scale != "paper":
-        verdict = Verdict.SCALED
-    elif published is None:
-        verdict = Verdict.UNPUBLISHED
-    else:
-        delta = measured.value - published
-        within = abs(delta) <= max(measured.half_width or 0.0, _TOLERANCE)
-        verdict = Verdict.REPRODUCED if within else Verdict.DIFFERS
-    low, high = measured.interval or (None, None)
-    return {
-        "measured": measured.value,
-        "std": measured.std,
-        "n_seeds": measured.n_seeds,
-        "n_eval": measured.n_eval,
-        "delta": delta,
-        "verdict": verdict,
-        "cell": " ".join(measured.cells),
-        "low": low,
-        "high": high,
-    }
+        return {"verdict": Verdict.SCALED}
+    if published is None:
+        return {"verdict": Verdict.UNPUBLISHED}
+    delta = measured["measured"] - published
+    half_width = 0.0 if measured["low"] is None else (measured["high"] - measured["low"]) / 2
+    within = abs(delta) <= max(half_width, _TOLERANCE)
+    return {"delta": delta, "verdict": Verdict.REPRODUCED if within else Verdict.DIFFERS}

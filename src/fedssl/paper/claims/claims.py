@@ -16,28 +16,14 @@ from fedssl.paper.seeds import Seeds, read_seeds
 from fedssl.paper.tables import COLUMNS as TABLE_COLUMNS
 from fedssl.paper.verdict import Verdict
 
+_COPIED = ("id", "paper", "section", "quote", "reading")
 COLUMNS = (
-    "id",
-    "paper",
-    "section",
-    "quote",
-    "reading",
-    "published",
-    "published_margin",
-    "published_evidence",
-    "measured",
-    "measured_margin",
-    "low",
-    "high",
-    "scaled",
-    "measured_evidence",
+    *(*_COPIED, "published", "published_margin", "published_evidence"),
+    *("measured", "measured_margin", "low", "high", "scaled", "measured_evidence"),
 )
 NOT_RUN = "not-run"
 _DTYPES = {
-    "published_margin": "float64",
-    "measured_margin": "float64",
-    "low": "float64",
-    "high": "float64",
+    **dict.fromkeys(("published_margin", "measured_margin", "low", "high"), "float64"),
     "scaled": "boolean",
 }
 # `=` holds within so many points. Published numbers are rounded to two decimals. Measured numbers
@@ -159,13 +145,13 @@ def _record(claim: Claim, printed: Studies, tables: Studies) -> dict[str, Any]:
     numbers = printed.get(claim["paper"], {})
     _check_tabulated(claim, numbers)
     known = evaluate(claim["predicate"], numbers, precision=_PRINTED)
-    record = {name: claim.get(name, "") for name in ("id", "paper", "section", "quote", "reading")}
-    record |= {
+    return {
+        **{name: claim.get(name, "") for name in _COPIED},
         "published": known.verdict,
         "published_margin": known.margin,
         "published_evidence": known.evidence,
+        **_measured(claim, tables.get(claim["paper"], {})),
     }
-    return record | _measured(claim, tables.get(claim["paper"], {}))
 
 
 def _check_tabulated(claim: Claim, numbers: Mapping[Key, Number]) -> None:

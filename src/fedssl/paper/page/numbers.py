@@ -47,11 +47,7 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
         "headings": columns,
         "columns": [c.removesuffix(f" {label}") for c, label in zip(columns, labels, strict=True)],
         "rows": [
-            {
-                "row": row,
-                "axes": axes.get(row, {}),
-                "cells": [cells.get((row, column)) for column in columns],
-            }
+            {"row": row, "axes": axes.get(row, {}), "cells": [cells.get((row, c)) for c in columns]}
             for row in dict.fromkeys(frame["row"])
         ],
         "n_eval": [_n_evals(frame, column) for column in columns],
