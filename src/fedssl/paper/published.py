@@ -38,11 +38,6 @@ def label_of(score: str) -> str:
     return PROTOCOL_LABELS.get(_SCORES.get(score, score), "")
 
 
-def metric_name(score: str) -> str:
-    """Return the name of a score file's metric, by which LaTeX tables group columns."""
-    return label_of(score).split(" ")[-1]
-
-
 def read_published(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Return the published numbers with the columns `COLUMNS`, in file order, in percent.
 

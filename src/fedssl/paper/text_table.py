@@ -7,13 +7,14 @@ pandas cannot write these files: `Styler.to_latex` has no blocks of columns, foo
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fedssl.files import atomic_write, write_text
-from fedssl.paper.published import metric_name
+from fedssl.paper.published import label_of
 from fedssl.paper.verdict import Verdict
 
 SCALED = "scaled: not comparable with the paper"
@@ -117,7 +118,8 @@ def numbers_table(
             *(_n_eval(frame[frame["column"] == column]) for column in columns),
         ),
         notes=(legend, *scale_notes(spec), *notes),
-        groups=(*first, *(metric_name(protocols[column]) for column in columns)),
+        # The metric ends the label: "best R@1" and "R@1" are one group.
+        groups=(*first, *(label_of(protocols[column]).split(" ")[-1] for column in columns)),
     )
 
 
@@ -188,14 +190,8 @@ def to_latex(table: TextTable, *, label: str) -> str:
 def _latex_blocks(table: TextTable) -> list[list[int]]:
     """Return the column numbers of each block."""
     groups = table.groups or ("",) * (len(table.header) - 1)
-    blocks: list[list[int]] = []
-    for number, group in enumerate(groups, start=1):
-        same = number > 1 and group == groups[number - 2]
-        if same and len(blocks[-1]) < _LATEX_COLUMNS:
-            blocks[-1].append(number)
-        else:
-            blocks.append([number])
-    return blocks
+    runs = [list(run) for _, run in groupby(range(1, len(groups) + 1), key=lambda n: groups[n - 1])]
+    return [run[i : i + _LATEX_COLUMNS] for run in runs for i in range(0, len(run), _LATEX_COLUMNS)]
 
 
 def _tabular(table: TextTable, block: Sequence[int]) -> list[str]:

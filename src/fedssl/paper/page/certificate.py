@@ -1,14 +1,15 @@
 """Parse the Markdown of the certificate into blocks for a template of the page."""
 
 import re
-from collections.abc import Iterator
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 # Only the Markdown that `fedssl.paper.certificate` writes. A complete parser would be one more
 # dependency of every run.
-_SPAN = re.compile(r"\\(?P<escaped>.)|\*\*(?P<strong>.+?)\*\*|`(?P<code>.+?)`")
+_SPAN = re.compile(r"\\(?P<escaped>.)|\*\*(?P<strong>.+?)\*\*|`(?P<code>.+?)`|(?P<plain>.)")
+_STYLES = {"strong", "code"}
 _KINDS = {"#": "heading", "|": "table", "-": "list", " ": "code", "": "gap"}
 Block = dict[str, Any]
 Spans = list[tuple[str, str]]  # (style, text)
@@ -44,23 +45,10 @@ def _cells(line: str) -> list[str]:
 
 
 def _spans(text: str) -> Spans:
-    # An escaped character is a piece of its own. Join it with the text around it.
-    spans: Spans = []
-    for style, piece in _pieces(text):
-        if spans and spans[-1][0] == style:
-            spans[-1] = (style, spans[-1][1] + piece)
-        else:
-            spans.append((style, piece))
-    return spans
-
-
-def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    end = 0
-    for found in _SPAN.finditer(text):
-        if found.start() > end:
-            yield "", text[end : found.start()]
-        style = str(found.lastgroup)
-        yield ("" if style == "escaped" else style), found[style]
-        end = found.end()
-    if end < len(text):
-        yield "", text[end:]
+    pieces = []
+    for match in _SPAN.finditer(text):
+        style = str(match.lastgroup)
+        pieces.append((style if style in _STYLES else "", match[style]))
+    # Plain text is matched one character at a time. Join the pieces of one style.
+    runs = groupby(pieces, key=itemgetter(0))
+    return [(style, "".join(piece for _, piece in run)) for style, run in runs]

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fedssl.grid.configuration import Key
     from fedssl.grid.plan import Plan
 
 _PANEL_INCHES = (3.6, 2.8)
@@ -46,9 +45,15 @@ def names(plan: Plan) -> dict[str, str]:
 
 def check_sweeps(plan: Plan) -> None:
     """Raise UserError if a panel names a table that does not exist."""
+    known = plan.grid.config["tables"]
     for name, figure in plan.grid.config["sweeps"].items():
         for place, panel in enumerate(figure["panels"]):
-            _check(plan, ("sweeps", name, "panels", place, "table"), panel["table"])
+            if (table := panel["table"]) not in known:
+                key = ("sweeps", name, "panels", place, "table")
+                raise UserError(
+                    f"{origin(key, plan.layers)}: {key_text(key)} names {table!r}, which is no "
+                    f"table{closest(table, known)}; there are {', '.join(known)}."
+                )
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
@@ -118,15 +123,6 @@ def _can_be_drawn(plan: Plan, name: str) -> bool:
 def _declared_rows(plan: Plan, table: Mapping[str, Any]) -> int:
     rows = [row_axes(row) for row in table["rows"] if "split" in row]
     return sum(bool(plan.grid.select(study=table["study"], **row)) for row in rows)
-
-
-def _check(plan: Plan, key: Key, table: str) -> None:
-    if table not in plan.grid.config["tables"]:
-        known = plan.grid.config["tables"]
-        raise UserError(
-            f"{origin(key, plan.layers)}: {key_text(key)} names {table!r}, which is no table"
-            f"{closest(table, known)}; there are {', '.join(known)}."
-        )
 
 
 def sweep_figure(spec: Spec, tables: Sequence[pd.DataFrame]) -> Figure:
