@@ -40,6 +40,9 @@ class Levels:
     fails: float = ALPHA
 
 
+_UNCORRECTED = Levels()
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A verdict, and the comparison that decided it.
@@ -71,7 +74,9 @@ def cells(predicate: Predicate) -> list[Key]:
     return list(dict.fromkeys(found))
 
 
-def evaluate(predicate: Predicate, numbers: Numbers, *, precision: float) -> Outcome:
+def evaluate(
+    predicate: Predicate, numbers: Numbers, *, precision: float, levels: Levels = _UNCORRECTED
+) -> Outcome:
     """Return whether a predicate holds, fails or is not decidable, and why.
 
     A comparison is not decidable if it lacks a cell or an interval, or if its interval contains
@@ -81,19 +86,14 @@ def evaluate(predicate: Predicate, numbers: Numbers, *, precision: float) -> Out
         predicate: Plain data, as `settings.Predicate` declares it.
         numbers: The known cells.
         precision: Largest difference, in points, of numbers that `=` treats as equal.
+        levels: Levels of the intervals; they are stricter for a part of a larger predicate.
     """
-    return _evaluate(predicate, numbers, precision=precision, levels=Levels())
-
-
-def _evaluate(
-    predicate: Predicate, numbers: Numbers, *, precision: float, levels: Levels
-) -> Outcome:
     for name, choose in (("all", min), ("any", max)):
         if name in predicate:
             outcomes = []
             for part in predicate[name]:
                 own = _share(levels, name, _count(part) / _count(predicate))
-                outcomes.append(_evaluate(part, numbers, precision=precision, levels=own))
+                outcomes.append(evaluate(part, numbers, precision=precision, levels=own))
             return choose(outcomes, key=_strength)
     rule = {"within": precision, "by": 0.0, **predicate}
     pairs = _pairs(predicate)
