@@ -98,7 +98,7 @@ def test_the_certificate_says_by_what_and_from_what(results, files):
         "| jobs with uncommitted or unknown code | 1 |",
         "AMD EPYC, 2 cores, H200 (1 jobs, 1.00 h)",
         "| hours with a GPU, without a GPU | 1.00, 2.00 (",
-        "| pretrainings | 1 of 2 declared were run; 1 undeclared ones found |",
+        "| pretrainings | 1 of 2 declared were run; found 1 undeclared |",
         "| seeds | 0, 1 |",
         "2026-11-21T10:00:00+00:00 to 2026-11-21T11:00:00+00:00",
         "Python 3.11.7, torch 2.11.0 (3 jobs)",

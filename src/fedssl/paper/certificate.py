@@ -97,7 +97,7 @@ def _facts(
         "hours with a GPU, without a GPU": f"{run_facts.hours(jobs, gpu=True):.2f}, "
         f"{run_facts.hours(jobs, gpu=False):.2f} (wall time, summed over jobs)",
         "pretrainings": f"{len(cells & declared)} of {len(declared)} declared were run"
-        + (f"; {len(cells - declared)} undeclared ones found" if cells - declared else ""),
+        + (f"; found {len(cells - declared)} undeclared" if cells - declared else ""),
         "seeds": ", ".join(map(str, spec["seeds"])),
         "environment": "; ".join(run_facts.environments(jobs)),
         "requirements.lock": f"sha256 {sha256(lock)}",
@@ -155,6 +155,7 @@ def _not_run(
     published: pd.DataFrame,
 ) -> list[str]:
     known = {(study, table) for f in tables.values() for study, table in _names(f)}
+    # Numbers from the prose have no table, so no configuration can lack it.
     printed = [name for name in _names(published) if name not in known and name[1]]
     lacking = [f"{study} table {table}" for study, table in dict.fromkeys(printed)]
     lines = [line for name, frame in tables.items() for line in _reasons(name, frame)]

@@ -90,11 +90,13 @@ def map_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
         "seed": int(wildcards.seed),
         "threads": evaluation["threads"],
     }
+    # Snakemake compares parameters as a list without names, so they are one dict in sorted order.
     return dict(sort_keys(settings))
 
 
 def map_sources(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
     """Return the digests of the code of a map's job, with the module of its encoder."""
+    # An edit of one encoder reruns only the maps of that encoder.
     encoder = backbones.module_name(wildcards.arch)
     return source_digests(plan.scripts / "embedding_map.py", encoder)
 
@@ -132,6 +134,7 @@ def _tasks(plan: Plan, study: str) -> list[Task]:
 def _can_be_drawn(plan: Plan, name: str) -> bool:
     tasks = _tasks(plan, plan.grid.config["maps"][name]["study"])
     cells = (_cells(plan, panel) for panel in _panels(plan, name))
+    # A silhouette by modality needs samples of both.
     return {task.modality for task in tasks} == set(MODALITIES) and any(cells)
 
 

@@ -91,6 +91,8 @@ def product_rule(plan: Plan, kind: str) -> dict[str, Any]:
     """Return the parts of a kind's rule: product names, input and spec functions, and outputs."""
     product = get_product(kind)
 
+    # Snakemake calls these functions later. Defined in the loop over the kinds, all of them would
+    # see the last kind.
     def inputs(wildcards: Wildcards) -> Any:
         return product.inputs(plan, wildcards.product)
 
@@ -103,17 +105,14 @@ def product_rule(plan: Plan, kind: str) -> dict[str, Any]:
         "spec": spec,
         "files": product.files("<results>", "{product}"),
         "record": product.record("<results>", "{product}"),
+        # The script imports the module of the kind by name, which the digests cannot follow.
         "sources": source_digests(plan.scripts / "product.py", module_name(kind)),
     }
 
 
 def report_labels(caption: str, category: str, name: str) -> dict[str, Any]:
     """Return the caption, category and name of an output in `snakemake --report`."""
-    return {
-        "caption": f"../report/{caption}.rst",
-        "category": category,
-        "labels": {"name": name},
-    }
+    return {"caption": f"../report/{caption}.rst", "category": category, "labels": {"name": name}}
 
 
 def reported(kind: str, files: Mapping[str, str]) -> dict[str, Any]:

@@ -9,15 +9,10 @@ from fedssl.grid.settings import AggregatorName, ArchName, MethodName, Split
 from fedssl.settings import Modality, Pattern, Text, Unique, Word
 
 ColumnProtocol = Literal[
-    "knn",
-    "linear-probe",
-    "fine-tune",
-    "retrieval",
-    "best-round",
-    "held-out-round",
-    "chosen-round",
+    "knn", "linear-probe", "fine-tune", "retrieval", "best-round", "held-out-round", "chosen-round"
 ]
 TableProtocol = Literal[ColumnProtocol, "transfer"]
+# Tables also have rows for the two specialists together, which are two cells.
 RowSplit = Annotated[
     str,
     Pattern(

@@ -155,6 +155,7 @@ def _record(claim: Claim, printed: Studies, tables: Studies) -> dict[str, Any]:
 
 
 def _check_tabulated(claim: Claim, numbers: Mapping[Key, Number]) -> None:
+    # Without this check a mistyped name would silently make the claim not decidable.
     unknown = [key for key in cells(claim["predicate"]) if key not in numbers]
     if unknown and not claim.get("untabulated", False):
         names = "; ".join(" / ".join(key) for key in unknown)

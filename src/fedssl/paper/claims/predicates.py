@@ -92,11 +92,13 @@ def evaluate(
         if name in predicate:
             outcomes = []
             for part in predicate[name]:
+                # Shares are in proportion to the comparisons, so nesting changes no level.
                 own = _share(levels, name, _count(part) / _count(predicate))
                 outcomes.append(evaluate(part, numbers, precision=precision, levels=own))
             return choose(outcomes, key=_strength)
     rule = {"within": precision, "by": 0.0, **predicate}
     pairs = _pairs(predicate)
+    # The comparisons of an `each` must all hold.
     levels = _share(levels, "all", 1 / len(pairs))
     return min((_decide(rule, pair, numbers, levels=levels) for pair in pairs), key=_strength)
 
@@ -149,6 +151,7 @@ def _sides(comparison: Predicate) -> tuple[list[Sum], list[Sum]]:
     exceptions = comparison.get("except", [])
     excepted = [[_is(number, exception) for number in left] for exception in exceptions]
     kept = [i for i in range(len(left)) if not any(named[i] for named in excepted)]
+    # An exception that matches no cell is a mistyped name.
     if not kept or not all(map(any, excepted)):
         raise ValueError(f"exceptions {exceptions} must each leave out a cell, and not all cells")
     return [left[i] for i in kept], [right[i] for i in kept]
@@ -202,6 +205,7 @@ def _margins(rule: Predicate, low: float, high: float) -> tuple[float, float]:
     if rule["relation"] in ("<", "<="):
         low, high = -high, -low
     elif rule["relation"] in ("=", "~"):
+        # The margin is the part of the tolerance that the difference leaves.
         least = 0.0 if low < 0 < high else min(abs(low), abs(high))
         low, high = rule["within"] - max(abs(low), abs(high)), rule["within"] - least
     return round(low, _DIGITS), round(high, _DIGITS)

@@ -16,10 +16,7 @@ def _is_list(entry: Any) -> int:
     return int(isinstance(entry, list))
 
 
-OneOrMore = Annotated[
-    Text | Annotated[tuple[Text, ...], MinLen(1), Unique()],
-    Choice(_is_list),
-]
+OneOrMore = Annotated[Text | Annotated[tuple[Text, ...], MinLen(1), Unique()], Choice(_is_list)]
 
 
 @dataclass(frozen=True)

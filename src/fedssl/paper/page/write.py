@@ -57,10 +57,7 @@ def write_page(
         "claims": read_rows(claims),
         "contradictions": read_entries(contradictions),
         "wrong_averages": wrong_averages(published),
-        "certificate": {
-            "file": Path(certificate).name,
-            "blocks": read_certificate(certificate),
-        },
+        "certificate": {"file": Path(certificate).name, "blocks": read_certificate(certificate)},
     }
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])

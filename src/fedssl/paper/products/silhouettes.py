@@ -72,6 +72,7 @@ def build_silhouettes(spec: Spec) -> tuple[pd.DataFrame, list[Seeds]]:
 def _record(
     spec: Spec, panel: Mapping[str, Any], column: str, values: Mapping[str, float]
 ) -> dict[str, Any]:
+    # The papers show maps and print no silhouettes, so there is nothing to compare with.
     unpublished = Verdict.UNPUBLISHED if spec["scale"] == "paper" else Verdict.SCALED
     return {
         "study": spec["study"],

@@ -157,10 +157,7 @@ def _cells(grid: Grid, study: str, axes: Mapping[str, str]) -> list[Cell]:
 
 
 def _metrics(
-    grid: Grid,
-    columns: list[dict[str, Any]],
-    cell: Cell,
-    metric: Callable[[Cell, str, str], str],
+    grid: Grid, columns: list[dict[str, Any]], cell: Cell, metric: Callable[[Cell, str, str], str]
 ) -> dict[str, dict[str, str]]:
     """Return score -> task -> score file for the declared tasks and pairs of the columns."""
     # A configuration may leave out tasks of the papers; their columns are then not-run.
@@ -178,4 +175,5 @@ def _random_encoders(grid: Grid, study: str, arch: str) -> list[Cell]:
     initial = (
         replace(c, variant=grid.initial_variant(c)) for c in grid.select(study=study, arch=arch)
     )
+    # All cells of a seed start from the same encoder, so one of them stands for it.
     return list({cell.seed: cell for cell in initial if cell.variant == "base"}.values())
