@@ -40,7 +40,7 @@ def word(value: str) -> str:
 def pretraining_name(axes: Mapping[str, str], *, shown: Iterable[str]) -> str:
     """Return the names of the shown axes, joined in the order of the papers' rows."""
     shown = set(shown)
-    # FSSUAVL names its encoders by split and uses SimCLR throughout, so its rows omit SimCLR.
+    # FSSUAVL names its encoders by split, and most of its rows do not mention SimCLR.
     omitted = {_OMITTED, ("method", "simclr")} if "split" in shown else {_OMITTED}
     named = (axis for axis in _ORDER if axis in shown and (axis, axes[axis]) not in omitted)
     return " ".join(word(axes[axis]) for axis in named)

@@ -17,7 +17,8 @@ from fedssl.record.sources import source_digests
 if TYPE_CHECKING:
     from fedssl.grid.plan import Plan, Wildcards
 
-# `snakemake --report` embeds these files. A browser can show SVG and CSV, but not PDF or LaTeX.
+# `snakemake --report` shows a CSV as a table and an SVG as a picture. The other files of a product
+# repeat these two.
 _CATEGORIES = {"csv": "Tables", "svg": "Figures"}
 # Targets that are neither a study nor a product.
 SINGLE_TARGETS = ("all", "audit", "certificate", "crate", "datasets_table")

@@ -22,7 +22,7 @@ PROTOCOL_LABELS = {
     "paired": "paired",
     "transfer": "transfer",
 }
-# The papers have one kNN protocol for pairs. We score it on both inputs and on each alone.
+# The paper calls all three kNN, because the name of the column tells the input.
 _SCORES = {"knn-av": "knn", "knn-v": "knn", "knn-a": "knn"}
 # The cells and their average are each rounded to two decimals, so each may be off by half a unit.
 _ROUNDING = 0.01 + 1e-9

@@ -21,7 +21,8 @@ COLUMNS = (
 # In points. With many samples the interval is so narrow that any difference between two
 # implementations would count as a failure, so a number within 1 point is reproduced anyway.
 _TOLERANCE = 1.0
-# A column without any number would otherwise be of type object, and so print differently.
+# By default pandas makes floats of counts next to missing values, and objects of columns in which
+# all values are missing.
 DTYPES = {
     **dict.fromkeys(("published", "measured", "std", "delta", "low", "high"), "float64"),
     **dict.fromkeys(("n_seeds", "n_eval"), "Int64"),

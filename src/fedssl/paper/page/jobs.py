@@ -96,7 +96,7 @@ class Jobs:
             "hardware": self._place("hardware", record["hardware"]),
             "sources": self._place("sources", record["sources"]),
             "inputs": [self._place("inputs", item) for item in record["inputs"].items()],
-            # Results may have been copied without their shards.
+            # A copy of the results may lack the shards that its records name.
             "shards": [
                 self._place("shards", shards_summary(path))
                 for path in record["inputs"]

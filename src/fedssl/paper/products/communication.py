@@ -115,19 +115,13 @@ def communication(spec: Spec) -> pd.DataFrame:
     return frame[list(COLUMNS)]
 
 
-def transmission(aggregator: str) -> str:
-    """Return what the clients of an aggregator send: full, backbone-only or not federated."""
-    if aggregator == CENTRALISED:
-        return NOT_FEDERATED
-    return {"all": FULL, "backbone": BACKBONE_ONLY}[parse_name(aggregator)[1]]
-
-
 def _files(plan: Plan, cell: Cell) -> dict[str, str]:
     return {"provenance": plan.paths.provenance(cell), "rounds": plan.paths.rounds(cell)}
 
 
 def _counts(cell: Mapping[str, Any]) -> dict[str, Any]:
-    kind = transmission(cell["aggregator"])
+    sent = {"all": FULL, "backbone": BACKBONE_ONLY}[parse_name(cell["aggregator"])[1]]
+    kind = NOT_FEDERATED if cell["aggregator"] == CENTRALISED else sent
     seeds = pd.DataFrame([_seed(**seed, federated=kind != NOT_FEDERATED) for seed in cell["seeds"]])
     means = {str(name): mean for name, mean in seeds.mean().items()}
     return {"transmission": kind, "n_seeds": len(seeds), **means}
@@ -145,7 +139,7 @@ def _seed(*, provenance: str, rounds: str, federated: bool) -> dict[str, float]:
     record = read_json(provenance)
     for way in _WAYS:
         total = record[way] if federated else 0
-        # Every visit transfers the same state, so a remainder means that files of two runs met.
+        # Every visit transfers the same state, so a remainder means that the files are of two runs.
         if total % visits:
             raise UserError(
                 f"{provenance}: {way} is {total}, which is not a multiple of the {visits} visits "

@@ -38,7 +38,7 @@ function command(text) {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
     } catch {
-      getSelection().selectAllChildren(code); // pages opened from disk may have no clipboard: select the text instead
+      getSelection().selectAllChildren(code); // without a clipboard, select the text so that it can be copied by hand
     }
   });
   return make("div", { class: "command" }, code, button);
