@@ -56,7 +56,7 @@ def test_counted_is_what_the_bank_holds(tmp_path: Path) -> None:
 
 def test_a_difference_without_a_reason_says_so(tmp_path: Path) -> None:
     toy_bank(tmp_path)
-    assert "train not explained" in written(spec(tmp_path), tmp_path)[1]
+    assert "the difference in train is not explained" in written(spec(tmp_path), tmp_path)[1]
     explained = written(spec(tmp_path, note="a header line was counted"), tmp_path)[1]
     assert "a header line was counted" in explained and "not explained" not in explained
 

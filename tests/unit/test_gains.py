@@ -88,7 +88,7 @@ def test_seeds_that_disagree_do_not_exclude_zero(tmp_path):
 
 
 def test_a_table_says_what_its_intervals_are_over(tmp_path):
-    for seeds, words in ((1, "samples of this seed only"), (2, "over samples and seeds")):
+    for seeds, words in ((1, "samples of this seed only"), (2, "covers samples and seeds")):
         given = spec(task(tmp_path, "a", [100] * seeds, [120] * seeds))
         write(given, {"csv": tmp_path / "gains.csv", "md": tmp_path / "gains.md"})
         assert words in (tmp_path / "gains.md").read_text(encoding="utf-8")

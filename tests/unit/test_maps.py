@@ -145,7 +145,7 @@ def test_the_shipped_claim_is_decided_on_the_table(spec, tmp_path):
     assert verdict(0.3011, 0.30)["measured_evidence"].startswith("0.3011 (figure3: FVSSL R-18, ")
     assert verdict(0.3011, 0.30, 0.02)["measured"] == "not decidable"
     assert verdict(0.20, 0.30)["measured"] == "fails"
-    assert "1 to 1 and not percent" in files["md"].read_text()
+    assert "from -1 to 1 and are not percent" in files["md"].read_text()
     assert "figure 3" in files["tex"].read_text()
 
 

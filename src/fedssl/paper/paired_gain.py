@@ -95,11 +95,11 @@ def interval_note(n_seeds: int) -> str:
     if n_seeds < 2:
         return (
             f"With one seed the 95 % interval is over the samples of this seed only ({samples}) "
-            "and says nothing of other seeds."
+            "and says nothing about other seeds."
         )
     return (
-        f"The 95 % interval is over samples and seeds: {samples}, and Student's t of the seeds' "
-        "own gains, half-widths added in squares."
+        f"The 95 % interval covers samples and seeds: {samples}, and Student's t over the gains of "
+        "the seeds, with half-widths added in quadrature."
     )
 
 

@@ -46,5 +46,5 @@ def _text(number: Sum) -> str:
     if len(names) == 1:
         return names[0]
     if len(names) == 2 and min(number.values()) < 0:
-        return " less ".join(names)
+        return " minus ".join(names)
     return f"from {len(names)} cells, the first {names[0]}"

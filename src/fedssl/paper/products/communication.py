@@ -38,9 +38,10 @@ COLUMNS = (
     "status",
 )
 COUNTED = (
-    "Counted: the model state with its buffers that each visit of a client sends (up) and receives "
-    "(down), float32 (BatchNorm's counters int64), uncompressed, without protocol overhead; seeds "
-    "averaged. Backbone-only leaves the head out; the saving is of the same cell with all sent."
+    "A client sends (up) and receives (down) the model state with its buffers once per visit. "
+    "Bytes are counted in float32 (BatchNorm counters in int64), uncompressed and without protocol "
+    "overhead, and averaged over seeds. Backbone-only omits the head. Its saving is relative to "
+    "the same cell that sends everything."
 )
 
 
@@ -54,7 +55,7 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
     study = names(plan)[name]
     return {
         "study": study,
-        "title": f"{study}: what the clients send and receive",
+        "title": f"{study}: bytes that the clients send and receive",
         **plan.grid.scale,
         "cells": [
             {
@@ -175,8 +176,8 @@ def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
     return TextTable(
         title=f"{spec['title']}{scale_mark(spec)}",
         header=(
-            *("pretraining", "sent", "rounds", "clients a round", "up a client and round, MB"),
-            *("down a client and round, MB", "up a round, MB", "down a round, MB"),
+            *("pretraining", "sent", "rounds", "clients per round", "up per client and round, MB"),
+            *("down per client and round, MB", "up per round, MB", "down per round, MB"),
             *("total up, GB", "total down, GB", "saving, %"),
         ),
         rows=tuple(_text_row(label, record) for label, record in rows),

@@ -31,7 +31,7 @@ def communication_figure(frame: pd.DataFrame, spec: Mapping[str, Any]) -> "Figur
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN))
     each, total = figure.subplots(1, 2, sharey=True)
     _draw(each, frame, suffix="_per_client_round", unit=1e6)
-    each.set(xlabel="MB a client and round", yticks=range(len(frame)), yticklabels=labels)
+    each.set(xlabel="MB per client and round", yticks=range(len(frame)), yticklabels=labels)
     # From bottom to top the limits decrease, so that the first cell is at the top.
     each.set_ylim(len(frame) - 0.4, -0.6)
     _draw(total, frame, suffix="", unit=1e9)

@@ -84,7 +84,7 @@ def _comparisons(spec: Spec, row: Mapping[str, Any]) -> Iterator[paired_gain.Com
 
 def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
     """Return the contrasts as text, one row per contrast and task."""
-    legend = f"Gain: points of {PROTOCOL_LABELS[spec['protocol']]}."
+    legend = f"Gain in points of {PROTOCOL_LABELS[spec['protocol']]}."
     mean = "A second split of a dataset is left out of the mean."
     return TextTable(
         title=f"{spec['study']}: {spec['title']}{scale_mark(spec)}",

@@ -132,7 +132,7 @@ def _verdict(scale: str, difference: int | None) -> str:
 
 def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
     """Return the counted and published numbers as text, one row per dataset, with notes."""
-    legend = "Samples that the run's banks hold (published)."
+    legend = "Number of samples in the run's banks (published number)."
     return TextTable(
         title=f"fssuavl, table 1: datasets, published and counted{scale_mark(spec)}",
         header=_HEADER,
@@ -165,7 +165,7 @@ def _notes(frame: pd.DataFrame) -> Iterator[str]:
         if pd.notna(note) and note:
             yield f"{name}: {note}"
         elif len(unexplained):
-            yield f"{name}: {', '.join(unexplained)} not explained."
+            yield f"{name}: the difference in {', '.join(unexplained)} is not explained."
         absent, unreadable = rows["absent"].sum(), rows["unreadable"].max()
         if absent or (pd.notna(unreadable) and unreadable):
             yield f"{name}: {absent:,} labelled members are absent, {unreadable:,} unreadable."

@@ -91,7 +91,10 @@ def _record(spec: Spec, part: Mapping[str, Any]) -> paired_gain.Comparison:
 
 def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
     """Return the gains as text, one row per cell and modality."""
-    legend = "Gain: points of kNN top-1 accuracy over the same encoder at random, mean over tasks."
+    legend = (
+        "Gain in points of kNN top-1 accuracy over the same encoder before training, averaged over "
+        "tasks."
+    )
     interval = paired_gain.interval_note(max(frame["n_seeds"], default=0))
     return TextTable(
         title=f"{spec['study']}: gain over random init{scale_mark(spec)}",

@@ -30,8 +30,8 @@ _COLUMNS = {
 }
 _PROTOCOL = "embedding-map"
 _NOTE = (
-    "Silhouettes, from -1 to 1 and not percent: of the features after PCA, and of their t-SNE map. "
-    "n_eval counts the samples of all datasets."
+    "Silhouettes range from -1 to 1 and are not percent. They are computed on the features after "
+    "PCA and on their t-SNE map. n_eval counts the samples of all datasets."
 )
 
 
