@@ -65,11 +65,14 @@ def read_samples(metric: Metric) -> pd.DataFrame:
     frame = pd.read_parquet(metric.predictions)
     outcome = "prediction" if "prediction" in frame.columns else "hit@1"
     if missing := {"position", "label", outcome} - set(frame.columns):
-        raise UserError(f"{metric.predictions} lacks the columns {', '.join(sorted(missing))}.")
+        raise UserError(
+            f"{metric.predictions} lacks the columns {', '.join(sorted(missing))}; evaluate its "
+            "cell again."
+        )
     if len(frame) != metric.n_eval or frame.position.duplicated().any():
         raise UserError(
             f"{metric.predictions} has {frame.position.nunique()} positions in {len(frame)} rows; "
-            f"{metric.path} counts {metric.n_eval} samples."
+            f"{metric.path} counts {metric.n_eval} samples. Evaluate its cell again."
         )
     right = frame["label"] == frame["prediction"] if outcome == "prediction" else frame["hit@1"]
     frame = frame[["position", "label"]].assign(correct=right)

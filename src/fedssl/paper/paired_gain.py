@@ -125,8 +125,8 @@ def _correct(
     for samples in (*before, *after):
         if not samples[["position", "label"]].equals(first[["position", "label"]]):
             raise UserError(
-                f"{samples.attrs['path']} and {first.attrs['path']} hold other samples of "
-                f"{task['task']}; a gain needs both evaluated on the same ones."
+                f"{samples.attrs['path']} and {first.attrs['path']} hold different samples of "
+                f"{task['task']}; evaluate both cells again on the same samples."
             )
     stacked = (np.stack([x["correct"].to_numpy() for x in side]) for side in (before, after))
     return next(stacked), next(stacked)

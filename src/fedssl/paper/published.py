@@ -52,7 +52,9 @@ def read_published(paths: Iterable[str | Path]) -> pd.DataFrame:
         for place, record in _records(Path(path)):
             key = tuple(record[name] for name in KEY)
             if key in seen:
-                raise UserError(f"{place}: {' / '.join(key)} was already given in {seen[key]}.")
+                raise UserError(
+                    f"{place}: {' / '.join(key)} was already given in {seen[key]}; remove one."
+                )
             seen[key] = place
             records.append(record)
     return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype({"value": float})

@@ -88,7 +88,7 @@ def measured_numbers(tables: Iterable[str | Path]) -> dict[str, dict[Key, Number
         frame = pd.read_csv(path, dtype={"table": str}).fillna({"table": ""})
         lacking = [column for column in TABLE_COLUMNS if column not in frame]
         if lacking:
-            raise UserError(f"{path} lacks the columns {', '.join(lacking)} of a table CSV.")
+            raise UserError(f"{path} lacks the columns {', '.join(lacking)}; write it again.")
         seeds = read_seeds(path)
         for record in frame.to_dict("records"):
             number = _number(record, seeds, path)

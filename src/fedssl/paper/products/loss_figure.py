@@ -91,7 +91,9 @@ def round_losses(path: str | Path) -> pd.DataFrame:
     """
     frame = pd.read_csv(path)
     if missing := _ROUND_COLUMNS - set(frame.columns):
-        raise UserError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
+        raise UserError(
+            f"{path} lacks the columns {', '.join(sorted(missing))}; pretrain its cell again."
+        )
     if unknown := set(frame["modality"]) - set(MODALITIES):
         raise UserError(
             f"{path} has modality {min(unknown)}; it must be {' or '.join(MODALITIES)}."
