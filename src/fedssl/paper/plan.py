@@ -62,7 +62,7 @@ def tables(plan: Plan, *kinds: str) -> list[str]:
 
 
 def certificate_spec(plan: Plan) -> dict[str, Any]:
-    """Return the declared cells, seeds, datasets and tables, which the certificate checks."""
+    """Return the declared cells, seeds, datasets and tables, to be compared with the records."""
     config, results = plan.grid.config, Path(plan.paths.results)
     records = (Path(plan.paths.provenance(cell)) for cell in plan.grid.cells)
     return {

@@ -7,7 +7,6 @@ only the mean over seeds.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.files import read_json, write_json
@@ -44,7 +43,15 @@ def seeds_of(table: str | Path) -> str:
 
 def write_seeds(numbers: Iterable[Seeds], path: str | Path) -> None:
     """Write the values as JSON; the key `decimals` says how they are rounded."""
-    write_json(path, {"decimals": _DECIMALS, "numbers": [_entry(number) for number in numbers]})
+    entries = [
+        {
+            **asdict(number),
+            "error": None if number.error is None else round(number.error, _DECIMALS),
+            "values": {seed: round(value, _DECIMALS) for seed, value in number.values.items()},
+        }
+        for number in numbers
+    ]
+    write_json(path, {"decimals": _DECIMALS, "numbers": entries})
 
 
 def read_seeds(table: str | Path) -> dict[tuple[str, str], Seeds]:
@@ -61,11 +68,3 @@ def read_seeds(table: str | Path) -> dict[tuple[str, str], Seeds]:
         )
     numbers = [Seeds(**entry) for entry in read_json(path)["numbers"]]
     return {(number.row, number.column): number for number in numbers}
-
-
-def _entry(number: Seeds) -> dict[str, Any]:
-    return {
-        **asdict(number),
-        "error": None if number.error is None else round(number.error, _DECIMALS),
-        "values": {seed: round(value, _DECIMALS) for seed, value in number.values.items()},
-    }

@@ -26,7 +26,7 @@ _DTYPES = {
     **dict.fromkeys(("published_margin", "measured_margin", "low", "high"), "float64"),
     "scaled": "boolean",
 }
-# `=` holds within so many points. Published numbers are rounded to two decimals. Measured numbers
+# The tolerance of `=`, in points. Published numbers are rounded to two decimals. Measured numbers
 # have the tolerance of a table's verdict.
 _PRINTED, _MEASURED = 0.01, 1.0
 Claim = Mapping[str, Any]

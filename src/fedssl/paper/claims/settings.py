@@ -86,23 +86,17 @@ class Comparison:
     """Cells of the left side that `each` leaves out. Allowed with `each` only."""
 
 
-def _has_right_side(entry: Mapping[str, Any]) -> bool:
-    return "right" in entry or "by" in entry
-
-
-def _says_within(entry: Mapping[str, Any]) -> bool:
-    return ("within" in entry) is bool(entry["relation"] == "~")
-
-
-def _excepts_of_each(entry: Mapping[str, Any]) -> bool:
-    return "except" not in entry or bool(entry["compare"] == "each")
-
-
 CheckedComparison = Annotated[
     Comparison,
-    Check(_has_right_side, "compared with `right` or `by`"),
-    Check(_says_within, "with `within` if the relation is ~, and without otherwise"),
-    Check(_excepts_of_each, "without `except` unless it compares each"),
+    Check(lambda entry: "right" in entry or "by" in entry, "compared with `right` or `by`"),
+    Check(
+        lambda entry: ("within" in entry) is (entry["relation"] == "~"),
+        "with `within` if the relation is ~, and without otherwise",
+    ),
+    Check(
+        lambda entry: "except" not in entry or entry["compare"] == "each",
+        "without `except` unless it compares each",
+    ),
 ]
 
 

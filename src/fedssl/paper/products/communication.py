@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fedssl.grid.plan import Plan
 
 _WAYS = ("bytes_up", "bytes_down")
+# Suffix of the columns, unit in bytes (MB and GB), and format of the printed numbers.
+_PRINTED = (("_per_client_round", 1e6, ".3f"), ("_per_round", 1e6, ".3f"), ("", 1e9, ".4f"))
 COLUMNS = (
     "study",
     *AXES,
@@ -189,23 +191,18 @@ def _text_row(label: str, record: Mapping[Any, Any]) -> tuple[str, ...]:
     # The zeros of a cell that is not federated are exact at any scale.
     scaled = record["status"] == Verdict.SCALED and record["transmission"] != NOT_FEDERATED
     dagger = "†" if scaled else ""
-    each = [record[f"{way}_per_client_round"] / 1e6 for way in _WAYS]
-    by_round = [record[f"{way}_per_round"] / 1e6 for way in _WAYS]
-    total = [record[way] / 1e9 for way in _WAYS]
+    numbers = [
+        (record[f"{way}{suffix}"] / unit, form) for suffix, unit, form in _PRINTED for way in _WAYS
+    ]
     saving = record["saving_percent"]
-    numbers = (*_texts((*each, *by_round), ".3f"), *_texts(total, ".4f"))
     return (
         label,
         record["transmission"],
         f"{record['rounds']:g}",
         f"{record['clients_per_round']:g}",
-        *(f"{number}{dagger}" for number in numbers),
+        *(f"{format(number, form) if number else '0'}{dagger}" for number, form in numbers),
         EMPTY if pd.isna(saving) else f"{saving:.1f}{dagger}",
     )
-
-
-def _texts(values: Iterable[float], form: str) -> list[str]:
-    return [format(value, form) if value else "0" for value in values]
 
 
 PRODUCT = Product(

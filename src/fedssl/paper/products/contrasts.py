@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("study", "row", "task", *paired_gain.COLUMNS, "status")
 AVERAGE = "mean"
-_SIDES = ("before", "after")
 
 
 def names(plan: Plan) -> dict[str, str]:
@@ -84,8 +83,6 @@ def _comparisons(spec: Spec, row: Mapping[str, Any]) -> Iterator[paired_gain.Com
 
 def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
     """Return the contrasts as text, one row per contrast and task."""
-    legend = f"Gain in points of {PROTOCOL_LABELS[spec['protocol']]}."
-    mean = "A second split of a dataset is left out of the mean."
     return TextTable(
         title=f"{spec['study']}: {spec['title']}{scale_mark(spec)}",
         header=("row", "task", *paired_gain.HEADER),
@@ -94,7 +91,8 @@ def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
             for record in frame.to_dict("records")
         ),
         notes=(
-            *(legend, mean),
+            f"Gain in points of {PROTOCOL_LABELS[spec['protocol']]}.",
+            "A second split of a dataset is left out of the mean.",
             paired_gain.interval_note(max(frame["n_seeds"], default=0)),
             *scale_notes(spec),
         ),
@@ -102,20 +100,15 @@ def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
 
 
 def _contrast(plan: Plan, contrast: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    grid, paths, study, protocol = plan.grid, plan.paths, contrast["study"], contrast["protocol"]
-    cells = {
-        side: grid.select(study=study, **axes)
-        for side, axes in zip(_SIDES, _axes_of_sides(row), strict=True)
-    }
+    grid, study, protocol = plan.grid, contrast["study"], contrast["protocol"]
+    before, after = (grid.select(study=study, **axes) for axes in _axes_of_sides(row))
     averaged = grid.first_splits(study)
     tasks = [
         {
             "task": task.task,
             "averaged": task in averaged,
-            **{
-                side: [paths.metric(cell, task.task, protocol) for cell in seeds]
-                for side, seeds in cells.items()
-            },
+            "before": [plan.paths.metric(cell, task.task, protocol) for cell in before],
+            "after": [plan.paths.metric(cell, task.task, protocol) for cell in after],
         }
         for task in grid.tasks(study)
         if row.get("modality", task.modality) == task.modality
@@ -124,7 +117,7 @@ def _contrast(plan: Plan, contrast: Mapping[str, Any], row: Mapping[str, Any]) -
 
 
 def _axes_of_sides(row: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [row_axes({**row, **row[side]}) for side in _SIDES]
+    return [row_axes({**row, **row[side]}) for side in ("before", "after")]
 
 
 def _both_sides(row: Mapping[str, Any]) -> dict[str, str]:

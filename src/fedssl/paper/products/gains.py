@@ -91,16 +91,16 @@ def _record(spec: Spec, part: Mapping[str, Any]) -> paired_gain.Comparison:
 
 def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
     """Return the gains as text, one row per cell and modality."""
-    legend = (
-        "Gain in points of kNN top-1 accuracy over the same encoder before training, averaged over "
-        "tasks."
-    )
-    interval = paired_gain.interval_note(max(frame["n_seeds"], default=0))
     return TextTable(
         title=f"{spec['study']}: gain over random init{scale_mark(spec)}",
         header=("row", "modality", "pretrained on it", "tasks", *paired_gain.HEADER),
         rows=tuple(_text_row(record) for record in frame.to_dict("records")),
-        notes=(legend, interval, *scale_notes(spec)),
+        notes=(
+            "Gain in points of kNN top-1 accuracy over the same encoder before training, averaged "
+            "over tasks.",
+            paired_gain.interval_note(max(frame["n_seeds"], default=0)),
+            *scale_notes(spec),
+        ),
     )
 
 
