@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,12 @@ def outputs(folder: Path) -> dict[str, Path]:
     return {kind: folder / f"figure.{kind}" for kind in KINDS}
 
 
-def same_bytes_in_another_process(
-    call: str, arguments: Sequence[Any], keywords: dict[str, Any], folder: Path
-) -> None:
+def same_bytes_in_another_process(module: str, spec: Mapping[str, Any], folder: Path) -> None:
     """Draw in a process of another clock and other matplotlib settings, and compare."""
-    module, function = call.rsplit(".", 1)
     once, again = outputs(folder / "once"), outputs(folder / "again")
-    getattr(__import__(module, fromlist=[function]), function)(*arguments, **keywords, **once)
-    named = keywords | {kind: str(path) for kind, path in again.items()}
-    program = f"from {module} import {function}\n{function}(*{arguments!r}, **{named!r})"
+    import_module(module).draw(spec, once)
+    files = {kind: str(path) for kind, path in again.items()}
+    program = f"from {module} import draw\ndraw({spec!r}, {files!r})"
     (folder / "matplotlibrc").write_text("axes.titleweight: bold\nsavefig.bbox: tight\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MATPLOTLIBRC", str(folder / "matplotlibrc"))

@@ -95,10 +95,10 @@ def test_the_certificate_says_by_what_and_from_what(results, files):
     text = certify(results, files)
     for words in (
         f"| code | {'c' * 40}, clean (2 jobs); {'d' * 40}, with uncommitted changes (1 jobs) |",
-        "| jobs whose code no commit holds | 1 |",
+        "| jobs with uncommitted or unknown code | 1 |",
         "AMD EPYC, 2 cores, H200 (1 jobs, 1.00 h)",
-        "| hours of jobs with a GPU, without | 1.00, 2.00 (",
-        "| pretrainings | 1 of 2 declared were run; 1 more lie here undeclared |",
+        "| hours with a GPU, without a GPU | 1.00, 2.00 (",
+        "| pretrainings | 1 of 2 declared were run; found 1 undeclared |",
         "| seeds | 0, 1 |",
         "2026-11-21T10:00:00+00:00 to 2026-11-21T11:00:00+00:00",
         "Python 3.11.7, torch 2.11.0 (3 jobs)",
@@ -117,10 +117,10 @@ def test_the_certificate_carries_the_root_of_the_records(results, files):
 def test_each_missing_number_has_its_reason(results, files):
     text = certify(results, files)
     for words in (
-        "rows that the grid of this run does not have: wide.",
-        "columns that this run does not measure: C.",
-        "measured for other rows only: random (A).",
-        r"quoted and never rerun: theirs\|.",
+        "rows not measured in this run: wide.",
+        "columns not measured in this run: C.",
+        "single numbers not measured: random (A).",
+        r"quoted from other papers, which are never rerun: theirs\|.",
         "- fssuavl table 4: this configuration has no such table.",
     ):
         assert words in text, words

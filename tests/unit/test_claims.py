@@ -191,7 +191,7 @@ def test_what_is_measured_may_have_a_predicate_of_its_own(tmp_path):
 
 def test_a_table_without_its_seeds_is_refused(tmp_path):
     ours, theirs = measured("ours", 11, *SPREAD), measured("theirs", 8, *SPREAD)
-    with pytest.raises(UserError, match="a number of theirs, A kNN, of which the seeds beside it"):
+    with pytest.raises(UserError, match="a number for theirs, A kNN, but its seeds file"):
         result(tmp_path, [ours, theirs | {"seeds": []}])
     (tmp_path / SEEDS_FILE).unlink()
     with pytest.raises(UserError, match=r"table\.seeds\.json is missing"):

@@ -11,8 +11,7 @@ from safetensors.torch import load_file
 
 from fedssl.errors import UserError
 from fedssl.federation import rounds
-from fedssl.paper.products.communication import COLUMNS, communication, write_communication
-from fedssl.paper.products.communication_figure import write_communication_figure
+from fedssl.paper.products.communication import COLUMNS, communication, draw, write
 from fedssl.paper.style import TRANSMISSION_COLORS
 from tests.unit.federations import SETTINGS, history, lay_out
 
@@ -76,7 +75,7 @@ def test_bytes_that_no_visits_can_have_sent_are_refused(tmp_path):
     given = cell(tmp_path, "fedavg", [500])
     path = Path(given["seeds"][0]["provenance"])
     path.write_text(json.dumps({"bytes_up": 10_000, "bytes_down": 10_001}))
-    with pytest.raises(UserError, match=r"provenance\.json: bytes_down is 10001, which 20 visits"):
+    with pytest.raises(UserError, match=r"provenance\.json: bytes_down is 10001, which is not"):
         communication(spec(given))
 
 
@@ -84,7 +83,7 @@ def test_bytes_that_no_visits_can_have_sent_are_refused(tmp_path):
 def test_the_written_ledger_says_what_is_counted_and_at_which_scale(tmp_path, scale):
     cells = [cell(tmp_path, "loss", [500]), cell(tmp_path, "loss-bb", [400])]
     given = spec(*cells, scale=scale)
-    write_communication(given, csv=tmp_path / "out.csv", md=tmp_path / "out.md")
+    write(given, {"csv": tmp_path / "out.csv", "md": tmp_path / "out.md"})
     frame, text = pd.read_csv(tmp_path / "out.csv"), (tmp_path / "out.md").read_text()
     assert tuple(frame.columns) == COLUMNS
     assert frame.bytes_up.tolist() == [10_000, 8_000]
@@ -98,7 +97,7 @@ def test_the_figure_shows_both_ways_of_sending_and_its_scale(tmp_path):
     cells = [cell(tmp_path, name, [500]) for name in ("loss", "loss-bb", "centralised")]
     files = {kind: tmp_path / f"out.{kind}" for kind in ("pdf", "png", "svg")}
     given = spec(*cells, scale="scaled")
-    write_communication_figure(communication(given), given, **files)
+    draw(given, files)
     svg = files["svg"].read_text()
     for words in ("acop loss-bb", "not federated", "scaled: not comparable", "backbone-only"):
         assert words in svg

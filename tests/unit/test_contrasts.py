@@ -7,7 +7,7 @@ import pytest
 from fedssl.files import write_json
 from fedssl.paper.page.records import read_other
 from fedssl.paper.products import contrasts, gains
-from fedssl.paper.products.contrasts import COLUMNS, build_contrasts, write_contrasts
+from fedssl.paper.products.contrasts import COLUMNS, build_contrasts, write
 from fedssl.paper.published import read_published
 from tests.unit.figures import ROOT, shipped_plan
 from tests.unit.test_gains import LABELS, metric, right
@@ -81,7 +81,7 @@ def test_one_task_has_no_mean_and_a_missing_file_is_no_number(tmp_path):
 
 
 def test_a_contrast_whose_tasks_nobody_declares_has_no_rows(tmp_path):
-    write_contrasts(spec([]), csv=tmp_path / "t.csv", md=tmp_path / "t.md")
+    write(spec([]), {"csv": tmp_path / "t.csv", "md": tmp_path / "t.md"})
     assert pd.read_csv(tmp_path / "t.csv").empty
     write_json(tmp_path / "t.provenance.json", {"settings": spec([])})
     record = tmp_path / "t.provenance.json"
@@ -108,7 +108,7 @@ def test_retrieval_is_paired_by_hits(tmp_path):
 
 def test_a_scaled_table_says_so_and_escapes_its_title(tmp_path):
     given = spec([task(tmp_path, "ks2", 100, 120)], scale="scaled")
-    write_contrasts(given, csv=tmp_path / "t.csv", md=tmp_path / "t.md")
+    write(given, {"csv": tmp_path / "t.csv", "md": tmp_path / "t.md"})
     text = (tmp_path / "t.md").read_text()
     assert "scaled" in text and "+10.00†" in text and "<only>" not in text
     assert pd.read_csv(tmp_path / "t.csv")["status"].tolist() == ["scaled"]

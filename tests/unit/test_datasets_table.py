@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.data.banks.members import AbsentMember, BadMember
-from fedssl.paper.products.datasets import build_datasets, write_datasets
+from fedssl.paper.products.datasets import PRODUCT, build_datasets
 from tests.unit.archives import DATASETS
 from tests.unit.banks import clips, write
 
@@ -40,7 +40,7 @@ def verdicts(given: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
 
 def written(given: dict[str, Any], folder: Path) -> tuple[list[dict[str, str]], str, str]:
     paths = {name: folder / f"datasets.{name}" for name in ("csv", "md", "tex")}
-    write_datasets(given, **paths)
+    PRODUCT.write(given, paths)
     with paths["csv"].open() as file:
         return list(csv.DictReader(file)), paths["md"].read_text(), paths["tex"].read_text()
 
@@ -56,7 +56,7 @@ def test_counted_is_what_the_bank_holds(tmp_path: Path) -> None:
 
 def test_a_difference_without_a_reason_says_so(tmp_path: Path) -> None:
     toy_bank(tmp_path)
-    assert "train not explained" in written(spec(tmp_path), tmp_path)[1]
+    assert "the difference in train is not explained" in written(spec(tmp_path), tmp_path)[1]
     explained = written(spec(tmp_path, note="a header line was counted"), tmp_path)[1]
     assert "a header line was counted" in explained and "not explained" not in explained
 

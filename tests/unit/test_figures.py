@@ -8,7 +8,7 @@ import pytest
 from matplotlib.image import imread
 
 from fedssl.errors import UserError
-from fedssl.paper.products.loss_figure import loss_figure, round_losses, write_loss_figure
+from fedssl.paper.products.loss_figure import draw, loss_figure, round_losses
 from fedssl.paper.style import aggregator_style, dataset_styles, figure_style, split_style
 
 HEADER = "round,client,modality,samples,steps,loss,seconds\n"
@@ -135,7 +135,7 @@ def test_a_split_has_its_colour_and_cells_of_one_split_their_marks(spec):
 @pytest.mark.parametrize("scale", ["paper", "scaled"])
 def test_scaled_is_printed_in_the_figure(spec, scale, tmp_path):
     files = outputs(tmp_path)
-    write_loss_figure(spec | {"scale": scale}, **files)
+    draw(spec | {"scale": scale}, files)
     svg = files["svg"].read_text(encoding="utf-8")
     assert "Loss per round" in svg
     assert ("scaled: not comparable with the paper (mini: 20" in svg) == (scale == "scaled")
@@ -143,7 +143,7 @@ def test_scaled_is_printed_in_the_figure(spec, scale, tmp_path):
 
 def test_three_formats_are_written_whole(spec, tmp_path):
     files = outputs(tmp_path / "figures")
-    write_loss_figure(spec, **files)
+    draw(spec, files)
     assert files["pdf"].read_bytes().startswith(b"%PDF")
     assert files["svg"].read_bytes().startswith(b"<?xml")
     picture = imread(files["png"])
@@ -158,10 +158,10 @@ def test_three_formats_are_written_whole(spec, tmp_path):
 
 def test_the_same_numbers_give_the_same_bytes_in_another_process(spec, tmp_path, monkeypatch):
     files, again = outputs(tmp_path / "one"), outputs(tmp_path / "two")
-    write_loss_figure(spec, **files)
+    draw(spec, files)
     program = (
-        "from fedssl.paper.products.loss_figure import write_loss_figure\n"
-        f"write_loss_figure({spec!r}, **{ {k: str(p) for k, p in again.items()}!r})"
+        "from fedssl.paper.products.loss_figure import draw\n"
+        f"draw({spec!r}, { {k: str(p) for k, p in again.items()}!r})"
     )
     # Neither the clock nor the user's matplotlib settings may show.
     (tmp_path / "matplotlibrc").write_text(
@@ -180,7 +180,7 @@ def test_the_users_settings_are_left_alone(spec, tmp_path):
 
     with mpl.rc_context({"lines.linewidth": 9}):
         before = dict(mpl.rcParams)
-        write_loss_figure(spec, **outputs(tmp_path))
+        draw(spec, outputs(tmp_path))
         assert dict(mpl.rcParams) == before
 
 

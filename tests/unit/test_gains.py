@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fedssl.errors import UserError
-from fedssl.paper.products.gains import COLUMNS, build_gains, write_gains
+from fedssl.paper.products.gains import COLUMNS, build_gains, write
 
 LABELS = np.arange(10_000) % 4
 
@@ -88,9 +88,9 @@ def test_seeds_that_disagree_do_not_exclude_zero(tmp_path):
 
 
 def test_a_table_says_what_its_intervals_are_over(tmp_path):
-    for seeds, words in ((1, "samples of this seed only"), (2, "over samples and seeds")):
+    for seeds, words in ((1, "samples of this seed only"), (2, "covers samples and seeds")):
         given = spec(task(tmp_path, "a", [100] * seeds, [120] * seeds))
-        write_gains(given, csv=tmp_path / "gains.csv", md=tmp_path / "gains.md")
+        write(given, {"csv": tmp_path / "gains.csv", "md": tmp_path / "gains.md"})
         assert words in (tmp_path / "gains.md").read_text(encoding="utf-8")
 
 
@@ -120,10 +120,10 @@ def test_a_missing_file_is_not_run(tmp_path, side):
 def test_other_samples_are_refused(tmp_path):
     given = task(tmp_path, "a", [100], [120])
     moved = metric(tmp_path / "moved.json", right(120), task="a", first=1001)
-    with pytest.raises(UserError, match=r"moved\.json and .*random0\.json hold other samples of a"):
+    with pytest.raises(UserError, match=r"moved\.json and .*random0\.json hold different"):
         only(spec(given | {"after": [moved]}))
     fewer = metric(tmp_path / "fewer.json", right(100, 128), task="a")
-    with pytest.raises(UserError, match=r"fewer\.json and .* hold other samples of a"):
+    with pytest.raises(UserError, match=r"fewer\.json and .* hold different samples of a"):
         only(spec(given | {"after": [fewer]}))
 
 
@@ -149,7 +149,7 @@ def test_written_gains_say_whether_they_are_scaled(tmp_path, scale):
     given["comparisons"].append(
         {"row": "Later", "modality": "audio", "pretrained_on": False, "tasks": [missing]}
     )
-    write_gains(given, csv=tmp_path / "out/gains.csv", md=tmp_path / "out/gains.md")
+    write(given, {"csv": tmp_path / "out/gains.csv", "md": tmp_path / "out/gains.md"})
     frame = pd.read_csv(tmp_path / "out/gains.csv")
     assert tuple(frame.columns) == COLUMNS
     status = "measured" if scale == "paper" else "scaled"
@@ -165,7 +165,7 @@ def test_written_gains_say_whether_they_are_scaled(tmp_path, scale):
 def test_written_gains_are_the_same_every_time(tmp_path):
     given = spec(task(tmp_path, "a", [100, 90], [120, 130]))
     for name in ("one", "two"):
-        write_gains(given, csv=tmp_path / f"{name}.csv", md=tmp_path / f"{name}.md")
+        write(given, {"csv": tmp_path / f"{name}.csv", "md": tmp_path / f"{name}.md"})
     for kind in ("csv", "md"):
         first, second = ((tmp_path / f"{name}.{kind}").read_bytes() for name in ("one", "two"))
         assert first == second

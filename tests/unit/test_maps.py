@@ -12,8 +12,8 @@ from matplotlib.colors import to_hex
 
 from fedssl.errors import UserError
 from fedssl.paper.claims.claims import check_claims, measured_numbers
-from fedssl.paper.products.map_figure import map_figure, write_map_figure
-from fedssl.paper.products.silhouettes import build_silhouettes, write_silhouettes
+from fedssl.paper.products.map_figure import draw, map_figure
+from fedssl.paper.products.silhouettes import build_silhouettes, write
 from fedssl.paper.products.table import COLUMNS
 from fedssl.paper.published import read_published
 from fedssl.paper.style import dataset_styles, figure_style
@@ -72,11 +72,11 @@ def spec(tmp_path: Path) -> dict[str, Any]:
 
 def drawn(spec: dict[str, Any]) -> Any:
     with figure_style():
-        return map_figure(spec, build_silhouettes(spec))
+        return map_figure(spec, build_silhouettes(spec)[0])
 
 
 def test_the_table_keeps_the_contract_of_all_tables(spec):
-    frame = build_silhouettes(spec)
+    frame = build_silhouettes(spec)[0]
     assert tuple(frame.columns) == COLUMNS
     assert set(frame["study"]) == {"fssuavl"} and set(frame["table"]) == {"figure3"}
     assert list(frame["row"].unique()) == [panel["row"] for panel in spec["panels"]]
@@ -92,7 +92,7 @@ def test_the_table_keeps_the_contract_of_all_tables(spec):
 
 
 def test_what_was_not_run_is_no_zero(spec):
-    frame = build_silhouettes(spec)
+    frame = build_silhouettes(spec)[0]
     missing = frame[frame["row"] == "FASSL ViT"]
     assert set(missing["verdict"]) == {"not-run"} and set(missing["n_seeds"]) == {0}
     assert missing[["measured", "std", "n_eval"]].isna().all(axis=None)
@@ -102,15 +102,15 @@ def test_what_was_not_run_is_no_zero(spec):
 
 
 def test_at_the_papers_scale_there_is_nothing_to_compare_with(spec):
-    verdicts = build_silhouettes(spec | {"scale": "paper"})["verdict"]
+    verdicts = build_silhouettes(spec | {"scale": "paper"})[0]["verdict"]
     assert set(verdicts) == {"no-published-number", "not-run"}
 
 
 def test_seeds_of_other_samples_are_refused(spec):
     path = Path(spec["panels"][0]["cells"][1]["summary"])
     path.write_text(path.read_text().replace("80", "81"))
-    with pytest.raises(UserError, match="maps of FASSL R-18 have 80, 81 samples; those of all"):
-        build_silhouettes(spec)
+    with pytest.raises(UserError, match="maps of FASSL R-18 have 80, 81 samples; the maps of all"):
+        build_silhouettes(spec)[0]
 
 
 def test_the_shipped_claim_is_decided_on_the_table(spec, tmp_path):
@@ -133,7 +133,7 @@ def test_the_shipped_claim_is_decided_on_the_table(spec, tmp_path):
             panel(tmp_path, "FASSL R-18", right - 0.01, right + 0.01),
             panel(tmp_path, "FVSSL R-18", left - apart, left + apart),
         ]
-        write_silhouettes(spec | {"panels": panels}, **files)
+        write(spec | {"panels": panels}, files)
         frame = check_claims([claim], read_published([]), tables=measured_numbers([files["csv"]]))
         return frame.iloc[0]
 
@@ -145,7 +145,7 @@ def test_the_shipped_claim_is_decided_on_the_table(spec, tmp_path):
     assert verdict(0.3011, 0.30)["measured_evidence"].startswith("0.3011 (figure3: FVSSL R-18, ")
     assert verdict(0.3011, 0.30, 0.02)["measured"] == "not decidable"
     assert verdict(0.20, 0.30)["measured"] == "fails"
-    assert "1 to 1 and not percent" in files["md"].read_text()
+    assert "from -1 to 1 and are not percent" in files["md"].read_text()
     assert "figure 3" in files["tex"].read_text()
 
 
@@ -181,10 +181,10 @@ def test_panels_are_named_and_quote_their_silhouettes(spec):
 
 @pytest.mark.parametrize("scale", ["paper", "scaled"])
 def test_scaled_and_which_seed_are_printed_in_the_figure(spec, scale, tmp_path):
-    table = tmp_path / "table.csv"
-    build_silhouettes(spec).to_csv(table, index=False)
+    spec["silhouettes"] = str(tmp_path / "table.csv")
+    build_silhouettes(spec)[0].to_csv(spec["silhouettes"], index=False)
     files = outputs(tmp_path)
-    write_map_figure(spec | {"scale": scale}, table=table, **files)
+    draw(spec | {"scale": scale}, files)
     svg = files["svg"].read_text(encoding="utf-8")
     assert "fssuavl, figure 3: features after pretraining" in svg
     assert "maps of the first of 2 seeds" in " ".join(svg.split())
@@ -192,10 +192,9 @@ def test_scaled_and_which_seed_are_printed_in_the_figure(spec, scale, tmp_path):
 
 
 def test_the_same_maps_give_the_same_bytes_in_another_process(spec, tmp_path):
-    table = tmp_path / "table.csv"
-    build_silhouettes(spec).to_csv(table, index=False)
-    call = "fedssl.paper.products.map_figure.write_map_figure"
-    same_bytes_in_another_process(call, [spec], {"table": str(table)}, tmp_path)
+    spec["silhouettes"] = str(tmp_path / "table.csv")
+    build_silhouettes(spec)[0].to_csv(spec["silhouettes"], index=False)
+    same_bytes_in_another_process("fedssl.paper.products.map_figure", spec, tmp_path)
 
 
 def test_thousands_of_points_do_not_make_a_large_file(spec, tmp_path):
@@ -205,8 +204,8 @@ def test_thousands_of_points_do_not_make_a_large_file(spec, tmp_path):
             names = np.repeat(list(DATASETS), 500)
             columns = {"dataset": names, "x": rng.normal(size=2000), "y": rng.normal(size=2000)}
             pd.DataFrame(columns).to_parquet(cell["points"])
-    table = tmp_path / "table.csv"
-    build_silhouettes(spec).to_csv(table, index=False)
+    spec["silhouettes"] = str(tmp_path / "table.csv")
+    build_silhouettes(spec)[0].to_csv(spec["silhouettes"], index=False)
     files = outputs(tmp_path)
-    write_map_figure(spec, table=table, **files)
+    draw(spec, files)
     assert max(path.stat().st_size for path in files.values()) < 2_000_000

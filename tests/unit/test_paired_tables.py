@@ -203,7 +203,7 @@ def test_parameters_are_counted_in_a_column_for_readers_only(
     spec = measured(
         table_spec(grid, "fssuavl_table5", ResultPaths("r")), tmp_path, parameters=11_242_176
     )
-    write_table(spec, published=[published("fssuavl_table5")], **outputs)
+    write_table(spec | {"published": [published("fssuavl_table5")]}, outputs)
     lines = outputs["md"].read_text().splitlines()
     assert lines[2].startswith("|  | parameters | ADVANCE A+V kNN |")
     assert any(line.startswith(f"| FVSSL+FASSL R-18 | {text} (24M) | 50.00") for line in lines)
@@ -216,7 +216,7 @@ def test_parameters_of_what_was_not_run_are_not_run(tmp_path: Path) -> None:
     outputs = {kind: tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex")}
     outputs["seeds"] = tmp_path / "table.seeds.json"
     spec = table_spec(shipped(), "fssuavl_table5", ResultPaths(str(tmp_path / "none")))
-    write_table(spec, published=[published("fssuavl_table5")], **outputs)
+    write_table(spec | {"published": [published("fssuavl_table5")]}, outputs)
     assert "| FVSSL ViT | not run (15M) | — | not run (40.83) |" in outputs["md"].read_text()
 
 

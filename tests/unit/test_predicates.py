@@ -121,7 +121,7 @@ def test_a_gain_over_another_row_is_compared():
     )
     outcome = check(gains)
     assert outcome.margin == (10 - 8) - (20 - 21)
-    assert "ours, A kNN less table 1: theirs, A kNN" in outcome.evidence
+    assert "ours, A kNN minus table 1: theirs, A kNN" in outcome.evidence
     largest = comparison(compare="max", left=group(column=["A", "B"], over="theirs"), by=1)
     del largest["right"]
     assert check(largest).margin == 1

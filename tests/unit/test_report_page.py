@@ -15,11 +15,10 @@ from PIL import Image
 
 from fedssl.errors import UserError
 from fedssl.paper.claims.entries import read_entries
-from fedssl.paper.page.averages import wrong_averages
-from fedssl.paper.page.jobs import Jobs
-from fedssl.paper.page.pool import Pool
+from fedssl.paper.page.jobs import Jobs, Pool
 from fedssl.paper.page.shards import histogram_picture
 from fedssl.paper.page.summary import coverage
+from fedssl.paper.page.write import wrong_averages
 from fedssl.paper.text_table import number_text
 from tests.report_tree import PUBLISHED, ROOT, ReportTree
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fedssl.errors import UserError
-from fedssl.paper.products.sweep_figure import sweep_figure, write_sweep_figure
+from fedssl.paper.products.sweep_figure import draw, sweep_figure
 from fedssl.paper.style import figure_style, modality_style
 from fedssl.paper.tables import COLUMNS
 from tests.unit.figures import outputs, same_bytes_in_another_process
@@ -51,6 +51,11 @@ def written(folder: Path) -> Path:
     path = folder / "table.csv"
     table(b0=20.0, b100=40.0).to_csv(path, index=False)
     return path
+
+
+def on_file(path: Path) -> dict[str, Any]:
+    """Return the spec of a figure whose panel shows a table's CSV."""
+    return {**SPEC, "panels": [{**panel, "csv": str(path)} for panel in SPEC["panels"]]}
 
 
 def drawn(frame: pd.DataFrame) -> dict[str, Any]:
@@ -121,7 +126,7 @@ def test_panels_share_their_axis_and_their_legend():
 @pytest.mark.parametrize("scale", ["paper", "scaled"])
 def test_scaled_is_printed_in_the_figure(scale, tmp_path):
     path, files = written(tmp_path), outputs(tmp_path)
-    write_sweep_figure(SPEC | {"scale": scale}, tables=[path], **files)
+    draw(on_file(path) | {"scale": scale}, files)
     svg = files["svg"].read_text(encoding="utf-8")
     assert "figure 4: accuracy" in svg and "bars: 95 % intervals" in svg
     assert ("scaled: not comparable with the paper" in svg) == (scale == "scaled")
@@ -129,5 +134,4 @@ def test_scaled_is_printed_in_the_figure(scale, tmp_path):
 
 def test_the_same_numbers_give_the_same_bytes_in_another_process(tmp_path: Path):
     path = written(tmp_path)
-    call = "fedssl.paper.products.sweep_figure.write_sweep_figure"
-    same_bytes_in_another_process(call, [SPEC], {"tables": [str(path)]}, tmp_path)
+    same_bytes_in_another_process("fedssl.paper.products.sweep_figure", on_file(path), tmp_path)

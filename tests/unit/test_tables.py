@@ -231,9 +231,11 @@ def test_the_number_of_a_round_has_no_interval_of_an_accuracy(tmp_path):
     path.write_text(json.dumps(metric))
     metrics = {protocol: {"img": str(path)} for protocol in ("best-round", "chosen-round")}
     cells = [{"seed": 0, "cell": "model", "metrics": metrics}]
-    chosen = measure(cells, "chosen-round", tasks=["img"])
-    assert (chosen.value, chosen.half_width) == (300, None)
-    assert measure(cells, "best-round", tasks=["img"]).half_width > 0
+    place = {"tasks": ["img"], "row": "Ours", "column": "IMG"}
+    chosen, seeds = measure(cells, "chosen-round", **place)
+    assert (chosen["measured"], chosen["low"], chosen["high"], seeds.error) == (300, *[None] * 3)
+    best, seeds = measure(cells, "best-round", **place)
+    assert best["low"] < 50 < best["high"] and seeds.error > 0
 
 
 def test_an_undeclared_row_is_not_run_whatever_files_lie_there(tmp_path, published):
@@ -285,7 +287,7 @@ def written(tmp_path: Path, published: Path) -> dict[str, str]:
 def write(given: dict[str, Any], published: Path, *, folder: Path) -> dict[str, str]:
     outputs = {kind: folder / f"tables/out.{kind}" for kind in ("csv", "md", "tex")}
     outputs["seeds"] = folder / "tables/out.seeds.json"
-    write_table(given, published=[published], **outputs)
+    write_table(given | {"published": [published]}, outputs)
     return {kind: path.read_text(encoding="utf-8") for kind, path in outputs.items()}
 
 

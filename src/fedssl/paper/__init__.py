@@ -1,5 +1,6 @@
-"""From metric files to what is printed: tables, figures, claims and the report page.
+"""Write what a run prints: tables, figures, claims, the certificate and the report page.
 
-May import everything but `audit`, `crate` and `command`. Start with `products`, one module per
-kind of table or figure. Nothing here computes a prediction.
+Everything is read from score files and provenance records. No module here computes a prediction.
+The package may import every other package except `audit`, `crate` and `command`. Start reading at
+`products/product.py`, the contract of a table or figure, and `tables.py`, the papers' tables.
 """

@@ -1,7 +1,7 @@
-"""The certificate of a run: what was run, at which scale, by which code, and what was not.
+"""Write the certificate of a run: its scale, code, data and verdicts, and what was not run.
 
-It is the one document that states coverage. It is written from sealed records and quotes their
-seal, so the seal cannot cover it.
+The certificate is written from the sealed records and quotes their seal, so the seal cannot cover
+the certificate.
 """
 
 from collections import Counter
@@ -35,25 +35,25 @@ def write_certificate(
     """Write the certificate as Markdown.
 
     Args:
-        spec: scale, scale_note, results, studies (their titles), seeds, cells (their records'
-            paths), datasets (name -> title) and tables (their CSVs).
-        claims: The claims' CSV.
-        published: All files of published numbers.
-        lock: The pinned environment.
-        path: Where the certificate goes.
+        spec: What `fedssl.paper.plan.certificate_spec` returns.
+        claims: CSV of the claims.
+        published: Files of published numbers.
+        lock: File of the pinned environment.
+        path: Path of the certificate.
 
     Raises:
-        UserError: A record of the run was changed.
+        UserError: A record of the run was changed after it was written.
     """
     found = map(whole, read_records(Path(spec["results"])))
     records = {record.name: record.content for record in found if is_sealed(record)}
+    # `fillna`: the number of a table is empty for numbers from the prose, and pandas reads NaN.
     frames = {
         Path(table).stem: pd.read_csv(table, dtype={"table": str}).fillna({"cell": "", "table": ""})
         for table in spec["tables"]
     }
     sections = [
         ["# Certificate of reproduction", "", f"**{_headline(spec, frames)}**"],
-        [*_about(spec)],
+        _about(spec),
         ["## The run", "", *_facts(spec, records, lock=lock)],
         ["## Data", "", *_data(spec, records)],
         ["## Verdicts", "", *_verdicts(frames)],
@@ -91,15 +91,15 @@ def _facts(
     facts = {
         "scale": spec["scale"],
         "when": f"{min(job['started'] for job in jobs)} to {max(job['ended'] for job in jobs)}",
-        "code": _lines(run_facts.commits(jobs)),
-        "jobs whose code no commit holds": str(unsure) if unsure else "none",
-        "machines": _lines(run_facts.hardware(jobs)),
-        "hours of jobs with a GPU, without": f"{run_facts.hours(jobs, gpu=True):.2f}, "
-        f"{run_facts.hours(jobs, gpu=False):.2f} (by the clock, one job after another)",
+        "code": "; ".join(run_facts.commits(jobs)),
+        "jobs with uncommitted or unknown code": str(unsure) if unsure else "none",
+        "machines": "; ".join(run_facts.hardware(jobs)),
+        "hours with a GPU, without a GPU": f"{run_facts.hours(jobs, gpu=True):.2f}, "
+        f"{run_facts.hours(jobs, gpu=False):.2f} (wall time, summed over jobs)",
         "pretrainings": f"{len(cells & declared)} of {len(declared)} declared were run"
-        + (f"; {len(cells - declared)} more lie here undeclared" if cells - declared else ""),
+        + (f"; found {len(cells - declared)} undeclared" if cells - declared else ""),
         "seeds": ", ".join(map(str, spec["seeds"])),
-        "environment": _lines(run_facts.environments(jobs)),
+        "environment": "; ".join(run_facts.environments(jobs)),
         "requirements.lock": f"sha256 {sha256(lock)}",
         "records": f"{len(jobs)}, seal sha256 {_root(records)}",
     }
@@ -121,7 +121,7 @@ def _data(spec: Mapping[str, Any], records: Mapping[str, run_facts.Record]) -> l
 
 
 def _verdicts(tables: Tables) -> list[str]:
-    """Return the verdicts on numbers in print, and how many more were measured, or not run."""
+    """Return the verdicts on published numbers, and how many others were measured or not run."""
     rows = []
     for name, frame in tables.items():
         printed = frame["published"].notna()
@@ -129,7 +129,7 @@ def _verdicts(tables: Tables) -> list[str]:
         lacking = int((others == Verdict.NOT_RUN).sum())
         counts = (*(found[verdict] for verdict in Verdict), len(others) - lacking, lacking)
         rows.append((name, *map(str, counts)))
-    return _table(("table", *Verdict, "not in print: measured", "not in print: not run"), rows)
+    return _table(("table", *Verdict, "unpublished: measured", "unpublished: not run"), rows)
 
 
 def _claims(path: str | Path) -> list[str]:
@@ -139,11 +139,12 @@ def _claims(path: str | Path) -> list[str]:
         for paper, part in frame.groupby("paper", sort=False)
         for column, source in (("published", "as printed"), ("measured", _measured(part)))
     ]
-    return _table(("paper", "tested on its numbers", *_CLAIMS), rows)
+    return _table(("paper", "claims tested on its numbers", *_CLAIMS), rows)
 
 
 def _measured(claims: pd.DataFrame) -> str:
-    scaled = claims["scaled"].eq(True).any()  # empty where nothing was measured
+    # `scaled` is NaN if nothing was measured, and NaN counts as true.
+    scaled = claims["scaled"].eq(True).any()
     return "as measured here, scaled: decides nothing" if scaled else "as measured here"
 
 
@@ -154,6 +155,7 @@ def _not_run(
     published: pd.DataFrame,
 ) -> list[str]:
     known = {(study, table) for f in tables.values() for study, table in _names(f)}
+    # Numbers from the prose have no table, so no configuration can lack it.
     printed = [name for name in _names(published) if name not in known and name[1]]
     lacking = [f"{study} table {table}" for study, table in dict.fromkeys(printed)]
     lines = [line for name, frame in tables.items() for line in _reasons(name, frame)]
@@ -171,35 +173,37 @@ def _names(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 def _reasons(name: str, frame: pd.DataFrame) -> list[str]:
     """Return one line for each reason why a table lacks measured numbers."""
+    # Name whole rows first, then whole columns of the other rows: a list of all single numbers
+    # would be hundreds of lines.
     lacking = frame[frame["verdict"] == Verdict.NOT_RUN]
     rows = _all_of(lacking, frame, axis="row")
     columns = _all_of(lacking, frame[~frame["row"].isin(rows)], axis="column")
     single = lacking[~lacking["row"].isin(rows) & ~lacking["column"].isin(columns)]
     quoted = frame.loc[frame["verdict"] == Verdict.PUBLISHED_ONLY, "row"]
     reasons: dict[str, list[str]] = {
-        "rows that the grid of this run does not have": rows,
-        "columns that this run does not measure": columns,
-        "measured for other rows only": [
+        "rows not measured in this run": rows,
+        "columns not measured in this run": columns,
+        "single numbers not measured": [
             f"{row} ({', '.join(part['column'])})"
             for row, part in single.groupby("row", sort=False)
         ],
-        "other papers' methods, quoted and never rerun": list(dict.fromkeys(quoted)),
+        "rows quoted from other papers, which are never rerun": list(dict.fromkeys(quoted)),
     }
     return [f"{name}, {reason}: {', '.join(found)}." for reason, found in reasons.items() if found]
 
 
 def _all_of(lacking: pd.DataFrame, frame: pd.DataFrame, *, axis: str) -> list[str]:
-    """Return the rows or columns without any measured number."""
+    """Return the rows or columns of a table that have no measured number."""
     ran = frame.loc[~frame.index.isin(lacking.index), axis]
     return [name for name in dict.fromkeys(frame[axis]) if name not in set(ran)]
 
 
 def _how_to_check(spec: Mapping[str, Any], records: Mapping[str, run_facts.Record]) -> list[str]:
     return [
-        f"`fedssl audit {spec['results']}` follows every number back through the records to code, "
-        "data and seed, and hashes every file again. The seal is the SHA-256 over the records' "
-        "digests, sorted, a line each; a record's digest is that of the rest of it. So a copy of "
-        "these results is the one certified here if its records give",
+        f"`fedssl audit {spec['results']}` traces every number through the records to code, data "
+        "and seed, and verifies the hash of every file. The seal is the SHA-256 over the sorted "
+        "digests of all records, one per line. The digest of a record covers everything in it but "
+        "the digest. A copy of these results is the certified one if the seal of its records is",
         "",
         f"    {_root(records)}",
     ]
@@ -207,10 +211,6 @@ def _how_to_check(spec: Mapping[str, Any], records: Mapping[str, run_facts.Recor
 
 def _root(records: Mapping[str, run_facts.Record]) -> str:
     return provenance_root(record["digest"] for record in records.values())
-
-
-def _lines(entries: Iterable[str]) -> str:
-    return "; ".join(entries)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -1,6 +1,7 @@
-"""Figures of maps: their panels, and the jobs that map a checkpoint's features.
+"""Plan the figures of maps: their panels, and the jobs that map the features of a checkpoint.
 
-A panel is a checkpoint of one cell. `silhouettes` and `map_figure` write what panels show.
+A panel shows a checkpoint of one cell. `products/silhouettes.py` and `products/map_figure.py`
+write the table and the figure.
 """
 
 from __future__ import annotations
@@ -23,16 +24,13 @@ if TYPE_CHECKING:
 
 
 def figures(plan: Plan) -> dict[str, str]:
-    """Return name -> study of the figures that can be drawn.
-
-    A figure needs one cell of its panels, and samples of both modalities.
-    """
+    """Return name -> study of the figures with a declared cell and tasks of both modalities."""
     maps = plan.grid.config["maps"]
     return {name: maps[name]["study"] for name in maps if _can_be_drawn(plan, name)}
 
 
 def check_maps(plan: Plan) -> None:
-    """Raise UserError for a panel without a split, or of a round that its cell does not keep."""
+    """Raise UserError for a panel without a split, or with a round that its cell does not keep."""
     for name in plan.grid.config["maps"]:
         place = f"{origin(('maps', name), plan.layers)}: maps.{name}"
         for panel in _panels(plan, name):
@@ -40,7 +38,7 @@ def check_maps(plan: Plan) -> None:
 
 
 def figure_spec(plan: Plan, name: str) -> dict[str, Any]:
-    """Return a figure's panels, row by row, and the datasets they show."""
+    """Return the panels of a figure, row by row, and the datasets on its maps."""
     figure = plan.grid.config["maps"][name]
     return {
         "study": figure["study"],
@@ -58,16 +56,18 @@ def figure_spec(plan: Plan, name: str) -> dict[str, Any]:
 
 
 def checkpoints(plan: Plan) -> list[str]:
-    """Return every checkpoint that a figure shows, as the wildcard names it."""
+    """Return the values of the wildcard `checkpoint`: the rounds in figures, and `final`."""
     columns = (c for name in figures(plan) for c in plan.grid.config["maps"][name]["columns"])
     return sorted({_checkpoint(column) for column in columns})
 
 
 def map_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return the checkpoint, or the folder it lies in, the banks and the audio statistics."""
+    """Return the checkpoint or its folder, the banks and the audio statistics."""
     cell, study = Cell.of(wildcards), plan.grid.config["studies"][wildcards.study]
     final = wildcards.checkpoint == FINAL
     return {
+        # The rule `pretrain` declares the folder of kept rounds and not its files, because their
+        # number depends on the settings.
         "pretrained": plan.paths.model(cell) if final else plan.paths.milestones(cell),
         "banks": [plan.paths.bank(task.dataset) for task in _tasks(plan, wildcards.study)],
         "normalisation": plan.paths.normalisation(cell.study, study["datasets"]["audio"]),
@@ -75,12 +75,12 @@ def map_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
 
 
 def map_checkpoint(plan: Plan, wildcards: Wildcards) -> str:
-    """Return the file of the weights."""
+    """Return the path of the checkpoint's weights."""
     return plan.paths.checkpoint(Cell.of(wildcards), wildcards.checkpoint)
 
 
 def map_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return what a map depends on besides the checkpoint and the banks."""
+    """Return the settings of a map's job."""
     cell, evaluation = plan.grid.settings(Cell.of(wildcards)), plan.grid.config["evaluation"]
     tasks = _tasks(plan, wildcards.study)
     settings = {
@@ -90,11 +90,13 @@ def map_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
         "seed": int(wildcards.seed),
         "threads": evaluation["threads"],
     }
+    # Snakemake compares parameters as a list without names, so they are one dict in sorted order.
     return dict(sort_keys(settings))
 
 
 def map_sources(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
-    """Return the code behind a map."""
+    """Return the digests of the code of a map's job, with the module of its encoder."""
+    # An edit of one encoder reruns only the maps of that encoder.
     encoder = backbones.module_name(wildcards.arch)
     return source_digests(plan.scripts / "embedding_map.py", encoder)
 
@@ -132,6 +134,7 @@ def _tasks(plan: Plan, study: str) -> list[Task]:
 def _can_be_drawn(plan: Plan, name: str) -> bool:
     tasks = _tasks(plan, plan.grid.config["maps"][name]["study"])
     cells = (_cells(plan, panel) for panel in _panels(plan, name))
+    # A silhouette by modality needs samples of both.
     return {task.modality for task in tasks} == set(MODALITIES) and any(cells)
 
 
@@ -146,7 +149,7 @@ def _check(plan: Plan, panel: Mapping[str, Any], *, place: str) -> None:
         if panel["round"] not in kept:
             raise UserError(
                 f"{place} shows round {panel['round']}, but federation.kept_rounds of "
-                f"{cell.path} is {kept}; add {panel['round']} to it, or show a round it holds."
+                f"{cell.path} is {kept}; add {panel['round']} to it, or show one of its rounds."
             )
 
 

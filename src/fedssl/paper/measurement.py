@@ -1,8 +1,6 @@
-"""One measured number: metric files of several seeds and tasks, averaged."""
+"""Average the score files of several seeds and tasks to one measured number."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -10,90 +8,74 @@ from typing import Any
 from fedssl.errors import UserError
 from fedssl.evaluation.statistics import accuracy_interval, critical
 from fedssl.paper.metrics import Metric, read_metric
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A mean over seeds of an average over tasks, in percent and points.
-
-    `std` is over seeds, None for one; `n_eval` counts the samples of all tasks; `interval` is the
-    95 % interval over samples and seeds and `error` the standard error over samples alone, both
-    None for the number of a round, which is no accuracy. `seeds` has each seed's value, `models`
-    and `scores` the files behind it, and `cells` a path to rerun per seed.
-    """
-
-    value: float
-    std: float | None
-    n_seeds: int
-    n_eval: int
-    interval: tuple[float, float] | None
-    error: float | None
-    seeds: Mapping[str, float]
-    models: Mapping[str, list[str]]
-    scores: Mapping[str, Mapping[str, str]]
-    cells: tuple[str, ...]
-
-    @property
-    def half_width(self) -> float | None:
-        """Half of the interval's width, in points."""
-        return None if self.interval is None else (self.interval[1] - self.interval[0]) / 2
+from fedssl.paper.seeds import Seeds
 
 
 def measure(
-    cells: Sequence[Mapping[str, Any]], protocol: str, *, tasks: Sequence[str]
-) -> Measurement | None:
-    """Return the mean over the seeds that have every task; None where no seed has.
+    cells: Sequence[Mapping[str, Any]],
+    protocol: str,
+    *,
+    tasks: Sequence[str],
+    row: str,
+    column: str,
+) -> tuple[dict[str, Any], Seeds] | None:
+    """Return the mean over seeds of an average over tasks, and the seeds of that row and column.
 
-    Args:
-        cells: One per seed: the seed, its path, and its metric file per protocol and task.
-        protocol: Which metric files to read.
-        tasks: What to average; no task gives no number.
+    The mean is a dict with these columns of a table's CSV: measured, std, n_seeds, n_eval, low,
+    high and cell. Values are percent, and `std` is None for one seed. The number of a round
+    (chosen-round) has no interval. None if no seed has a score for every task.
+
+    Each entry of `cells` is a seed with `seed`, `cell` (paths of its models) and `metrics`
+    (protocol -> task -> score file).
 
     Raises:
-        UserError: A metric file holds something else, or seeds were scored on other samples.
+        UserError: A score file is of another task or protocol, or the seeds were scored on
+            different numbers of samples.
     """
-    found = [(cell, _metric_paths(cell, protocol, tasks=tasks)) for cell in cells]
-    complete = [(cell, paths) for cell, paths in found if paths]
-    if not complete:
+    # A seed that lacks one task is left out: its average would be over other tasks.
+    done = [(cell, own) for cell in cells if (own := _metrics(cell, protocol, tasks=tasks))]
+    if not done:
         return None
-    seeds = [
-        [read_metric(path, task=t, protocol=protocol) for t, path in zip(tasks, paths, strict=True)]
-        for _, paths in complete
-    ]
-    by_task = list(zip(*seeds, strict=True))
-    averages = [mean(metric.value for metric in metrics) for metrics in seeds]
+    metrics = {str(cell["seed"]): own for cell, own in done}
+    values = {seed: mean(metric.value for metric in own) for seed, own in metrics.items()}
+    paths = {seed: [str(metric.path) for metric in own] for seed, own in metrics.items()}
+    models = {str(cell["seed"]): (cell["cell"] or "").split() for cell, _ in done}
+    scores = {seed: dict(zip(tasks, own, strict=True)) for seed, own in paths.items()}
+    record, error = _statistics(list(values.values()), list(zip(*metrics.values(), strict=True)))
+    # Random init has no model that Snakemake could force, so its score files are forced.
+    record["cell"] = " ".join(" ".join(models[seed] or paths[seed]) for seed in metrics)
+    return record, Seeds(row, column, error, values, models=models, scores=scores)
+
+
+def _statistics(
+    values: Sequence[float], by_task: Sequence[Sequence[Metric]]
+) -> tuple[dict[str, Any], float | None]:
+    """Return the statistics of the seeds' values, and the standard error over samples alone."""
     n_evals = [_common_n_eval(metrics) for metrics in by_task]
-    means = [mean(metric.value for metric in metrics) for metrics in by_task]
-    interval = partial(accuracy_interval, means, n_evals)
-    is_round = protocol == "chosen-round"
-    return Measurement(
-        value=mean(averages),
-        std=stdev(averages) if len(averages) > 1 else None,
-        n_seeds=len(averages),
-        n_eval=sum(n_evals),
-        interval=None if is_round else interval(averages_over_seeds=averages),
-        error=None if is_round else _error(*interval(averages_over_seeds=[])),
-        seeds={str(cell["seed"]): v for (cell, _), v in zip(complete, averages, strict=True)},
-        models={str(cell["seed"]): (cell["cell"] or "").split() for cell, _ in complete},
-        scores={
-            str(cell["seed"]): dict(zip(tasks, map(str, paths), strict=True))
-            for cell, paths in complete
-        },
-        # Random init has no cell: its metric files are what can be rerun.
-        cells=tuple(cell["cell"] or " ".join(map(str, paths)) for cell, paths in complete),
-    )
+    low, high, error = None, None, None
+    # The number of a round is not an accuracy, and Wilson's interval needs one.
+    if not by_task[0][0].is_round:
+        means = [mean(metric.value for metric in metrics) for metrics in by_task]
+        low, high = accuracy_interval(means, n_evals, averages_over_seeds=values)
+        over_samples = accuracy_interval(means, n_evals, averages_over_seeds=[])
+        error = (over_samples[1] - over_samples[0]) / 2 / critical()
+    return {
+        "measured": mean(values),
+        "std": stdev(values) if len(values) > 1 else None,
+        "n_seeds": len(values),
+        "n_eval": sum(n_evals),
+        "low": low,
+        "high": high,
+    }, error
 
 
-def _error(low: float, high: float) -> float:
-    """Return the standard error behind an interval over samples."""
-    return (high - low) / 2 / critical()
-
-
-def _metric_paths(cell: Mapping[str, Any], protocol: str, *, tasks: Sequence[str]) -> list[Path]:
-    """Return one existing metric file per task, or nothing where one is missing."""
+def _metrics(cell: Mapping[str, Any], protocol: str, *, tasks: Sequence[str]) -> list[Metric]:
+    """Return the metric of each task of a seed; empty if a score file is missing."""
     known = cell["metrics"].get(protocol, {})
-    paths = [Path(known[task]) for task in tasks if task in known]
-    return paths if len(paths) == len(tasks) and all(path.is_file() for path in paths) else []
+    paths = {task: Path(known[task]) for task in tasks if task in known}
+    if len(paths) < len(tasks) or not all(path.is_file() for path in paths.values()):
+        return []
+    return [read_metric(path, task=task, protocol=protocol) for task, path in paths.items()]
 
 
 def _common_n_eval(metrics: Sequence[Metric]) -> int:

@@ -1,4 +1,4 @@
-"""What a change is worth: two cells on the same samples, paired over samples and seeds."""
+"""Measure the gain from one cell to another on the same samples, paired over samples and seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,35 +11,56 @@ from numpy.typing import NDArray
 from fedssl.errors import UserError
 from fedssl.evaluation.statistics import paired_bootstrap
 from fedssl.paper.metrics import read_metric, read_samples
+from fedssl.paper.text_table import EMPTY
 from fedssl.paper.verdict import Verdict
 
 COLUMNS = ("n_seeds", "n_eval", "gain", "low", "high", "interval_over", "excludes_zero")
 HEADER = ("samples", "gain, points", "95 % interval, points", "excludes 0")
-DTYPES = {
-    "n_seeds": "Int64",
-    "n_eval": "Int64",
-    "gain": "float64",
-    "low": "float64",
-    "high": "float64",
+# pandas would write counts and booleans next to missing values as floats and objects.
+_DTYPES = {
+    **dict.fromkeys(("n_seeds", "n_eval"), "Int64"),
+    **dict.fromkeys(("gain", "low", "high"), "float64"),
     "excludes_zero": "boolean",
 }
 _RESAMPLES = 10_000
+# Fixed, because the audit must get the same bounds again.
 _SEED = 0
 ONE_SEED, SEEDS = "samples of one seed", "samples and seeds"
+Tasks = Sequence[Mapping[str, Any]]  # each with `task`, and score files `before` and `after`
+Comparison = tuple[dict[str, Any], Tasks]  # the first columns of a row, and what it compares
 
 
-def measure(tasks: Sequence[Mapping[str, Any]], *, protocol: str) -> dict[str, Any] | None:
-    """Return `COLUMNS` of the gain from before to after; None where a file is missing.
+def frame(
+    comparisons: Iterable[Comparison], columns: Sequence[str], *, protocol: str, scale: str
+) -> pd.DataFrame:
+    """Return one row per comparison: its first columns, the gain and the status.
 
-    `gain` is in points of the protocol's accuracy: the mean over tasks, equally weighted, seeds
-    averaged. `low` and `high` bound its 95 % interval, by paired bootstrap over samples and by the
-    spread of the seeds' own gains; of one seed over its samples only, as `interval_over` says.
-    Seeds are paired by their shards, which all cells of a seed share.
+    Raises:
+        UserError: Before and after were not evaluated on the same samples.
+    """
+    done = "measured" if scale == "paper" else Verdict.SCALED
+    records = []
+    for record, tasks in comparisons:
+        gain = measure(tasks, protocol=protocol)
+        if gain is None:
+            records.append(record | {"n_seeds": 0, "status": Verdict.NOT_RUN})
+        else:
+            records.append(record | gain | {"status": done})
+    return pd.DataFrame.from_records(records, columns=list(columns)).astype(_DTYPES)
+
+
+def measure(tasks: Tasks, *, protocol: str) -> dict[str, Any] | None:
+    """Return the columns `COLUMNS` of a gain; None if a score file is missing.
+
+    `gain` is in points: the mean over tasks, with equal weights, of after minus before, averaged
+    over seeds. `low` and `high` bound its 95 % interval, from a paired bootstrap over samples and
+    from the spread of the seeds' gains. With one seed the interval is over its samples only;
+    `interval_over` says so.
 
     Args:
-        tasks: Each with its name `task` and metric files `before` and `after`, one a seed, in the
-            same order.
-        protocol: Which one the files are of.
+        tasks: Name and score files of each task. `before` and `after` list one file per seed, in
+            the same order.
+        protocol: Protocol of the score files.
 
     Raises:
         UserError: Before and after were not evaluated on the same samples.
@@ -47,6 +68,7 @@ def measure(tasks: Sequence[Mapping[str, Any]], *, protocol: str) -> dict[str, A
     sides = [side for task in tasks for side in (task["before"], task["after"])]
     if not sides or not all(sides) or not all(Path(path).is_file() for s in sides for path in s):
         return None
+    # All cells of a seed share their shards, so the gain of each seed is a paired difference.
     pairs = [_correct(task, protocol=protocol) for task in tasks]
     before, after = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     gain, low, high = paired_bootstrap(before, after, resamples=_RESAMPLES, seed=_SEED)
@@ -63,28 +85,28 @@ def measure(tasks: Sequence[Mapping[str, Any]], *, protocol: str) -> dict[str, A
 
 
 def metric_files(tasks: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the metric files of both sides of tasks, sorted, each once."""
+    """Return the score files of both sides of tasks, sorted and without repetitions."""
     return sorted({path for task in tasks for path in (*task["before"], *task["after"])})
 
 
 def interval_note(n_seeds: int) -> str:
-    """Return what the intervals of a table of so many seeds (0: none ran) cover, as a sentence."""
+    """Return a sentence on what the intervals of a table cover, given its number of seeds."""
     samples = f"paired bootstrap over samples, {_RESAMPLES:,} resamples"
     if n_seeds < 2:
         return (
             f"With one seed the 95 % interval is over the samples of this seed only ({samples}) "
-            "and says nothing of other seeds."
+            "and says nothing about other seeds."
         )
     return (
-        f"The 95 % interval is over samples and seeds: {samples}, and Student's t of the seeds' "
-        "own gains, half-widths added in squares."
+        f"The 95 % interval covers samples and seeds: {samples}, and Student's t over the gains of "
+        "the seeds, with half-widths added in quadrature."
     )
 
 
 def gain_texts(record: Mapping[Any, Any]) -> tuple[str, str, str, str]:
-    """Return the texts below `HEADER`."""
+    """Return the texts of a row for the columns `HEADER`."""
     if record["status"] == Verdict.NOT_RUN:
-        return "—", "not run", "—", "—"
+        return EMPTY, "not run", EMPTY, EMPTY
     dagger = "†" if record["status"] == Verdict.SCALED else ""
     gain = f"{record['gain']:+.2f}{dagger}"
     interval = f"{record['low']:+.2f} to {record['high']:+.2f}{dagger}"
@@ -94,7 +116,7 @@ def gain_texts(record: Mapping[Any, Any]) -> tuple[str, str, str, str]:
 def _correct(
     task: Mapping[str, Any], *, protocol: str
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return (seeds, samples) of whether before and after were right."""
+    """Return whether before and after predicted each sample correctly, (seeds, samples) each."""
     before, after = (
         [_samples(path, task["task"], protocol=protocol) for path in task[side]]
         for side in ("before", "after")
@@ -103,8 +125,8 @@ def _correct(
     for samples in (*before, *after):
         if not samples[["position", "label"]].equals(first[["position", "label"]]):
             raise UserError(
-                f"{samples.attrs['path']} and {first.attrs['path']} hold other samples of "
-                f"{task['task']}; a gain needs both evaluated on the same ones."
+                f"{samples.attrs['path']} and {first.attrs['path']} hold different samples of "
+                f"{task['task']}; evaluate both cells again on the same samples."
             )
     stacked = (np.stack([x["correct"].to_numpy() for x in side]) for side in (before, after))
     return next(stacked), next(stacked)
@@ -112,5 +134,5 @@ def _correct(
 
 def _samples(path: str | Path, task: str, *, protocol: str) -> pd.DataFrame:
     frame = read_samples(read_metric(path, task=task, protocol=protocol))
-    frame.attrs["path"] = str(path)
+    frame.attrs["path"] = str(path)  # for the message of `_correct`
     return frame

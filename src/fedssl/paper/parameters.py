@@ -1,4 +1,4 @@
-"""How many parameters the encoders of a table's rows have: counted by the jobs that built them."""
+"""Count the encoder parameters for the rows of a table that prints them (fssuavl, table 5)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,10 +9,10 @@ from fedssl.files import read_json
 
 
 def parameter_column(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Return row -> "counted (published)", marked where scaled; empty where the paper has none.
+    """Return row -> "counted (published)"; empty if the paper prints no number for the table.
 
     Raises:
-        UserError: A metric file does not say how many parameters were used.
+        UserError: A score file does not contain the number of parameters.
     """
     if not any("parameters" in row for row in spec["rows"]):
         return {}
@@ -21,6 +21,8 @@ def parameter_column(spec: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _entry(row: Mapping[str, Any], *, dagger: str) -> str:
+    # The evaluation job counted the parameters of the encoder that it loaded. Building the
+    # encoder here would import torch and could count another one.
     files = [
         path
         for cell in row["cells"]
@@ -36,5 +38,7 @@ def _entry(row: Mapping[str, Any], *, dagger: str) -> str:
 def _count(path: Path) -> int:
     metric = read_json(path)
     if "parameters" not in metric:
-        raise UserError(f"{path} does not count parameters; only scores on pairs do.")
+        raise UserError(
+            f"{path} does not contain the number of parameters; only scores on pairs do."
+        )
     return int(metric["parameters"])

@@ -1,4 +1,4 @@
-"""The files and named targets of a run's tables and figures."""
+"""Plan the tables and figures of a run: their files, named targets and rules."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from fedssl.record.sources import source_digests
 if TYPE_CHECKING:
     from fedssl.grid.plan import Plan, Wildcards
 
-# Targets that are neither a study nor a product.
+# `snakemake --report` shows a CSV as a table and an SVG as a picture. The other files of a product
+# repeat these two.
 _CATEGORIES = {"csv": "Tables", "svg": "Figures"}
+# Targets that are neither a study nor a product.
 SINGLE_TARGETS = ("all", "audit", "certificate", "crate", "datasets_table")
 
 
 def check_products(plan: Plan) -> None:
-    """Raise UserError for a table without columns, and for a figure of what does not exist."""
+    """Raise UserError for a table without columns or a figure that cannot be drawn."""
     check_tables(plan)
     check_maps(plan)
     check_sweeps(plan)
 
 
 def target_files(plan: Plan, study: str | None = None) -> dict[str, str]:
-    """Return name -> file of the tables and figures that are targets; of one study, or of all."""
+    """Return name -> file of the tables and figures that are targets, of one study or of all."""
     return {
         name: get_product(kind).target(plan.paths.results, name)
         for (kind, name), of in products(plan).items()
@@ -39,28 +41,28 @@ def target_files(plan: Plan, study: str | None = None) -> dict[str, str]:
 
 
 def named_targets(plan: Plan) -> list[str]:
-    """Return every name that can stand on the command line."""
+    """Return the names of all targets on the command line."""
     return [*SINGLE_TARGETS, *plan.studies, *target_files(plan)]
 
 
 def records(plan: Plan) -> list[str]:
     """Return the records of all cells, tables and figures.
 
-    They change whenever anything ran again. A cell that ran again may give the same numbers at
-    another time on another machine, which the page and the certificate say.
+    They are inputs of the page and the certificate, which print times and machines. A job that ran
+    again changes its record even if its numbers are the same.
     """
     files = [*target_files(plan).values(), plan.paths.table("datasets")]
     return [*map(plan.paths.provenance, plan.grid.cells), *map(record_of, files)]
 
 
 def tables(plan: Plan, *kinds: str) -> list[str]:
-    """Return the CSVs of the products of some kinds."""
+    """Return the CSVs of all products of the given kinds."""
     found = (name for kind in kinds for name in get_product(kind).names(plan))
     return [plan.paths.table(name) for name in found]
 
 
 def certificate_spec(plan: Plan) -> dict[str, Any]:
-    """Return what was declared, to be compared with what the records say."""
+    """Return the declared cells, seeds, datasets and tables, to be compared with the records."""
     config, results = plan.grid.config, Path(plan.paths.results)
     records = (Path(plan.paths.provenance(cell)) for cell in plan.grid.cells)
     return {
@@ -75,22 +77,23 @@ def certificate_spec(plan: Plan) -> dict[str, Any]:
 
 
 def published_files(plan: Plan) -> list[str]:
-    """Return all files of published numbers."""
+    """Return the files of published numbers."""
     return sorted(map(str, (plan.checkout / "config" / "published").glob("*.csv")))
 
 
 def moment(_wildcards: Wildcards) -> str:
-    """Return a new value on every call, so that the audit always runs.
-
-    A changed file can keep its modification time and size, so neither can stand for it.
-    """
+    """Return a new value on every call, so that the audit always runs."""
+    # Snakemake would skip the audit if no input changed, but a forger can keep a file's
+    # modification time and size.
     return datetime.now(UTC).isoformat()
 
 
 def product_rule(plan: Plan, kind: str) -> dict[str, Any]:
-    """Return what the rule of a kind has: product names, input and spec functions, and outputs."""
+    """Return the parts of a kind's rule: product names, input and spec functions, and outputs."""
     product = get_product(kind)
 
+    # Snakemake calls these functions later. Defined in the loop over the kinds, all of them would
+    # see the last kind.
     def inputs(wildcards: Wildcards) -> Any:
         return product.inputs(plan, wildcards.product)
 
@@ -103,21 +106,19 @@ def product_rule(plan: Plan, kind: str) -> dict[str, Any]:
         "spec": spec,
         "files": product.files("<results>", "{product}"),
         "record": product.record("<results>", "{product}"),
+        # The script imports the module of the kind by name, which the digests cannot follow.
         "sources": source_digests(plan.scripts / "product.py", module_name(kind)),
     }
 
 
 def report_labels(caption: str, category: str, name: str) -> dict[str, Any]:
-    """Return how `snakemake --report` shows an output: its caption, group and name."""
-    return {
-        "caption": f"../report/{caption}.rst",
-        "category": category,
-        "labels": {"name": name},
-    }
+    """Return the caption, category and name of an output in `snakemake --report`."""
+    return {"caption": f"../report/{caption}.rst", "category": category, "labels": {"name": name}}
 
 
 def reported(kind: str, files: Mapping[str, str]) -> dict[str, Any]:
-    """Return a product's outputs, with those marked that `snakemake --report` shows."""
+    """Return the outputs of a product, and mark those that `snakemake --report` shows."""
+    # Snakemake is slow to import, and only rules call this function.
     from snakemake.io import report
 
     return {

@@ -1,4 +1,4 @@
-"""The numbers the papers print, as `config/published/*.csv` keeps them."""
+"""Read the numbers that the papers print, from `config/published/*.csv`."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -22,34 +22,29 @@ PROTOCOL_LABELS = {
     "paired": "paired",
     "transfer": "transfer",
 }
-# How the files of scores are named that stand for one protocol of the papers.
+# The paper calls all three kNN, because the name of the column tells the input.
 _SCORES = {"knn-av": "knn", "knn-v": "knn", "knn-a": "knn"}
-# Cells and their average are each rounded to two decimals, so half a unit may be lost twice.
+# The cells and their average are each rounded to two decimals, so each may be off by half a unit.
 _ROUNDING = 0.01 + 1e-9
 
 
 def heading(column: str, protocol: str | None) -> str:
-    """Return how a table prints a column, for example "C-10 L.P"; silhouettes have no protocol."""
+    """Return the printed name of a column, such as "C-10 L.P"; silhouettes have no protocol."""
     return column if protocol is None else f"{column} {PROTOCOL_LABELS[protocol]}"
 
 
 def label_of(score: str) -> str:
-    """Return the label of a score file's protocol; silhouettes have none."""
+    """Return the printed name of a score file's protocol; empty for silhouettes."""
     return PROTOCOL_LABELS.get(_SCORES.get(score, score), "")
 
 
-def metric_name(score: str) -> str:
-    """Return the name of the metric of a score file, by which columns are grouped."""
-    return label_of(score).split(" ")[-1]
-
-
 def read_published(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Return all published numbers, one per row in file order; `value` in percent.
+    """Return the published numbers with the columns `COLUMNS`, in file order, in percent.
 
     Raises:
-        UserError: A file has other columns, a value that is no percentage, an unknown protocol, a
-            table that is neither a bare number nor empty (for a number of the prose), or a number
-            given twice; names file, line and value.
+        UserError: A file has other columns, a value that is not a percentage, an unknown protocol,
+            a table that is neither a number nor empty (for a number from the prose), or gives a
+            number twice. The message names file, line and value.
     """
     seen: dict[tuple[str, ...], str] = {}
     records = []
@@ -57,20 +52,22 @@ def read_published(paths: Iterable[str | Path]) -> pd.DataFrame:
         for place, record in _records(Path(path)):
             key = tuple(record[name] for name in KEY)
             if key in seen:
-                raise UserError(f"{place}: {' / '.join(key)} was already given in {seen[key]}.")
+                raise UserError(
+                    f"{place}: {' / '.join(key)} was already given in {seen[key]}; remove one."
+                )
             seen[key] = place
             records.append(record)
     return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype({"value": float})
 
 
 def printed_averages(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the printed averages that their cells do not give, rounding allowed for.
+    """Return the printed averages that differ from the mean of their cells by more than rounding.
 
     A column whose name starts with "Avg." averages the cells of its row and protocol since the
-    average before it, in file order; one without cells cannot be checked and is left out.
+    previous average, in file order. An average without cells cannot be checked and is left out.
 
     Returns:
-        Columns study, table, row, column, protocol, printed and recomputed.
+        A frame with the columns study, table, row, column, protocol, printed and recomputed.
     """
     wrong: list[dict[str, Any]] = []
     for _, group in rows.groupby(["study", "table", "row", "protocol"], sort=False):
@@ -79,17 +76,17 @@ def printed_averages(rows: pd.DataFrame) -> pd.DataFrame:
             if not str(record["column"]).startswith("Avg."):
                 cells.append(record["value"])
                 continue
-            if cells and abs(record["value"] - sum(cells) / len(cells)) > _ROUNDING:
+            average = sum(cells) / len(cells) if cells else record["value"]
+            if abs(record["value"] - average) > _ROUNDING:
                 key = {name: record[name] for name in KEY}
-                wrong.append(
-                    key | {"printed": record["value"], "recomputed": sum(cells) / len(cells)}
-                )
+                wrong.append(key | {"printed": record["value"], "recomputed": average})
             cells = []
     return pd.DataFrame.from_records(wrong, columns=[*KEY, "printed", "recomputed"])
 
 
 def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield "file, line n" and the checked record of each row."""
+    # The csv module tells the line of each row, which `pd.read_csv` does not.
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file, strict=True)
         header = tuple(next(reader, []))
@@ -105,7 +102,9 @@ def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _checked(cells: list[str], *, place: str) -> dict[str, Any]:
     if len(cells) != len(COLUMNS):
-        raise UserError(f"{place}: {len(cells)} cells in '{','.join(cells)}'; {len(COLUMNS)} fit.")
+        raise UserError(
+            f"{place}: {len(cells)} cells in '{','.join(cells)}'; a row must have {len(COLUMNS)}."
+        )
     record: dict[str, Any] = dict(zip(COLUMNS, cells, strict=True))
     for name in ("study", "row", "column"):
         if not record[name].strip():
@@ -113,7 +112,7 @@ def _checked(cells: list[str], *, place: str) -> dict[str, Any]:
     if record["table"] and not record["table"].isdecimal():
         raise UserError(
             f"{place}: table is '{record['table']}'; it must be a bare number, or empty for a "
-            "number of the prose."
+            "number from the prose."
         )
     if record["protocol"] not in PROTOCOL_LABELS:
         known = ", ".join(PROTOCOL_LABELS)

@@ -1,4 +1,4 @@
-"""The cells behind the rows of tables and the lines of figures, and what they are called."""
+"""Find the cells behind the rows of tables and the lines of figures, and name them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fedssl.grid.cells import Grid
     from fedssl.grid.plan import Plan
 
-# The papers' tables name these axes only where a row differs in them.
+# The papers name these axes only in rows that differ in them.
 _ROW_DEFAULTS = {"method": "simclr", "aggregator": "fedavg", "variant": "base"}
 
 
@@ -24,7 +24,7 @@ def of_studies(plan: Plan, section: str) -> dict[str, str]:
 
 
 def row_axes(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return the axes of the cells in a table's row, as far as they have any."""
+    """Return the axes of a table row's cells; empty for a row that is only quoted."""
     if row.get("published_only", False):
         return {}
     if row.get("random_init", False):
@@ -33,7 +33,7 @@ def row_axes(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def by_axes(grid: Grid, study: str) -> list[list[Cell]]:
-    """Return the seeds of each cell of a study."""
+    """Return the cells of a study, grouped so that the cells of a group differ only in seed."""
     groups: dict[tuple[str, ...], list[Cell]] = {}
     for cell in grid.select(study=study):
         groups.setdefault(tuple(cell.axes.values()), []).append(cell)
@@ -41,11 +41,12 @@ def by_axes(grid: Grid, study: str) -> list[list[Cell]]:
 
 
 def label(grid: Grid, cell: Cell, *, panel: str = "") -> str:
-    """Return the shortest name that tells a cell from the others of its study, seeds apart.
+    """Return the shortest name that distinguishes a cell from the others of its study.
 
-    Cells that differ only in the axis `panel` need not be told apart.
+    Seeds share a name. So do cells that differ only in the axis `panel`, if it is given.
     """
     shown = [axis for axis in grid.varying_axes(cell.study) if axis != panel]
+    # In a study of one cell no axis varies; its split is then the name.
     return pretraining_name(cell.axes, shown=shown) or word(cell.split)
 
 
@@ -56,5 +57,5 @@ def cell_axes(plan: Plan, study: str) -> dict[str, dict[str, str]]:
 
 
 def base_first(variant: str) -> tuple[bool, str]:
-    """Return a sort key that puts the variant base before all others."""
+    """Return a sort key that puts the variant `base` before all others."""
     return variant != "base", variant

@@ -1,4 +1,4 @@
-"""What the records of a run say together: when, where, by which code, from which data."""
+"""Summarise the records of a run: when and where it ran, with which code and data."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,39 +10,40 @@ from fedssl.files import digest, read_json
 
 Record = Mapping[str, Any]
 _HOUR = 3600  # seconds
-_FEW = 8  # the dataset of this project with most archives has 6; own files are thousands
+# Published datasets have at most 6 archives here. A dataset of own files can have thousands.
+_FEW = 8
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as it was read: samples per split, unreadable members, archives by path."""
+    """A dataset as the run read it.
+
+    Attributes:
+        name: Name in the configuration.
+        counts: Number of samples of each split.
+        unreadable: Number of damaged members.
+        checksums: SHA-256 of each archive, or one over all if there are many.
+    """
 
     name: str
     counts: Mapping[str, int]
     unreadable: int
-    archives: Mapping[str, str]
-
-    @property
-    def checksums(self) -> str:
-        """Each archive's SHA-256, or that of all of them where they are many."""
-        if len(self.archives) <= _FEW:
-            return "; ".join(f"{Path(p).name} {value}" for p, value in self.archives.items())
-        return f"{len(self.archives)} files, together {digest(dict(self.archives))}"
+    checksums: str
 
 
 def commits(records: Iterable[Record]) -> list[str]:
-    """Return each state of the code and how many jobs ran it, the most first."""
+    """Return each state of the code with its number of jobs, the most frequent first."""
     states = Counter(_commit(record["git"]) for record in records)
     return [f"{state} ({count} jobs)" for state, count in states.most_common()]
 
 
 def uncommitted(records: Iterable[Record]) -> int:
-    """Return how many jobs ran code that no commit is known to hold."""
+    """Return the number of jobs whose code differs from its commit or has no known commit."""
     return sum(record["git"]["dirty"] is not False for record in records)
 
 
 def hardware(records: Iterable[Record]) -> list[str]:
-    """Return each kind of machine, its jobs and their hours, the longest first."""
+    """Return each kind of machine with its jobs and hours, the one with most hours first."""
     hours: Counter[str] = Counter()
     jobs: Counter[str] = Counter()
     for record in records:
@@ -54,14 +55,14 @@ def hardware(records: Iterable[Record]) -> list[str]:
 
 
 def hours(records: Iterable[Record], *, gpu: bool) -> float:
-    """Return the wall time of all jobs that saw a GPU, or of all that did not."""
+    """Return the wall time, in hours, of the jobs on machines with a GPU, or without one."""
     used = (r["seconds"] for r in records if (r["hardware"]["gpu"] is not None) == gpu)
     seconds: float = sum(used)
     return seconds / _HOUR
 
 
 def environments(records: Iterable[Record]) -> list[str]:
-    """Return each set of versions and how many jobs ran with it, the most first."""
+    """Return each set of package versions with its number of jobs, the most frequent first."""
     sets = Counter(
         ", ".join([f"Python {record['python']}", *_versions(record)]) for record in records
     )
@@ -69,7 +70,7 @@ def environments(records: Iterable[Record]) -> list[str]:
 
 
 def datasets(records: Mapping[str, Record], results: str | Path) -> list[Dataset]:
-    """Return the datasets that were read; `records` are by their path below `results`."""
+    """Return the datasets of the run's banks, given path below `results` -> record."""
     return [
         _dataset(record, Path(results, name).with_name("bank.json"))
         for name, record in records.items()
@@ -88,6 +89,9 @@ def _versions(record: Record) -> list[str]:
 
 
 def _dataset(record: Record, bank: Path) -> Dataset:
-    described = read_json(bank)
-    name = record["wildcards"]["dataset"]
-    return Dataset(name, described["counts"], len(described["bad"]), record["inputs"])
+    facts, archives = read_json(bank), record["inputs"]
+    if len(archives) <= _FEW:
+        checksums = "; ".join(f"{Path(path).name} {sha256}" for path, sha256 in archives.items())
+    else:
+        checksums = f"{len(archives)} files, together {digest(dict(archives))}"
+    return Dataset(record["wildcards"]["dataset"], facts["counts"], len(facts["bad"]), checksums)

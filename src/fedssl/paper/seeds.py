@@ -1,22 +1,31 @@
-"""What each seed measured: a file next to a table, for comparisons paired by seed."""
+"""Read and write the values of single seeds, which lie in a JSON file next to each table.
+
+Claims compare cells seed by seed, and the page links each seed to its jobs. The CSV of a table has
+only the mean over seeds.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.files import read_json, write_json
 
+# More decimals than a table has, so that no comparison is decided by rounding.
 _DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class Seeds:
-    """A measured number of a table: its value for each seed.
+    """The values of the seeds behind one number of a table.
 
-    `error` is the standard error over samples. A silhouette and the number of a round have none.
-    `models` has the models of each seed, and `scores` its score file for each task.
+    Attributes:
+        row: Row of the number.
+        column: Column of the number, as the CSV has it.
+        error: Standard error over samples; None for a silhouette and for the number of a round.
+        values: Value of each seed.
+        models: Model files of each seed.
+        scores: Score file of each seed and task.
     """
 
     row: str
@@ -28,34 +37,34 @@ class Seeds:
 
 
 def seeds_of(table: str | Path) -> str:
-    """Return the file of the seeds' numbers of a table's CSV."""
+    """Return the path of the seeds file next to a table's CSV."""
     return str(Path(table).with_suffix(".seeds.json"))
 
 
 def write_seeds(numbers: Iterable[Seeds], path: str | Path) -> None:
-    """Write the numbers as JSON, rounded to `decimals`: finer than any table."""
-    write_json(path, {"decimals": _DECIMALS, "numbers": [_entry(number) for number in numbers]})
+    """Write the values as JSON; the key `decimals` says how they are rounded."""
+    entries = [
+        {
+            **asdict(number),
+            "error": None if number.error is None else round(number.error, _DECIMALS),
+            "values": {seed: round(value, _DECIMALS) for seed, value in number.values.items()},
+        }
+        for number in numbers
+    ]
+    write_json(path, {"decimals": _DECIMALS, "numbers": entries})
 
 
 def read_seeds(table: str | Path) -> dict[tuple[str, str], Seeds]:
-    """Return the numbers behind a table's CSV by row and column.
+    """Return (row, column) -> seeds of a table's CSV.
 
     Raises:
-        UserError: The file of the seeds is missing.
+        UserError: The seeds file is missing.
     """
     path = Path(seeds_of(table))
     if not path.is_file():
-        raise UserError(f"{path} is missing, which says what each seed of {table} measured.")
+        raise UserError(
+            f"{path} is missing; it must hold the values of the seeds of {table}. "
+            "Write the table again."
+        )
     numbers = [Seeds(**entry) for entry in read_json(path)["numbers"]]
     return {(number.row, number.column): number for number in numbers}
-
-
-def _entry(number: Seeds) -> dict[str, Any]:
-    return {
-        "row": number.row,
-        "column": number.column,
-        "error": None if number.error is None else round(number.error, _DECIMALS),
-        "values": {seed: round(value, _DECIMALS) for seed, value in number.values.items()},
-        "models": {seed: list(models) for seed, models in number.models.items()},
-        "scores": {seed: dict(scores) for seed, scores in number.scores.items()},
-    }

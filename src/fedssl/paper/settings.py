@@ -1,4 +1,4 @@
-"""Settings of tables and figures: which cells stand where, and which are compared."""
+"""Settings of tables and figures: which cells they show, and which cells they compare."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -9,15 +9,10 @@ from fedssl.grid.settings import AggregatorName, ArchName, MethodName, Split
 from fedssl.settings import Modality, Pattern, Text, Unique, Word
 
 ColumnProtocol = Literal[
-    "knn",
-    "linear-probe",
-    "fine-tune",
-    "retrieval",
-    "best-round",
-    "held-out-round",
-    "chosen-round",
+    "knn", "linear-probe", "fine-tune", "retrieval", "best-round", "held-out-round", "chosen-round"
 ]
 TableProtocol = Literal[ColumnProtocol, "transfer"]
+# Tables also have rows for the two specialists together, which are two cells.
 RowSplit = Annotated[
     str,
     Pattern(
@@ -31,113 +26,14 @@ FigureName = Annotated[
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row of a table, and the cell that stands in it."""
-
-    row: str
-    """The paper's row."""
+class CellAxes:
+    """The axes of a cell, each optional."""
 
     method: MethodName | None = None
-    """Method of the cell."""
+    """Pretraining method."""
 
     arch: ArchName | None = None
-    """Encoder of the cell."""
-
-    aggregator: AggregatorName | None = None
-    """Aggregator of the cell."""
-
-    split: RowSplit | None = None
-    """Modality split of the cell, or `a0-i100-b0+a100-i0-b0` for the two specialists together."""
-
-    variant: Word | None = None
-    """Variant of the cell."""
-
-    parameters: str | None = None
-    """Number of parameters that the paper prints, shown next to the encoder's own number."""
-
-    random_init: Literal[True] | None = None
-    """The encoder that nobody trained."""
-
-    published_only: Literal[True] | None = None
-    """Other people's work, not run here."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table."""
-
-    column: str
-    """The paper's column."""
-
-    tasks: Annotated[tuple[Word, ...], MinLen(1)]
-    """Tasks or pairs; several are averaged."""
-
-    protocol: ColumnProtocol | None = None
-    """The only one of the table's protocols that the column has."""
-
-    input: Literal["av", "v", "a"] | None = None
-    """What of a pair kNN is shown: both, its image or its sound."""
-
-
-@dataclass(frozen=True)
-class NotHeldTo:
-    """A published number that decides nothing."""
-
-    row: Text
-    """Its row."""
-
-    column: Text
-    """Its column."""
-
-    protocol: TableProtocol
-    """Its protocol."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of published and measured numbers."""
-
-    study: Word
-    """Study whose cells stand in it."""
-
-    table: Annotated[
-        str,
-        Pattern(r"^[a-z0-9]*$", "the paper's number as text, a word for a table without, or empty"),
-    ]
-    """The paper's number, as text; a word for a table that it does not number, and for the numbers
-    behind a figure (`figure4a`); empty for numbers of its prose."""
-
-    title: str
-    """Caption."""
-
-    protocols: Annotated[tuple[TableProtocol, ...], MinLen(1), Unique()]
-    """Protocols, a group of columns each. `transfer` is table 4's, of pairs only. The last three
-    need kept rounds: R@1 in the best round, R@1 with the round chosen on the other half of the
-    samples, and the number of the best round."""
-
-    columns: tuple[Column, ...]
-    """Columns of the paper; may be empty with a `modality`, which adds columns."""
-
-    rows: Annotated[tuple[Row, ...], MinLen(1)]
-    """Rows of the paper."""
-
-    modality: Modality | None = None
-    """Further tasks of this modality in the study become columns of their own."""
-
-    not_held_to: Annotated[tuple[NotHeldTo, ...] | None, MinLen(1)] = None
-    """Published numbers, likely misprints or of unknown metric, that are shown next to ours and
-    give no verdict."""
-
-
-@dataclass(frozen=True)
-class ContrastSide:
-    """One of two cells: the axes in which it differs from the other, at least one."""
-
-    method: MethodName | None = None
-    """Method."""
-
-    arch: ArchName | None = None
-    """Encoder."""
+    """Encoder architecture."""
 
     aggregator: AggregatorName | None = None
     """Aggregator."""
@@ -146,44 +42,118 @@ class ContrastSide:
     """Modality split."""
 
     variant: Word | None = None
-    """Variant."""
+    """Variant of the settings."""
+
+
+# `kw_only` lets required fields follow the optional axes of the base class.
+@dataclass(frozen=True, kw_only=True)
+class Row(CellAxes):
+    """A row of a table, and the cell whose numbers it shows."""
+
+    row: str
+    """Name of the row, as in the paper."""
+
+    split: RowSplit | None = None
+    """Modality split, or `a0-i100-b0+a100-i0-b0` for the two specialists together."""
+
+    parameters: str | None = None
+    """Number of parameters as the paper prints it. It is shown next to the counted number."""
+
+    random_init: Literal[True] | None = None
+    """The row shows the encoder before training."""
+
+    published_only: Literal[True] | None = None
+    """The row quotes other people's work, which is not run here."""
 
 
 @dataclass(frozen=True)
-class ContrastRow:
-    """Two cells that are compared: the axes they share, and those in which they differ."""
+class Column:
+    """A column of a table."""
+
+    column: str
+    """Name of the column, as in the paper."""
+
+    tasks: Annotated[tuple[Word, ...], MinLen(1)]
+    """Tasks or pairs. The column shows the average if there are several."""
+
+    protocol: ColumnProtocol | None = None
+    """Show the column for this protocol only. If absent, for each protocol of the table."""
+
+    input: Literal["av", "v", "a"] | None = None
+    """Input of kNN on a pair: image and sound (`av`), image (`v`) or sound (`a`)."""
+
+
+@dataclass(frozen=True)
+class NotHeldTo:
+    """A published number that gets no verdict."""
+
+    row: Text
+    """Row of the number."""
+
+    column: Text
+    """Column of the number."""
+
+    protocol: TableProtocol
+    """Protocol of the number."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of published and measured numbers."""
+
+    study: Word
+    """Study of the cells."""
+
+    table: Annotated[
+        str,
+        Pattern(r"^[a-z0-9]*$", "the paper's number as text, a word for a table without, or empty"),
+    ]
+    """Number of the table in the paper, as text. A word for a table without a number and for the
+    numbers behind a figure (`figure4a`). Empty for numbers from the paper's prose."""
+
+    title: str
+    """Caption."""
+
+    protocols: Annotated[tuple[TableProtocol, ...], MinLen(1), Unique()]
+    """Evaluation protocols. Each adds a group of columns. `transfer` is for pairs only (table 4).
+    `best-round`, `held-out-round` and `chosen-round` need kept rounds: R@1 in the best round, R@1
+    in the round that was chosen on the other half of the samples, and the number of the best
+    round."""
+
+    columns: tuple[Column, ...]
+    """Columns of the paper. May be empty if `modality` is given, which adds columns."""
+
+    rows: Annotated[tuple[Row, ...], MinLen(1)]
+    """Rows of the paper."""
+
+    modality: Modality | None = None
+    """Add a column for each further task of the study that has this modality."""
+
+    not_held_to: Annotated[tuple[NotHeldTo, ...] | None, MinLen(1)] = None
+    """Published numbers that are likely misprints or whose metric is unknown. They are shown next
+    to the measured number but give no verdict."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastRow(CellAxes):
+    """Two cells that are compared: the axes that both share, and the axes in which they differ."""
 
     row: str
     """Name of the row."""
 
-    before: Annotated[ContrastSide, MinLen(1)]
-    """Axes of the cell that is subtracted, for example `aggregator: fedavg`."""
+    before: Annotated[CellAxes, MinLen(1)]
+    """Axes of the cell whose score is subtracted, for example `aggregator: fedavg`."""
 
-    after: Annotated[ContrastSide, MinLen(1)]
-    """Axes of the cell it is subtracted from, for example `aggregator: fedavg-bb`."""
+    after: Annotated[CellAxes, MinLen(1)]
+    """Axes of the cell that it is subtracted from, for example `aggregator: fedavg-bb`."""
 
     modality: Modality | None = None
-    """Only tasks of this modality."""
-
-    method: MethodName | None = None
-    """Method of both."""
-
-    arch: ArchName | None = None
-    """Encoder of both."""
-
-    aggregator: AggregatorName | None = None
-    """Aggregator of both."""
-
-    split: Split | None = None
-    """Modality split of both."""
-
-    variant: Word | None = None
-    """Variant of both."""
+    """Compare on tasks of this modality only."""
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Cells that differ in one thing, subtracted."""
+    """A table of differences between pairs of cells that differ in one setting."""
 
     study: Word
     """Study of the cells."""
@@ -192,7 +162,7 @@ class Contrast:
     """Caption."""
 
     protocol: Literal["knn", "linear-probe", "fine-tune", "retrieval"]
-    """Which scores are compared."""
+    """Evaluation protocol of the scores."""
 
     rows: Annotated[tuple[ContrastRow, ...], MinLen(1)]
     """Pairs of cells."""
@@ -203,13 +173,13 @@ class MapRow:
     """A row of maps."""
 
     row: str
-    """The paper's row."""
+    """Name of the row, as in the paper."""
 
     arch: ArchName
-    """Encoder."""
+    """Encoder architecture."""
 
     split: Split | None = None
-    """Modality split, here or in the column."""
+    """Modality split. Either the row or the column must have one."""
 
 
 @dataclass(frozen=True)
@@ -217,18 +187,18 @@ class MapColumn:
     """A column of maps."""
 
     column: str
-    """The paper's column."""
+    """Name of the column, as in the paper."""
 
     split: Split | None = None
-    """Modality split, here or in the row."""
+    """Modality split. Either the row or the column must have one."""
 
     round: Annotated[int | None, Ge(0)] = None
-    """One of the cell's `federation.kept_rounds`; the final model if absent."""
+    """One of the cell's `federation.kept_rounds`. If absent, the final model."""
 
 
 @dataclass(frozen=True)
 class MapFigure:
-    """A grid of t-SNE maps, each of the cell that its row and column name together."""
+    """A grid of t-SNE maps. Row and column together name the cell of a map."""
 
     study: Word
     """Study of the cells."""
@@ -245,21 +215,21 @@ class MapFigure:
 
 @dataclass(frozen=True)
 class SweepPanel:
-    """One plot of a sweep."""
+    """One panel of a sweep."""
 
     title: str
-    """What the panel shows."""
+    """Title of the panel."""
 
     x: str
-    """What the percentage of clients with both modalities means; the label of the x axis."""
+    """Label of the x axis, which is the percentage of clients with both modalities."""
 
     table: str
-    """Table whose rows are drawn; all panels have the same columns."""
+    """Table whose rows are the points. The tables of all panels have the same columns."""
 
 
 @dataclass(frozen=True)
 class SweepFigure:
-    """Tables as curves over the percentage of clients with both modalities."""
+    """A figure that plots tables over the percentage of clients with both modalities."""
 
     study: Word
     """Study of the cells."""

@@ -1,126 +1,95 @@
-"""Rows of a paper's table: every published number next to the measured one, with a verdict."""
+"""Build the tables of a paper: every published number next to the measured one, with a verdict."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fedssl.errors import UserError
-from fedssl.files import atomic_write, write_text
-from fedssl.paper.measurement import Measurement, measure
+from fedssl.paper.measurement import measure
 from fedssl.paper.parameters import parameter_column
 from fedssl.paper.published import heading, read_published
 from fedssl.paper.seeds import Seeds, write_seeds
-from fedssl.paper.text_table import numbers_table, to_latex, to_markdown, with_column
+from fedssl.paper.text_table import numbers_table, write_table_files
 from fedssl.paper.verdict import Verdict
 
 COLUMNS = (
-    "study",
-    "table",
-    "row",
-    "column",
-    "published",
-    "measured",
-    "std",
-    "n_seeds",
-    "n_eval",
-    "delta",
-    "verdict",
-    "cell",
-    "task",
-    "protocol",
-    "low",
-    "high",
+    *("study", "table", "row", "column", "published", "measured", "std", "n_seeds", "n_eval"),
+    *("delta", "verdict", "cell", "task", "protocol", "low", "high"),
 )
-_TOLERANCE = 1.0  # points: within this a number is reproduced however many samples it rests on
+# In points. With many samples the interval is so narrow that any difference between two
+# implementations would count as a failure, so a number within 1 point is reproduced anyway.
+_TOLERANCE = 1.0
+# By default pandas makes floats of counts next to missing values, and objects of columns in which
+# all values are missing.
 DTYPES = {
-    "published": "float64",
-    "measured": "float64",
-    "std": "float64",
-    "n_seeds": "Int64",
-    "n_eval": "Int64",
-    "delta": "float64",
-    "low": "float64",
-    "high": "float64",
+    **dict.fromkeys(("published", "measured", "std", "delta", "low", "high"), "float64"),
+    **dict.fromkeys(("n_seeds", "n_eval"), "Int64"),
 }
 Numbers = Mapping[tuple[str, str, str], float]  # (row, column, protocol) -> percent
+Number = tuple[dict[str, Any], Seeds | None]  # a row of the CSV, and its seeds if it was measured
 
 
-def write_table(
-    spec: Mapping[str, Any],
-    *,
-    published: Iterable[str | Path],
-    csv: str | Path,
-    md: str | Path,
-    tex: str | Path,
-    seeds: str | Path,
-) -> None:
-    """Write a table as CSV (rounded to four decimals), Markdown and LaTeX, and its seeds.
+def write_table(spec: Mapping[str, Any], files: Mapping[str, str | Path]) -> None:
+    """Write a table as CSV, Markdown and LaTeX, and the values of its seeds.
 
     Args:
-        spec: What `build_table` takes.
-        published: Files of published numbers, none for what the paper does not print; those of
-            other tables are left out.
-        csv: Where the CSV goes.
-        md: Where the Markdown goes.
-        tex: Where the LaTeX goes.
-        seeds: Where what each seed measured goes, `.seeds.json` in place of the CSV's suffix.
+        spec: What `build_table` takes, and `published`: the files of published numbers. Numbers of
+            other tables in these files are ignored.
+        files: Paths of the outputs `csv`, `md`, `tex` and `seeds`.
     """
-    numbers = _of_table(spec, read_published(published))
-    frame, by_seed = build_table(spec, published=numbers)
-    notes, parameters = _notes(numbers), parameter_column(spec)
-    write_frame(frame, spec, notes=notes, csv=csv, md=md, tex=tex, parameters=parameters)
-    write_seeds(by_seed, seeds)
+    published = _of_table(spec, read_published(spec["published"]))
+    notes = [
+        f"{record['row']}, {heading(record['column'], record['protocol'])}: {record['note']}"
+        for record in published.to_dict("records")
+        if record["note"]
+    ]
+    frame, seeds = build_table(spec, published=published)
+    write_numbers(frame, seeds, spec, files, notes=notes, parameters=parameter_column(spec))
 
 
-def write_frame(
+def write_numbers(
     frame: pd.DataFrame,
+    seeds: Iterable[Seeds],
     spec: Mapping[str, Any],
+    files: Mapping[str, str | Path],
     *,
     notes: Iterable[str],
-    csv: str | Path,
-    md: str | Path,
-    tex: str | Path,
     parameters: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the rows of a table, as `build_table` returns them, in its three forms.
-
-    `parameters` has a text for each row where the table has such a column.
-    """
-    table = with_column(numbers_table(frame, spec, notes=notes), "parameters", parameters or {})
-    with atomic_write(csv) as path:
-        frame.round(4).to_csv(path, index=False, lineterminator="\n")
-    write_text(md, to_markdown(table))
-    write_text(tex, to_latex(table, label=f"tab:{spec['study']}-{spec['table']}"))
+    """Write rows with the columns `COLUMNS` as CSV, Markdown and LaTeX, and their seeds."""
+    table = numbers_table(frame, spec, notes=notes, parameters=parameters)
+    write_table_files(frame, table, files, label=f"tab:{spec['study']}-{spec['table']}")
+    write_seeds(seeds, files["seeds"])
 
 
 def build_table(
     spec: Mapping[str, Any], *, published: pd.DataFrame
 ) -> tuple[pd.DataFrame, list[Seeds]]:
-    """Return one row per row and column of the table, and the numbers of the single seeds.
+    """Return the rows of a table's CSV, and the values of the seeds of each measured number.
 
-    The rows have the columns `COLUMNS`. Values are percent at full precision. `n_eval` of an
-    average is the sum over its tasks. `low` and `high` bound the 95 % interval over samples and
-    seeds. `task` names what was averaged, and `protocol` the score file that was read.
+    There is one row per row and column of the table, with the columns `COLUMNS`. Values are
+    percent at full precision. `n_eval` of an average is the sum over its tasks. `low` and `high`
+    bound the 95 % interval over samples and seeds. `task` lists the tasks that were averaged, and
+    `protocol` is that of the score files. Published columns that `spec` lacks follow as not-run.
 
-    A number is reproduced where |delta| is at most half of the interval's width, or at most 1
-    point if that is more. Published columns that `spec` does not measure follow as not-run.
+    A number is reproduced if |delta| is at most half of the interval's width, or at most 1 point.
 
     Args:
-        spec: study, table, title, scale, scale_note, columns and rows with their metric files, and
-            which published numbers are `not_held_to`: they are shown and decide nothing.
-        published: Numbers as `read_published` returns them, of any tables.
+        spec: study, table, title, scale, scale_note, columns, rows with their score files, and
+            not_held_to: the published numbers that give no verdict.
+        published: Published numbers as `read_published` returns them, of any tables.
 
     Raises:
-        UserError: A metric file is not what the table expects of it, or at paper scale a
-            published number is of a row that the table does not have.
+        UserError: A score file is of another task, protocol or number of samples or, at paper
+            scale, a published number is of a row that the table lacks.
     """
     numbers = {
         (record["row"], record["column"], record["protocol"]): record["value"]
         for record in _of_table(spec, published).to_dict("records")
     }
+    # A scaled run may leave out rows of the paper.
     if spec["scale"] == "paper":
         _check_rows(spec, numbers)
     columns = [*spec["columns"], *_published_columns(spec, numbers)]
@@ -128,11 +97,11 @@ def build_table(
         number
         for row in spec["rows"]
         for column in columns
-        if (number := _number(spec, row, column=column, numbers=numbers)) is not None
+        if (number := _number(spec, row, column=column, published=numbers)) is not None
     ]
-    records = [number.record for number in found]
+    records = [record for record, _ in found]
     frame = pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(DTYPES)
-    return frame, [number.seeds for number in found if number.seeds is not None]
+    return frame, [seeds for _, seeds in found if seeds is not None]
 
 
 def _of_table(spec: Mapping[str, Any], published: pd.DataFrame) -> pd.DataFrame:
@@ -141,16 +110,8 @@ def _of_table(spec: Mapping[str, Any], published: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _notes(published: pd.DataFrame) -> list[str]:
-    return [
-        f"{record['row']}, {heading(record['column'], record['protocol'])}: {record['note']}"
-        for record in published.to_dict("records")
-        if record["note"]
-    ]
-
-
 def _check_rows(spec: Mapping[str, Any], numbers: Numbers) -> None:
-    """Refuse a published row that a mistyped name would leave out of the table."""
+    """Raise UserError for a published row that a mistyped name would leave out of the table."""
     rows = [row["row"] for row in spec["rows"]]
     for row, _, _ in numbers:
         if row not in rows:
@@ -161,7 +122,7 @@ def _check_rows(spec: Mapping[str, Any], numbers: Numbers) -> None:
 
 
 def _published_columns(spec: Mapping[str, Any], numbers: Numbers) -> list[dict[str, Any]]:
-    """Return the columns that the paper has and `spec` does not, in the paper's order."""
+    """Return the paper's columns that `spec` lacks, in the paper's order."""
     measured = {(column["column"], column["protocol"]) for column in spec["columns"]}
     printed = dict.fromkeys((column, protocol) for _, column, protocol in numbers)
     return [
@@ -171,84 +132,53 @@ def _published_columns(spec: Mapping[str, Any], numbers: Numbers) -> list[dict[s
     ]
 
 
-@dataclass(frozen=True)
-class _Number:
-    """A row of the CSV, and what each seed measured of it."""
-
-    record: dict[str, Any]
-    seeds: Seeds | None = None
-
-
 def _number(
     spec: Mapping[str, Any],
     row: Mapping[str, Any],
     *,
     column: Mapping[str, Any],
-    numbers: Numbers,
-) -> _Number | None:
-    """Return one number; None where the paper has none and nothing can be measured.
+    published: Numbers,
+) -> Number | None:
+    """Return one number; None if the paper does not print it and it cannot be measured.
 
-    That is a number that a published-only row did not publish, or one that a row's encoder lacks.
+    A number cannot be measured in a row that is only quoted, or if the row's encoder has no such
+    score, such as the accuracy of an image encoder on sounds.
     """
-    published = numbers.get((row["row"], column["column"], column["protocol"]))
-    score = column.get("score", column["protocol"])
+    name = {"row": row["row"], "column": column["column"], "protocol": column["protocol"]}
+    printed = published.get((row["row"], column["column"], column["protocol"]))
     record = {
         "study": spec["study"],
         "table": str(spec["table"]),
         "row": row["row"],
         "column": heading(column["column"], column["protocol"]),
-        "published": published,
+        "published": printed,
         "n_seeds": 0,
         "cell": "",
         "task": " ".join(column["tasks"]),
-        "protocol": score,
+        "protocol": column.get("score", column["protocol"]),
     }
     if row.get("published_only", False):
-        record["verdict"] = Verdict.PUBLISHED_ONLY
-        return None if published is None else _Number(record)
-    if published is None and column.get("score") in row.get("lacks", ()):
+        return None if printed is None else (record | {"verdict": Verdict.PUBLISHED_ONLY}, None)
+    if printed is None and column.get("score") in row.get("lacks", ()):
         return None
+    # Score files of a row that the grid no longer declares must not appear as its numbers.
     cells = row["cells"] if row["declared"] else []
-    measured = measure(cells, score, tasks=column["tasks"])
+    where = {"row": record["row"], "column": record["column"]}
+    measured = measure(cells, record["protocol"], tasks=column["tasks"], **where)
     if measured is None:
         paths = [cell["cell"] for cell in cells if column["tasks"] and cell["cell"]]
-        return _Number(record | {"verdict": Verdict.NOT_RUN, "cell": " ".join(paths)})
-    place = {"row": row["row"], "column": column["column"], "protocol": column["protocol"]}
-    held_to = None if place in spec["not_held_to"] else published
-    record |= _measured(measured, held_to, scale=spec["scale"])
-    return _Number(record, _seeds(record, measured))
+        return record | {"verdict": Verdict.NOT_RUN, "cell": " ".join(paths)}, None
+    numbers, seeds = measured
+    held_to = None if name in spec["not_held_to"] else printed
+    return record | numbers | _verdict(numbers, held_to, scale=spec["scale"]), seeds
 
 
-def _seeds(record: Mapping[str, Any], measured: Measurement) -> Seeds:
-    return Seeds(
-        record["row"],
-        record["column"],
-        error=measured.error,
-        values=measured.seeds,
-        models=measured.models,
-        scores=measured.scores,
-    )
-
-
-def _measured(measured: Measurement, published: float | None, *, scale: str) -> dict[str, Any]:
-    delta = None
+def _verdict(measured: Mapping[str, Any], published: float | None, *, scale: str) -> dict[str, Any]:
     if scale != "paper":
-        verdict = Verdict.SCALED
-    elif published is None:
-        verdict = Verdict.UNPUBLISHED
-    else:
-        delta = measured.value - published
-        within = abs(delta) <= max(measured.half_width or 0.0, _TOLERANCE)
-        verdict = Verdict.REPRODUCED if within else Verdict.DIFFERS
-    low, high = measured.interval or (None, None)
-    return {
-        "measured": measured.value,
-        "std": measured.std,
-        "n_seeds": measured.n_seeds,
-        "n_eval": measured.n_eval,
-        "delta": delta,
-        "verdict": verdict,
-        "cell": " ".join(measured.cells),
-        "low": low,
-        "high": high,
-    }
+        return {"verdict": Verdict.SCALED}
+    if published is None:
+        return {"verdict": Verdict.UNPUBLISHED}
+    delta = measured["measured"] - published
+    half_width = 0.0 if measured["low"] is None else (measured["high"] - measured["low"]) / 2
+    within = abs(delta) <= max(half_width, _TOLERANCE)
+    return {"delta": delta, "verdict": Verdict.REPRODUCED if within else Verdict.DIFFERS}

@@ -1,133 +1,167 @@
-"""A table as plain text, and the one place that turns it into Markdown or LaTeX.
+"""Lay out a table as plain text and write it as CSV, Markdown and LaTeX.
 
-pandas writes neither as a paper needs it: `Styler.to_latex` has no blocks of columns, footer or
-notes, and `to_markdown` escapes nothing.
+pandas cannot write these files: `Styler.to_latex` has no blocks of columns, footer or notes, and
+`DataFrame.to_markdown` escapes nothing.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fedssl.files import atomic_write, write_text
-from fedssl.paper.published import metric_name
+from fedssl.paper.published import label_of
 from fedssl.paper.verdict import Verdict
 
 SCALED = "scaled: not comparable with the paper"
-_EMPTY = "—"
-_LATEX_COLUMNS = 4  # next to the row names, across a page
-_MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~$])")
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "[": "{[}",  # after a line break, LaTeX would read a bracket as its argument
-    "]": "{]}",
-    "±": r"$\pm$",
-    "†": r"$^{\dagger}$",
-    "—": "---",
-}
+EMPTY = "—"
+_LATEX_COLUMNS = 4  # as many as fit next to the row names on a page
+_MARKDOWN = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>#|&~$"})
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        # LaTeX reads a bracket after a line break `\\` as the argument of the break.
+        "[": "{[}",
+        "]": "{]}",
+        "±": r"$\pm$",
+        "†": r"$^{\dagger}$",
+        "—": "---",
+    }
+)
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table as unescaped text; the first column names the rows, `footer` is the last row.
+    """A table of unescaped text.
 
-    `groups` has a word for each column after the first. LaTeX sets columns of one word side by
-    side. Without it all columns are of one group.
+    Attributes:
+        title: Caption.
+        header: Names of the columns. The first column holds the names of the rows.
+        rows: Cells of each row, as many as `header` has.
+        footer: Last row, below a rule; empty for none.
+        notes: Footnotes.
+        groups: A word for each column after the first. LaTeX sets columns with the same word side
+            by side. Empty for a single group.
     """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    footer: tuple[str, ...]
-    notes: tuple[str, ...]
+    footer: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
 
+def write_table_files(
+    frame: pd.DataFrame, table: TextTable, files: Mapping[str, str | Path], *, label: str = ""
+) -> None:
+    """Write a frame as CSV (four decimals), and its text as Markdown and LaTeX.
+
+    Args:
+        frame: Rows of the CSV.
+        table: The same rows as text.
+        files: Path of each output: `csv` and, if they are wanted, `md` and `tex`.
+        label: Label of the LaTeX table.
+    """
+    with atomic_write(files["csv"]) as path:
+        frame.round(4).to_csv(path, index=False, lineterminator="\n")
+    if "md" in files:
+        write_text(files["md"], to_markdown(table))
+    if "tex" in files:
+        write_text(files["tex"], to_latex(table, label=label))
+
+
 def numbers_table(
-    frame: pd.DataFrame, spec: Mapping[str, Any], *, notes: Iterable[str] = ()
+    frame: pd.DataFrame,
+    spec: Mapping[str, Any],
+    *,
+    notes: Iterable[str] = (),
+    parameters: Mapping[str, str] | None = None,
 ) -> TextTable:
-    """Return a built table with its rows down and columns across, and `n_eval` at the bottom."""
+    """Return the text of a table that `tables.build_table` made, with `n_eval` as its footer.
+
+    `parameters` gives a text per row for a first column of that name, which the CSV lacks.
+    """
     records = {(record["row"], record["column"]): record for record in frame.to_dict("records")}
     rows, columns = list(frame["row"].unique()), column_order(frame)
     protocols = dict(zip(frame["column"], frame["protocol"], strict=True))
     printed = " (published)" if frame["published"].notna().any() else ""
     legend = f"Measured ± standard deviation over seeds{printed}."
+    first = {"parameters": parameters} if parameters else {}
     return TextTable(
         title=f"{spec['study']}, {table_name(spec['table'])}: {spec['title']}{scale_mark(spec)}",
-        header=("", *columns),
+        header=("", *first, *columns),
         rows=tuple(
-            (row, *(_entry(records.get((row, column))) for column in columns)) for row in rows
+            (
+                row,
+                *(texts[row] for texts in first.values()),
+                *(_entry(records.get((row, column))) for column in columns),
+            )
+            for row in rows
         ),
-        footer=("n_eval", *(_n_eval(frame[frame["column"] == column]) for column in columns)),
+        footer=(
+            "n_eval",
+            *(EMPTY for _ in first),
+            *(_n_eval(frame[frame["column"] == column]) for column in columns),
+        ),
         notes=(legend, *scale_notes(spec), *notes),
-        groups=tuple(metric_name(protocols[column]) for column in columns),
-    )
-
-
-def with_column(table: TextTable, heading: str, texts: Mapping[str, str]) -> TextTable:
-    """Return the table with a text for each row as its first column; without texts, as it is."""
-    if not texts:
-        return table
-    (corner, *header), (end, *footer) = table.header, table.footer
-    return replace(
-        table,
-        header=(corner, heading, *header),
-        rows=tuple((row, texts[row], *cells) for row, *cells in table.rows),
-        footer=(end, _EMPTY, *footer),
-        groups=(heading, *table.groups),
+        # The metric ends the label: "best R@1" and "R@1" are one group.
+        groups=(*first, *(label_of(protocols[column]).split(" ")[-1] for column in columns)),
     )
 
 
 def column_order(frame: pd.DataFrame) -> list[str]:
-    """Return the columns in the table's order, which the row with the most of them has."""
+    """Return the columns in the order of the row that has most of them, then the others."""
+    # Rows may lack columns, so the order of first appearance would not be the paper's.
     rows = [list(part["column"]) for _, part in frame.groupby("row", sort=False)]
     longest = max(rows, key=len, default=[])
     return [*longest, *(name for name in frame["column"].unique() if name not in longest)]
 
 
 def number_text(value: float, protocol: str) -> str:
-    """Return percent with two decimals; a round, which is counted, whole unless it is a mean."""
+    """Return a percentage with two decimals, or the number of a round with at most one."""
     if protocol == "chosen-round":
         return f"{value:.1f}".removesuffix(".0")
     return f"{value:.2f}"
 
 
 def table_name(table: str) -> str:
-    """Return what a table is called: by its number, or by the figure whose numbers it holds."""
+    """Return the printed name of a table, such as "table 3", or of the figure behind it."""
     if table.startswith("figure"):
         return table.replace("figure", "figure ")
     return f"table {table}"
 
 
 def scale_mark(spec: Mapping[str, Any]) -> str:
-    """Return what a title carries where its numbers are not at the paper's scale."""
+    """Return the end of a title that says that the numbers are scaled; empty at paper scale."""
     return "" if spec["scale"] == "paper" else f" — {SCALED} ({spec['scale_note']})"
 
 
 def scale_notes(spec: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the footnote of the dagger that each scaled number carries."""
+    """Return the footnote that explains the dagger of scaled numbers; empty at paper scale."""
     return () if spec["scale"] == "paper" else (f"† {SCALED}.",)
 
 
 def to_markdown(table: TextTable) -> str:
-    """Return a Markdown heading, pipe table and notes."""
+    """Return a Markdown heading, a pipe table and the notes."""
     rule = ["---", *["---:"] * (len(table.header) - 1)]
-    body = [_escaped(row) for row in (*table.rows, table.footer) if row]
-    lines = [f"| {' | '.join(cells)} |" for cells in (_escaped(table.header), rule, *body)]
+    rows = [[markdown(cell) for cell in row] for row in (*table.rows, table.footer) if row]
+    header = [markdown(cell) for cell in table.header]
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
     notes = [line for note in table.notes for line in ("", markdown(note))]
     return "\n".join([f"### {markdown(table.title)}", "", *lines, *notes, ""])
 
@@ -135,7 +169,8 @@ def to_markdown(table: TextTable) -> str:
 def to_latex(table: TextTable, *, label: str) -> str:
     """Return a LaTeX table for a document that loads booktabs.
 
-    Columns of one protocol stand side by side, at most four; more follow below.
+    A wide table becomes several blocks below each other. A block has at most four columns, all of
+    one group.
     """
     blocks = [line for block in _latex_blocks(table) for line in _tabular(table, block)]
     notes = [rf"  \par\smallskip {_latex(note)}" for note in table.notes]
@@ -154,21 +189,16 @@ def to_latex(table: TextTable, *, label: str) -> str:
 
 
 def _latex_blocks(table: TextTable) -> list[list[int]]:
-    """Return the places of the columns of each block."""
+    """Return the column numbers of each block."""
     groups = table.groups or ("",) * (len(table.header) - 1)
-    blocks: list[list[int]] = []
-    for place, group in enumerate(groups, start=1):
-        same = place > 1 and group == groups[place - 2]
-        if same and len(blocks[-1]) < _LATEX_COLUMNS:
-            blocks[-1].append(place)
-        else:
-            blocks.append([place])
-    return blocks
+    runs = [list(run) for _, run in groupby(range(1, len(groups) + 1), key=lambda n: groups[n - 1])]
+    return [run[i : i + _LATEX_COLUMNS] for run in runs for i in range(0, len(run), _LATEX_COLUMNS)]
 
 
 def _tabular(table: TextTable, block: Sequence[int]) -> list[str]:
     def row(cells: Sequence[str]) -> str:
-        texts = [_latex(cells[place]) for place in (0, *block)]
+        # Each block repeats the names of the rows, which are column 0.
+        texts = [_latex(cells[number]) for number in (0, *block)]
         return f"    {' & '.join(texts)} \\\\"
 
     footer = [r"    \midrule", row(table.footer)] if table.footer else []
@@ -185,9 +215,9 @@ def _tabular(table: TextTable, block: Sequence[int]) -> list[str]:
 
 
 def _entry(record: Mapping[Any, Any] | None) -> str:
-    """Return "measured ± std (published)" of one row of a built table."""
+    """Return "measured ± std (published)" for one row of the CSV."""
     if record is None:
-        return _EMPTY
+        return EMPTY
     published, measured, std = (
         "" if pd.isna(record[name]) else number_text(record[name], record["protocol"])
         for name in ("published", "measured", "std")
@@ -204,26 +234,13 @@ def _entry(record: Mapping[Any, Any] | None) -> str:
 
 def _n_eval(records: pd.DataFrame) -> str:
     counts = sorted(records["n_eval"].dropna().unique())
-    return " / ".join(str(count) for count in counts) or _EMPTY
-
-
-def _escaped(cells: Sequence[str]) -> list[str]:
-    return [markdown(cell) for cell in cells]
+    return " / ".join(str(count) for count in counts) or EMPTY
 
 
 def markdown(text: str) -> str:
-    """Return text in which Markdown sees no markup."""
-    return _MARKDOWN_SPECIAL.sub(r"\\\1", text)
+    """Return text with Markdown's special characters escaped."""
+    return text.translate(_MARKDOWN)
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
-def write_csv_and_markdown(
-    frame: pd.DataFrame, table: TextTable, *, csv: str | Path, md: str | Path
-) -> None:
-    """Write a frame as CSV, rounded to four decimals, and its printed table as Markdown."""
-    with atomic_write(csv) as path:
-        frame.round(4).to_csv(path, index=False, lineterminator="\n")
-    write_text(md, to_markdown(table))
+    return text.translate(_LATEX)

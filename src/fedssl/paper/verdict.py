@@ -1,10 +1,10 @@
-"""What can be said of a measured number next to a published one."""
+"""The verdicts on a measured number."""
 
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """A verdict, as it stands in a table's CSV; listed in the order in which they are counted."""
+    """A verdict as the CSV of a table spells it. The order is that of the certificate's columns."""
 
     REPRODUCED = "reproduced"
     DIFFERS = "differs"

@@ -1,4 +1,6 @@
-"""The papers' claims, tested on the papers' own numbers and on the measured ones.
+"""Test the papers' claims on the papers' own numbers and on the measured ones.
 
-Start with `claims`. `predicates` has one function per kind of comparison that a claim can make.
+Start with `claims.py`, which writes `claims.csv`. `predicates.py` evaluates the comparisons of a
+claim, `gaps.py` computes the difference between two sides and its interval, and `evidence.py`
+words the result.
 """

@@ -1,4 +1,4 @@
-"""What the papers say of their numbers, tested on theirs and on ours."""
+"""Test the papers' claims on the published numbers and on the measured ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,31 +16,18 @@ from fedssl.paper.seeds import Seeds, read_seeds
 from fedssl.paper.tables import COLUMNS as TABLE_COLUMNS
 from fedssl.paper.verdict import Verdict
 
+_COPIED = ("id", "paper", "section", "quote", "reading")
 COLUMNS = (
-    "id",
-    "paper",
-    "section",
-    "quote",
-    "reading",
-    "published",
-    "published_margin",
-    "published_evidence",
-    "measured",
-    "measured_margin",
-    "low",
-    "high",
-    "scaled",
-    "measured_evidence",
+    *(*_COPIED, "published", "published_margin", "published_evidence"),
+    *("measured", "measured_margin", "low", "high", "scaled", "measured_evidence"),
 )
 NOT_RUN = "not-run"
 _DTYPES = {
-    "published_margin": "float64",
-    "measured_margin": "float64",
-    "low": "float64",
-    "high": "float64",
+    **dict.fromkeys(("published_margin", "measured_margin", "low", "high"), "float64"),
     "scaled": "boolean",
 }
-# Points within which `=` holds: two roundings in print; as for a table's verdict when measured.
+# The tolerance of `=`, in points. Published numbers are rounded to two decimals. Measured numbers
+# have the tolerance of a table's verdict.
 _PRINTED, _MEASURED = 0.01, 1.0
 Claim = Mapping[str, Any]
 Studies = Mapping[str, Mapping[Key, Number]]  # paper -> its numbers
@@ -53,14 +40,14 @@ def write_claims(
     tables: Iterable[str | Path],
     path: str | Path,
 ) -> None:
-    """Write every claim with its verdicts as CSV (numbers rounded to four decimals).
+    """Write all claims with their verdicts as CSV (numbers rounded to four decimals).
 
     Args:
-        claims: The claims, as `read_claims` takes them.
-        published: All files of published numbers.
-        tables: Table CSVs, each next to the file of its seeds; tables that do not exist count
-            as not run.
-        path: Where the CSV goes.
+        claims: YAML file of the claims.
+        published: Files of published numbers.
+        tables: CSVs of tables, each next to its seeds file. The cells of a table that does not
+            exist count as not run.
+        path: Path of the CSV.
     """
     existing = [table for table in map(Path, tables) if table.is_file()]
     frame = check_claims(
@@ -71,15 +58,16 @@ def write_claims(
 
 
 def read_claims(path: str | Path) -> list[dict[str, Any]]:
-    """Return the claims of a YAML file, valid by `settings.Claim`.
+    """Return the claims of a YAML file.
 
     Raises:
-        UserError: A claim is not valid, compares cells that do not match, or takes the id of
-            another; names file and claim.
+        UserError: A claim differs from its declaration `settings.Claim`, compares sides of
+            different lengths, or has the id of another. The message names file and claim.
     """
     claims = read_entries(path)
     for claim in claims:
         try:
+            # The declaration cannot check that both sides of an `each` have the same length.
             for name in {"predicate", "measured"} & set(claim):
                 cells(claim[name])
         except ValueError as mismatch:
@@ -88,20 +76,19 @@ def read_claims(path: str | Path) -> list[dict[str, Any]]:
 
 
 def measured_numbers(tables: Iterable[str | Path]) -> dict[str, dict[Key, Number]]:
-    """Return the measured cells of table CSVs by study, with the values of their seeds.
+    """Return study -> cell -> measured number, with the values of its seeds, from table CSVs.
 
-    A row that the paper compares with and nobody reruns (verdict published-only) counts with its
-    published number.
+    A row that is only quoted (verdict published-only) counts with its published number.
 
     Raises:
-        UserError: A file lacks a column of a table CSV, or the file of its seeds or one of these.
+        UserError: A CSV lacks a column of a table, or a number lacks its seeds.
     """
     studies: dict[str, dict[Key, Number]] = {}
     for path in tables:
         frame = pd.read_csv(path, dtype={"table": str}).fillna({"table": ""})
         lacking = [column for column in TABLE_COLUMNS if column not in frame]
         if lacking:
-            raise UserError(f"{path} lacks the columns {', '.join(lacking)} of a table CSV.")
+            raise UserError(f"{path} lacks the columns {', '.join(lacking)}; write it again.")
         seeds = read_seeds(path)
         for record in frame.to_dict("records"):
             number = _number(record, seeds, path)
@@ -114,14 +101,14 @@ def measured_numbers(tables: Iterable[str | Path]) -> dict[str, dict[Key, Number
 def check_claims(
     claims: Sequence[Claim], published: pd.DataFrame, *, tables: Studies
 ) -> pd.DataFrame:
-    """Return one row per claim, with the columns `COLUMNS`.
+    """Return one row per claim with the columns `COLUMNS`.
 
-    `published` is holds, fails or not decidable; `measured` may be not-run too, wherever a cell of
-    the claim has no measured number. `scaled` says that a number of `mini` or `demo` took part.
+    `published` is holds, fails or not decidable. `measured` can also be not-run, if a cell of the
+    claim has no measured number. `scaled` is true if a number of a scaled run was used.
 
     Raises:
         UserError: A claim names a published number that does not exist and is not marked as
-            untabulated, or is marked although all its numbers exist.
+            untabulated, or is marked but all its numbers exist.
     """
     printed = _printed_numbers(published)
     records = [_record(claim, printed, tables) for claim in claims]
@@ -131,7 +118,7 @@ def check_claims(
 def _number(
     record: Mapping[Any, Any], seeds: Mapping[tuple[str, str], Seeds], path: str | Path
 ) -> Number | None:
-    """Return a cell of a table; None for one that was not run."""
+    """Return the number of a table's row; None if it was not run."""
     if record["verdict"] == Verdict.PUBLISHED_ONLY:
         return Number(record["published"])
     if pd.isna(record["measured"]):
@@ -139,8 +126,8 @@ def _number(
     own = seeds.get((record["row"], record["column"]))
     if own is None:
         raise UserError(
-            f"{path} has a number of {record['row']}, {record['column']}, of which the seeds "
-            "beside it say nothing; write the table again."
+            f"{path} has a number for {record['row']}, {record['column']}, but its seeds file "
+            "does not; write the table again."
         )
     scaled = record["verdict"] == Verdict.SCALED
     return Number(record["measured"], own.error, own.values, scaled=scaled)
@@ -158,16 +145,17 @@ def _record(claim: Claim, printed: Studies, tables: Studies) -> dict[str, Any]:
     numbers = printed.get(claim["paper"], {})
     _check_tabulated(claim, numbers)
     known = evaluate(claim["predicate"], numbers, precision=_PRINTED)
-    record = {name: claim.get(name, "") for name in ("id", "paper", "section", "quote", "reading")}
-    record |= {
+    return {
+        **{name: claim.get(name, "") for name in _COPIED},
         "published": known.verdict,
         "published_margin": known.margin,
         "published_evidence": known.evidence,
+        **_measured(claim, tables.get(claim["paper"], {})),
     }
-    return record | _measured(claim, tables.get(claim["paper"], {}))
 
 
 def _check_tabulated(claim: Claim, numbers: Mapping[Key, Number]) -> None:
+    # Without this check a mistyped name would silently make the claim not decidable.
     unknown = [key for key in cells(claim["predicate"]) if key not in numbers]
     if unknown and not claim.get("untabulated", False):
         names = "; ".join(" / ".join(key) for key in unknown)
@@ -184,9 +172,7 @@ def _measured(claim: Claim, numbers: Mapping[Key, Number]) -> dict[str, Any]:
     used = cells(predicate)
     missing = [key for key in used if key not in numbers]
     if missing:
-        outcome = Outcome(
-            NOT_RUN, None, None, None, f"{len(missing)} of {len(used)} numbers not run"
-        )
+        outcome = Outcome(NOT_RUN, f"{len(missing)} of {len(used)} numbers not run")
     else:
         outcome = evaluate(predicate, numbers, precision=_MEASURED)
     return {

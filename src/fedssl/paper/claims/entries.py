@@ -1,4 +1,4 @@
-"""Lists of hand-written entries, each with an id: claims, contradictions."""
+"""Read hand-written lists of entries, each with an id: claims and contradictions."""
 
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ _DECLARED = {"claims": Claims, "contradictions": Contradictions}
 
 
 def read_entries(path: str | Path) -> list[dict[str, Any]]:
-    """Return the entries of `<name>.yaml`, which stand there under the key `<name>`.
+    """Return the entries of `<name>.yaml`, which are listed under its key `<name>`.
 
     Raises:
-        UserError: An entry is not what `settings.py` declares, or takes the id of another; names
-            file and entry.
+        UserError: An entry differs from its declaration in `settings.py`, or two entries have the
+            same id. The message names the file and the entry.
     """
     path = Path(path)
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -30,7 +30,7 @@ def read_entries(path: str | Path) -> list[dict[str, Any]]:
     for entry in entries:
         if entry["id"] in known:
             raise UserError(
-                f"{path}: two {path.stem} have the id {entry['id']}; each needs its own."
+                f"{path}: two {path.stem} have the id {entry['id']}; each must have its own."
             )
         known.add(entry["id"])
     return entries

@@ -1,15 +1,15 @@
-"""What a comparison found, as a sentence."""
+"""Word the result of a comparison."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fedssl.paper.claims.gaps import Key, Numbers, Sides, Sum, value
+from fedssl.paper.claims.gaps import Key, Numbers, Sides, Sum, mean_of, value
 
 
 def sentence(rule: Mapping[str, Any], sides: Sides, numbers: Numbers) -> str:
-    """Return a comparison with its numbers and where they stand.
+    """Return a comparison with its numbers and their places in the tables.
 
-    `rule` has relation, by, within, and how a side is reduced to one number: `compare`.
+    `rule` has relation, by, within and compare, which is how a side is reduced to one number.
     """
     left, right = (_side(_one(side, rule["compare"], numbers), numbers) for side in sides)
     by = f"{rule['by']:+g}" if rule["by"] or not right else ""
@@ -18,22 +18,18 @@ def sentence(rule: Mapping[str, Any], sides: Sides, numbers: Numbers) -> str:
 
 
 def cell_name(key: Key) -> str:
-    """Return a cell by its table, row and column."""
+    """Return the name of a cell: its table, row and column."""
     table, row, column = key
     place = f"table {table}" if table.isdecimal() else table or "prose"
     return f"{place}: {row}, {column}"
 
 
 def _one(side: Sequence[Sum], how: str, numbers: Numbers) -> Sum:
-    """Return the number that stands for a side: the one picked, or the mean, which names all."""
-    if how in ("max", "min"):
-        values = [value(number, numbers) for number in side]
-        return side[values.index(max(values) if how == "max" else min(values))]
-    total: dict[Key, float] = {}
-    for number in side:
-        for key, weight in number.items():
-            total[key] = total.get(key, 0.0) + weight / len(side)
-    return total
+    """Return the largest or smallest number of a side, or the mean of all."""
+    if how == "mean":
+        return mean_of(side)
+    choose = max if how == "max" else min
+    return choose(side, key=lambda number: value(number, numbers))
 
 
 def _side(number: Sum, numbers: Numbers) -> str:
@@ -41,7 +37,7 @@ def _side(number: Sum, numbers: Numbers) -> str:
 
 
 def _shown(number: float) -> str:
-    """Return a percentage with two decimals, and what may be a silhouette with four."""
+    # Two decimals are too few for silhouettes, which lie between -1 and 1.
     return f"{number:.2f}" if abs(number) > 1 else f"{number:.4f}"
 
 
@@ -50,5 +46,5 @@ def _text(number: Sum) -> str:
     if len(names) == 1:
         return names[0]
     if len(names) == 2 and min(number.values()) < 0:
-        return " less ".join(names)
+        return " minus ".join(names)
     return f"from {len(names)} cells, the first {names[0]}"

@@ -1,15 +1,16 @@
-"""Sentences about numbers, as data: comparisons of cells, all of them or any of them.
+"""Evaluate predicates: comparisons of cells, joined by "all" or "any".
 
-A comparison is `{compare, left, relation, right, by, within, except}`. Each side is one group of
-cells or several: `{table, row, column, protocol, over}`, where `row` and `column` are a name or a
-list and `over` names a row whose number in the same column is subtracted. `compare` says how the
-sides meet: `each` cell with its counterpart (or with the only one), or their `mean`, `max` or
-`min`. The relation is between left and right plus `by` points; `~` allows `within` points, `=`
-the precision of the numbers. Without `right`, left is compared with `by` alone.
+A comparison is `{compare, left, relation, right, by, within, except}`. A side is one group of cells
+or a list of groups. A group is `{table, row, column, protocol, over}`, where `row` and `column` are
+a name or a list, and `over` names a row whose number in the same column is subtracted. `compare`
+says how the sides are compared: `each` cell with its counterpart (or with the only cell on the
+right), or the `mean`, `max` or `min` of each side. The relation must hold between left and right
+plus `by` points. `~` allows a difference of `within` points, and `=` one of the precision of the
+numbers. Without `right`, left is compared with `by`.
 
-Of many comparisons one fails by chance alone, though all are true. So where all of them must hold,
-each of m must fail at level 5 %/m for the whole to fail (Bonferroni), and holds at 5 %; where any
-of them suffices, the other way round.
+Levels are corrected for the number of comparisons (Bonferroni). If m comparisons must all hold, one
+of them may fail by chance although all are true. So each must fail at level 5 %/m for the whole to
+fail, and must hold at 5 %. If any of them suffices, it is the other way round.
 """
 
 from collections import Counter
@@ -27,87 +28,96 @@ Predicate = Mapping[str, Any]
 
 HOLDS, FAILS, NOT_DECIDABLE = "holds", "fails", "not decidable"
 _STRENGTH = {FAILS: 0, NOT_DECIDABLE: 1, HOLDS: 2}
-_DIGITS = 9  # smaller differences are floating-point error
+# Smaller differences are floating-point errors, which must not decide between > and >=.
+_DIGITS = 9
 
 
 @dataclass(frozen=True)
 class Levels:
-    """The levels, two-sided, at which a comparison must hold and must fail."""
+    """Two-sided levels of the intervals that decide that a comparison holds, or that it fails."""
 
     holds: float = ALPHA
     fails: float = ALPHA
+
+
+_UNCORRECTED = Levels()
 
 
 @dataclass(frozen=True)
 class Outcome:
     """A verdict, and the comparison that decided it.
 
-    `margin` is by how many points that comparison holds, negative where it fails; None where it
-    lacks a cell. `low` is what decides that it holds, the lower bound of the margin, and `high`
-    that it fails, the upper one, each at its level; None where there is no interval.
+    Attributes:
+        verdict: holds, fails or not decidable.
+        evidence: The comparison with its numbers, or what is missing.
+        margin: Points by which the comparison holds, negative if it fails; None if a cell is
+            missing.
+        low: Lower bound of the margin, which decides that it holds; None without an interval.
+        high: Upper bound of the margin, which decides that it fails; None without an interval.
     """
 
     verdict: str
-    margin: float | None
-    low: float | None
-    high: float | None
     evidence: str
+    margin: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 def cells(predicate: Predicate) -> list[Key]:
-    """Return every cell that a predicate speaks of, once.
+    """Return the cells of a predicate, each once.
 
     Raises:
-        ValueError: The sides of an `each` do not match, or nothing is left to compare.
+        ValueError: The sides of an `each` have different lengths, or its exceptions leave out no
+            cell or all cells.
     """
     found = [key for part in _comparisons(predicate) for key in cells_of(_sides(part))]
     return list(dict.fromkeys(found))
 
 
-def evaluate(predicate: Predicate, numbers: Numbers, *, precision: float) -> Outcome:
+def evaluate(
+    predicate: Predicate, numbers: Numbers, *, precision: float, levels: Levels = _UNCORRECTED
+) -> Outcome:
     """Return whether a predicate holds, fails or is not decidable, and why.
 
-    A comparison is not decidable where it lacks a cell or an interval, or while its interval
-    (`fedssl.paper.claims.gaps.half_width`) reaches across the boundary between holding and failing.
+    A comparison is not decidable if it lacks a cell or an interval, or if its interval contains
+    the boundary between holding and failing.
 
     Args:
-        predicate: As `settings.Predicate` declares it.
-        numbers: The cells that are known.
-        precision: How far apart, in points, numbers may be that `=` calls equal.
+        predicate: Plain data, as `settings.Predicate` declares it.
+        numbers: The known cells.
+        precision: Largest difference, in points, of numbers that `=` treats as equal.
+        levels: Levels of the intervals; they are stricter for a part of a larger predicate.
     """
-    return _evaluate(predicate, numbers, precision=precision, levels=Levels())
-
-
-def _evaluate(
-    predicate: Predicate, numbers: Numbers, *, precision: float, levels: Levels
-) -> Outcome:
     for name, choose in (("all", min), ("any", max)):
         if name in predicate:
             outcomes = []
             for part in predicate[name]:
+                # Shares are in proportion to the comparisons, so nesting changes no level.
                 own = _share(levels, name, _count(part) / _count(predicate))
-                outcomes.append(_evaluate(part, numbers, precision=precision, levels=own))
+                outcomes.append(evaluate(part, numbers, precision=precision, levels=own))
             return choose(outcomes, key=_strength)
     rule = {"within": precision, "by": 0.0, **predicate}
     pairs = _pairs(predicate)
+    # The comparisons of an `each` must all hold.
     levels = _share(levels, "all", 1 / len(pairs))
     return min((_decide(rule, pair, numbers, levels=levels) for pair in pairs), key=_strength)
 
 
 def _share(levels: Levels, name: str, share: float) -> Levels:
-    """Return the levels of a part of `all`, where one failure suffices, or of `any`."""
+    """Return the levels of a part that has a share of the comparisons of `all` or `any`."""
+    # One failure makes `all` fail, so its parts must fail at a stricter level.
     if name == "all":
         return Levels(levels.holds, levels.fails * share)
     return Levels(levels.holds * share, levels.fails)
 
 
 def _count(predicate: Predicate) -> int:
-    """Return how many pairs of sides a predicate compares."""
+    """Return the number of pairs of sides that a predicate compares."""
     return sum(len(_pairs(part)) for part in _comparisons(predicate))
 
 
 def _pairs(comparison: Predicate) -> list[Sides]:
-    """Return what a comparison holds against what: one pair, or of an `each` several."""
+    """Return the pairs of sides of a comparison: several for `each`, otherwise one."""
     left, right = _sides(comparison)
     if comparison["compare"] != "each":
         return [(left, right)]
@@ -115,7 +125,7 @@ def _pairs(comparison: Predicate) -> list[Sides]:
 
 
 def _strength(outcome: Outcome) -> tuple[int, float]:
-    """Order outcomes: the weakest decides `all`, the strongest `any`."""
+    """Return a sort key of outcomes: the weakest decides `all`, and the strongest `any`."""
     return _STRENGTH[outcome.verdict], outcome.margin or 0.0
 
 
@@ -129,7 +139,7 @@ def _comparisons(predicate: Predicate) -> Iterator[Predicate]:
 
 
 def _sides(comparison: Predicate) -> tuple[list[Sum], list[Sum]]:
-    """Return the numbers left and right; of an `each`, as many and without its exceptions."""
+    """Return the numbers of both sides; for `each`, of equal length and without exceptions."""
     left = _numbers(comparison["left"])
     right = _numbers(comparison["right"]) if "right" in comparison else [{}]
     if comparison["compare"] != "each":
@@ -141,13 +151,14 @@ def _sides(comparison: Predicate) -> tuple[list[Sum], list[Sum]]:
     exceptions = comparison.get("except", [])
     excepted = [[_is(number, exception) for number in left] for exception in exceptions]
     kept = [i for i in range(len(left)) if not any(named[i] for named in excepted)]
+    # An exception that matches no cell is a mistyped name.
     if not kept or not all(map(any, excepted)):
         raise ValueError(f"exceptions {exceptions} must each leave out a cell, and not all cells")
     return [left[i] for i in kept], [right[i] for i in kept]
 
 
 def _numbers(groups: Any) -> list[Sum]:
-    """Return a side's numbers, row by row."""
+    """Return the numbers of a side, row by row."""
     numbers: list[Sum] = []
     for group in _listed(groups):
         for row, column in product(_listed(group["row"]), _listed(group["column"])):
@@ -164,7 +175,8 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _is(number: Sum, exception: Mapping[str, str]) -> bool:
-    """Return whether a number's own cell, its first, has the exception's row and column."""
+    """Return whether an exception names the row or column of a number."""
+    # The first cell is the number's own. A second one is the row that `over` subtracts.
     _, row, column = next(iter(number))
     return exception.items() <= {"row": row, "column": column}.items()
 
@@ -173,7 +185,7 @@ def _decide(rule: Predicate, sides: Sides, numbers: Numbers, *, levels: Levels) 
     missing = [key for key in cells_of(sides) if key not in numbers]
     if missing:
         names = "; ".join(map(cell_name, missing))
-        return Outcome(NOT_DECIDABLE, None, None, None, f"missing: {names}")
+        return Outcome(NOT_DECIDABLE, f"missing: {names}")
     how = "mean" if rule["compare"] == "each" else rule["compare"]
     middle = gap(sides, how, numbers) - rule["by"]
     margin = _margins(rule, middle, middle)[0]
@@ -181,18 +193,19 @@ def _decide(rule: Predicate, sides: Sides, numbers: Numbers, *, levels: Levels) 
     at_holds = half_width(sides, how, numbers, alpha=levels.holds)
     at_fails = half_width(sides, how, numbers, alpha=levels.fails)
     if at_holds is None or at_fails is None:
-        return Outcome(NOT_DECIDABLE, margin, None, None, f"{evidence}: one seed has no interval")
+        return Outcome(NOT_DECIDABLE, f"{evidence}: one seed has no interval", margin)
     low = _margins(rule, middle - at_holds, middle + at_holds)[0]
     high = _margins(rule, middle - at_fails, middle + at_fails)[1]
     verdict = _verdict(low, high, strict=rule["relation"] in (">", "<"))
-    return Outcome(verdict, margin, low, high, ("not " if verdict == FAILS else "") + evidence)
+    return Outcome(verdict, ("not " if verdict == FAILS else "") + evidence, margin, low, high)
 
 
 def _margins(rule: Predicate, low: float, high: float) -> tuple[float, float]:
-    """Return by how much the relation holds, least and most, for a gap from low to high."""
+    """Return the least and largest margin of the relation for a gap between low and high."""
     if rule["relation"] in ("<", "<="):
         low, high = -high, -low
     elif rule["relation"] in ("=", "~"):
+        # The margin is the part of the tolerance that the difference leaves.
         least = 0.0 if low < 0 < high else min(abs(low), abs(high))
         low, high = rule["within"] - max(abs(low), abs(high)), rule["within"] - least
     return round(low, _DIGITS), round(high, _DIGITS)

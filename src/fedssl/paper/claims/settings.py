@@ -1,4 +1,4 @@
-"""What an entry of `claims.yaml` and of `contradictions.yaml` holds."""
+"""Declare the entries of `claims.yaml` and `contradictions.yaml`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,39 +6,27 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
 
+from fedssl.paper.settings import ColumnProtocol
 from fedssl.settings import Check, Choice, HyphenatedName, Key, Pattern, Positive, Text, Unique
 
-Protocol = Literal[
-    "knn",
-    "linear-probe",
-    "fine-tune",
-    "retrieval",
-    "best-round",
-    "held-out-round",
-    "chosen-round",
-    "paired",
-    "transfer",
-]
+Protocol = Literal[ColumnProtocol, "paired", "transfer"]
 
 
 def _is_list(entry: Any) -> int:
     return int(isinstance(entry, list))
 
 
-OneOrMore = Annotated[
-    Text | Annotated[tuple[Text, ...], MinLen(1), Unique()],
-    Choice(_is_list),
-]
+OneOrMore = Annotated[Text | Annotated[tuple[Text, ...], MinLen(1), Unique()], Choice(_is_list)]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Cells of a table: all rows times all columns."""
+    """Cells of a table: every combination of the rows and columns."""
 
     table: Annotated[
         str, Pattern(r"^([0-9]+|[a-z][a-z0-9-]*)?$", "a table's number, another name, or empty")
     ]
-    """The table's number, another name for a table without, or empty for the prose."""
+    """Number of the table, the name of a table without a number, or empty for the prose."""
 
     row: OneOrMore
     """A row, or a list of rows."""
@@ -47,7 +35,7 @@ class Group:
     """A column, or a list of columns."""
 
     protocol: Protocol | None = None
-    """Evaluation protocol; absent if the column is no accuracy."""
+    """Evaluation protocol. Absent if the column is not an accuracy."""
 
     over: Text | None = None
     """Row whose number in the same column is subtracted."""
@@ -58,63 +46,57 @@ Side = Annotated[Group | Annotated[tuple[Group, ...], MinLen(1)], Choice(_is_lis
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Cells of the left side that are left out, by row, by column or by both."""
+    """Cells of the left side that are not compared, by row, by column or by both."""
 
     row: str | None = None
-    """Row left out."""
+    """Row to leave out."""
 
     column: str | None = None
-    """Column left out, with its protocol's label as in the table CSVs: C-10 kNN."""
+    """Column to leave out, with the label of its protocol as in the CSVs: C-10 kNN."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What holds between two sides; a comparison has a right side, or `by`, or both."""
+    """A relation between two sides. A comparison has a right side, `by`, or both."""
 
     compare: Literal["each", "mean", "max", "min"]
-    """`each` compares each cell with its counterpart (row by row, column by column; or with the
-    only cell on the right); the others compare the mean, largest or smallest of each side.
-    Measured, the largest or smallest is each seed's own, and one seed decides nothing."""
+    """`each` compares each cell with its counterpart, row by row and column by column, or with the
+    only cell on the right. The others compare the mean, largest or smallest cell of each side. For
+    measured numbers the largest or smallest is chosen per seed, and one seed is not decidable."""
 
     left: Side
     """Group of cells, or a list of groups."""
 
     relation: Literal[">", ">=", "<", "<=", "=", "~"]
-    """What holds between left and right plus `by`; = to the numbers' precision (0.01 points in
-    print, 1 point measured), ~ within `within` points."""
+    """Relation between left and right plus `by`. `=` allows the precision of the numbers (0.01
+    points published, 1 point measured), and `~` allows `within` points."""
 
     right: Side | None = None
     """Group of cells, or a list of groups."""
 
     by: float | None = None
-    """Points added to the right side; 0 if absent."""
+    """Points added to the right side. 0 if absent."""
 
     within: Positive | None = None
-    """Largest difference in points that ~ allows; with ~ only, which needs it."""
+    """Largest difference in points that `~` allows. Required with `~`, and not allowed without."""
 
     exceptions: Annotated[
         tuple[Annotated[LeftOut, MinLen(1)], ...] | None, MinLen(1), Key("except")
     ] = None
-    """Cells of the left side that `each` leaves out; with `each` only."""
-
-
-def _has_right_side(entry: Mapping[str, Any]) -> bool:
-    return "right" in entry or "by" in entry
-
-
-def _says_within(entry: Mapping[str, Any]) -> bool:
-    return ("within" in entry) is bool(entry["relation"] == "~")
-
-
-def _excepts_of_each(entry: Mapping[str, Any]) -> bool:
-    return "except" not in entry or bool(entry["compare"] == "each")
+    """Cells of the left side that `each` leaves out. Allowed with `each` only."""
 
 
 CheckedComparison = Annotated[
     Comparison,
-    Check(_has_right_side, "compared with `right` or `by`"),
-    Check(_says_within, "with `within` if the relation is ~, and without otherwise"),
-    Check(_excepts_of_each, "without `except` unless it compares each"),
+    Check(lambda entry: "right" in entry or "by" in entry, "compared with `right` or `by`"),
+    Check(
+        lambda entry: ("within" in entry) is (entry["relation"] == "~"),
+        "with `within` if the relation is ~, and without otherwise",
+    ),
+    Check(
+        lambda entry: "except" not in entry or entry["compare"] == "each",
+        "without `except` unless it compares each",
+    ),
 ]
 
 
@@ -128,10 +110,10 @@ class AllOf:
 
 @dataclass(frozen=True)
 class AnyOf:
-    """Comparisons; at least one must hold."""
+    """Comparisons of which at least one must hold."""
 
     parts: Annotated[tuple[CheckedComparison, ...], MinLen(1), Key("any")]
-    """Comparisons; at least one must hold."""
+    """Comparisons of which at least one must hold."""
 
 
 def _kind_of_predicate(entry: Any) -> int:
@@ -144,38 +126,37 @@ Predicate = Annotated[CheckedComparison | AllOf | AnyOf, Choice(_kind_of_predica
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a paper that its numbers can bear out or not."""
+    """A sentence of a paper that can be tested on numbers."""
 
     id: HyphenatedName
     """Unique name."""
 
     paper: Literal["fssuavl", "fassl"]
-    """Study that made the claim, whose tables are meant."""
+    """Paper that makes the claim. Its tables are used."""
 
     section: Text
-    """Where in the paper."""
+    """Section of the paper."""
 
     quote: Text
-    """The paper's words (of fassl, the review's), unchanged."""
+    """The paper's words, unchanged. For fassl the words of the review."""
 
     reading: Text
-    """How the words became the predicate."""
+    """How we translated the words into the predicate."""
 
     predicate: Predicate
-    """A comparison, or several that are joined by "all" or "any"."""
+    """A comparison, or several joined by `all` or `any`."""
 
     untabulated: bool | None = None
-    """Whether the paper prints only some of the numbers that the claim is about; false if
-    absent."""
+    """Whether the paper prints only some of the numbers of the claim. False if absent."""
 
     measured: Predicate | None = None
-    """The predicate for measured numbers, where the paper's own numbers would decide by
-    construction; `predicate` if absent."""
+    """Predicate for measured numbers, if the paper's own numbers would decide `predicate` by
+    construction. `predicate` if absent."""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """Sentences of the papers that their numbers can bear out or not."""
+    """The papers' claims."""
 
     claims: Annotated[tuple[Claim, ...], MinLen(1)]
     """One entry per claim, in the papers' order."""
@@ -183,7 +164,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """Where a paper contradicts itself or the data, or leaves open what an implementation needs."""
+    """A place where a paper contradicts itself or the data, or omits what is needed."""
 
     id: HyphenatedName
     """Unique name."""
@@ -192,18 +173,18 @@ class Contradiction:
     """`fssuavl`, `fassl` (we have only a review of this paper), or code that others published."""
 
     where: Text
-    """Sections and tables, in short."""
+    """Sections and tables."""
 
     finding: Text
-    """What the paper says, and what speaks against it."""
+    """What the paper says, and what contradicts it."""
 
     decided: Text
-    """What this project does about it."""
+    """What this project does instead."""
 
 
 @dataclass(frozen=True)
 class Contradictions:
-    """Where the papers contradict themselves or the data, or leave open what is needed."""
+    """Places where the papers contradict themselves or the data, or omit what is needed."""
 
     contradictions: Annotated[tuple[Contradiction, ...], MinLen(1)]
     """One entry per finding, in the papers' order."""

@@ -1,4 +1,5 @@
-"""The report page: one file that shows every number with all that it rests on.
+"""Write the report page: one HTML file with all numbers and the jobs behind them.
 
-`content` gathers what the templates need as plain data, `write` renders it.
+Start with `write.py`, which renders the templates. `plan.py` lists the files that the page shows,
+and the other modules turn one kind of file each into plain data for the templates.
 """

@@ -1,22 +1,24 @@
-"""The certificate inside the page: the Markdown that its job wrote, as blocks for a template."""
+"""Parse the Markdown of the certificate into blocks for a template of the page."""
 
 import re
-from collections.abc import Iterator
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-# What `fedssl.paper.certificate` writes, and no more of Markdown.
-_SPAN = re.compile(r"\\(?P<escaped>.)|\*\*(?P<strong>.+?)\*\*|`(?P<code>.+?)`")
+# Only the Markdown that `fedssl.paper.certificate` writes. A complete parser would be one more
+# dependency of every run.
+_SPAN = re.compile(r"\\(?P<escaped>.)|\*\*(?P<strong>.+?)\*\*|`(?P<code>.+?)`|(?P<plain>.)")
+_STYLES = {"strong", "code"}
 _KINDS = {"#": "heading", "|": "table", "-": "list", " ": "code", "": "gap"}
 Block = dict[str, Any]
 Spans = list[tuple[str, str]]  # (style, text)
 
 
 def read_certificate(path: str | Path) -> list[Block]:
-    """Return the blocks below the certificate's title: heading, table, list, code and text.
+    """Return the blocks below the certificate's title: headings, tables, lists, code and texts.
 
-    A text is a list of (style, text), the style being strong, code or nothing.
+    A text is a list of (style, text). The style is strong, code or empty.
     """
     lines = Path(path).read_text(encoding="utf-8").splitlines()[1:]
     groups = groupby(lines, key=_kind)
@@ -37,27 +39,16 @@ def _block(kind: str, lines: list[str]) -> Block:
 
 
 def _cells(line: str) -> list[str]:
-    """Return the cells of a table's line; a bar inside a text is escaped."""
+    """Return the cells of a table's line."""
+    # A bar inside a text is escaped, so " | " always separates two cells.
     return [cell.strip() for cell in line[1:-1].split(" | ")]
 
 
 def _spans(text: str) -> Spans:
-    spans: Spans = []
-    for style, piece in _pieces(text):
-        if spans and spans[-1][0] == style:
-            spans[-1] = (style, spans[-1][1] + piece)
-        else:
-            spans.append((style, piece))
-    return spans
-
-
-def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    end = 0
-    for found in _SPAN.finditer(text):
-        if found.start() > end:
-            yield "", text[end : found.start()]
-        style = str(found.lastgroup)
-        yield ("" if style == "escaped" else style), found[style]
-        end = found.end()
-    if end < len(text):
-        yield "", text[end:]
+    pieces = []
+    for match in _SPAN.finditer(text):
+        style = str(match.lastgroup)
+        pieces.append((style if style in _STYLES else "", match[style]))
+    # Plain text is matched one character at a time. Join the pieces of one style.
+    runs = groupby(pieces, key=itemgetter(0))
+    return [(style, "".join(piece for _, piece in run)) for style, run in runs]

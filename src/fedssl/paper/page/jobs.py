@@ -1,10 +1,10 @@
-"""The jobs behind the numbers: their provenance, in a form short enough for a page."""
+"""Collect the jobs behind the numbers, with provenance in a short form for the page."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fedssl.paper.page.pool import Pool
 from fedssl.paper.page.shards import shards_summary
 from fedssl.paper.products.loss_figure import round_losses
 from fedssl.record.read import record_behind
@@ -13,34 +13,58 @@ _POOLS = (
     *("folders", "git", "hardware", "inputs", "packages"),
     *("rounds", "settings", "shards", "sources", "steps"),
 )
-# Facts that a job adds to its record stand in none of these keys.
+# The keys of every record. Any other key is a fact that the job added.
 _RECORDED = {
     *("bytes_down", "bytes_up", "code", "digest", "ended", "git", "hardware", "inputs"),
     *("outputs", "packages", "peak_memory_mb", "python", "rule", "seconds", "settings", "sources"),
     *("started", "wildcards"),
 }
-# Never stopped, one client after the other: then there is nothing to say.
+# Facts of a job that was never interrupted and trained one client at a time; they are not shown.
 _USUAL = {"resumed_after_round": 0, "earlier_seconds": 0, "clients_side_by_side": 1}
-_DIGITS = 3  # of a loss, in its curve
+_DIGITS = 3  # of the losses in a curve
+
+
+class Pool:
+    """Distinct JSON values in order of their first use.
+
+    Hundreds of jobs share settings, sources and inputs. The page stores each value once and refers
+    to it by its position.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.items: list[Any] = []
+        self._places: dict[str, int] = {}
+
+    def place(self, value: Any) -> int:
+        """Return the position of a value, and add the value if it is new."""
+        key = json.dumps(value, sort_keys=True)
+        if key not in self._places:
+            self._places[key] = len(self.items)
+            self.items.append(value)
+        return self._places[key]
 
 
 class Jobs:
-    """Every job that a number of the page rests on, each once."""
+    """The jobs behind the numbers of the page, each once."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start empty."""
         self._jobs: list[dict[str, Any]] = []
         self._places: dict[Path, int] = {}
         self._pools = {name: Pool() for name in _POOLS}
 
     def step(self, output: str | Path, **facts: Any) -> int:
-        """Return the place of a step: a file, the job behind it if known, and the facts given."""
+        """Return the position of a step: an output, the job that wrote it, and the facts.
+
+        The job is None if no record of it is found.
+        """
         output = Path(output)
         path = [self._place("folders", str(output.parent)), output.name]
         return self._place("steps", {"path": path, "job": self._job_of(output), **facts})
 
     def as_data(self) -> dict[str, Any]:
-        """Return the jobs, and what they share under the names of their keys."""
+        """Return the jobs under the key `jobs`, and each pool under its name."""
         return {"jobs": self._jobs, **{name: pool.items for name, pool in self._pools.items()}}
 
     def _job_of(self, output: Path) -> int | None:
@@ -54,6 +78,7 @@ class Jobs:
 
     def _job(self, record: dict[str, Any]) -> dict[str, Any]:
         kept = ("rule", "started", "seconds", "digest", "bytes_up", "bytes_down")
+        # Without the seed, the jobs of all seeds share one entry of settings.
         settings = {key: value for key, value in record["settings"].items() if key != "seed"}
         packages = {"python": record["python"], **record["packages"]}
         return {
@@ -71,6 +96,7 @@ class Jobs:
             "hardware": self._place("hardware", record["hardware"]),
             "sources": self._place("sources", record["sources"]),
             "inputs": [self._place("inputs", item) for item in record["inputs"].items()],
+            # A copy of the results may lack the shards that its records name.
             "shards": [
                 self._place("shards", shards_summary(path))
                 for path in record["inputs"]
@@ -87,7 +113,7 @@ class Jobs:
 
 
 def _curves(outputs: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield each modality's loss: rounds, and the mean over clients (None where one diverged)."""
+    """Yield the rounds and losses of each modality; a loss is None if a client diverged."""
     for path in outputs:
         if Path(path).name != "rounds.csv" or not Path(path).is_file():
             continue

@@ -1,7 +1,7 @@
-"""A paper's table as the page shows it: rows down, columns across, each number with its jobs."""
+"""Read a paper's table for the page: its cells, and the jobs behind each number."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pandas as pd
 
 from fedssl.files import read_json
 from fedssl.grid.paths import record_of
-from fedssl.paper.metrics import Metric, read_metric
+from fedssl.paper.metrics import read_metric
 from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.published import label_of
 from fedssl.paper.seeds import Seeds, read_seeds
@@ -20,38 +20,35 @@ Record = dict[str, Any]
 
 
 def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, str]]) -> Record:
-    """Return a table's title, header and rows, and `numbers`: what the jobs say of each cell.
+    """Return the title, header and rows of a table, and under `numbers` the jobs of each cell.
 
     Args:
-        csv: A table with the columns of `fedssl.paper.products.table.COLUMNS`; its inputs are in
-            the provenance record with the same stem.
+        csv: A CSV with the columns `fedssl.paper.tables.COLUMNS`. Its seeds file and its provenance
+            record lie next to it.
         jobs: Collects the jobs behind the numbers.
         axes: Method, arch, aggregator and split of each row that has them.
     """
     csv = Path(csv)
+    # A row may be called "NA" or "None", which pandas would read as missing.
     frame = pd.read_csv(csv, dtype={"table": str}, keep_default_na=False, na_values=[""])
     spec = read_json(record_of(csv))["settings"]
     seeds = read_seeds(csv)
     records = {(record["row"], record["column"]): record for record in _records(frame)}
     columns = column_order(frame)
-    rows = list(dict.fromkeys(frame["row"]))
+    protocols = dict(zip(frame["column"], frame["protocol"], strict=True))
+    labels = [label_of(protocols[column]) for column in columns]
     slugs = _slugs(csv.stem, records)
     cells = {key: _cell(record, slugs[key]) for key, record in records.items()}
-    protocols = dict(zip(frame["column"], frame["protocol"], strict=True))
     return {
         "name": csv.stem,
         "study": spec["study"],
         "title": f"{_kind(spec['table'])}: {spec['title']}",
-        "groups": _groups([label_of(protocols[column]) for column in columns]),
+        "groups": [{"protocol": k, "span": len(list(group))} for k, group in groupby(labels)],
         "headings": columns,
-        "columns": [column.removesuffix(f" {label_of(protocols[column])}") for column in columns],
+        "columns": [c.removesuffix(f" {label}") for c, label in zip(columns, labels, strict=True)],
         "rows": [
-            {
-                "row": row,
-                "axes": axes.get(row, {}),
-                "cells": [cells.get((row, column)) for column in columns],
-            }
-            for row in rows
+            {"row": row, "axes": axes.get(row, {}), "cells": [cells.get((row, c)) for c in columns]}
+            for row in dict.fromkeys(frame["row"])
         ],
         "n_eval": [_n_evals(frame, column) for column in columns],
         "numbers": {
@@ -63,7 +60,7 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
 
 
 def _kind(table: str) -> str:
-    """Return "Table 2" for 2, "Figure 3" for figure3, and "Prose" for what no table holds."""
+    """Return "Table 2" for 2, "Figure 3" for figure3, and "Prose" if the number is empty."""
     if not table:
         return "Prose"
     name, number = re.fullmatch(r"(\D*)(.*)", table).groups()  # type: ignore[union-attr]
@@ -71,7 +68,7 @@ def _kind(table: str) -> str:
 
 
 def _records(frame: pd.DataFrame) -> list[Record]:
-    """Return the rows, None for what is empty."""
+    """Return the rows, with None for empty cells."""
     return [
         {str(key): None if pd.isna(value) else value for key, value in row.items()}
         for row in frame.to_dict("records")
@@ -79,22 +76,18 @@ def _records(frame: pd.DataFrame) -> list[Record]:
 
 
 def _slugs(table: str, records: Mapping[tuple[str, str], Record]) -> dict[tuple[str, str], str]:
-    """Return an anchor for each number, the same as long as its names stay."""
+    """Return the anchor of each number; it stays the same while row and column keep their names."""
     taken: set[str] = set()
     slugs = {}
     for key in records:
         words = [re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") for text in (table, *key)]
         slug = base = ".".join(words)
+        # "A+V" and "A V" have the same slug, so a number is appended.
         while slug in taken:
             slug = f"{base}.{len(taken)}"
         taken.add(slug)
         slugs[key] = slug
     return slugs
-
-
-def _groups(labels: list[str]) -> list[Record]:
-    """Return the runs of columns that share a protocol."""
-    return [{"protocol": label, "span": len(list(columns))} for label, columns in groupby(labels)]
 
 
 def _n_evals(frame: pd.DataFrame, column: str) -> str:
@@ -120,44 +113,21 @@ def _text(record: Record, name: str) -> str | None:
 
 
 def _detail(record: Record, cell: Record, seeds: Seeds | None, *, jobs: Jobs) -> Record:
-    """Return what the page says of a number beyond its cell: the seeds and their jobs."""
+    """Return what the dialog of a number shows: its statistics, seeds and jobs."""
     return {
-        "column": record["column"],
-        "std": record["std"],
-        "n_seeds": record["n_seeds"],
-        "n_eval": record["n_eval"],
+        **{name: record[name] for name in ("column", "std", "n_seeds", "n_eval")},
         "interval": cell["interval"],
         "runs": list(_runs(seeds, record["protocol"], jobs=jobs)) if seeds else [],
     }
 
 
 def _runs(seeds: Seeds, protocol: str, *, jobs: Jobs) -> Iterator[Record]:
-    """Yield, for each seed, its pretraining and its scores."""
-    for seed in seeds.values:
-        scores = [
-            (task, read_metric(path, task=task, protocol=protocol))
-            for task, path in seeds.scores.get(seed, {}).items()
-        ]
-        yield _run(seed, seeds.models[seed], scores, jobs=jobs, protocol=protocol)
-
-
-def _value(metric: Metric, protocol: str) -> Record:
+    """Yield the steps of each seed: its models and its scores, each with its job."""
     rounds = {"round": True} if protocol == "chosen-round" else {}
-    return {"value": round(metric.value, 4), **rounds}
-
-
-def _run(
-    seed: str,
-    models: Sequence[str],
-    scores: Sequence[tuple[str, Metric]],
-    *,
-    jobs: Jobs,
-    protocol: str,
-) -> Record:
-    """Return a seed's steps: the files made, each with its job, and what they scored."""
-    made = [jobs.step(path) for path in models]
-    scored = [
-        jobs.step(metric.path, scored=task, n_eval=metric.n_eval, **_value(metric, protocol))
-        for task, metric in scores
-    ]
-    return {"seed": seed, "steps": [*made, *scored]}
+    for seed in seeds.values:
+        steps = [jobs.step(path) for path in seeds.models[seed]]
+        for task, path in seeds.scores.get(seed, {}).items():
+            metric = read_metric(path, task=task, protocol=protocol)
+            value = round(metric.value, 4)
+            steps.append(jobs.step(path, scored=task, n_eval=metric.n_eval, value=value, **rounds))
+        yield {"seed": seed, "steps": steps}

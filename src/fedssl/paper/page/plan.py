@@ -1,4 +1,4 @@
-"""What the report page shows, and the command that runs a cell again."""
+"""Plan the report page: the files that it shows, and the command that reruns a cell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def page_spec(plan: Plan) -> dict[str, Any]:
-    """Return the page's scale, the tables and figures it shows, and what was declared."""
+    """Return the scale, studies, tables and figures of the page, and the command of the run."""
     config = plan.grid.config
     return {
         **plan.grid.scale,
@@ -29,7 +29,7 @@ def page_spec(plan: Plan) -> dict[str, Any]:
 
 
 def page_products(plan: Plan) -> list[dict[str, Any]]:
-    """Return each product's kind, name, files and the axes of its rows."""
+    """Return the kind, name, files and axes of the rows of each product."""
     found = []
     for kind, name in products(plan):
         product = get_product(kind)
@@ -48,21 +48,19 @@ def page_products(plan: Plan) -> list[dict[str, Any]]:
 
 
 def page_inputs(plan: Plan) -> dict[str, list[str]]:
-    """Return the tables, figures and templates that the page is made of."""
+    """Return the tables, figures and templates of the page."""
     shown = page_products(plan)
     return {
         "tables": [entry["table"] for entry in shown if entry["table"]],
         "figures": [entry["figure"] for entry in shown if entry["figure"]],
-        # The templates are no imported code, so they are no part of `sources`.
+        # Templates are not imported, so an edit does not change the digests of the rule's code.
         "templates": sorted(map(str, from_here(_TEMPLATES).iterdir())),
     }
 
 
 def _command(plan: Plan) -> str:
-    """Return the command line up to its targets, with the configuration that was given.
-
-    The mirror is left out: the archives are there, and another mirror reruns nothing.
-    """
+    """Return the command line of the run up to its targets, with the given configuration."""
+    # The last layer holds the values of `--config`. The shipped files need not be named.
     *files, command_line = plan.layers[plan.shipped :]
     paper = plan.grid.scale["scale"] == "paper"
     words = ["snakemake", *(["--profile", "slurm"] if paper else ["--cores", "all"])]
@@ -73,4 +71,5 @@ def _command(plan: Plan) -> str:
 
 
 def _given(settings: Mapping[str, Any]) -> list[str]:
+    # The archives have been fetched, and a mirror is not a parameter of any other job.
     return [f"{key}={value}" for key, value in settings.items() if key != "mirror"]

@@ -1,4 +1,4 @@
-"""CSV files that the page shows row by row: claims, gains, and tables of other shapes."""
+"""Read the CSV files that the page shows row by row: claims, gains, and tables of other shapes."""
 
 import csv
 import re
@@ -10,7 +10,7 @@ import pandas as pd
 
 from fedssl.files import read_json
 from fedssl.paper import paired_gain
-from fedssl.paper.text_table import TextTable, scale_mark
+from fedssl.paper.text_table import EMPTY, TextTable, scale_mark
 from fedssl.paper.verdict import Verdict
 
 Record = dict[str, Any]
@@ -18,16 +18,16 @@ _NUMBER = re.compile(r"[+-]?[\d,]*\d(\.\d+)?")
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """Return a CSV's rows as text."""
+    """Return the rows of a CSV as text."""
     with Path(path).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def read_gains(path: str | Path, *, axes: Mapping[str, Mapping[str, str]]) -> Record:
-    """Return a comparison with random init, and the axis that its intervals are drawn on.
+    """Return the gains over random init of a study, and the scale of their intervals.
 
-    `reach` is the largest distance from zero, in points, `note` says what the intervals cover, and
-    `axes` are those of each row.
+    `reach` is the largest distance of an interval from zero, in points. `note` says what the
+    intervals cover. `axes` gives the axes of each row.
     """
     rows = [_gain(row) | {"axes": axes.get(row["row"], {})} for row in read_rows(path)]
     ends = [abs(row[end]) for row in rows for end in ("low", "high") if row[end] is not None]
@@ -35,6 +35,7 @@ def read_gains(path: str | Path, *, axes: Mapping[str, Mapping[str, str]]) -> Re
         "name": Path(path).stem,
         "study": rows[0]["study"] if rows else "",
         "rows": rows,
+        # Never 0: the template divides by it.
         "reach": max(ends, default=1.0) or 1.0,
         "note": paired_gain.interval_note(max((int(row["n_seeds"]) for row in rows), default=0)),
     }
@@ -47,18 +48,18 @@ def read_other(
     text_table: Callable[[pd.DataFrame, Record], TextTable],
     axes: Mapping[str, Mapping[str, str]],
 ) -> Record:
-    """Return a table of another shape as its Markdown has it: title, header, rows and notes.
+    """Return a table of another shape as its Markdown shows it: title, header, rows and notes.
 
-    Each row has its texts, each with the number it begins with (None without one), its axes and
-    its verdict.
+    Each row has its texts (each with the number at its start, or None), its axes and its verdict.
 
     Args:
-        path: The CSV.
-        record: The record of the job that wrote it.
-        text_table: Gives the table as text, of its CSV and its job's settings.
-        axes: The axes of each row.
+        path: CSV of the table.
+        record: Record of the job that wrote it.
+        text_table: Returns the table as text from its CSV and the settings of its job.
+        axes: Axes of each row.
     """
     path, spec = Path(path), read_json(record)["settings"]
+    # With nullable types a count next to a missing value stays whole, as it was when written.
     frame = pd.read_csv(path, dtype={"table": str}).convert_dtypes()
     table = text_table(frame, spec)
     return {
@@ -83,12 +84,12 @@ def _gain(row: Mapping[str, str]) -> Record:
 
 
 def _number(text: str) -> float | None:
-    """Return the number that a text is or, before a unit, mark or second number, starts with."""
+    """Return the number at the start of a text, by which the page sorts; None without one."""
     found = _NUMBER.match(text)
     return float(found[0].replace(",", "")) if found else None
 
 
 def _is_numeric(texts: Iterable[str]) -> bool:
-    """Return whether a column holds nothing but numbers and words for none."""
-    given = (text for text in texts if text != "—" and not text.startswith("not run"))
+    """Return whether all texts of a column start with a number or stand for a missing one."""
+    given = (text for text in texts if text != EMPTY and not text.startswith("not run"))
     return all(_number(text) is not None for text in given)

@@ -1,4 +1,4 @@
-"""The head of the page: the run in numbers, and what the filters offer."""
+"""Summarise the run for the head of the page, and list the choices of its filters."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,12 +8,12 @@ from fedssl.grid.cell import AXES
 from fedssl.paper.verdict import Verdict
 
 Record = dict[str, Any]
-# A variant is a name of its study, and says nothing across tables.
+# The same variant can mean something else in another study, so there is no filter for it.
 _FILTERS = tuple(axis for axis in AXES if axis != "variant")
 
 
 def coverage(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[Record]]:
-    """Return how many numbers have each verdict: of those the papers print, and of all others."""
+    """Return the number of cells with each verdict, for the printed numbers and for all others."""
     cells = [cell for table in tables for cell in _cells(table)]
     printed = [cell for cell in cells if cell["published"] is not None]
     others = [cell for cell in cells if cell["published"] is None]
@@ -21,7 +21,7 @@ def coverage(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[Record]]:
 
 
 def _verdict_counts(cells: Iterable[Record]) -> list[Record]:
-    """Return the counts in the order of `Verdict`, absent ones left out; `share` in percent."""
+    """Return the counts above 0 in the order of `Verdict`; `share` is in percent."""
     found = Counter(cell["verdict"] for cell in cells)
     total = sum(found.values())
     return [
@@ -32,7 +32,7 @@ def _verdict_counts(cells: Iterable[Record]) -> list[Record]:
 
 
 def run_summary(jobs: Sequence[Mapping[str, Any]], commits: Sequence[Mapping[str, Any]]) -> Record:
-    """Return number of jobs, first and last start, hours of computing, and jobs per commit."""
+    """Return the number of jobs, first and last start, hours in total, and jobs per commit."""
     starts = sorted(job["started"] for job in jobs)
     by_commit = Counter(job["git"] for job in jobs)
     return {
@@ -45,7 +45,7 @@ def run_summary(jobs: Sequence[Mapping[str, Any]], commits: Sequence[Mapping[str
 
 
 def choices(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return what each filter offers: the axes' values in use, and the verdicts."""
+    """Return the choices of each filter: the values of the axes in use, and the verdicts."""
     tables = list(tables)
     offered = {
         axis: sorted(

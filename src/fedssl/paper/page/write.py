@@ -1,4 +1,4 @@
-"""Render the page as one self-contained file that loads nothing from the network."""
+"""Render the report page as one self-contained file that loads nothing from the network."""
 
 import base64
 import gzip
@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from fedssl.files import write_text
 from fedssl.paper.claims.entries import read_entries
-from fedssl.paper.page.averages import wrong_averages
 from fedssl.paper.page.certificate import read_certificate
 from fedssl.paper.page.figures import figure_content
 from fedssl.paper.page.jobs import Jobs
@@ -21,6 +20,7 @@ from fedssl.paper.page.numbers import read_table
 from fedssl.paper.page.records import read_gains, read_other, read_rows
 from fedssl.paper.page.summary import choices, coverage, run_summary
 from fedssl.paper.products.registry import get_product
+from fedssl.paper.published import heading, printed_averages, read_published
 from fedssl.paper.text_table import SCALED
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -40,11 +40,11 @@ def write_page(
 
     Args:
         spec: What `fedssl.paper.page.plan.page_spec` returns.
-        claims: `claims.csv`.
-        contradictions: `contradictions.yaml`.
-        published: All files of published numbers.
-        certificate: The reproduction certificate.
-        path: Where the page goes.
+        claims: Path of `claims.csv`.
+        contradictions: Path of `contradictions.yaml`.
+        published: Files of published numbers.
+        certificate: Path of the certificate, as Markdown.
+        path: Path of the page.
     """
     jobs = Jobs()
     content = {
@@ -57,10 +57,7 @@ def write_page(
         "claims": read_rows(claims),
         "contradictions": read_entries(contradictions),
         "wrong_averages": wrong_averages(published),
-        "certificate": {
-            "file": Path(certificate).name,
-            "blocks": read_certificate(certificate),
-        },
+        "certificate": {"file": Path(certificate).name, "blocks": read_certificate(certificate)},
     }
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
@@ -70,7 +67,7 @@ def write_page(
 
 
 def render(content: Content, *, spec: Mapping[str, Any]) -> str:
-    """Return the page; all that comes from data is escaped."""
+    """Return the HTML of the page; all texts from data are escaped."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -86,7 +83,7 @@ def render(content: Content, *, spec: Mapping[str, Any]) -> str:
         scaled_words=SCALED,
         style=Markup(style),
         script=Markup(script),
-        # The browser runs this script and no other, and asks no server for anything.
+        # Results can come from others, so the browser must run only this script and load nothing.
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src '{_hash(script)}'",
     )
@@ -112,13 +109,24 @@ def _numbers(spec: Mapping[str, Any], *, jobs: Jobs) -> Content:
 def _other(entry: Mapping[str, Any]) -> Content:
     text_table = get_product(entry["kind"]).text_table
     if text_table is None:
-        raise TypeError(f"product {entry['kind']} is shown as rows and has no text_table.")
+        raise TypeError(f"The product {entry['kind']} is shown as rows but has no text_table.")
     return read_other(entry["table"], entry["record"], text_table=text_table, axes=entry["axes"])
 
 
+def wrong_averages(published: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """Return the papers' averages that differ from the mean of their own cells."""
+    wrong = printed_averages(read_published(published))
+    return [
+        {str(key): value for key, value in record.items()}
+        | {"column": heading(record["column"], record["protocol"])}
+        for record in wrong.to_dict("records")
+    ]
+
+
 def _packed(data: Content) -> str:
-    """Return data as base64 of gzipped JSON: hundreds of jobs in a fifth of the space."""
+    """Return data as base64 of gzipped JSON, which takes a fifth of the space."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    # With the current time in its header, gzip would write other bytes on every run.
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 

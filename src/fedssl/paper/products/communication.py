@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,16 +12,20 @@ from fedssl.files import read_json
 from fedssl.grid.cell import AXES, CENTRALISED
 from fedssl.grid.transmission import parse_name
 from fedssl.paper.names import BACKBONE_ONLY, FULL, NOT_FEDERATED
-from fedssl.paper.products.communication_figure import write_communication_figure
+from fedssl.paper.products.communication_figure import communication_figure
 from fedssl.paper.products.product import Axes, Files, Product, Spec
 from fedssl.paper.rows import by_axes, cell_axes, label
-from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_csv_and_markdown
+from fedssl.paper.style import figure_style, save_figure
+from fedssl.paper.text_table import EMPTY, TextTable, scale_mark, scale_notes, write_table_files
 from fedssl.paper.verdict import Verdict
 
 if TYPE_CHECKING:
     from fedssl.grid.cell import Cell
     from fedssl.grid.plan import Plan
 
+_WAYS = ("bytes_up", "bytes_down")
+# Suffix of the columns, unit in bytes (MB and GB), and format of the printed numbers.
+_PRINTED = (("_per_client_round", 1e6, ".3f"), ("_per_round", 1e6, ".3f"), ("", 1e9, ".4f"))
 COLUMNS = (
     "study",
     *AXES,
@@ -30,21 +33,18 @@ COLUMNS = (
     "n_seeds",
     "rounds",
     "clients_per_round",
-    "bytes_up_per_client_round",
-    "bytes_down_per_client_round",
-    "bytes_up_per_round",
-    "bytes_down_per_round",
-    "bytes_up",
-    "bytes_down",
+    *(f"{way}_per_client_round" for way in _WAYS),
+    *(f"{way}_per_round" for way in _WAYS),
+    *_WAYS,
     "saving_percent",
     "status",
 )
 COUNTED = (
-    "Counted: the model state with its buffers that each visit of a client sends (up) and receives "
-    "(down), float32 (BatchNorm's counters int64), uncompressed, without protocol overhead; seeds "
-    "averaged. Backbone-only leaves the head out; the saving is of the same cell with all sent."
+    "A client sends (up) and receives (down) the model state with its buffers once per visit. "
+    "Bytes are counted in float32 (BatchNorm counters in int64), uncompressed and without protocol "
+    "overhead, and averaged over seeds. Backbone-only omits the head. Its saving is relative to "
+    "the same cell that sends everything."
 )
-_NO_SAVING = "—"
 
 
 def names(plan: Plan) -> dict[str, str]:
@@ -53,17 +53,17 @@ def names(plan: Plan) -> dict[str, str]:
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
-    """Return a study's cells, and the files that say what each sent."""
+    """Return the cells of a study, and the files with the traffic of each seed."""
     study = names(plan)[name]
     return {
         "study": study,
-        "title": f"{study}: what the clients send and receive",
+        "title": f"{study}: bytes that the clients send and receive",
         **plan.grid.scale,
         "cells": [
             {
                 "label": label(plan.grid, seeds[0]),
                 **seeds[0].axes,
-                "seeds": [_sent(plan, cell) for cell in seeds],
+                "seeds": [_files(plan, cell) for cell in seeds],
             }
             for seeds in by_axes(plan.grid, study)
         ],
@@ -73,7 +73,7 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
     """Return the record and the history of each cell of a study."""
     cells = plan.grid.select(study=names(plan)[name])
-    return {"cells": [path for cell in cells for path in _sent(plan, cell).values()]}
+    return {"cells": [path for cell in cells for path in _files(plan, cell).values()]}
 
 
 def axes(plan: Plan, name: str) -> Axes:
@@ -82,34 +82,30 @@ def axes(plan: Plan, name: str) -> Axes:
 
 
 def write(spec: Spec, files: Files) -> None:
-    """Write CSV and Markdown."""
-    write_communication(spec, **files)
+    """Write the bytes of a study's cells as CSV (exact) and Markdown (MB and GB)."""
+    frame = communication(spec)
+    write_table_files(frame, text_table(frame, spec), files)
 
 
 def draw(spec: Spec, files: Files) -> None:
-    """Draw the figure."""
-    write_communication_figure(communication(spec), spec, **files)
+    """Draw the bytes of a study's cells as bars."""
+    with figure_style():
+        save_figure(communication_figure(communication(spec), spec), files)
 
 
-def write_communication(spec: Mapping[str, Any], *, csv: str | Path, md: str | Path) -> None:
-    """Write the bytes of a study's cells as CSV (exact) and Markdown (MB and GB)."""
-    frame = communication(spec)
-    write_csv_and_markdown(frame, text_table(frame, spec), csv=csv, md=md)
+def communication(spec: Spec) -> pd.DataFrame:
+    """Return one row per cell with the columns `COLUMNS`, averaged over seeds.
 
-
-def communication(spec: Mapping[str, Any]) -> pd.DataFrame:
-    """Return one row per cell, seeds averaged, with the columns `COLUMNS`.
-
-    `saving_percent` is what a backbone-only cell sends less than the same cell with all sent, NaN
-    where there is no such cell. `status` is counted or scaled: the counts are exact, but those of
-    a smaller model or fewer rounds are not the paper's.
+    `saving_percent` is how much less a backbone-only cell sends than the same cell that sends
+    everything; NaN if there is no such cell. `status` is counted or, in a scaled run, scaled: its
+    counts are exact, but those of a smaller model or fewer rounds are not the paper's.
 
     Args:
-        spec: study, title, scale, scale_note, and cells with axes, label and, for each seed, the
-            paths `provenance` and `rounds` of its pretraining job.
+        spec: study, title, scale, scale_note, and cells with their axes, label and, for each seed,
+            the paths `provenance` and `rounds` of its pretraining job.
 
     Raises:
-        UserError: A job's bytes do not add up with the visits in its history.
+        UserError: The bytes of a job are not a multiple of the number of client visits.
     """
     status = "counted" if spec["scale"] == "paper" else Verdict.SCALED
     records = [
@@ -122,26 +118,21 @@ def communication(spec: Mapping[str, Any]) -> pd.DataFrame:
     return frame[list(COLUMNS)]
 
 
-def transmission(aggregator: str) -> str:
-    """Return what an aggregator's clients send: full, backbone-only or not federated."""
-    if aggregator == CENTRALISED:
-        return NOT_FEDERATED
-    return {"all": FULL, "backbone": BACKBONE_ONLY}[parse_name(aggregator)[1]]
-
-
-def _sent(plan: Plan, cell: Cell) -> dict[str, str]:
+def _files(plan: Plan, cell: Cell) -> dict[str, str]:
     return {"provenance": plan.paths.provenance(cell), "rounds": plan.paths.rounds(cell)}
 
 
 def _counts(cell: Mapping[str, Any]) -> dict[str, Any]:
-    kind = transmission(cell["aggregator"])
+    sent = {"all": FULL, "backbone": BACKBONE_ONLY}[parse_name(cell["aggregator"])[1]]
+    kind = NOT_FEDERATED if cell["aggregator"] == CENTRALISED else sent
     seeds = pd.DataFrame([_seed(**seed, federated=kind != NOT_FEDERATED) for seed in cell["seeds"]])
     means = {str(name): mean for name, mean in seeds.mean().items()}
     return {"transmission": kind, "n_seeds": len(seeds), **means}
 
 
 def _seed(*, provenance: str, rounds: str, federated: bool) -> dict[str, float]:
-    """Return the counts of one job; all bytes are 0 where nothing is federated."""
+    """Return the counts of one job. All bytes are 0 if the job is not federated."""
+    # A client that trains two modalities in a round has two lines and is visited once.
     history = pd.read_csv(rounds, usecols=["round", "client"]).drop_duplicates()
     n_rounds, visits = history["round"].nunique(), len(history)
     counts: dict[str, float] = {
@@ -149,12 +140,13 @@ def _seed(*, provenance: str, rounds: str, federated: bool) -> dict[str, float]:
         "clients_per_round": visits / n_rounds if federated else 0,
     }
     record = read_json(provenance)
-    for way in ("bytes_up", "bytes_down"):
+    for way in _WAYS:
         total = record[way] if federated else 0
+        # Every visit transfers the same state, so a remainder means that the files are of two runs.
         if total % visits:
             raise UserError(
-                f"{provenance}: {way} is {total}, which {visits} visits of clients in {rounds} "
-                "cannot have sent evenly; pretrain the cell again."
+                f"{provenance}: {way} is {total}, which is not a multiple of the {visits} visits "
+                f"of clients in {rounds}; pretrain the cell again."
             )
         counts |= {
             way: total,
@@ -165,7 +157,7 @@ def _seed(*, provenance: str, rounds: str, federated: bool) -> dict[str, float]:
 
 
 def _savings(frame: pd.DataFrame) -> list[float | None]:
-    """Return the saving of each backbone-only row against the row that it is a variant of."""
+    """Return the saving of each backbone-only row against the row that sends everything."""
     sent = {
         tuple(record[axis] for axis in AXES): record["bytes_up_per_client_round"]
         + record["bytes_down_per_client_round"]
@@ -179,45 +171,38 @@ def _savings(frame: pd.DataFrame) -> list[float | None]:
     ]
 
 
-def text_table(frame: pd.DataFrame, spec: Mapping[str, Any]) -> TextTable:
+def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
     """Return the bytes in MB and GB, one row per cell."""
-    header = (
-        *("pretraining", "sent", "rounds", "clients a round", "up a client and round, MB"),
-        *("down a client and round, MB", "up a round, MB", "down a round, MB"),
-        *("total up, GB", "total down, GB", "saving, %"),
-    )
     labels = [cell["label"] for cell in spec["cells"]]
     rows = zip(labels, frame.to_dict("records"), strict=True)
     return TextTable(
         title=f"{spec['title']}{scale_mark(spec)}",
-        header=header,
+        header=(
+            *("pretraining", "sent", "rounds", "clients per round", "up per client and round, MB"),
+            *("down per client and round, MB", "up per round, MB", "down per round, MB"),
+            *("total up, GB", "total down, GB", "saving, %"),
+        ),
         rows=tuple(_text_row(label, record) for label, record in rows),
-        footer=(),
         notes=(COUNTED, *scale_notes(spec)),
     )
 
 
 def _text_row(label: str, record: Mapping[Any, Any]) -> tuple[str, ...]:
+    # The zeros of a cell that is not federated are exact at any scale.
     scaled = record["status"] == Verdict.SCALED and record["transmission"] != NOT_FEDERATED
     dagger = "†" if scaled else ""
-    ways = ("bytes_up", "bytes_down")
-    each = [record[f"{way}_per_client_round"] / 1e6 for way in ways]
-    by_round = [record[f"{way}_per_round"] / 1e6 for way in ways]
-    total = [record[way] / 1e9 for way in ways]
+    numbers = [
+        (record[f"{way}{suffix}"] / unit, form) for suffix, unit, form in _PRINTED for way in _WAYS
+    ]
     saving = record["saving_percent"]
-    numbers = (*_texts((*each, *by_round), ".3f"), *_texts(total, ".4f"))
     return (
         label,
         record["transmission"],
         f"{record['rounds']:g}",
         f"{record['clients_per_round']:g}",
-        *(f"{number}{dagger}" for number in numbers),
-        _NO_SAVING if pd.isna(saving) else f"{saving:.1f}{dagger}",
+        *(f"{format(number, form) if number else '0'}{dagger}" for number, form in numbers),
+        EMPTY if pd.isna(saving) else f"{saving:.1f}{dagger}",
     )
-
-
-def _texts(values: Iterable[float], form: str) -> list[str]:
-    return [format(value, form) if value else "0" for value in values]
 
 
 PRODUCT = Product(

@@ -1,39 +1,28 @@
-"""Communication drawn: one bar per cell, in a colour for what its clients send."""
+"""Draw communication: one bar per cell, coloured by what its clients send."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from fedssl.paper.names import NOT_FEDERATED
-from fedssl.paper.style import TRANSMISSION_COLORS, figure_style, figure_title, save_figure
+from fedssl.paper.style import TRANSMISSION_COLORS, add_legend, add_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _PANEL_WIDTH, _BAR_HEIGHT, _FRAME_HEIGHT = 3.2, 0.24, 1.9  # inches
-_MARGIN = 0.2  # inches: browsers set long labels wider than they were laid out
+_MARGIN = 0.2  # inches; browsers may set long labels wider than matplotlib measured them
 _DOWN_HATCH = "////"
 _TITLE_CHARACTERS = 84
 
 
-def write_communication_figure(
-    frame: pd.DataFrame,
-    spec: Mapping[str, Any],
-    *,
-    pdf: str | Path,
-    png: str | Path,
-    svg: str | Path,
-) -> None:
-    """Write the figure of a study's bytes, `frame` being what `communication` returns."""
-    with figure_style():
-        save_figure(communication_figure(frame, spec), {"pdf": pdf, "png": png, "svg": svg})
-
-
 def communication_figure(frame: pd.DataFrame, spec: Mapping[str, Any]) -> "Figure":
-    """Return bars of MB a client and round, and of GB in all; call it inside `figure_style`."""
+    """Return bars of MB per client and round, and of GB in total; call it in `figure_style`.
+
+    `frame` is what `communication` returns.
+    """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -42,18 +31,19 @@ def communication_figure(frame: pd.DataFrame, spec: Mapping[str, Any]) -> "Figur
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN))
     each, total = figure.subplots(1, 2, sharey=True)
     _draw(each, frame, suffix="_per_client_round", unit=1e6)
-    each.set(xlabel="MB a client and round", yticks=range(len(frame)), yticklabels=labels)
+    each.set(xlabel="MB per client and round", yticks=range(len(frame)), yticklabels=labels)
+    # From bottom to top the limits decrease, so that the first cell is at the top.
     each.set_ylim(len(frame) - 0.4, -0.6)
     _draw(total, frame, suffix="", unit=1e9)
     total.set(xlabel="GB over all rounds and clients")
     _note_savings(each, frame)
     _add_legend(figure, frame)
-    figure.suptitle(figure_title(spec, characters=_TITLE_CHARACTERS), fontsize="medium")
+    add_title(figure, spec, characters=_TITLE_CHARACTERS)
     return figure
 
 
 def _draw(axes: "Axes", frame: pd.DataFrame, *, suffix: str, unit: float) -> None:
-    """Draw what goes up, and after it, hatched, what comes down."""
+    """Draw the bytes up and, to the right of them and hatched, the bytes down."""
     up, down = (frame[f"bytes_{way}{suffix}"] / unit for way in ("up", "down"))
     colors = [TRANSMISSION_COLORS.get(kind, "none") for kind in frame["transmission"]]
     axes.barh(range(len(frame)), up, color=colors, height=0.7)
@@ -67,11 +57,12 @@ def _draw(axes: "Axes", frame: pd.DataFrame, *, suffix: str, unit: float) -> Non
         linewidth=0,
     )
     axes.grid(visible=False, axis="y")
+    # Leave room for the savings to the right. If nothing is sent, limits of 0 to 0 would warn.
     axes.set_xlim(0, 1.25 * float((up + down).max()) or 1)
 
 
 def _note_savings(axes: "Axes", frame: pd.DataFrame) -> None:
-    """Write next to a bar the saving of backbone-only, or that nothing is sent."""
+    """Write the saving of backbone-only next to its bar, or that nothing is sent."""
     for place, record in enumerate(frame.to_dict("records")):
         text = "" if pd.isna(record["saving_percent"]) else f"-{record['saving_percent']:.1f} %"
         if record["transmission"] == NOT_FEDERATED:
@@ -90,10 +81,11 @@ def _note_savings(axes: "Axes", frame: pd.DataFrame) -> None:
 def _add_legend(figure: "Figure", frame: pd.DataFrame) -> None:
     from matplotlib.patches import Patch
 
+    # matplotlib would give the bars of all colours one entry in the legend.
     kinds = [kind for kind in TRANSMISSION_COLORS if kind in set(frame["transmission"])]
     handles = [Patch(color=TRANSMISSION_COLORS[kind], label=kind) for kind in kinds]
     handles += [
         Patch(facecolor="#888888", label="up"),
         Patch(facecolor="#888888", edgecolor="white", hatch=_DOWN_HATCH, label="down"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    add_legend(figure, columns=len(handles), handles=handles)

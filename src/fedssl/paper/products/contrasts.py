@@ -1,9 +1,8 @@
-"""Contrasts: pairs of cells that differ in one thing, task by task and on average."""
+"""Contrasts: the gain from one cell to another that differs in one setting, on each task."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,8 +11,7 @@ from fedssl.paper import paired_gain
 from fedssl.paper.products.product import Axes, Files, Product, Spec
 from fedssl.paper.published import PROTOCOL_LABELS
 from fedssl.paper.rows import of_studies, row_axes
-from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_csv_and_markdown
-from fedssl.paper.verdict import Verdict
+from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_table_files
 
 if TYPE_CHECKING:
     from fedssl.grid.plan import Plan
@@ -28,7 +26,7 @@ def names(plan: Plan) -> dict[str, str]:
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
-    """Return, for each row and task, the metrics of the cells before and after a change."""
+    """Return the score files of both cells of each row, by task."""
     contrast = plan.grid.config["contrasts"][name]
     return {
         "study": contrast["study"],
@@ -40,88 +38,77 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
 
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
-    """Return every metric file that is compared."""
+    """Return the score files that are compared."""
     rows = spec(plan, name)["rows"]
     return {"metrics": paired_gain.metric_files(task for row in rows for task in row["tasks"])}
 
 
 def axes(plan: Plan, name: str) -> Axes:
-    """Return the axes of each row, with both values of what it changes."""
+    """Return the axes of each row; an axis in which the cells differ has both values."""
     return {row["row"]: _both_sides(row) for row in plan.grid.config["contrasts"][name]["rows"]}
 
 
 def write(spec: Spec, files: Files) -> None:
-    """Write CSV and Markdown."""
-    write_contrasts(spec, **files)
-
-
-def write_contrasts(spec: Mapping[str, Any], *, csv: str | Path, md: str | Path) -> None:
-    """Write the contrasts as CSV (rounded to four decimals) and Markdown."""
+    """Write the contrasts as CSV and Markdown."""
     frame = build_contrasts(spec)
-    write_csv_and_markdown(frame, text_table(frame, spec), csv=csv, md=md)
+    write_table_files(frame, text_table(frame, spec), files)
 
 
-def build_contrasts(spec: Mapping[str, Any]) -> pd.DataFrame:
+def build_contrasts(spec: Spec) -> pd.DataFrame:
     """Return one row per contrast and task, and one for the mean over tasks, with `COLUMNS`.
 
-    A second split of a dataset has a row of its own and no part in the mean, which would else
-    count its dataset twice.
-
-    `gain` is after less before as `paired_gain.measure` gives it; `status` is measured, scaled
-    or, where a cell has no score, not-run.
+    `gain` is the score of after minus that of before, as `paired_gain.measure` returns it.
+    `status` is measured, scaled or, if a cell has no score, not-run.
 
     Raises:
-        UserError: Before and after were not evaluated on the same samples.
+        UserError: The cells of a row were not evaluated on the same samples.
     """
-    records = [record for row in spec["rows"] for record in _records(spec, row)]
-    return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(paired_gain.DTYPES)
+    return paired_gain.frame(
+        (record for row in spec["rows"] for record in _comparisons(spec, row)),
+        COLUMNS,
+        protocol=spec["protocol"],
+        scale=spec["scale"],
+    )
 
 
-def _records(spec: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    done = "measured" if spec["scale"] == "paper" else Verdict.SCALED
+def _comparisons(spec: Spec, row: Mapping[str, Any]) -> Iterator[paired_gain.Comparison]:
     groups = {task["task"]: [task] for task in row["tasks"]}
+    # A second split of a dataset would count its dataset twice in the mean.
     averaged = [task for task in row["tasks"] if task["averaged"]]
     if len(averaged) > 1:
         groups[AVERAGE] = averaged
     for name, tasks in groups.items():
-        record = {"study": spec["study"], "row": row["row"], "task": name}
-        gain = paired_gain.measure(tasks, protocol=spec["protocol"])
-        if gain is None:
-            yield record | {"n_seeds": 0, "status": Verdict.NOT_RUN}
-        else:
-            yield record | gain | {"status": done}
+        yield {"study": spec["study"], "row": row["row"], "task": name}, tasks
 
 
-def text_table(frame: pd.DataFrame, spec: Mapping[str, Any]) -> TextTable:
-    """Return the contrasts as a table prints them, a row each."""
-    rows = tuple(
-        (record["row"], record["task"], *paired_gain.gain_texts(record))
-        for record in frame.to_dict("records")
-    )
-    legend = f"Gain: points of {PROTOCOL_LABELS[spec['protocol']]}."
-    mean = "A second split of a dataset is left out of the mean."
-    interval = paired_gain.interval_note(max(frame["n_seeds"], default=0))
+def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
+    """Return the contrasts as text, one row per contrast and task."""
     return TextTable(
         title=f"{spec['study']}: {spec['title']}{scale_mark(spec)}",
         header=("row", "task", *paired_gain.HEADER),
-        rows=rows,
-        footer=(),
-        notes=(legend, mean, interval, *scale_notes(spec)),
+        rows=tuple(
+            (record["row"], record["task"], *paired_gain.gain_texts(record))
+            for record in frame.to_dict("records")
+        ),
+        notes=(
+            f"Gain in points of {PROTOCOL_LABELS[spec['protocol']]}.",
+            "A second split of a dataset is left out of the mean.",
+            paired_gain.interval_note(max(frame["n_seeds"], default=0)),
+            *scale_notes(spec),
+        ),
     )
 
 
 def _contrast(plan: Plan, contrast: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    grid, paths, study, protocol = plan.grid, plan.paths, contrast["study"], contrast["protocol"]
-    before, after = (
-        grid.select(study=study, **row_axes({**row, **row[side]})) for side in ("before", "after")
-    )
+    grid, study, protocol = plan.grid, contrast["study"], contrast["protocol"]
+    before, after = (grid.select(study=study, **axes) for axes in _axes_of_sides(row))
     averaged = grid.first_splits(study)
     tasks = [
         {
             "task": task.task,
             "averaged": task in averaged,
-            "before": [paths.metric(cell, task.task, protocol) for cell in before],
-            "after": [paths.metric(cell, task.task, protocol) for cell in after],
+            "before": [plan.paths.metric(cell, task.task, protocol) for cell in before],
+            "after": [plan.paths.metric(cell, task.task, protocol) for cell in after],
         }
         for task in grid.tasks(study)
         if row.get("modality", task.modality) == task.modality
@@ -129,8 +116,12 @@ def _contrast(plan: Plan, contrast: Mapping[str, Any], row: Mapping[str, Any]) -
     return {"row": row["row"], "tasks": tasks}
 
 
+def _axes_of_sides(row: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [row_axes({**row, **row[side]}) for side in ("before", "after")]
+
+
 def _both_sides(row: Mapping[str, Any]) -> dict[str, str]:
-    before, after = (row_axes({**row, **row[side]}) for side in ("before", "after"))
+    before, after = _axes_of_sides(row)
     return {axis: " ".join(dict.fromkeys((before[axis], after[axis]))) for axis in before}
 
 

@@ -1,4 +1,4 @@
-"""Table 1 of FSSUAVL: the published size of each dataset next to what its bank holds."""
+"""Table 1 of FSSUAVL: the published size of each dataset next to the size of its bank."""
 
 from __future__ import annotations
 
@@ -9,48 +9,34 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.data.banks.bank import read_facts
-from fedssl.files import atomic_write, write_text
 from fedssl.paper.products.product import Files, Product, Spec
-from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, to_latex, to_markdown
+from fedssl.paper.text_table import EMPTY, TextTable, scale_mark, scale_notes, write_table_files
 from fedssl.paper.verdict import Verdict
 
 if TYPE_CHECKING:
     from fedssl.grid.plan import Plan
 
-COLUMNS = (
-    "study",
-    "table",
-    "dataset",
-    "row",
-    "column",
-    "published",
-    "counted",
-    "difference",
-    "absent",
-    "unreadable",
-    "verdict",
-    "note",
-    "bank",
-)
 _NUMBERS = ("published", "counted", "difference", "absent", "unreadable")
+COLUMNS = ("study", "table", "dataset", "row", "column", *_NUMBERS, "verdict", "note", "bank")
 _SPLITS = ("train", "validation", "test")
 _HEADER = ("dataset", "classes counted", *(f"{split} counted" for split in _SPLITS))
 
 
 def names(_plan: Plan) -> dict[str, str]:
-    """Return the one table, which belongs to no study: its banks are those of all."""
+    """Return the one table; it belongs to no study because all studies share the banks."""
     return {"datasets": ""}
 
 
 def spec(plan: Plan, _name: str) -> dict[str, Any]:
-    """Return the published numbers of every dataset, and the banks that are counted."""
+    """Return the published numbers and the bank of every dataset."""
     entries = plan.grid.config["datasets"].items()
     datasets = [_dataset(name, entry, plan.paths.bank(name)) for name, entry in entries]
     return {**plan.grid.scale, "datasets": datasets}
 
 
 def inputs(plan: Plan, _name: str) -> dict[str, list[str]]:
-    """Return the banks that the studies use, and further ones that exist already."""
+    """Return the banks that the studies use, and further banks that exist already."""
+    # All banks as inputs would download and build datasets that no study uses.
     used = plan.grid.used_datasets()
     banks = {name: plan.paths.bank(name) for name in plan.grid.config["datasets"]}
     read = [bank for name, bank in banks.items() if name in used or Path(bank).is_file()]
@@ -58,35 +44,25 @@ def inputs(plan: Plan, _name: str) -> dict[str, list[str]]:
 
 
 def write(spec: Spec, files: Files) -> None:
-    """Write CSV, Markdown and LaTeX."""
-    write_datasets(spec, **files)
-
-
-def write_datasets(
-    spec: Mapping[str, Any], *, csv: str | Path, md: str | Path, tex: str | Path
-) -> None:
-    """Write the table as CSV, Markdown and LaTeX; `spec` is what `build_datasets` takes."""
+    """Write the table as CSV, Markdown and LaTeX."""
     frame = build_datasets(spec)
-    table = text_table(frame, spec)
-    with atomic_write(csv) as path:
-        frame.to_csv(path, index=False, lineterminator="\n")
-    write_text(md, to_markdown(table))
-    write_text(tex, to_latex(table, label="tab:datasets"))
+    write_table_files(frame, text_table(frame, spec), files, label="tab:datasets")
 
 
-def build_datasets(spec: Mapping[str, Any]) -> pd.DataFrame:
+def build_datasets(spec: Spec) -> pd.DataFrame:
     """Return one row per dataset and number: its classes, and its samples by split.
 
-    `counted` is what the bank holds, `absent` the labelled members of that split that are not
-    there, `unreadable` the bad ones of all splits. `verdict` is equal, differs, scaled (never
-    compared), not-run (no bank) or, at paper scale, no-published-number.
+    `counted` is the number in the bank, `absent` the number of labelled members of the split that
+    the archives lack, and `unreadable` the number of damaged members in all splits. `verdict` is
+    equal, differs, scaled (not compared), not-run (no bank) or, at paper scale,
+    no-published-number.
 
     Args:
         spec: scale, scale_note, and `datasets`: each with name, row, bank (path), splits, note and
-            `published`, column -> number.
+            `published` (column -> number).
 
     Raises:
-        UserError: a bank is there and cannot be read.
+        UserError: A bank exists but cannot be read.
     """
     records = [
         _record(dataset, column, facts, spec["scale"])
@@ -95,6 +71,7 @@ def build_datasets(spec: Mapping[str, Any]) -> pd.DataFrame:
         for column in ("classes", *dataset["splits"])
     ]
     frame = pd.DataFrame.from_records(records, columns=list(COLUMNS))
+    # Int64 keeps counts next to missing values whole; pandas would write them as floats.
     return frame.astype(dict.fromkeys(_NUMBERS, "Int64"))
 
 
@@ -112,7 +89,7 @@ def _dataset(name: str, entry: Mapping[str, Any], bank: str) -> dict[str, Any]:
 
 
 def _facts(bank: str) -> dict[str, Any] | None:
-    """Return what a bank says of itself, None where it is not built."""
+    """Return the content of a bank's description; None if the bank is not built."""
     return read_facts(Path(bank).parent) if Path(bank).is_file() else None
 
 
@@ -153,15 +130,13 @@ def _verdict(scale: str, difference: int | None) -> str:
     return Verdict.DIFFERS if difference else "equal"
 
 
-def text_table(frame: pd.DataFrame, spec: Mapping[str, Any]) -> TextTable:
-    """Return a row a dataset: what was counted, what is published, and notes on both."""
-    rows = [_text_row(rows) for _, rows in frame.groupby("dataset", sort=False)]
-    legend = "Samples that the run's banks hold (published)."
+def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
+    """Return the counted and published numbers as text, one row per dataset, with notes."""
+    legend = "Number of samples in the run's banks (published number)."
     return TextTable(
         title=f"fssuavl, table 1: datasets, published and counted{scale_mark(spec)}",
         header=_HEADER,
-        rows=tuple(rows),
-        footer=(),
+        rows=tuple(_text_row(rows) for _, rows in frame.groupby("dataset", sort=False)),
         notes=(legend, *scale_notes(spec), *_notes(frame)),
     )
 
@@ -174,7 +149,7 @@ def _text_row(rows: pd.DataFrame) -> tuple[str, ...]:
 
 def _cell(record: Mapping[Any, Any] | None) -> str:
     if record is None:
-        return "—"
+        return EMPTY
     published = "" if pd.isna(record["published"]) else f" ({record['published']:,})"
     if record["verdict"] == Verdict.NOT_RUN:
         return f"not run{published}"
@@ -183,14 +158,14 @@ def _cell(record: Mapping[Any, Any] | None) -> str:
 
 
 def _notes(frame: pd.DataFrame) -> Iterator[str]:
-    """Yield what explains a dataset's numbers: its note, then what its bank lacks."""
+    """Yield the notes on each dataset: why its numbers differ, and what its bank lacks."""
     for _, rows in frame.groupby("dataset", sort=False):
         name, note = rows["row"].iloc[0], rows["note"].iloc[0]
         unexplained = rows.loc[rows["verdict"] == Verdict.DIFFERS, "column"]
         if pd.notna(note) and note:
             yield f"{name}: {note}"
         elif len(unexplained):
-            yield f"{name}: {', '.join(unexplained)} not explained."
+            yield f"{name}: the difference in {', '.join(unexplained)} is not explained."
         absent, unreadable = rows["absent"].sum(), rows["unreadable"].max()
         if absent or (pd.notna(unreadable) and unreadable):
             yield f"{name}: {absent:,} labelled members are absent, {unreadable:,} unreadable."
@@ -205,5 +180,6 @@ PRODUCT = Product(
     columns=COLUMNS,
     shown="rows",
     text_table=text_table,
-    is_target=False,  # its target is datasets_table, because a rule has the other name
+    # A rule has the name `datasets` already, so the target is called `datasets_table`.
+    is_target=False,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,15 +12,15 @@ from fedssl.grid.splits import parse_split
 from fedssl.paper import paired_gain
 from fedssl.paper.products.product import Axes, Files, Product, Spec
 from fedssl.paper.rows import by_axes, cell_axes, label
-from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_csv_and_markdown
-from fedssl.paper.verdict import Verdict
+from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_table_files
 
 if TYPE_CHECKING:
     from fedssl.grid.cell import Cell
     from fedssl.grid.cells import Task
     from fedssl.grid.plan import Plan
 
-COLUMNS = ("study", "row", "modality", "pretrained_on", "tasks", *paired_gain.COLUMNS, "status")
+_NAMED = ("row", "modality", "pretrained_on")
+COLUMNS = ("study", *_NAMED, "tasks", *paired_gain.COLUMNS, "status")
 _PROTOCOL = "knn"
 
 
@@ -31,7 +30,7 @@ def names(plan: Plan) -> dict[str, str]:
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
-    """Return, for each cell and modality, the metrics of the trained and the random encoder."""
+    """Return the score files of the trained and the random encoder, by cell and modality."""
     study = names(plan)[name]
     return {
         "study": study,
@@ -50,7 +49,7 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
 
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
-    """Return every metric file that is compared."""
+    """Return the score files that are compared."""
     comparisons = spec(plan, name)["comparisons"]
     return {"metrics": paired_gain.metric_files(t for part in comparisons for t in part["tasks"])}
 
@@ -61,56 +60,47 @@ def axes(plan: Plan, name: str) -> Axes:
 
 
 def write(spec: Spec, files: Files) -> None:
-    """Write CSV and Markdown."""
-    write_gains(spec, **files)
-
-
-def write_gains(spec: Mapping[str, Any], *, csv: str | Path, md: str | Path) -> None:
-    """Write the gains over random init as CSV (rounded to four decimals) and Markdown."""
+    """Write the gains over random init as CSV and Markdown."""
     frame = build_gains(spec)
-    write_csv_and_markdown(frame, text_table(frame, spec), csv=csv, md=md)
+    write_table_files(frame, text_table(frame, spec), files)
 
 
-def build_gains(spec: Mapping[str, Any]) -> pd.DataFrame:
-    """Return one row per comparison, with the columns `COLUMNS`.
+def build_gains(spec: Spec) -> pd.DataFrame:
+    """Return one row per cell and modality, with the columns `COLUMNS`.
 
-    `gain` is in points of kNN top-1 accuracy: the mean over tasks, equally weighted, of trained
-    less random init, and its interval as `paired_gain.measure` gives them. `status` is measured,
-    scaled or, where a file is missing, not-run.
+    `gain` is in points of kNN top-1 accuracy: trained minus random init, averaged over tasks, as
+    `paired_gain.measure` returns it. `status` is measured, scaled or, if a score file is missing,
+    not-run.
 
     Raises:
-        UserError: Trained and random init were not evaluated on the same samples.
+        UserError: Both encoders of a row were not evaluated on the same samples.
     """
-    records = [_record(spec, comparison) for comparison in spec["comparisons"]]
-    return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(paired_gain.DTYPES)
+    return paired_gain.frame(
+        (_record(spec, part) for part in spec["comparisons"]),
+        COLUMNS,
+        protocol=_PROTOCOL,
+        scale=spec["scale"],
+    )
 
 
-def _record(spec: Mapping[str, Any], comparison: Mapping[str, Any]) -> dict[str, Any]:
-    record = {
-        "study": spec["study"],
-        "row": comparison["row"],
-        "modality": comparison["modality"],
-        "pretrained_on": comparison["pretrained_on"],
-        "tasks": " ".join(task["task"] for task in comparison["tasks"]),
-    }
-    gain = paired_gain.measure(comparison["tasks"], protocol=_PROTOCOL)
-    if gain is None:
-        return record | {"n_seeds": 0, "status": Verdict.NOT_RUN}
-    return record | gain | {"status": "measured" if spec["scale"] == "paper" else Verdict.SCALED}
+def _record(spec: Spec, part: Mapping[str, Any]) -> paired_gain.Comparison:
+    tasks = " ".join(task["task"] for task in part["tasks"])
+    named = {name: part[name] for name in _NAMED}
+    return {"study": spec["study"], **named, "tasks": tasks}, part["tasks"]
 
 
-def text_table(frame: pd.DataFrame, spec: Mapping[str, Any]) -> TextTable:
-    """Return the gains as a table prints them, one row per comparison."""
-    header = ("row", "modality", "pretrained on it", "tasks", *paired_gain.HEADER)
-    rows = tuple(_text_row(record) for record in frame.to_dict("records"))
-    legend = "Gain: points of kNN top-1 accuracy over the same encoder at random, mean over tasks."
-    interval = paired_gain.interval_note(max(frame["n_seeds"], default=0))
+def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
+    """Return the gains as text, one row per cell and modality."""
     return TextTable(
         title=f"{spec['study']}: gain over random init{scale_mark(spec)}",
-        header=header,
-        rows=rows,
-        footer=(),
-        notes=(legend, interval, *scale_notes(spec)),
+        header=("row", "modality", "pretrained on it", "tasks", *paired_gain.HEADER),
+        rows=tuple(_text_row(record) for record in frame.to_dict("records")),
+        notes=(
+            "Gain in points of kNN top-1 accuracy over the same encoder before training, averaged "
+            "over tasks.",
+            paired_gain.interval_note(max(frame["n_seeds"], default=0)),
+            *scale_notes(spec),
+        ),
     )
 
 
@@ -121,6 +111,7 @@ def _text_row(record: Mapping[Any, Any]) -> tuple[str, ...]:
 
 
 def _tasks_by_modality(plan: Plan, study: str) -> dict[str, list[Task]]:
+    # Second splits are left out: they would count their dataset twice in the mean.
     found: dict[str, list[Task]] = {}
     for task in plan.grid.first_splits(study):
         found.setdefault(task.modality, []).append(task)
@@ -129,6 +120,7 @@ def _tasks_by_modality(plan: Plan, study: str) -> dict[str, list[Task]]:
 
 def _comparison(plan: Plan, seeds: Sequence[Cell], task: Task) -> dict[str, Any]:
     grid, paths = plan.grid, plan.paths
+    # Variants that change only the training share one random encoder, and so one score file.
     initial = [replace(cell, variant=grid.initial_variant(cell)) for cell in seeds]
     return {
         "task": task.task,

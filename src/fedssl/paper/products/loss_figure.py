@@ -16,9 +16,11 @@ from fedssl.paper.products.product import Files, Product, Spec
 from fedssl.paper.rows import base_first, label
 from fedssl.paper.style import (
     LineStyle,
+    add_legend,
+    add_title,
     aggregator_style,
     figure_style,
-    figure_title,
+    label_rounds,
     save_figure,
     split_style,
 )
@@ -33,7 +35,7 @@ _ROUND_COLUMNS = {"round", "modality", "samples", "steps", "loss"}
 _PANEL_INCHES = (3.3, 2.6)
 _MARKERS = "os^Dv"
 _MARKED_ROUNDS = 10
-_LEGEND_CHARACTERS = 34  # below one panel
+_LEGEND_CHARACTERS = 34  # that fit below one panel
 _LEGEND_LINE_INCHES = 0.2
 
 
@@ -43,10 +45,11 @@ def names(plan: Plan) -> dict[str, str]:
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
-    """Return the histories of a study's cells, coloured by split where it has several."""
+    """Return the history, name and style of each cell of a study."""
     study = names(plan)[name]
     cells = plan.grid.select(study=study)
     variants = sorted({cell.variant for cell in cells}, key=base_first)
+    # A study compares either modality splits or aggregators; colours show what it compares.
     several = len({cell.split for cell in cells}) > 1
     return {
         "title": f"{study}: training loss per round",
@@ -69,38 +72,28 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
     """Return the history of each cell of a study."""
-    cells = plan.grid.select(study=names(plan)[name])
-    return {"rounds": [plan.paths.rounds(cell) for cell in cells]}
+    return {"rounds": [curve["path"] for curve in spec(plan, name)["curves"]]}
 
 
 def draw(spec: Spec, files: Files) -> None:
-    """Draw the figure."""
-    write_loss_figure(spec, **files)
-
-
-def write_loss_figure(
-    spec: Mapping[str, Any], *, pdf: str | Path, png: str | Path, svg: str | Path
-) -> None:
-    """Write the loss per round: a panel per method and modality, a line per cell.
-
-    Methods have a row each, because the values of different losses do not compare. A curve has
-    the colour of its `split` or, in a study of one split, of its `aggregator` and `variant`.
-
-    Curves of one label are seeds: the line is their mean, the band their range.
-    """
+    """Draw the loss per round."""
     with figure_style():
-        save_figure(loss_figure(spec), {"pdf": pdf, "png": png, "svg": svg})
+        save_figure(loss_figure(spec), files)
 
 
 def round_losses(path: str | Path) -> pd.DataFrame:
-    """Return columns round, modality and loss: the mean over clients, weighted by samples.
+    """Return the columns round, modality and loss: the mean over clients, weighted by samples.
+
+    The loss of a round in which a client diverged is NaN.
 
     Raises:
         UserError: `path` lacks a column, or no client took a step.
     """
     frame = pd.read_csv(path)
     if missing := _ROUND_COLUMNS - set(frame.columns):
-        raise UserError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
+        raise UserError(
+            f"{path} lacks the columns {', '.join(sorted(missing))}; pretrain its cell again."
+        )
     if unknown := set(frame["modality"]) - set(MODALITIES):
         raise UserError(
             f"{path} has modality {min(unknown)}; it must be {' or '.join(MODALITIES)}."
@@ -111,12 +104,16 @@ def round_losses(path: str | Path) -> pd.DataFrame:
         raise UserError(f"{path} has no round in which a client took a step; nothing to draw.")
     rounds = frame.assign(loss=frame["loss"] * frame["samples"]).groupby(["round", "modality"])
     sums, complete = rounds[["loss", "samples"]].sum(), rounds["loss"].count() == rounds.size()
-    # A round in which a client diverged has no mean, and so no point in the figure.
+    # pandas skips NaN in sums, which would hide that a client diverged.
     return (sums["loss"] / sums["samples"]).where(complete).rename("loss").reset_index()
 
 
-def loss_figure(spec: Mapping[str, Any]) -> Figure:
-    """Return the figure of `write_loss_figure`; call it inside `figure_style`."""
+def loss_figure(spec: Spec) -> Figure:
+    """Return the loss per round, one panel per method and modality; call it in `figure_style`.
+
+    Each label has a line. Curves that share a label are seeds: the line is their mean, and the band
+    their range.
+    """
     from matplotlib.figure import Figure
 
     styles = {curve["label"]: _style(curve) for curve in spec["curves"]}
@@ -128,17 +125,19 @@ def loss_figure(spec: Mapping[str, Any]) -> Figure:
     modalities = [name for name in MODALITIES if name in set(losses["modality"])]
     methods = list(losses["method"].unique())
     columns = max(1, int(_LEGEND_CHARACTERS * len(modalities) // losses["label"].str.len().max()))
+    # The constrained layout takes the room for the legend from the panels, so add it to the height.
     legend = ceil(losses["label"].nunique() / columns) * _LEGEND_LINE_INCHES
     width, height = _PANEL_INCHES
     size = (width * len(modalities), height * len(methods) + 0.7 + legend)
     figure = Figure(figsize=size, layout="constrained")
+    # Losses of different methods are not comparable, so only the panels of a row share an axis.
     panels = figure.subplots(len(methods), len(modalities), sharey="row", squeeze=False)
     for row, method in zip(panels, methods, strict=True):
         for axes, modality in zip(row, modalities, strict=True):
             _draw_panel(axes, losses[losses["method"] == method], styles, modality=modality)
             axes.set_title(modality if len(methods) == 1 else f"{word(method)}, {modality}")
     add_legend(figure, columns=columns)
-    figure.suptitle(figure_title(spec, characters=38 * len(modalities)), fontsize="medium")
+    add_title(figure, spec, characters=38 * len(modalities))
     return figure
 
 
@@ -152,7 +151,6 @@ def _draw_panel(
     axes: Axes, losses: pd.DataFrame, styles: Mapping[str, LineStyle], *, modality: str
 ) -> None:
     import seaborn as sns
-    from matplotlib.ticker import MaxNLocator
 
     for name, lines in losses.groupby("label", sort=False):
         label, style = str(name), styles[str(name)]
@@ -160,7 +158,7 @@ def _draw_panel(
             data=lines[lines["modality"] == modality],
             x="round",
             y="loss",
-            errorbar=("pi", 100),
+            errorbar=("pi", 100),  # the 100th percentile interval is the range of the seeds
             color=style.color,
             linestyle=style.linestyle,
             marker=_marker(label, styles),
@@ -169,26 +167,14 @@ def _draw_panel(
             legend=False,
             ax=axes,
         )
-    axes.set(xlabel="round", ylabel="loss (mean over clients)")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.set_ylabel("loss (mean over clients)")
+    label_rounds(axes)
 
 
 def _marker(label: str, styles: Mapping[str, LineStyle]) -> str:
-    """Return the mark that tells lines of one colour apart."""
-    alike = [name for name in styles if styles[name].color == styles[label].color]
-    return _MARKERS[alike.index(label) % len(_MARKERS)]
-
-
-def add_legend(figure: Figure, *, columns: int) -> None:
-    """Put one legend of all panels' lines below them."""
-    handles = {
-        label: handle
-        for axes in figure.axes
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=columns, frameon=False
-    )
+    """Return the marker that tells a line from others of the same colour."""
+    same = [name for name in styles if styles[name].color == styles[label].color]
+    return _MARKERS[same.index(label) % len(_MARKERS)]
 
 
 PRODUCT = Product(names=names, spec=spec, inputs=inputs, draw=draw, folder="figures")

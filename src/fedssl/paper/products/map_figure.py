@@ -1,16 +1,22 @@
-"""Figures of t-SNE maps: the same samples as several encoders lay them out."""
+"""Figures of t-SNE maps: the features of the same samples from several encoders."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from fedssl.paper import map_panels
 from fedssl.paper.products.product import Files, Product, Spec
-from fedssl.paper.style import dataset_styles, figure_style, figure_title, save_figure
+from fedssl.paper.style import (
+    PANEL_LETTERS,
+    PointStyle,
+    add_legend,
+    add_title,
+    dataset_styles,
+    figure_style,
+    save_figure,
+)
 from fedssl.paper.text_table import table_name
 
 if TYPE_CHECKING:
@@ -19,53 +25,38 @@ if TYPE_CHECKING:
 
     from fedssl.grid.plan import Plan
 
-_WIDTH_INCHES = 7.2  # across a page of two columns
+_WIDTH_INCHES = 7.2  # of a page with two columns
 _CHARACTERS_PER_INCH = 13
-_HANDLE_CHARACTERS = 8  # as wide as a mark and the gaps around it
-_LABELS = "abcdefghijklmnopqrstuvwxyz"
+_HANDLE_CHARACTERS = 8  # width of a legend's marker and the gaps around it
 _QUOTED = {"by dataset": "silhouette by dataset", "by modality": "silhouette by modality"}
-# Datasets take turns, so that none lies on top of all others.
 _TURNS = 10
-_LARGEST_POINT, _INK = 12.0, 6000.0  # square points: of one sample, and of all of a panel's
+_LARGEST_POINT, _INK = 12.0, 6000.0  # square points: of one sample, and of all in a panel
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
-    """Return a figure's panels, and the table of its silhouettes."""
+    """Return the panels of a figure, and the table of its silhouettes."""
     return {**map_panels.figure_spec(plan, name), "silhouettes": plan.paths.table(name)}
 
 
 def inputs(plan: Plan, name: str) -> dict[str, Any]:
-    """Return the maps that a figure draws, of each panel the first seed's, and its silhouettes."""
-    told = spec(plan, name)
-    points = [panel["cells"][0]["points"] for panel in told["panels"] if panel["cells"]]
-    return {"points": points, "table": told["silhouettes"]}
+    """Return the map of the first seed of each panel, and the table of silhouettes."""
+    own = spec(plan, name)
+    points = [panel["cells"][0]["points"] for panel in own["panels"] if panel["cells"]]
+    return {"points": points, "table": own["silhouettes"]}
 
 
 def draw(spec: Spec, files: Files) -> None:
-    """Draw the figure."""
-    write_map_figure(spec, table=spec["silhouettes"], **files)
-
-
-def write_map_figure(
-    spec: Mapping[str, Any],
-    *,
-    table: str | Path,
-    pdf: str | Path,
-    png: str | Path,
-    svg: str | Path,
-) -> None:
-    """Write a grid of maps, one a panel, each the first seed's.
-
-    Below a panel stand the silhouettes of the features, from `table`: the mean over seeds and
-    their standard deviation. A panel whose cell the grid does not declare says "not run".
-    """
+    """Draw the maps."""
     with figure_style():
-        figure = map_figure(spec, pd.read_csv(table))
-        save_figure(figure, {"pdf": pdf, "png": png, "svg": svg})
+        save_figure(map_figure(spec, pd.read_csv(spec["silhouettes"])), files)
 
 
-def map_figure(spec: Mapping[str, Any], silhouettes: pd.DataFrame) -> Figure:
-    """Return the figure of `write_map_figure`; call it inside `figure_style`."""
+def map_figure(spec: Spec, silhouettes: pd.DataFrame) -> Figure:
+    """Return a grid of maps, each of the first seed; call it in `figure_style`.
+
+    Below each map are the silhouettes of the features: mean and standard deviation over seeds. The
+    panel of a cell that the grid does not declare says "not run".
+    """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -76,7 +67,8 @@ def map_figure(spec: Mapping[str, Any], silhouettes: pd.DataFrame) -> Figure:
     panels = figure.subplots(len(rows), len(columns), squeeze=False)
     for place, (axes, panel) in enumerate(zip(panels.flat, spec["panels"], strict=True)):
         row, column = divmod(place, len(columns))
-        axes.set_title(f"({_LABELS[place]}) {columns[column]}")
+        axes.set_title(f"({PANEL_LETTERS[place]}) {columns[column]}")
+        # Axes of a t-SNE map have no unit.
         axes.set(xticks=[], yticks=[], box_aspect=1)
         axes.spines[:].set(visible=True, color="#bbbbbb", linewidth=0.6)
         if column == 0:
@@ -88,13 +80,14 @@ def map_figure(spec: Mapping[str, Any], silhouettes: pd.DataFrame) -> Figure:
         else:
             axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", color="#666666")
     _add_legend(figure, spec)
-    figure.suptitle(_title(spec, inches=size[0]), fontsize="medium")
+    _add_title(figure, spec)
     return figure
 
 
-def _draw_panel(axes: Axes, spec: Mapping[str, Any], points: pd.DataFrame) -> None:
+def _draw_panel(axes: Axes, spec: Spec, points: pd.DataFrame) -> None:
     styles = _styles(spec)
     size = min(_LARGEST_POINT, _INK / len(points))
+    # Draw a part of each dataset in turn, so that no dataset covers all others.
     for turn in range(_TURNS):
         for name, style in styles.items():
             drawn = points[points["dataset"] == name].iloc[turn::_TURNS]
@@ -105,12 +98,12 @@ def _draw_panel(axes: Axes, spec: Mapping[str, Any], points: pd.DataFrame) -> No
                 color=style.color,
                 marker=style.marker,
                 linewidths=0,
-                rasterized=True,  # thousands of points would make the file large and slow to show
+                rasterized=True,  # thousands of vector points make a file large and slow to show
             )
 
 
 def _quote(silhouettes: pd.DataFrame) -> str:
-    """Return a panel's silhouettes in words, a line each."""
+    """Return the text of a panel's silhouettes, one per line."""
     found = silhouettes.set_index("column")
     lines = []
     for words, column in _QUOTED.items():
@@ -119,13 +112,14 @@ def _quote(silhouettes: pd.DataFrame) -> str:
     return "silhouette\n" + "\n".join(lines)
 
 
-def _styles(spec: Mapping[str, Any]) -> dict[str, Any]:
+def _styles(spec: Spec) -> dict[str, PointStyle]:
     return dataset_styles({name: facts["modality"] for name, facts in spec["datasets"].items()})
 
 
-def _add_legend(figure: Figure, spec: Mapping[str, Any]) -> None:
+def _add_legend(figure: Figure, spec: Spec) -> None:
     from matplotlib.lines import Line2D
 
+    # The points of a map can be too small to see in a legend, so its markers are drawn separately.
     handles = [
         Line2D(
             [],
@@ -140,15 +134,15 @@ def _add_legend(figure: Figure, spec: Mapping[str, Any]) -> None:
     ]
     longest = max(len(str(handle.get_label())) for handle in handles) + _HANDLE_CHARACTERS
     columns = max(1, int(_CHARACTERS_PER_INCH * figure.get_figwidth() // longest))
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+    add_legend(figure, columns=columns, handles=handles)
 
 
-def _title(spec: Mapping[str, Any], *, inches: float) -> str:
+def _add_title(figure: Figure, spec: Spec) -> None:
     seeds = max(len(panel["cells"]) for panel in spec["panels"])
     notes = [f"maps of the first of {seeds} seeds, silhouettes of all"] if seeds > 1 else []
     title = f"{spec['study']}, {table_name(spec['table'])}: {spec['title']}"
-    characters = int(_CHARACTERS_PER_INCH * inches)
-    return figure_title({**spec, "title": title}, characters=characters, notes=notes)
+    characters = int(_CHARACTERS_PER_INCH * figure.get_figwidth())
+    add_title(figure, {**spec, "title": title}, characters=characters, notes=notes)
 
 
 PRODUCT = Product(names=map_panels.figures, spec=spec, inputs=inputs, draw=draw, folder="figures")

@@ -1,8 +1,8 @@
-"""The contract of a table or figure kind, and how its files are written.
+"""The contract of a kind of table or figure.
 
-A kind is one module of this package with a `PRODUCT`. The module says which products of the kind
-a run has, what each is made of, and how it is written. Rules, targets, the report page, the
-RO-Crate and the audit read nothing else.
+A kind is one module of this package with a `PRODUCT`. The module names the products of the kind
+that a run has, and says what each reads and how it is written. Rules, targets, the report page, the
+RO-Crate and the audit read only this contract.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ class Product:
     """A kind of table or figure.
 
     Attributes:
-        names: Gives the products of the kind that a run has: name -> study, which is empty for a
-            product of no study.
-        spec: Gives what the job of a product is told, as plain data. The job reads the files that
-            it names, and the job's record keeps it.
-        inputs: Gives the files that the job reads, by name.
-        tables: The suffixes of the files in `tables/`, "seeds" for `.seeds.json`.
-        write: Writes these files from a spec; the audit calls it again and compares.
+        names: Returns name -> study for the products of the kind that a run has. The study is
+            empty for a product of all studies.
+        spec: Returns the parameters of a product's job as plain data. They are kept in the job's
+            record, and the job reads only the files that they name.
+        inputs: Returns the files that the job reads, by name.
+        tables: Kinds of files in `tables/`: csv, md, tex, and seeds for `.seeds.json`.
+        write: Writes these files from a spec. The audit calls it again and compares the files.
         draw: Draws the PDF, PNG and SVG in `figures/` from a spec.
-        columns: What the CSV starts with.
-        shown: How the page shows the table: "numbers", "gains" or "rows"; nothing without one.
-        text_table: Gives the table as text, of its CSV and spec, where it is shown as rows.
-        axes: Gives the axes of each row, which the page filters by.
-        folder: Where the file that stands for the product and its record lie.
-        is_target: Whether the product's name is a target.
+        columns: First columns of the CSV.
+        shown: How the page shows the table: "numbers", "gains" or "rows"; empty for not at all.
+        text_table: Returns the table as text from its CSV and spec; needed if shown as "rows".
+        axes: Returns the axes of each row, by which the page filters.
+        folder: Folder of the product's main file and its record.
+        is_target: Whether the product's name is a target on the command line.
     """
 
     names: Callable[[Plan], Mapping[str, str]]
@@ -74,11 +74,11 @@ class Product:
         return tables | figure
 
     def target(self, results: str, name: str) -> str:
-        """Return the file that stands for a product."""
+        """Return the main file of a product, which its named target asks for."""
         return f"{results}/{self.folder}/{name}.{'pdf' if self.folder == 'figures' else 'csv'}"
 
     def record(self, results: str, name: str) -> str:
-        """Return the record of the job that writes a product."""
+        """Return the provenance record of the job that writes a product."""
         return record_of(self.target(results, name))
 
 

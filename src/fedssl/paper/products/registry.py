@@ -1,4 +1,4 @@
-"""The kinds of tables and figures. A new kind is a module of this package and a line here."""
+"""The list of the kinds of tables and figures. A new kind is a module and a line here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from fedssl.grid.plan import Plan
     from fedssl.paper.products.product import Product
 
-# A kind is the name of its module, of its rule and of its caption.
+# Each name is that of a module, of its rule and of its caption in workflow/report. The page shows
+# products in this order.
 KINDS = (
     "table",
     "datasets",
@@ -26,13 +27,15 @@ KINDS = (
 
 
 def module_name(kind: str) -> str:
-    """Return the module of a kind."""
+    """Return the name of a kind's module."""
     return f"fedssl.paper.products.{kind}"
 
 
 @cache
 def get_product(kind: str) -> Product:
-    """Return the product of a kind; only its module is imported."""
+    """Return the product of a kind."""
+    # Import only this module. An import of all kinds at the top of this file would make every
+    # kind part of the code of each rule, so that an edit of one would rerun all.
     product: Product = import_module(module_name(kind)).PRODUCT
     return product
 

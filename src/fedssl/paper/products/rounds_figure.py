@@ -11,12 +11,18 @@ import pandas as pd
 from fedssl.files import atomic_write
 from fedssl.grid.cell import AXES
 from fedssl.paper.names import pretraining_name, word
-from fedssl.paper.products.loss_figure import add_legend
 from fedssl.paper.products.product import Axes as RowAxes
 from fedssl.paper.products.product import Files, Product, Spec
 from fedssl.paper.rows import base_first, by_axes
-from fedssl.paper.style import aggregator_style, figure_style, figure_title, save_figure
-from fedssl.paper.text_table import TextTable, scale_mark, scale_notes
+from fedssl.paper.style import (
+    add_legend,
+    add_title,
+    aggregator_style,
+    figure_style,
+    label_rounds,
+    save_figure,
+)
+from fedssl.paper.text_table import EMPTY, TextTable, scale_mark, scale_notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +31,8 @@ if TYPE_CHECKING:
     from fedssl.grid.cell import Cell
     from fedssl.grid.plan import Plan
 
-NAMED = ("method", "aggregator", "variant")  # in the name of a row
-KEYS = (*AXES, "seed", "round")  # of the matrix; the tasks follow
+NAMED = ("method", "aggregator", "variant")  # axes in the name of a row
+KEYS = (*AXES, "seed", "round")  # first columns of the matrix, before the tasks
 _PANEL_INCHES = (2.6, 2.1)
 _TITLE_CHARACTERS = 28
 _METRIC = "R@1"
@@ -38,7 +44,7 @@ def names(plan: Plan) -> dict[str, str]:
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
-    """Return the scores of each cell's rounds on each task, and what things are called."""
+    """Return the scores of each cell's rounds on each task, and the names to print."""
     study = names(plan)[name]
     cells, tasks = _scored_cells(plan, study), plan.grid.tasks(study)
     return {
@@ -61,7 +67,7 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
 
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
-    """Return the scores that the figure is drawn from."""
+    """Return the scores that the figure shows."""
     return {"scores": [curve["path"] for curve in spec(plan, name)["curves"]]}
 
 
@@ -78,11 +84,7 @@ def write(spec: Spec, files: Files) -> None:
 
 
 def draw(spec: Spec, files: Files) -> None:
-    """Draw the figure: a row per method, a column per task, a line per aggregator and variant.
-
-    A line is the mean over seeds, with their range as a band. A star is the round that FASSL
-    selects, the best of the mean line. The grey line is the random encoder, round 0.
-    """
+    """Draw the score of every task per round."""
     with figure_style():
         save_figure(round_figure(round_scores(spec), spec), files)
 
@@ -93,8 +95,8 @@ def _scored_cells(plan: Plan, study: str) -> list[Cell]:
     return [cell for cell in cells if plan.grid.keeps_rounds(cell)]
 
 
-def round_scores(spec: Mapping[str, Any]) -> pd.DataFrame:
-    """Return R@1 in percent of every cell, task and kept round, one row each."""
+def round_scores(spec: Spec) -> pd.DataFrame:
+    """Return R@1 in percent, one row per cell, task and kept round."""
     parts = [
         pd.read_csv(curve["path"])
         .query("metric == @_METRIC", local_dict={"_METRIC": _METRIC})
@@ -105,43 +107,48 @@ def round_scores(spec: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def round_matrix(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the round x task matrix: a row a cell and round, a column a task."""
+    """Return the round x task matrix, one row per cell and round."""
     matrix = scores.pivot(index=list(KEYS), columns="task", values="value")
+    # `pivot` sorts the columns; the study's order is that of all other tables.
     return matrix[list(scores["task"].unique())]
 
 
-def text_table(matrix: pd.DataFrame, spec: Mapping[str, Any]) -> TextTable:
-    """Return the matrix, as its CSV has it, as a table of means over seeds: a row a round."""
+def text_table(matrix: pd.DataFrame, spec: Spec) -> TextTable:
+    """Return the means over seeds of the matrix in the CSV, one row per round."""
     tasks = [str(column) for column in matrix if column not in KEYS]
     cells = matrix.drop(columns="seed").groupby([*AXES, "round"], sort=False)
     means = cells.mean().reset_index().to_dict("records")
     seeds = matrix["seed"].nunique()
     scores = (f"{spec['tasks'][task]}, {_METRIC}, %" for task in tasks)
     return TextTable(
+        # The text has no stars, so it needs only the first half of the figure's title.
         title=f"{spec['title'].split(';')[0]}{scale_mark(spec)}",
         header=("pretraining", "round", *scores),
         rows=tuple(_text_row(record, tasks, scale=spec["scale"]) for record in means),
-        footer=(),
         notes=(f"Mean over {seeds} seeds." if seeds > 1 else "One seed.", *scale_notes(spec)),
     )
 
 
 def _text_row(record: Mapping[Any, Any], tasks: list[str], *, scale: str) -> tuple[str, ...]:
     dagger = "" if scale == "paper" else "†"
-    scores = ("—" if pd.isna(record[task]) else f"{record[task]:.2f}{dagger}" for task in tasks)
+    scores = (EMPTY if pd.isna(record[task]) else f"{record[task]:.2f}{dagger}" for task in tasks)
     name = pretraining_name({axis: record[axis] for axis in NAMED}, shown=NAMED)
     return name, str(record["round"]), *scores
 
 
-def round_figure(scores: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
-    """Return the figure of `draw`; call it inside `figure_style`."""
+def round_figure(scores: pd.DataFrame, spec: Spec) -> Figure:
+    """Return the score per round, one panel per method and task; call it in `figure_style`.
+
+    Each aggregator and variant has a line: the mean over seeds, with their range as a band. A star
+    marks the best round of the mean, which FASSL selects. The grey line is the random encoder.
+    """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     methods, tasks = list(scores["method"].unique()), list(scores["task"].unique())
     width, height = _PANEL_INCHES
     size = (max(width * len(tasks), 5.0), height * len(methods) + 1.3)
     figure = Figure(figsize=size, layout="constrained")
+    # Tasks differ in difficulty, so the panels of a column share an axis and those of a row do not.
     panels = figure.subplots(len(methods), len(tasks), sharex=True, sharey="col", squeeze=False)
     for row, method in zip(panels, methods, strict=True):
         for axes, task in zip(row, tasks, strict=True):
@@ -151,14 +158,14 @@ def round_figure(scores: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     for axes, task in zip(panels[0], tasks, strict=True):
         axes.set_title(fill(spec["tasks"][task], width=_TITLE_CHARACTERS))
     for axes in panels[-1]:
-        axes.set_xlabel("round")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        label_rounds(axes)
     add_legend(figure, columns=max(2, round(size[0] / 1.5)))
-    figure.suptitle(figure_title(spec, characters=int(size[0] * 12)), fontsize="medium")
+    add_title(figure, spec, characters=int(size[0] * 12))
     return figure
 
 
 def _draw_panel(axes: Axes, scores: pd.DataFrame, *, variants: list[str]) -> None:
+    # Round 0 is the encoder before training, which all lines of a panel share.
     random = scores.loc[scores["round"] == 0, "value"].mean()
     axes.axhline(random, color="#999999", linewidth=1.0, zorder=0, label="random init")
     for line, own in scores.groupby("line", sort=False):

@@ -1,9 +1,11 @@
-"""Silhouettes: how well an encoder separates datasets and modalities. The claims read them."""
+"""Silhouettes: how well an encoder separates datasets and modalities.
+
+They are the numbers behind the figures of maps. The claims about these figures are tested on them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +15,8 @@ from fedssl.errors import UserError
 from fedssl.files import read_json
 from fedssl.paper import map_panels
 from fedssl.paper.products.product import Files, Product, Spec
-from fedssl.paper.seeds import Seeds, write_seeds
-from fedssl.paper.tables import COLUMNS, DTYPES, write_frame
+from fedssl.paper.seeds import Seeds
+from fedssl.paper.tables import COLUMNS, DTYPES, write_numbers
 from fedssl.paper.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -28,88 +30,73 @@ _COLUMNS = {
 }
 _PROTOCOL = "embedding-map"
 _NOTE = (
-    "Silhouettes, from -1 to 1 and not percent: of the features after PCA, and of their t-SNE map. "
-    "n_eval counts the samples of all datasets."
+    "Silhouettes range from -1 to 1 and are not percent. They are computed on the features after "
+    "PCA and on their t-SNE map. n_eval counts the samples of all datasets."
 )
 
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
-    """Return the silhouettes of a figure's panels, of every seed."""
+    """Return the silhouettes of all seeds of a figure's panels."""
     panels = map_panels.figure_spec(plan, name)["panels"]
     return {"summaries": [cell["summary"] for panel in panels for cell in panel["cells"]]}
 
 
 def write(spec: Spec, files: Files) -> None:
-    """Write CSV, Markdown, LaTeX and the seeds' numbers."""
-    write_silhouettes(spec, **files)
-
-
-def write_silhouettes(
-    spec: Mapping[str, Any],
-    *,
-    csv: str | Path,
-    md: str | Path,
-    tex: str | Path,
-    seeds: str | Path,
-) -> None:
     """Write the table behind a figure of maps as CSV, Markdown and LaTeX, and its seeds."""
-    write_frame(build_silhouettes(spec), spec, notes=[_NOTE], csv=csv, md=md, tex=tex)
-    write_seeds(_seeds(spec["panels"]), seeds)
+    frame, seeds = build_silhouettes(spec)
+    write_numbers(frame, seeds, spec, files, notes=[_NOTE])
 
 
-def build_silhouettes(spec: Mapping[str, Any]) -> pd.DataFrame:
-    """Return one row per panel and silhouette, with the columns of a table CSV.
+def build_silhouettes(spec: Spec) -> tuple[pd.DataFrame, list[Seeds]]:
+    """Return one row per panel and silhouette with the columns of a table's CSV, and its seeds.
 
-    `measured` is the mean over seeds, from -1 to 1; no paper prints such a number, so the verdict
-    is scaled, no-published-number or, where the grid declares no such cell, not-run.
+    `measured` is the mean over seeds, from -1 to 1. No paper prints a silhouette, so the verdict
+    is scaled, no-published-number or, if the grid does not declare the cell, not-run.
 
     Raises:
-        UserError: Seeds were mapped from other numbers of samples.
+        UserError: The maps of two seeds have different numbers of samples.
     """
-    records = [record for panel in spec["panels"] for record in _records(spec, panel)]
-    return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(DTYPES)
-
-
-def _seeds(panels: Sequence[Mapping[str, Any]]) -> Iterator[Seeds]:
-    for panel in panels:
-        by_seed = {str(cell["seed"]): _silhouettes(cell) for cell in panel["cells"]}
+    records, seeds = [], []
+    for panel in spec["panels"]:
+        summaries = {str(cell["seed"]): read_json(cell["summary"]) for cell in panel["cells"]}
+        n_eval = _common_n_eval(panel, list(summaries.values()))
         models = {str(cell["seed"]): [cell["cell"]] for cell in panel["cells"]}
-        for column, (group, space) in _COLUMNS.items() if by_seed else ():
-            values = {seed: found[group][space] for seed, found in by_seed.items()}
-            yield Seeds(panel["row"], column, error=None, values=values, models=models)
+        for column, (group, space) in _COLUMNS.items():
+            values = {seed: s["silhouette"][group][space] for seed, s in summaries.items()}
+            records.append(_record(spec, panel, column, values) | {"n_eval": n_eval})
+            if values:
+                seeds.append(Seeds(panel["row"], column, error=None, values=values, models=models))
+    return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(DTYPES), seeds
 
 
-def _silhouettes(cell: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
-    found: Mapping[str, Mapping[str, float]] = read_json(cell["summary"])["silhouette"]
-    return found
+def _record(
+    spec: Spec, panel: Mapping[str, Any], column: str, values: Mapping[str, float]
+) -> dict[str, Any]:
+    # The papers show maps and print no silhouettes, so there is nothing to compare with.
+    unpublished = Verdict.UNPUBLISHED if spec["scale"] == "paper" else Verdict.SCALED
+    return {
+        "study": spec["study"],
+        "table": spec["table"],
+        "row": panel["row"],
+        "column": column,
+        "measured": mean(values.values()) if values else None,
+        "std": stdev(values.values()) if len(values) > 1 else None,
+        "n_seeds": len(values),
+        "verdict": unpublished if values else Verdict.NOT_RUN,
+        "cell": " ".join(cell["cell"] for cell in panel["cells"]),
+        "task": "",
+        "protocol": _PROTOCOL,
+    }
 
 
-def _records(spec: Mapping[str, Any], panel: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    summaries = [read_json(cell["summary"]) for cell in panel["cells"]]
-    for column, (group, space) in _COLUMNS.items():
-        record = {"study": spec["study"], "table": spec["table"], "row": panel["row"]}
-        record |= {"column": column, "n_seeds": len(summaries), "cell": ""}
-        record |= {"task": "", "protocol": _PROTOCOL, "verdict": Verdict.NOT_RUN}
-        if summaries:
-            values = [summary["silhouette"][group][space] for summary in summaries]
-            record |= {
-                "measured": mean(values),
-                "std": stdev(values) if len(values) > 1 else None,
-                "n_eval": _common_n_eval(panel, summaries),
-                "verdict": Verdict.UNPUBLISHED if spec["scale"] == "paper" else Verdict.SCALED,
-                "cell": " ".join(cell["cell"] for cell in panel["cells"]),
-            }
-        yield record
-
-
-def _common_n_eval(panel: Mapping[str, Any], summaries: Sequence[Mapping[str, Any]]) -> int:
+def _common_n_eval(panel: Mapping[str, Any], summaries: Sequence[Mapping[str, Any]]) -> int | None:
     counts = {summary["n_eval"] for summary in summaries}
     if len(counts) > 1:
         raise UserError(
-            f"the maps of {panel['row']} have {', '.join(map(str, sorted(counts)))} samples; "
-            "those of all seeds must have as many."
+            f"The maps of {panel['row']} have {', '.join(map(str, sorted(counts)))} samples; "
+            "the maps of all seeds must have the same number."
         )
-    return int(counts.pop())
+    return counts.pop() if counts else None
 
 
 PRODUCT = Product(
@@ -120,5 +107,6 @@ PRODUCT = Product(
     write=write,
     columns=COLUMNS,
     shown="numbers",
-    is_target=False,  # the figure of the same name is the target, and reads this table
+    # The figure has the same name. It is the target, and asks for this table.
+    is_target=False,
 )

@@ -1,9 +1,11 @@
-"""Figures that draw tables: accuracy against the percentage of clients with both modalities."""
+"""Figures that plot tables over the percentage of clients with both modalities.
+
+An example is figure 4 of FSSUAVL. Each figure is an entry under `sweeps` in the configuration.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,37 +16,48 @@ from fedssl.grid.splits import parse_split
 from fedssl.paper.products.product import Files, Product, Spec
 from fedssl.paper.published import heading
 from fedssl.paper.rows import row_axes
-from fedssl.paper.style import figure_style, figure_title, modality_style, save_figure
+from fedssl.paper.style import (
+    PANEL_LETTERS,
+    add_legend,
+    add_title,
+    figure_style,
+    modality_style,
+    save_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fedssl.grid.configuration import Key
     from fedssl.grid.plan import Plan
 
 _PANEL_INCHES = (3.6, 2.8)
-_LABELS = "abcdefghijklmnopqrstuvwxyz"
 _DASHES = {"image": "solid", "audio": (0, (4, 1.5))}
 _REFERENCE_DASHES = (0, (1, 1.5))
 _NOTE = "bars: 95 % intervals; lines join neighbours that were both run"
 
 
 def names(plan: Plan) -> dict[str, str]:
-    """Return the figures whose every panel has two rows that are run, and columns that are."""
+    """Return the figures that can be drawn: each panel needs two declared rows and its tasks."""
     sweeps = plan.grid.config["sweeps"]
     return {name: sweeps[name]["study"] for name in sweeps if _can_be_drawn(plan, name)}
 
 
 def check_sweeps(plan: Plan) -> None:
-    """Raise UserError where a figure draws a table that does not exist."""
+    """Raise UserError if a panel names a table that does not exist."""
+    known = plan.grid.config["tables"]
     for name, figure in plan.grid.config["sweeps"].items():
         for place, panel in enumerate(figure["panels"]):
-            _check(plan, ("sweeps", name, "panels", place, "table"), panel["table"])
+            if (table := panel["table"]) not in known:
+                key = ("sweeps", name, "panels", place, "table")
+                raise UserError(
+                    f"{origin(key, plan.layers)}: {key_text(key)} names {table!r}, which is no "
+                    f"table{closest(table, known)}; there are {', '.join(known)}."
+                )
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
-    """Return a figure's panels and lines, and the table rows that its points are."""
+    """Return the panels and lines of a figure, and the table rows of its points."""
     figure = plan.grid.config["sweeps"][name]
     number = name.removeprefix(f"{figure['study']}_figure")
     return {
@@ -56,13 +69,15 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
 
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
-    """Return the tables that a figure draws."""
+    """Return the tables that the panels show."""
     return {"tables": [panel["csv"] for panel in spec(plan, name)["panels"]]}
 
 
 def draw(spec: Spec, files: Files) -> None:
-    """Draw the figure."""
-    write_sweep_figure(spec, tables=[panel["csv"] for panel in spec["panels"]], **files)
+    """Draw the tables of all panels."""
+    with figure_style():
+        tables = [pd.read_csv(panel["csv"]) for panel in spec["panels"]]
+        save_figure(sweep_figure(spec, tables), files)
 
 
 def _table(plan: Plan, panel: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -82,7 +97,7 @@ def _panel(plan: Plan, panel: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lines(plan: Plan, figure: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the columns of the first panel's table; the other panels have the same."""
+    """Return a line per column of the first panel's table; the other panels have the same."""
     table = _table(plan, figure["panels"][0])
     tasks = {task.task: task for task in plan.grid.tasks(figure["study"])}
     return [
@@ -101,6 +116,7 @@ def _can_be_drawn(plan: Plan, name: str) -> bool:
     known = {task.task for task in plan.grid.tasks(figure["study"])}
     tables = [_table(plan, panel) for panel in figure["panels"]]
     tasks = {task for table in tables for column in table["columns"] for task in column["tasks"]}
+    # A line needs two points.
     return tasks <= known and all(_declared_rows(plan, table) > 1 for table in tables)
 
 
@@ -109,35 +125,11 @@ def _declared_rows(plan: Plan, table: Mapping[str, Any]) -> int:
     return sum(bool(plan.grid.select(study=table["study"], **row)) for row in rows)
 
 
-def _check(plan: Plan, key: Key, table: str) -> None:
-    if table not in plan.grid.config["tables"]:
-        known = plan.grid.config["tables"]
-        raise UserError(
-            f"{origin(key, plan.layers)}: {key_text(key)} names {table!r}, which is no table"
-            f"{closest(table, known)}; there are {', '.join(known)}."
-        )
+def sweep_figure(spec: Spec, tables: Sequence[pd.DataFrame]) -> Figure:
+    """Return a panel per table with a line per column; call it in `figure_style`.
 
-
-def write_sweep_figure(
-    spec: Mapping[str, Any],
-    *,
-    tables: Sequence[str | Path],
-    pdf: str | Path,
-    png: str | Path,
-    svg: str | Path,
-) -> None:
-    """Write a panel a table, a line a column: the mean over seeds, bars of its 95 % interval.
-
-    A row that was not run has no point, and no line crosses it. Random init is a line of its own
-    across the panel.
-    """
-    with figure_style():
-        figure = sweep_figure(spec, [pd.read_csv(table) for table in tables])
-        save_figure(figure, {"pdf": pdf, "png": png, "svg": svg})
-
-
-def sweep_figure(spec: Mapping[str, Any], tables: Sequence[pd.DataFrame]) -> Figure:
-    """Return the figure of `write_sweep_figure`; call it inside `figure_style`.
+    Points are means over seeds, with bars of their 95 % interval. A row that was not run has no
+    point, and the line has a gap there. Random init is a horizontal line.
 
     Raises:
         UserError: No row of a table was run.
@@ -151,13 +143,11 @@ def sweep_figure(spec: Mapping[str, Any], tables: Sequence[pd.DataFrame]) -> Fig
     for place, (axes, panel, table) in enumerate(zip(panels, spec["panels"], tables, strict=True)):
         for line in spec["lines"]:
             _draw_line(axes, panel, table[table["column"] == line["column"]], line=line)
-        axes.set_title(f"({_LABELS[place]}) {panel['title']}")
+        axes.set_title(f"({PANEL_LETTERS[place]}) {panel['title']}")
         axes.set(xlabel=panel["x"], xticks=sorted(panel["rows"].values()))
     panels[0].set_ylabel("kNN top-1 accuracy, %")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", frameon=False)
-    title = figure_title(spec, characters=44 * len(tables), notes=[_NOTE])
-    figure.suptitle(title, fontsize="medium")
+    add_legend(figure, columns=1)
+    add_title(figure, spec, characters=44 * len(tables), notes=[_NOTE])
     return figure
 
 
@@ -171,9 +161,10 @@ def _draw_line(
     points = points.sort_values("x")
     if points["measured"].isna().all():
         raise UserError(f"{panel['title']}: no row of {line['column']} was run; nothing to draw.")
+    # Draw the bars separately: `errorbar` would put them into the legend.
     axes.plot(
         points["x"],
-        points["measured"],  # NaN where not run: no point, and the line has a gap
+        points["measured"],  # NaN if not run, so matplotlib leaves a gap
         color=style.color,
         marker=style.marker,
         markersize=4,

@@ -1,4 +1,4 @@
-"""A paper's table: published numbers next to measured ones."""
+"""The tables of the papers: published numbers next to measured ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fedssl.errors import UserError
 from fedssl.grid.configuration import origin
 from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
 from fedssl.grid.paths import ROUND_PROTOCOLS
-from fedssl.paper.products.product import Axes, Files, Product, Spec
+from fedssl.paper.products.product import Axes, Product, Spec
 from fedssl.paper.rows import of_studies, row_axes
 from fedssl.paper.tables import COLUMNS, write_table
 
@@ -27,7 +27,7 @@ def names(plan: Plan) -> dict[str, str]:
 
 
 def check_tables(plan: Plan) -> None:
-    """Raise UserError for a table that has no column, and no modality to take columns from."""
+    """Raise UserError for a table without columns and without a modality that adds columns."""
     for name, table in plan.config["tables"].items():
         if not table["columns"] and "modality" not in table:
             place = origin(("tables", name), plan.layers)
@@ -38,17 +38,18 @@ def check_tables(plan: Plan) -> None:
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
-    """Return a table's columns, the metric files of each row's cells, and the published numbers."""
+    """Return the columns, rows and published numbers of a table."""
     study = plan.grid.config["tables"][name]["study"]
+    # Only the study's files: an edit of the other paper's numbers must not rerun this table.
     files = (plan.checkout / "config" / "published").glob(f"{study}*.csv")
     own = table_spec(plan.grid, name, plan.paths)
     return {**own, "published": sorted(map(str, files))}
 
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
-    """Return the files that a table reads."""
-    told = spec(plan, name)
-    return {"metrics": metric_files(told), "published": told["published"]}
+    """Return the files that a table is made of."""
+    own = spec(plan, name)
+    return {"metrics": metric_files(own), "published": own["published"]}
 
 
 def axes(plan: Plan, name: str) -> Axes:
@@ -56,17 +57,12 @@ def axes(plan: Plan, name: str) -> Axes:
     return {row["row"]: row_axes(row) for row in plan.grid.config["tables"][name]["rows"]}
 
 
-def write(spec: Spec, files: Files) -> None:
-    """Write CSV, Markdown, LaTeX and the seeds' numbers."""
-    write_table(spec, published=spec["published"], **files)
-
-
 PRODUCT = Product(
     names=names,
     spec=spec,
     inputs=inputs,
     tables=("csv", "md", "tex", "seeds"),
-    write=write,
+    write=write_table,
     columns=COLUMNS,
     shown="numbers",
     axes=axes,
@@ -74,7 +70,7 @@ PRODUCT = Product(
 
 
 def table_spec(grid: Grid, name: str, paths: ResultPaths) -> dict[str, Any]:
-    """Return a table's columns, and the metric files of each row's cells."""
+    """Return the columns of a table, and its rows with their score files."""
     table = grid.config["tables"][name]
     return {
         "study": table["study"],
@@ -88,7 +84,7 @@ def table_spec(grid: Grid, name: str, paths: ResultPaths) -> dict[str, Any]:
 
 
 def metric_files(spec: Spec) -> list[str]:
-    """Return every metric file that a table reads."""
+    """Return the score files of a table, sorted."""
     return sorted(
         path
         for row in spec["rows"]
@@ -101,7 +97,7 @@ def metric_files(spec: Spec) -> list[str]:
 def _columns(grid: Grid, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the paper's columns, then the study's further tasks of the table's modality.
 
-    `protocol` is what the paper calls it and `score` whose files are read: knn and knn-av.
+    `protocol` is the paper's name and `score` that of the score files, for example knn and knn-av.
     """
     for protocol in table["protocols"]:
         for column in (*table["columns"], *_further_columns(grid, table, protocol)):
@@ -113,11 +109,11 @@ def _columns(grid: Grid, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _further_columns(
     grid: Grid, table: Mapping[str, Any], protocol: str
 ) -> Iterator[dict[str, Any]]:
-    """Yield a column a further task; for a second split nobody trains the same model again."""
     named = {task for column in table["columns"] for task in column["tasks"]}
     for task in grid.tasks(table["study"]):
         if task.modality != table.get("modality") or task.task in named:
             continue
+        # A second split of a dataset has the same training data, so it is not fine-tuned again.
         if protocol != "fine-tune" or task.task == task.dataset:
             yield {"column": task.title, "tasks": [task.task]}
 
@@ -125,6 +121,7 @@ def _further_columns(
 def _row(
     grid: Grid, table: Mapping[str, Any], row: Mapping[str, Any], paths: ResultPaths
 ) -> dict[str, Any]:
+    """Return a row with its cells, and under `lacks` the scores that its cells cannot have."""
     study, random_init = table["study"], row.get("random_init", False)
     if row.get("published_only", False):
         return {**row, "declared": False, "cells": []}
@@ -151,19 +148,19 @@ def _row(
 
 
 def _cells(grid: Grid, study: str, axes: Mapping[str, str]) -> list[Cell]:
-    """Return a row's cells, one a seed; of two specialists where both are declared."""
+    """Return the cells of a row, one per seed."""
+    # The two specialists have scores of their own, in the folder of a cell whose split joins
+    # theirs. Such a cell is not in the grid because nothing is trained for it.
     splits = axes["split"].split("+")
     parts = [grid.select(study=study, **{**axes, "split": split}) for split in splits]
     return [replace(cell, split=axes["split"]) for cell in parts[0]] if all(parts) else []
 
 
 def _metrics(
-    grid: Grid,
-    columns: list[dict[str, Any]],
-    cell: Cell,
-    metric: Callable[[Cell, str, str], str],
+    grid: Grid, columns: list[dict[str, Any]], cell: Cell, metric: Callable[[Cell, str, str], str]
 ) -> dict[str, dict[str, str]]:
-    """Return protocol -> task -> metric file, of the columns' declared tasks and pairs."""
+    """Return score -> task -> score file for the declared tasks and pairs of the columns."""
+    # A configuration may leave out tasks of the papers; their columns are then not-run.
     declared = {task.task for task in grid.tasks(cell.study)}
     declared |= {pair.pair for pair in grid.pairs(cell.study)}
     found: dict[str, dict[str, str]] = {}
@@ -174,8 +171,9 @@ def _metrics(
 
 
 def _random_encoders(grid: Grid, study: str, arch: str) -> list[Cell]:
-    """Return one cell a seed that starts from the unchanged encoder of an architecture."""
+    """Return a cell for each seed that starts from the base encoder of an architecture."""
     initial = (
         replace(c, variant=grid.initial_variant(c)) for c in grid.select(study=study, arch=arch)
     )
+    # All cells of a seed start from the same encoder, so one of them stands for it.
     return list({cell.seed: cell for cell in initial if cell.variant == "base"}.values())

@@ -1,10 +1,10 @@
-/* The data of all jobs: JSON, gzipped, as base64. */
+/* Unpack the data of all jobs: gzipped JSON in base64, a fifth of the plain size. */
 const packed = Uint8Array.from(atob(document.getElementById("data").textContent), (c) => c.charCodeAt(0));
 const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
 const data = await new Response(unpacked).json();
 const dialog = document.getElementById("provenance");
 
-/* Elements are made from text, never from markup: what stands in the data cannot become a tag. */
+/* Make elements from text, never from markup, so that names in the data cannot become tags. */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -19,7 +19,7 @@ function draw(tag, attributes = {}, text = "") {
   return element;
 }
 
-/* ---- Sorting: a header's button goes from the first order to the other and back to the start. */
+/* ---- Sorting. The button of a header switches between the first order, the other and none. */
 
 function sortKey(row, place, kind) {
   const cell = row.cells[place];
@@ -29,7 +29,7 @@ function sortKey(row, place, kind) {
 }
 
 function compare(a, b) {
-  if (a === null || b === null) return (a === null) - (b === null); // what has no number comes last
+  if (a === null || b === null) return (a === null) - (b === null); // cells without a number come last
   return typeof a === "number" ? a - b : a.localeCompare(b);
 }
 
@@ -53,7 +53,8 @@ function sortTable(header, place) {
   body.append(...rows);
 }
 
-/* The header of a numbers table has two lines: the row's name spans both, groups sort nothing. */
+/* Tables of numbers have two header lines. The cells of the first one are groups and do not sort,
+   except the name of the row, which spans both lines. */
 function addSortButtons(table) {
   [...table.tBodies[0].rows].forEach((row, place) => { row.dataset.place = place; });
   const lines = [...table.tHead.rows];
@@ -68,7 +69,8 @@ function addSortButtons(table) {
   });
 }
 
-/* ---- Filters: a row goes when it does not match, a number of another verdict only fades. */
+/* ---- Filters. Rows that do not match are hidden. In the other rows, numbers with another verdict
+   fade, so that a row keeps its columns. */
 
 const form = document.getElementById("filters");
 const tables = [...document.querySelectorAll("table[data-filtered]")];
@@ -109,7 +111,7 @@ function filter() {
   document.getElementById("shown").textContent = `${shown} of ${total} numbers`;
 }
 
-/* Who follows a link to what the filters hide wants to see it more than the filters. */
+/* A link may lead to a row that the filters hide. Clear the filters to show it. */
 function reveal(target) {
   if (!target?.closest("[hidden]")) return;
   form.reset();

@@ -1,4 +1,5 @@
-/* ---- Provenance: #anchor of a number opens the dialog, leaving the anchor closes it. */
+/* ---- Provenance. The anchor of a number opens the dialog, and leaving the anchor closes it. A link
+   to a number can therefore be shared. */
 
 const points = (value) => (value === null || value === undefined ? "—" : value.toFixed(2));
 const bytes = new Intl.NumberFormat("en", { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
@@ -37,7 +38,7 @@ function command(text) {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
     } catch {
-      getSelection().selectAllChildren(code); // without a clipboard, ready to be copied by hand
+      getSelection().selectAllChildren(code); // without a clipboard, select the text so that it can be copied by hand
     }
   });
   return make("div", { class: "command" }, code, button);
@@ -68,7 +69,7 @@ function curve(curves) {
     draw("text", { x: left, y: height - 8 }, `round ${first}`),
     draw("text", { x: x(last), y: height - 8, "text-anchor": "end" }, String(last)),
   );
-  let free = 0; // where the next label has room
+  let free = 0; // labels are placed below this y, so that they do not overlap
   const lines = [...curves].sort((a, b) => known(b).at(-1) - known(a).at(-1));
   for (const line of lines) {
     const drawn = line.loss.flatMap((loss, place) => (loss === null ? [] : [`${x(data.rounds[line.rounds][place])},${y(loss)}`]));
@@ -86,8 +87,8 @@ function histogram(shards) {
   const spread = (values) => values.map((value) => plain.format(value)).join(" / ");
   const alt = `${shards.clients} clients by ${shards.classes} classes; a client holds ${spread(shards.samples)} samples of ${spread(shards.classes_held)} classes (least, median, most)`;
   const image = make("img", { src: shards.picture, class: "histogram", alt });
-  const caption = `${shards.dataset}, seed ${shards.seed}: a line per client (${shards.clients}), a column per class (${shards.classes}), stronger for more samples, at most ${plain.format(shards.largest)}. `
-    + `Samples of a client ${spread(shards.samples)}, classes ${spread(shards.classes_held)} (least, median, most). `
+  const caption = `${shards.dataset}, seed ${shards.seed}: one line per client (${shards.clients}), one column per class (${shards.classes}). A stronger shade means more samples, at most ${plain.format(shards.largest)}. `
+    + `Samples per client: ${spread(shards.samples)}; classes per client: ${spread(shards.classes_held)} (least, median, most). `
     + `Dropped: ${shards.dropped}; clients with too few: ${shards.small_clients}.`;
   return make("figure", {}, image, make("figcaption", {}, caption));
 }
@@ -117,9 +118,9 @@ function job(place) {
       ["digest of this record", make("code", {}, one.digest)],
     ]),
     folded("Settings", pairs(flat(data.settings[one.settings]))),
-    folded("Data it read (SHA-256)", digests(one.inputs.map((input) => data.inputs[input]))),
-    folded(`Code it ran (SHA-256 of ${Object.keys(data.sources[one.sources]).length} files)`, digests(Object.entries(data.sources[one.sources]))),
-    folded("Versions", pairs(Object.entries(data.packages[one.packages]))),
+    folded("Input files (SHA-256)", digests(one.inputs.map((input) => data.inputs[input]))),
+    folded(`Code (SHA-256 of ${Object.keys(data.sources[one.sources]).length} files)`, digests(Object.entries(data.sources[one.sources]))),
+    folded("Package versions", pairs(Object.entries(data.packages[one.packages]))),
   );
   return parts;
 }
@@ -132,17 +133,17 @@ function step(place) {
   const title = one.scored === undefined
     ? rule.replace(/^./, (letter) => letter.toUpperCase())
     : one.round
-    ? `Chosen on ${one.scored}: round ${one.value}, by ${plain.format(one.n_eval)} samples`
+    ? `Chosen on ${one.scored}: round ${one.value}, on ${plain.format(one.n_eval)} samples`
     : `Scored on ${one.scored}: ${points(one.value)} over ${plain.format(one.n_eval)} samples`;
   return make("section", {}, make("h4", {}, title), command(`${data.command} --force ${pathOf(one)}`),
-    one.job === null ? make("p", {}, "No record of this job was found.") : job(one.job));
+    one.job === null ? make("p", {}, "No provenance record of this job was found.") : job(one.job));
 }
 
 function run(one) {
   return make("section", {}, make("h3", {}, one.seed === null ? "Run" : `Seed ${one.seed}`), ...one.steps.map(step));
 }
 
-/* What to force: the models, or, where nothing was trained, the scores. */
+/* Return the paths to force: the models or, for a random encoder, the scores. */
 function forced(number) {
   const steps = number.runs.flatMap((one) => one.steps).map((place) => data.steps[place]);
   const models = steps.filter((one) => one.scored === undefined);
@@ -164,20 +165,20 @@ function show(cell) {
     make("div", {},
       pairs([
         ["verdict", cell.querySelector(".verdict").cloneNode(true)], ["published", shown(".paper")?.replace("paper ", "")],
-        ["measured less published", shown(".delta")],
+        ["measured minus published", shown(".delta")],
         ["95 % interval", interval],
         ["standard deviation over seeds", number.std === null ? "one seed" : points(number.std)],
         ["seeds", number.n_seeds], ["samples scored", plain.format(number.n_eval)],
       ]),
-      make("h3", {}, "Run it again, with all that hangs on it, up to this table"),
+      make("h3", {}, "Rerun this number and everything that depends on it, up to this table"),
       command(`${data.command} --forcerun ${forced(number)} -- ${section.id}`),
       ...number.runs.map(run)));
   dialog.showModal();
   dialog.scrollTop = 0;
 }
 
-/* Closing goes back to where the reader came from: to the table or, by a link from elsewhere, to the
-   number's own cell. Going back may move the focus, so the number takes it afterwards. */
+/* Closing returns to where the reader came from: the table or, after a link from elsewhere, the cell
+   of the number. Returning may move the focus, so it is set to the number afterwards. */
 let openedHere = false;
 let left = null;
 
