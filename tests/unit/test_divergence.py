@@ -13,7 +13,7 @@ import torch
 
 from fedssl.errors import UserError
 from fedssl.federation import rounds
-from fedssl.federation.checkpoint import load_checkpoint
+from fedssl.federation.checkpoint import load_checkpoint, read_training
 from fedssl.federation.client import ClientTask, LocalTrainer, Trained
 from fedssl.federation.distributed import WorkerPool
 from fedssl.federation.divergence import (
@@ -191,3 +191,20 @@ def test_the_shards_of_this_federation_have_no_empty_client(inputs: dict[str, st
     for modality in ("image", "audio"):
         clients = json.loads(Path(inputs[f"{modality}_shards"]).read_text())["clients"]
         assert all(len(held) >= 2 for held in clients)
+
+
+def test_a_model_file_holds_the_facts_of_its_training(
+    inputs: dict[str, str], tmp_path: Path
+) -> None:
+    facts = pretrain(inputs, tmp_path, **SMALL)
+    held = read_training(tmp_path / "model.safetensors")
+    assert held == {name: facts[name] for name in ("updates", "dropped_updates", "backbone_change")}
+    assert 0.0 < held["backbone_change"] < 10.0
+    assert read_training(tmp_path / "milestones/round0.safetensors") == {}
+
+
+def test_a_learning_rate_too_small_to_move_a_weight_is_noticed(
+    inputs: dict[str, str], tmp_path: Path
+) -> None:
+    optimiser = changed("optimiser", lr=1e-30, weight_decay=0.0)
+    assert pretrain(inputs, tmp_path, **SMALL, **optimiser)["backbone_change"] == 0.0

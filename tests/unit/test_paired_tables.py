@@ -230,7 +230,8 @@ def test_parameters_of_what_was_not_run_are_not_run(tmp_path: Path) -> None:
         ({"image": "mnits"}, "pairs[0].image names 'mnits', which is no dataset (did you mean"),
         ({"audio": "mnist"}, "pairs[0].audio names 'mnist', a dataset of modality image"),
         ({"split": "dev"}, "pairs[0] needs the split 'dev' of mnist, which has train, test"),
-        ({"image": "cifar10", "audio": "vggsound", "split": "train"}, None),
+        ({"split": "train"}, "pairs[0].split is 'train', the samples that every score learns"),
+        ({"image": "cifar10", "audio": "vggsound"}, None),
     ],
 )
 def test_a_pair_that_does_not_fit_its_datasets_is_named(

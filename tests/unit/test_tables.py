@@ -75,7 +75,7 @@ def rows(given: dict[str, Any], published: Path) -> dict[tuple[str, str], dict[s
 def test_columns_are_the_contract():
     assert ", ".join(COLUMNS) == (
         "study, table, row, column, published, measured, std, n_seeds, n_eval, delta, verdict, "
-        "cell, task, protocol, low, high"
+        "cell, task, protocol, low, high, chance, random_init, flags"
     )
 
 
@@ -325,6 +325,7 @@ def test_markdown_has_rows_down_columns_across_and_n_eval_last(written):
         ],
         ["Later", "not run (40.00)", "not run", "not run", "not run"],
         ["Theirs", "—", "(71.58)", "—", "—"],
+        ["chance", "—", "—", "—", "—"],
         ["n_eval", "400", "400", "800", "—"],
     ]
     assert written["md"].startswith("### demo, table 2: A \\& B\n")
@@ -345,11 +346,66 @@ def test_scaled_numbers_say_so_in_the_title_and_at_each_number(tmp_path, publish
     assert "scaled: not comparable with the paper (mini: 20 clients)" in text["tex"]
 
 
+def judged(folder: Path, seed: int, **facts: Any) -> dict[str, Any]:
+    """Return a seed whose scores have facts to judge them by, and whose random start has scores."""
+    own = cell(folder / "trained", seed, img=50.0, c10=60.0)
+    before = cell(folder / "before", seed, img=20.0 + seed, c10=30.0)
+    for task, path in own["metrics"]["knn"].items():
+        chance = {"img": 10.0, "c10": 20.0}[task]
+        metric = json.loads(Path(path).read_text()) | {"chance": chance} | facts
+        Path(path).write_text(json.dumps(metric))
+    return own | {"random_init": before["metrics"]}
+
+
+def test_a_number_stands_next_to_chance_and_to_its_random_start(tmp_path, published):
+    found = rows(spec(judged(tmp_path, 0), judged(tmp_path, 2)), published)
+    known = {
+        name: (r["chance"], r["random_init"]) for (row, name), r in found.items() if row == "Ours"
+    }
+    assert known["IMG kNN"] == pytest.approx((10.0, 21.0))
+    assert known["Avg. kNN"] == pytest.approx((15.0, 25.5))
+    text = write(spec(judged(tmp_path, 0)), published, folder=tmp_path)
+    assert ["chance", "10.00", "20.00", "15.00", "—"] in cells_of(text["md"])
+
+
+def test_a_seed_without_a_random_start_leaves_the_number_without_one(tmp_path, published):
+    lacking = judged(tmp_path, 1)
+    lacking["random_init"] = {}
+    found = rows(spec(judged(tmp_path, 0), lacking), published)
+    assert math.isnan(found["Ours", "IMG kNN"]["random_init"])
+
+
+@pytest.mark.parametrize(
+    ("facts", "flag", "note"),
+    [
+        ({"collapsed": True}, "collapsed", "Collapsed encoder"),
+        ({"backbone_change": 0.0}, "unmoved", "Pretraining did not change the weights"),
+        ({"dropped_updates": 3}, "dropped-updates", "Updates of clients were dropped"),
+        ({"duplicates": 2}, "duplicates", "Some scored samples are also training samples"),
+        ({"unseen_classes": 1}, "unseen-classes", "Some scored classes have no training sample"),
+        (
+            {"collapsed": False, "backbone_change": 0.1, "dropped_updates": 0, "duplicates": 0},
+            "",
+            None,
+        ),
+    ],
+)
+def test_a_number_that_means_little_is_flagged(tmp_path, published, facts, flag, note):
+    given = spec(judged(tmp_path, 0), judged(tmp_path, 1, **facts))
+    found = rows(given, published)
+    assert {r["flags"] for (row, c), r in found.items() if row == "Ours" and "kNN" in c} == {flag}
+    text = write(given, published, folder=tmp_path)
+    notes = [line for line in text["md"].splitlines() if note and line.startswith(note)]
+    assert len(notes) == (note is not None)
+    if note:
+        assert notes[0].endswith(": Ours (IMG kNN, C-10 kNN, Avg. kNN).")
+
+
 HOSTILE = "a|b & 50 % of_x #1 {y} ~z^2 \\n $5 [27] <i>*j*</i> `k`"
 
 
 def test_markdown_shows_special_characters_as_they_are():
-    grid = TextTable(HOSTILE, ("", HOSTILE), ((HOSTILE, "[1]"),), ("n_eval", "_2_"), (HOSTILE,))
+    grid = TextTable(HOSTILE, ("", HOSTILE), ((HOSTILE, "[1]"),), (("n_eval", "_2_"),), (HOSTILE,))
     markdown = to_markdown(grid)
     assert cells_of(markdown) == [["", HOSTILE], [HOSTILE, "[1]"], ["n_eval", "_2_"]]
     inline = [t for t in MarkdownIt("commonmark").enable("table").parse(markdown) if t.children]
@@ -358,7 +414,7 @@ def test_markdown_shows_special_characters_as_they_are():
 
 
 def test_latex_escapes_special_characters():
-    grid = TextTable(HOSTILE, ("", HOSTILE), (("[27]", "1 ± 2†"),), ("n_eval", "3"), (HOSTILE,))
+    grid = TextTable(HOSTILE, ("", HOSTILE), (("[27]", "1 ± 2†"),), (("n_eval", "3"),), (HOSTILE,))
     latex = to_latex(grid, label="tab:x")
     escaped = (
         r"a|b \& 50 \% of\_x \#1 \{y\} \textasciitilde{}z\textasciicircum{}2 \textbackslash{}n "
@@ -393,5 +449,5 @@ def test_latex_stacks_protocols_and_what_is_too_wide(written):
         assert lines[1].startswith("    Ours & ")
         assert lines[-1].startswith(r"    n\_eval & ")
     header = ("", *(f"{name} kNN" for name in "abcdef"))
-    wide = to_latex(TextTable("t", header, (), ("n_eval", *"123456"), ()), label="tab:x")
+    wide = to_latex(TextTable("t", header, (), (("n_eval", *"123456"),)), label="tab:x")
     assert re.findall(r"n\\_eval & (.*) \\\\", wide) == ["1 & 2 & 3 & 4", "5 & 6"]

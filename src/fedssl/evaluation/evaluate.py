@@ -10,7 +10,12 @@ from fedssl.data.banks.bank import open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation import fine_tune as tuning
 from fedssl.evaluation.features import task_features
-from fedssl.evaluation.job_files import read_encoder, read_statistics, write_metric
+from fedssl.evaluation.job_files import (
+    read_encoder,
+    read_statistics,
+    training_facts,
+    write_metric,
+)
 from fedssl.evaluation.plausibility import feature_facts
 from fedssl.evaluation.protocols import (
     Features,
@@ -60,7 +65,7 @@ def evaluate(
         recalibrate=own.recalibrate_batch_norm,
         device=device,
     )
-    facts = feature_facts(features)
+    facts = feature_facts(features) | training_facts(inputs)
     for protocol, path in metrics.items():
         result = _score(protocol, features, own)
         result.further.update(facts)
@@ -105,6 +110,7 @@ def fine_tune(
     scored = bank.indices(own.split)
     predicted = tuning.predict(model, views, scored, device=device).cpu()
     result = top1(predicted, torch.from_numpy(bank.labels[scored]))
+    result.further.update(training_facts(inputs))
     write_metric(
         result, bank, positions=scored, protocol="fine-tune", identity=identity, path=metric
     )

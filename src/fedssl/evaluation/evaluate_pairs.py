@@ -20,6 +20,7 @@ from fedssl.evaluation.job_files import (
     read_encoder,
     read_statistics,
     score_facts,
+    training_facts,
     write_score,
 )
 from fedssl.evaluation.paired import num_parameters, pair_features
@@ -57,7 +58,7 @@ def evaluate_pairs(
     labels = [sounds.labels[pairs["audio"]] for pairs in (train, scored)]
     samples = {"position": scored["audio"], "image": scored["image"], "label": labels[1]}
     size = {"parameters": num_parameters(*encoders.values())}
-    facts = {**identity, "seed": int(identity["seed"]), **size}
+    facts = {**identity, "seed": int(identity["seed"]), **size, **training_facts(inputs)}
     for protocol, path in metrics.items():
         shown = {name: features[name] for name in KNN_SHOWS.get(protocol, encoders)}
         task = _task(protocol, shown, labels=labels, num_classes=len(sounds.classes))

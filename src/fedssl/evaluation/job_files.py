@@ -13,7 +13,7 @@ from fedssl.evaluation.features import load_backbone
 from fedssl.evaluation.plausibility import chance, duplicate_facts
 from fedssl.evaluation.protocols import Score
 from fedssl.evaluation.settings import JobSettings
-from fedssl.federation.checkpoint import load_state
+from fedssl.federation.checkpoint import load_state, read_training
 from fedssl.files import atomic_write, read_json, write_json
 
 
@@ -23,6 +23,22 @@ def read_encoder(settings: JobSettings, model: str | None) -> Encoder:
     if model is not None:
         load_backbone(load_state(model), encoder)
     return encoder
+
+
+def training_facts(inputs: Mapping[str, str]) -> dict[str, Any]:
+    """Return the facts of the training of a job's models, for its score files.
+
+    Of two specialists, updates are summed and the smaller change of a backbone counts. Without a
+    model, there are none.
+    """
+    models = [path for name, path in inputs.items() if name.endswith("model")]
+    found = [read_training(path) for path in models]
+    facts: dict[str, Any] = {}
+    for name, combine in (("updates", sum), ("dropped_updates", sum), ("backbone_change", min)):
+        values = [own[name] for own in found if name in own]
+        if values:
+            facts[name] = combine(values)
+    return facts
 
 
 def read_statistics(inputs: Mapping[str, str]) -> dict[str, float] | None:

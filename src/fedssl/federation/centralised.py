@@ -73,12 +73,13 @@ def pretrain(
         )
         trainer.fit(training)
     end = training.method.global_state()
-    save_state(end, model)
+    training_facts = {"backbone_change": backbone_change(start, end)}
+    save_state(end, model, training=training_facts)
     write_rows(training.rows, rounds)
     return {
         "bytes_down": 0,
         "bytes_up": 0,
-        "backbone_change": backbone_change(start, end),
+        **training_facts,
         "resumed_after_round": done,
         "earlier_seconds": seconds_until(training.rows, done),
     }

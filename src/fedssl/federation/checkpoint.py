@@ -4,12 +4,14 @@ The folder is not a declared output, because Snakemake deletes outputs before it
 Its name depends on everything that the result depends on, so a resumed job never mixes settings.
 """
 
+import json
 import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -20,13 +22,32 @@ Parts = Mapping[str, State]
 Rows = list[dict[str, Any]]
 
 _KEPT = 2
+_TRAINING = "training"
 _log = logging.getLogger(__name__)
 
 
-def save_state(state: State, path: str | Path) -> None:
-    """Write a state dict as safetensors, atomically; equal states have equal bytes."""
+def save_state(
+    state: State, path: str | Path, *, training: Mapping[str, Any] | None = None
+) -> None:
+    """Write a state dict as safetensors, atomically; equal states have equal bytes.
+
+    `training` are facts for `read_training`.
+    """
+    tensors = {name: t.detach().cpu().contiguous() for name, t in state.items()}
+    # One key only: safetensors writes several in a random order.
+    metadata = None if training is None else {_TRAINING: json.dumps(training, sort_keys=True)}
     with atomic_write(path) as temporary:
-        save_file({name: t.detach().cpu().contiguous() for name, t in state.items()}, temporary)
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def read_training(path: str | Path) -> dict[str, Any]:
+    """Return the facts of the training that a model file holds; empty for an earlier version.
+
+    These are `updates`, `dropped_updates` (both of a federated training) and `backbone_change`.
+    """
+    with safe_open(path, framework="pt") as file:
+        facts: dict[str, Any] = json.loads((file.metadata() or {}).get(_TRAINING, "{}"))
+    return facts
 
 
 def load_state(path: str | Path) -> State:

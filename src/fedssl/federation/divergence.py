@@ -118,7 +118,8 @@ def backbone_change(start: Mapping[str, Tensor], end: Mapping[str, Tensor]) -> f
 
     The head is not counted, because scores are of the backbone's features.
     """
-    names = [n for n, t in start.items() if n.startswith("backbone.") and is_trained(n, t)]
-    moved = sum(float((end[n].double() - start[n].double()).square().sum()) for n in names)
-    size = sum(float(start[n].double().square().sum()) for n in names)
-    return math.sqrt(moved / size)
+    # Flatten first: a sum runs in memory order, which differs after a resumed training.
+    before = {n: t.flatten().double() for n, t in start.items() if is_trained(n, t)}
+    names = [name for name in before if name.startswith("backbone.")]
+    moved = sum(float((end[n].flatten().double() - before[n]).square().sum()) for n in names)
+    return math.sqrt(moved / sum(float(before[n].square().sum()) for n in names))

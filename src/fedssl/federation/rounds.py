@@ -96,15 +96,18 @@ def pretrain(
     workers = _workers(own, threads)
     with side_by_side(federation, workers, inputs, device=device) as federation:
         server, rows = _train(federation, server, rows, done=done, folder=folder, kept=kept)
-    save_state(server.model, model)
+    training = {
+        "updates": num_updates(rows),
+        "dropped_updates": num_updates(rows, dropped=True),
+        "backbone_change": backbone_change(start, server.model),
+    }
+    save_state(server.model, model, training=training)
     write_rows(rows, rounds)
     kept.deliver(milestones)
     return {
         "bytes_down": server.bytes_down,
         "bytes_up": server.bytes_up,
-        "updates": num_updates(rows),
-        "dropped_updates": num_updates(rows, dropped=True),
-        "backbone_change": backbone_change(start, server.model),
+        **training,
         "clients_side_by_side": workers,
         "resumed_after_round": done,
         "earlier_seconds": seconds_until(rows, done) / workers,

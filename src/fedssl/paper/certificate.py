@@ -98,12 +98,22 @@ def _facts(
         f"{run_facts.hours(jobs, gpu=False):.2f} (wall time, summed over jobs)",
         "pretrainings": f"{len(cells & declared)} of {len(declared)} declared were run"
         + (f"; found {len(cells - declared)} undeclared" if cells - declared else ""),
+        "updates of clients dropped": _dropped(jobs),
         "seeds": ", ".join(map(str, spec["seeds"])),
         "environment": "; ".join(run_facts.environments(jobs)),
         "requirements.lock": f"sha256 {sha256(lock)}",
         "records": f"{len(jobs)}, seal sha256 {_root(records)}",
     }
     return _table(("", ""), facts.items())
+
+
+def _dropped(jobs: Iterable[run_facts.Record]) -> str:
+    """Return how many updates were not used because they were not finite."""
+    federated = [job for job in jobs if "updates" in job]
+    dropped = [job["dropped_updates"] for job in federated]
+    total = sum(job["updates"] for job in federated)
+    cells = sum(map(bool, dropped))
+    return f"{sum(dropped)} of {total}" + (f", in {cells} pretrainings" if cells else "")
 
 
 def _data(spec: Mapping[str, Any], records: Mapping[str, run_facts.Record]) -> list[str]:

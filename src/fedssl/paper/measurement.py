@@ -22,18 +22,21 @@ def measure(
     """Return the mean over seeds of an average over tasks, and the seeds of that row and column.
 
     The mean is a dict with these columns of a table's CSV: measured, std, n_seeds, n_eval, low,
-    high and cell. Values are percent, and `std` is None for one seed. The number of a round
-    (chosen-round) has no interval. None if no seed has a score for every task.
+    high, cell, chance, random_init and flags. Values are percent, and `std` is None for one seed.
+    The number of a round (chosen-round) has no interval. None if no seed has a score for every
+    task.
 
-    Each entry of `cells` is a seed with `seed`, `cell` (paths of its models) and `metrics`
-    (protocol -> task -> score file).
+    Each entry of `cells` is a seed with `seed`, `cell` (paths of its models), `metrics` (protocol
+    -> task -> score file) and, if it was trained, `random_init`: the same for its random start.
 
     Raises:
         UserError: A score file is of another task or protocol, or the seeds were scored on
             different numbers of samples.
     """
     # A seed that lacks one task is left out: its average would be over other tasks.
-    done = [(cell, own) for cell in cells if (own := _metrics(cell, protocol, tasks=tasks))]
+    done = [
+        (cell, own) for cell in cells if (own := _metrics(cell["metrics"], protocol, tasks=tasks))
+    ]
     if not done:
         return None
     metrics = {str(cell["seed"]): own for cell, own in done}
@@ -44,6 +47,7 @@ def measure(
     record, error = _statistics(list(values.values()), list(zip(*metrics.values(), strict=True)))
     # Random init has no model that Snakemake could force, so its score files are forced.
     record["cell"] = " ".join(" ".join(models[seed] or paths[seed]) for seed in metrics)
+    record["random_init"] = _random_init([cell for cell, _ in done], protocol, tasks=tasks)
     return record, Seeds(row, column, error, values, models=models, scores=scores)
 
 
@@ -66,12 +70,31 @@ def _statistics(
         "n_eval": sum(n_evals),
         "low": low,
         "high": high,
+        "chance": _chance([metric for metrics in by_task for metric in metrics]),
+        "flags": " ".join(sorted({flag for m in by_task for metric in m for flag in metric.flags})),
     }, error
 
 
-def _metrics(cell: Mapping[str, Any], protocol: str, *, tasks: Sequence[str]) -> list[Metric]:
+def _chance(metrics: Sequence[Metric]) -> float | None:
+    """Return the mean accuracy of guessing; None if a score file does not have it."""
+    known = [metric.chance for metric in metrics if metric.chance is not None]
+    return mean(known) if len(known) == len(metrics) else None
+
+
+def _random_init(
+    cells: Sequence[Mapping[str, Any]], protocol: str, *, tasks: Sequence[str]
+) -> float | None:
+    """Return the mean over seeds before training; None if a seed has no such score."""
+    found = [_metrics(cell.get("random_init", {}), protocol, tasks=tasks) for cell in cells]
+    values = [mean(metric.value for metric in own) for own in found if own]
+    return mean(values) if len(values) == len(cells) else None
+
+
+def _metrics(
+    scores: Mapping[str, Mapping[str, str]], protocol: str, *, tasks: Sequence[str]
+) -> list[Metric]:
     """Return the metric of each task of a seed; empty if a score file is missing."""
-    known = cell["metrics"].get(protocol, {})
+    known = scores.get(protocol, {})
     paths = {task: Path(known[task]) for task in tasks if task in known}
     if len(paths) < len(tasks) or not all(path.is_file() for path in paths.values()):
         return []

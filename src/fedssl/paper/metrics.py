@@ -7,6 +7,7 @@ import pandas as pd
 
 from fedssl.errors import UserError
 from fedssl.files import read_json
+from fedssl.paper.flags import Flag, flags_of
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Metric:
     """The content of a score file.
 
     `value` is an accuracy in percent over `n_eval` samples or, with the protocol `chosen-round`,
-    the number of a round.
+    the number of a round. `chance` is the accuracy of guessing.
     """
 
     path: Path
@@ -22,6 +23,8 @@ class Metric:
     n_eval: int
     predictions: Path
     is_round: bool = False
+    chance: float | None = None
+    flags: tuple[Flag, ...] = ()
 
 
 def read_metric(path: str | Path, *, task: str, protocol: str) -> Metric:
@@ -49,8 +52,15 @@ def read_metric(path: str | Path, *, task: str, protocol: str) -> Metric:
         raise UserError(
             f"{path} holds {found}; it must hold a percentage over at least one sample."
         )
-    value, n_eval = float(data["value"]), int(data["n_eval"])
-    return Metric(path, value, n_eval, path.parent / data["predictions"], is_round=is_round)
+    return Metric(
+        path,
+        float(data["value"]),
+        int(data["n_eval"]),
+        path.parent / data["predictions"],
+        is_round=is_round,
+        chance=None if is_round else data.get("chance"),
+        flags=tuple(flags_of(data)),
+    )
 
 
 def read_samples(metric: Metric) -> pd.DataFrame:

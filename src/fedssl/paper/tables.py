@@ -17,6 +17,7 @@ from fedssl.paper.verdict import Verdict
 COLUMNS = (
     *("study", "table", "row", "column", "published", "measured", "std", "n_seeds", "n_eval"),
     *("delta", "verdict", "cell", "task", "protocol", "low", "high"),
+    *("chance", "random_init", "flags"),
 )
 # In points. With many samples the interval is so narrow that any difference between two
 # implementations would count as a failure, so a number within 1 point is reproduced anyway.
@@ -25,6 +26,7 @@ _TOLERANCE = 1.0
 # all values are missing.
 DTYPES = {
     **dict.fromkeys(("published", "measured", "std", "delta", "low", "high"), "float64"),
+    **dict.fromkeys(("chance", "random_init"), "float64"),
     **dict.fromkeys(("n_seeds", "n_eval"), "Int64"),
 }
 Numbers = Mapping[tuple[str, str, str], float]  # (row, column, protocol) -> percent
@@ -71,8 +73,10 @@ def build_table(
 
     There is one row per row and column of the table, with the columns `COLUMNS`. Values are
     percent at full precision. `n_eval` of an average is the sum over its tasks. `low` and `high`
-    bound the 95 % interval over samples and seeds. `task` lists the tasks that were averaged, and
-    `protocol` is that of the score files. Published columns that `spec` lacks follow as not-run.
+    bound the 95 % interval over samples and seeds. `chance` is the accuracy of guessing, and
+    `random_init` that of the same encoders before training. `flags` are those of
+    `fedssl.paper.flags`. `task` lists the tasks that were averaged, and `protocol` is that of the
+    score files. Published columns that `spec` lacks follow as not-run.
 
     A number is reproduced if |delta| is at most half of the interval's width, or at most 1 point.
 

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from fedssl.files import atomic_write, write_text
+from fedssl.paper.flags import flag_notes
 from fedssl.paper.published import label_of
 from fedssl.paper.verdict import Verdict
 
@@ -52,7 +53,7 @@ class TextTable:
         title: Caption.
         header: Names of the columns. The first column holds the names of the rows.
         rows: Cells of each row, as many as `header` has.
-        footer: Last row, below a rule; empty for none.
+        footers: Last rows, below a rule.
         notes: Footnotes.
         groups: A word for each column after the first. LaTeX sets columns with the same word side
             by side. Empty for a single group.
@@ -61,7 +62,7 @@ class TextTable:
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    footer: tuple[str, ...] = ()
+    footers: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
@@ -92,7 +93,7 @@ def numbers_table(
     notes: Iterable[str] = (),
     parameters: Mapping[str, str] | None = None,
 ) -> TextTable:
-    """Return the text of a table that `tables.build_table` made, with `n_eval` as its footer.
+    """Return the text of a table that `tables.build_table` made, above its chance and `n_eval`.
 
     `parameters` gives a text per row for a first column of that name, which the CSV lacks.
     """
@@ -113,12 +114,15 @@ def numbers_table(
             )
             for row in rows
         ),
-        footer=(
-            "n_eval",
-            *(EMPTY for _ in first),
-            *(_n_eval(frame[frame["column"] == column]) for column in columns),
+        footers=tuple(
+            (
+                name,
+                *(EMPTY for _ in first),
+                *(text(frame[frame["column"] == column]) for column in columns),
+            )
+            for name, text in (("chance", chance_text), ("n_eval", _n_eval))
         ),
-        notes=(legend, *scale_notes(spec), *notes),
+        notes=(legend, *scale_notes(spec), *flag_notes(frame), *notes),
         # The metric ends the label: "best R@1" and "R@1" are one group.
         groups=(*first, *(label_of(protocols[column]).split(" ")[-1] for column in columns)),
     )
@@ -159,7 +163,7 @@ def scale_notes(spec: Mapping[str, Any]) -> tuple[str, ...]:
 def to_markdown(table: TextTable) -> str:
     """Return a Markdown heading, a pipe table and the notes."""
     rule = ["---", *["---:"] * (len(table.header) - 1)]
-    rows = [[markdown(cell) for cell in row] for row in (*table.rows, table.footer) if row]
+    rows = [[markdown(cell) for cell in row] for row in (*table.rows, *table.footers)]
     header = [markdown(cell) for cell in table.header]
     lines = [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
     notes = [line for note in table.notes for line in ("", markdown(note))]
@@ -201,7 +205,7 @@ def _tabular(table: TextTable, block: Sequence[int]) -> list[str]:
         texts = [_latex(cells[number]) for number in (0, *block)]
         return f"    {' & '.join(texts)} \\\\"
 
-    footer = [r"    \midrule", row(table.footer)] if table.footer else []
+    footer = [r"    \midrule", *map(row, table.footers)] if table.footers else []
     return [
         rf"  \par\medskip\begin{{tabular}}{{l{'r' * len(block)}}}",
         r"    \toprule",
@@ -230,6 +234,12 @@ def _entry(record: Mapping[Any, Any] | None) -> str:
     spread = f" ± {std}" if std else ""
     dagger = "†" if record["verdict"] == Verdict.SCALED else ""
     return f"{measured}{spread}{dagger}{printed}"
+
+
+def chance_text(records: pd.DataFrame) -> str:
+    """Return the accuracy of guessing in a column, or both ends of a range of accuracies."""
+    texts = [f"{value:.2f}" for value in sorted(records["chance"].dropna().unique())]
+    return " to ".join(dict.fromkeys((texts[0], texts[-1]))) if texts else EMPTY
 
 
 def _n_eval(records: pd.DataFrame) -> str:

@@ -14,6 +14,10 @@ from fedssl.grid.paths import ResultPaths
 from fedssl.grid.settings_diff import settings_diff
 from fedssl.record.read import read_record
 
+# Facts of a pretraining record: clients' updates, those dropped because they were not finite, and
+# ||end - start|| / ||start|| of the backbone.
+_TRAINING = ("updates", "dropped_updates", "backbone_change")
+
 
 def write_cells(grid: Grid, tree: ResultPaths) -> None:
     """Write `<results>/cells.csv`: every declared cell with its settings, path and status."""
@@ -27,11 +31,15 @@ def write_cells(grid: Grid, tree: ResultPaths) -> None:
 
 def _write_cells(path: Path, grid: Grid, tree: ResultPaths) -> None:
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=(*ALL_AXES, "status", "path", "settings"))
+        columns = (*ALL_AXES, "status", *_TRAINING, "path", "settings")
+        writer = csv.DictWriter(file, fieldnames=columns)
         writer.writeheader()
         for cell in grid.cells:
+            record = Path(tree.provenance(cell))
+            content = read_record(record, record.parent).content if record.is_file() else {}
             extra = {
                 "status": status(grid, cell, tree),
+                **{name: content.get(name, "") for name in _TRAINING},
                 "path": tree.model(cell),
                 "settings": json.dumps(grid.settings(cell)),
             }

@@ -14,9 +14,10 @@ from fedssl.paper.metrics import read_metric
 from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.published import label_of
 from fedssl.paper.seeds import Seeds, read_seeds
-from fedssl.paper.text_table import column_order, number_text
+from fedssl.paper.text_table import chance_text, column_order, number_text
 
 Record = dict[str, Any]
+_CONTEXT = ("chance", "random_init", "flags")
 
 
 def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, str]]) -> Record:
@@ -51,6 +52,7 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
             for row in dict.fromkeys(frame["row"])
         ],
         "n_eval": [_n_evals(frame, column) for column in columns],
+        "chance": [chance_text(frame[frame["column"] == column]) for column in columns],
         "numbers": {
             slugs[key]: _detail(record, cells[key], seeds.get(key), jobs=jobs)
             for key, record in records.items()
@@ -115,7 +117,7 @@ def _text(record: Record, name: str) -> str | None:
 def _detail(record: Record, cell: Record, seeds: Seeds | None, *, jobs: Jobs) -> Record:
     """Return what the dialog of a number shows: its statistics, seeds and jobs."""
     return {
-        **{name: record[name] for name in ("column", "std", "n_seeds", "n_eval")},
+        **{name: record[name] for name in ("column", "std", "n_seeds", "n_eval", *_CONTEXT)},
         "interval": cell["interval"],
         "runs": list(_runs(seeds, record["protocol"], jobs=jobs)) if seeds else [],
     }

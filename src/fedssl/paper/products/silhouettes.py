@@ -86,6 +86,7 @@ def _record(
         "cell": " ".join(cell["cell"] for cell in panel["cells"]),
         "task": "",
         "protocol": _PROTOCOL,
+        "flags": "",
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from fedssl.grid.cells import Grid
     from fedssl.grid.paths import ResultPaths
     from fedssl.grid.plan import Plan
+
+
+# Protocols that no encoder is scored with before training.
+_NOT_OF_RANDOM_INIT = ("fine-tune", *ROUND_PROTOCOLS)
 
 
 def names(plan: Plan) -> dict[str, str]:
@@ -85,13 +89,15 @@ def table_spec(grid: Grid, name: str, paths: ResultPaths) -> dict[str, Any]:
 
 def metric_files(spec: Spec) -> list[str]:
     """Return the score files of a table, sorted."""
-    return sorted(
+    found = {
         path
         for row in spec["rows"]
         for cell in row["cells"]
-        for paths in cell["metrics"].values()
+        for scores in (cell["metrics"], cell.get("random_init", {}))
+        for paths in scores.values()
         for path in paths.values()
-    )
+    }
+    return sorted(found)
 
 
 def _columns(grid: Grid, table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -127,7 +133,7 @@ def _row(
         return {**row, "declared": False, "cells": []}
     if random_init:
         cells, metric = _random_encoders(grid, study, row["arch"]), paths.random_init_metric
-        lacks = {"fine-tune", *ROUND_PROTOCOLS}
+        lacks = set(_NOT_OF_RANDOM_INIT)
     else:
         axes = row_axes(row)
         cells, metric = _cells(grid, study, axes), paths.metric
@@ -140,6 +146,7 @@ def _row(
             "seed": cell.seed,
             "cell": None if random_init else " ".join(map(paths.model, cell.checkpoints)),
             "metrics": _metrics(grid, columns, cell, metric),
+            **({} if random_init else {"random_init": _before(grid, columns, cell, paths)}),
         }
         for cell in cells
     ]
@@ -157,7 +164,10 @@ def _cells(grid: Grid, study: str, axes: Mapping[str, str]) -> list[Cell]:
 
 
 def _metrics(
-    grid: Grid, columns: list[dict[str, Any]], cell: Cell, metric: Callable[[Cell, str, str], str]
+    grid: Grid,
+    columns: Iterable[dict[str, Any]],
+    cell: Cell,
+    metric: Callable[[Cell, str, str], str],
 ) -> dict[str, dict[str, str]]:
     """Return score -> task -> score file for the declared tasks and pairs of the columns."""
     # A configuration may leave out tasks of the papers; their columns are then not-run.
@@ -168,6 +178,16 @@ def _metrics(
         for task in filter(declared.__contains__, column["tasks"]):
             found.setdefault(column["score"], {})[task] = metric(cell, task, column["score"])
     return found
+
+
+def _before(
+    grid: Grid, columns: Iterable[dict[str, Any]], cell: Cell, paths: ResultPaths
+) -> dict[str, dict[str, str]]:
+    """Return score -> task -> score file of a cell's encoder before training."""
+    # Two specialists start from the same encoder, so the first one stands for both.
+    start = replace(cell, variant=grid.initial_variant(cell.checkpoints[0]))
+    scored = [column for column in columns if column["score"] not in _NOT_OF_RANDOM_INIT]
+    return _metrics(grid, scored, start, paths.random_init_metric)
 
 
 def _random_encoders(grid: Grid, study: str, arch: str) -> list[Cell]:
