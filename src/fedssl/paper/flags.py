@@ -17,6 +17,8 @@ class Flag(StrEnum):
     UNSEEN = "unseen-classes"
 
 
+# Relative change of the weights. Smaller ones are lost in float32, except in weights that are 0.
+_SMALLEST_CHANGE = 1e-6
 _NOTES = {
     Flag.COLLAPSED: "Collapsed encoder, whose features vary along fewer than two directions",
     Flag.UNMOVED: "Pretraining did not change the weights of the encoder",
@@ -30,7 +32,7 @@ def flags_of(score: Mapping[str, Any]) -> list[Flag]:
     """Return the flags of a score file; none for one of an earlier version."""
     raised = {
         Flag.COLLAPSED: score.get("collapsed", False),
-        Flag.UNMOVED: score.get("backbone_change", 1.0) == 0.0,
+        Flag.UNMOVED: score.get("backbone_change", 1.0) < _SMALLEST_CHANGE,
         Flag.DROPPED: score.get("dropped_updates", 0) > 0,
         Flag.DUPLICATES: score.get("duplicates", 0) > 0,
         Flag.UNSEEN: score.get("unseen_classes", 0) > 0,
