@@ -130,3 +130,18 @@ def test_a_job_counts_the_tensors_that_a_visit_sends(tmp_path, name, method):
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     visits = len({(row["round"], row["client"]) for row in history(tmp_path)})
     assert visits > 0 and facts["bytes_up"] == facts["bytes_down"] == size * visits
+
+
+def test_a_dropped_update_is_received_and_not_sent(tmp_path: Path) -> None:
+    given = cell(tmp_path / "a", "fedavg", [BACKBONE])
+    [paths] = given["seeds"]
+    rounds = pd.read_csv(paths["rounds"], index_col=0)
+    lost = (rounds["round"] == 2) & (rounds["client"] == 1)
+    rounds.assign(dropped=lost.map({True: "its mean loss is nan", False: ""})).to_csv(
+        paths["rounds"]
+    )
+    total = BACKBONE * ROUNDS * CLIENTS
+    record = {"bytes_up": total - BACKBONE, "bytes_down": total}
+    Path(paths["provenance"]).write_text(json.dumps(record))
+    [found] = communication(spec(given)).to_dict("records")
+    assert found["bytes_up_per_client_round"] == found["bytes_down_per_client_round"] == BACKBONE

@@ -132,26 +132,29 @@ def _counts(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 def _seed(*, provenance: str, rounds: str, federated: bool) -> dict[str, float]:
     """Return the counts of one job. All bytes are 0 if the job is not federated."""
+    history = pd.read_csv(rounds)
     # A client that trains two modalities in a round has two lines and is visited once.
-    history = pd.read_csv(rounds, usecols=["round", "client"]).drop_duplicates()
+    history = history.drop_duplicates(["round", "client"])
     n_rounds, visits = history["round"].nunique(), len(history)
+    # A dropped update is not counted as sent. Earlier versions wrote no such column.
+    used = int(history["dropped"].isna().sum()) if "dropped" in history else visits
     counts: dict[str, float] = {
         "rounds": n_rounds,
         "clients_per_round": visits / n_rounds if federated else 0,
     }
     record = read_json(provenance)
-    for way in _WAYS:
+    for way, transfers in zip(_WAYS, (used, visits), strict=True):
         total = record[way] if federated else 0
         # Every visit transfers the same state, so a remainder means that the files are of two runs.
-        if total % visits:
+        if total % transfers:
             raise UserError(
-                f"{provenance}: {way} is {total}, which is not a multiple of the {visits} visits "
-                f"of clients in {rounds}; pretrain the cell again."
+                f"{provenance}: {way} is {total}, which is not a multiple of the {transfers} "
+                f"transfers in {rounds}; pretrain the cell again."
             )
         counts |= {
             way: total,
             f"{way}_per_round": total / n_rounds,
-            f"{way}_per_client_round": total // visits,
+            f"{way}_per_client_round": total // transfers,
         }
     return counts
 
