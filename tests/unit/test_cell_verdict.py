@@ -93,6 +93,19 @@ def test_both_values_must_be_above_random_init(init, published, reason):
     assert found.reason.startswith(reason)
 
 
+def test_the_published_value_must_be_above_random_init_at_one_percent():
+    # The paper's run has a deviation of 0.5 and the mean of three untrained encoders 0.9 / sqrt(3).
+    known = Spread(0.5, 1e6, 3)
+    init = RandomInit(seeds(20, 20, 20), Spread(0.9, 1e6, 3), Spread(0.01, 60, 3))
+    limit = 20 + stats.norm.ppf(0.995) * math.sqrt(0.5**2 + 0.9**2 / 3)
+    for published, verdict in (
+        (limit - 0.01, Verdict.UNINFORMATIVE),
+        (limit + 0.01, Verdict.REPRODUCED),
+    ):
+        values = seeds(limit, limit, limit)
+        assert judge(values, published, spread=known, random_init=init).verdict == verdict
+
+
 def test_seeds_are_paired_with_their_random_inits():
     # Without pairing 3 points would drown in the 10 that seeds differ by.
     init = RandomInit(seeds(20, 30, 40), Spread(10, 4, 3), Spread(0.1, 4, 3))

@@ -132,6 +132,16 @@ def test_tasks_of_one_model_count_as_independent_as_far_as_they_are():
         assert found.error == pytest.approx(math.sqrt((1 + correlation) / 3))
 
 
+def test_a_difference_of_tasks_does_not_rely_on_their_correlation():
+    rows = {(m, c): [10, 10, 10] for m in "ab" for c in ("X kNN", "Y kNN")}
+    difference = gap("a", "b").minus(gap("a", "b", "Y kNN"))
+    errors = {
+        correlation: measured(rows, sd=1.0, correlation=correlation).estimate(difference).error
+        for correlation in (0.0, 0.9)
+    }
+    assert errors[0.0] == errors[0.9] == pytest.approx(math.sqrt(4 / 3))
+
+
 def test_a_model_printed_twice_is_one_model():
     cells = {key("a"): series("a", [1, 2]), ("8", "a", "X kNN"): series("a", [1, 2])}
     noise = SeedNoise({group(): Spread(1.0, 8, 2)}, {group(): Spread(1.0, 8, 2)}, 0.0)
@@ -194,6 +204,12 @@ def test_a_cell_below_forbids_that_margins_hold_together(lowest):
     assert found.p_fails == pytest.approx(min(1, 2 * 3 * stats.norm.cdf(lowest / 0.3)), rel=0.1)
 
 
+def test_a_cell_shown_to_be_a_little_below_forbids_it_as_well():
+    # -0.5 +- 0.2 is shown to be above -1, and below 0.
+    assert weigh(Together(constants(5, -0.5)), Given(error=0.2)).p_holds == 1
+    assert weigh(Together(constants(5, -0.2)), Given(error=0.2)).p_holds < 1e-4
+
+
 def test_a_cell_that_could_be_far_below_forbids_it_too():
     # 0.2 +- 0.9 does not exclude 1 point below; the same with a smaller error does.
     assert weigh(Together(constants(5, 0.2)), Given(error=0.9)).p_holds == 1
@@ -228,6 +244,15 @@ def test_the_largest_of_a_side_is_above_all_of_the_other():
     assert smallest.p_fails < 1e-6 < 0.9 < smallest.p_holds
     turned = weigh(hypothesis_of({**predicate, "relation": "<"}), source)
     assert (turned.p_holds, turned.p_fails) == pytest.approx((holds.p_fails, holds.p_holds))
+
+
+@pytest.mark.parametrize(("relation", "margin_of_a"), [(">", 4.0), ("<", -4.0)])
+def test_points_are_added_to_the_right_side(relation, margin_of_a):
+    base = {"left": side("a"), "relation": relation, "right": side("b"), "by": -1}
+    source = measured({("a", "X kNN"): [9] * 3, ("b", "X kNN"): [6] * 3}, sd=0.5)
+    for how in ("mean", "max", "min"):
+        found = weigh(hypothesis_of({**base, "compare": how}), source)
+        assert found.margin.value == margin_of_a
 
 
 @given(st.integers(0, 12), st.integers(1, 12))

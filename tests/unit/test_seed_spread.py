@@ -165,6 +165,21 @@ def test_a_good_seed_of_a_model_shows_on_all_of_its_tasks(share):
     assert fit_noise(series_of(drawn.values())).correlation == pytest.approx(share, abs=0.08)
 
 
+def test_an_average_does_not_count_as_a_task_that_agrees_with_its_own():
+    truth = {
+        ("", f"{model}", task): TrueCell(f"{model}", Group(task, "knn"), 50.0)
+        for model in range(30)
+        for task in ("a", "b", "a b")
+    }
+    drawn = simulate(truth, seeds=10, scatter=Scatter(1.0), rng=np.random.default_rng(0))
+    assert fit_noise(series_of(drawn.values())).correlation < 0.1
+
+
+def test_a_single_model_has_no_other_to_be_paired_with():
+    noise = fit_noise([series("a", [1, 3])])
+    assert noise.paired == noise.total
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.sampled_from([0.0, 0.5, 0.9]))
 def test_both_spreads_are_right_on_average(share):
