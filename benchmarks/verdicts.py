@@ -20,7 +20,8 @@ from fedssl.grid.plan import Plan
 from fedssl.paper.claims.claims import read_claims
 from fedssl.paper.products.table import table_spec
 from fedssl.paper.published import heading, read_published
-from fedssl.paper.verdicts.cell_verdict import RandomInit, Verdict, judge_cell
+from fedssl.paper.verdict import Verdict
+from fedssl.paper.verdicts.cell_verdict import RandomInit, judge_cell
 from fedssl.paper.verdicts.claim_test import FAILS, HOLDS, UNDECIDED, Measured, judge_claims
 from fedssl.paper.verdicts.contrast import Key, Measurements
 from fedssl.paper.verdicts.hypotheses import (

@@ -6,16 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from fedssl.paper.verdict import Verdict
 from fedssl.paper.verdicts.cell_verdict import (
     RandomInit,
-    Verdict,
     expected_by_chance,
     fewest_seeds,
     judge_cell,
     prediction_half_width,
     satterthwaite,
     seeds_for_width,
-    verdict_without_comparison,
 )
 from fedssl.paper.verdicts.seed_spread import Spread
 
@@ -164,19 +163,3 @@ def test_satterthwaites_degrees_are_those_of_welchs_test():
 def test_chance_alone_gives_one_differs_in_twenty_compared():
     verdicts = [Verdict.REPRODUCED] * 30 + [Verdict.DIFFERS] * 10 + [Verdict.NOT_RUN] * 50
     assert expected_by_chance(verdicts) == pytest.approx(2.0)
-
-
-@pytest.mark.parametrize(
-    ("changed", "verdict"),
-    [
-        ({}, None),
-        ({"comparable": False}, Verdict.NOT_COMPARABLE),
-        ({"published": False, "comparable": False}, Verdict.UNPUBLISHED),
-        ({"paper_scale": False, "published": False}, Verdict.SCALED),
-        ({"measured": False, "paper_scale": False}, Verdict.NOT_RUN),
-        ({"rerun": False, "measured": False}, Verdict.PUBLISHED_ONLY),
-    ],
-)
-def test_what_needs_no_statistics_comes_first(changed, verdict):
-    facts = dict.fromkeys(("measured", "published", "rerun", "paper_scale", "comparable"), True)
-    assert verdict_without_comparison(**{**facts, **changed}) == verdict

@@ -27,7 +27,7 @@ SHARDING = {"alpha": 0.5, "clients": 4, "min_samples": 2}
 def bank(labels: np.ndarray, digest: str = "d" * 64) -> Bank:
     splits = np.array(["train", "test"] * (len(labels) // 2))
     classes = tuple(f"c{i}" for i in range(int(labels.max()) + 1))
-    return Bank("fake", "image", classes, digest, labels, splits, None, None, None, None)
+    return Bank("fake", "image", classes, digest, labels, splits, 0, None, None, None, None)
 
 
 @settings(deadline=None, max_examples=60)

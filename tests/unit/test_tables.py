@@ -55,6 +55,8 @@ def spec(*cells: dict[str, Any], scale: str = "paper") -> dict[str, Any]:
         "table": "2",
         "title": "A & B",
         "not_held_to": [],
+        "not_comparable": {},
+        "resolution": 3.0,
         "scale": scale,
         "scale_note": "mini: 20 clients",
         "columns": [{"column": c, "protocol": "knn", "tasks": t} for c, t in TASKS.items()],
@@ -75,7 +77,8 @@ def rows(given: dict[str, Any], published: Path) -> dict[tuple[str, str], dict[s
 def test_columns_are_the_contract():
     assert ", ".join(COLUMNS) == (
         "study, table, row, column, published, measured, std, n_seeds, n_eval, delta, verdict, "
-        "cell, task, protocol, low, high, chance, random_init, flags"
+        "cell, task, protocol, low, high, chance, random_init, flags, predicted_low, "
+        "predicted_high, seed_sd, seed_degrees, seeds_needed, reason, tau, tau_low, tau_high"
     )
 
 
@@ -99,39 +102,6 @@ def test_seeds_and_tasks_are_averaged(tmp_path, published):
     # 55 and 55.5 per seed: the spread of the average is not that of its tasks.
     assert (average["measured"], average["n_eval"]) == (55.25, 800)
     assert average["std"] == pytest.approx(0.5 / math.sqrt(2))
-
-
-@pytest.mark.parametrize(
-    ("value", "n_eval", "verdict"),
-    [
-        # A half-width of 4.9 points at n = 400, and 1 point is larger than that of 0.098.
-        (54.8, 400, "reproduced"),
-        (45.0, 400, "differs"),
-        (51.0, 10**6, "reproduced"),
-        (49.0, 10**6, "reproduced"),
-        (51.01, 10**6, "differs"),
-        (48.99, 10**6, "differs"),
-    ],
-)
-def test_verdict_within_the_half_width_or_one_point(tmp_path, published, value, n_eval, verdict):
-    found = rows(spec(cell(tmp_path, 0, n_eval, img=value, c10=0.0)), published)
-    assert found["Ours", "IMG kNN"]["verdict"] == verdict
-    assert found["Ours", "IMG kNN"]["delta"] == pytest.approx(value - 50)
-
-
-def test_the_spread_over_seeds_widens_the_verdict(tmp_path, published):
-    seeds = [cell(tmp_path, s, 10**6, img=53.0 + d, c10=0.0) for s, d in enumerate((-4, 4))]
-    assert rows(spec(*seeds), published)["Ours", "IMG kNN"]["verdict"] == "reproduced"
-    alone = cell(tmp_path, 2, 10**6, img=53.0, c10=0.0)
-    assert rows(spec(alone), published)["Ours", "IMG kNN"]["verdict"] == "differs"
-
-
-def test_three_seeds_are_held_to_students_t(tmp_path, published):
-    # s = 1, k = 3: 4.303 / sqrt(3) = 2.48 points, where 1.96 would make 1.13.
-    seeds = [cell(tmp_path, s, 10**6, img=52.4 + d, c10=0.0) for s, d in enumerate((-1, 0, 1))]
-    assert rows(spec(*seeds), published)["Ours", "IMG kNN"]["verdict"] == "reproduced"
-    seeds = [cell(tmp_path, s, 10**6, img=52.6 + d, c10=0.0) for s, d in enumerate((-1, 0, 1))]
-    assert rows(spec(*seeds), published)["Ours", "IMG kNN"]["verdict"] == "differs"
 
 
 def test_the_seeds_file_has_what_each_seed_measured(written, tmp_path):
@@ -184,7 +154,7 @@ def test_a_metric_file_that_is_gone_is_not_run(tmp_path, published):
     Path(seed["metrics"]["knn"]["img"]).unlink()
     found = rows(spec(seed), published)
     assert found["Ours", "IMG kNN"]["verdict"] == "not-run"
-    assert found["Ours", "C-10 kNN"]["verdict"] == "reproduced"
+    assert found["Ours", "C-10 kNN"]["verdict"] == "inconclusive"
 
 
 def test_only_complete_seeds_count_and_are_named(tmp_path, published):
@@ -218,8 +188,8 @@ def test_a_doubted_number_is_shown_and_decides_nothing(tmp_path, published):
     doubted = {"not_held_to": [{"row": "Ours", "column": "IMG", "protocol": "knn"}]}
     found = rows(given | doubted, published)
     shown = found["Ours", "IMG kNN"]
-    assert found["Ours", "C-10 kNN"]["verdict"] in ("reproduced", "differs")
-    assert held["verdict"] in ("reproduced", "differs") and not pd.isna(held["delta"])
+    assert found["Ours", "C-10 kNN"]["verdict"] == held["verdict"] == "inconclusive"
+    assert not pd.isna(held["delta"])
     assert shown["verdict"] == "no-published-number" and pd.isna(shown["delta"])
     assert shown["published"] == held["published"] and shown["measured"] == 40.0
 

@@ -67,6 +67,7 @@ def write_metric(
     }
     samples = {"position": positions, "label": bank.labels[positions]}
     train = bank.indices("train")
+    facts["absent"] = bank.absent
     facts |= score_facts(
         result,
         memory_labels=bank.labels[train],

@@ -29,6 +29,7 @@ class Task:
     split: str
     modality: str
     title: str
+    not_comparable: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Pair:
     audio: str
     split: str
     by: str
+    not_comparable: str = ""
 
 
 class Grid:
@@ -204,11 +206,24 @@ class Grid:
         cells = self.select(study=study)
         return [axis for axis in AXES if len({getattr(cell, axis) for cell in cells}) > 1]
 
-    def _task(self, task: str, split: str, dataset: str | None = None, **_: Any) -> Task:
+    def not_comparable(self, study: str) -> dict[str, str]:
+        """Return task or pair -> why its data are not those of the paper."""
+        tasks = {task.task: task.not_comparable for task in self.tasks(study)}
+        pairs = {pair.pair: pair.not_comparable for pair in self.pairs(study)}
+        return {name: reason for name, reason in {**tasks, **pairs}.items() if reason}
+
+    def _task(
+        self,
+        task: str,
+        split: str,
+        dataset: str | None = None,
+        not_comparable: str = "",
+        **_: Any,
+    ) -> Task:
         name = dataset or task
         entry = self.config["datasets"][name]
         title = f"{entry['title']}, {split}" if dataset else entry["title"]
-        return Task(task, name, split, entry["modality"], title)
+        return Task(task, name, split, entry["modality"], title, not_comparable)
 
     def _expand(self, study: str, place: int, entry: Mapping[str, Any]) -> None:
         key = ("studies", study, "cells", place)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeVar
 from annotated_types import MinLen
 
 from fedssl.grid.parts import part_names
-from fedssl.settings import Made, Pattern, Unique, Word
+from fedssl.settings import Made, Pattern, Text, Unique, Word
 
 Split = Annotated[
     str,
@@ -74,6 +74,10 @@ class TaskEntry:
     dataset: Word | None = None
     """Dataset, for a second split of one; such a task is not fine-tuned for."""
 
+    not_comparable: Text | None = None
+    """Why the samples are not those of the paper. Numbers of this task then have the verdict
+    `not-comparable`."""
+
 
 @dataclass(frozen=True)
 class PairEntry:
@@ -94,3 +98,6 @@ class PairEntry:
     by: Literal["label", "name"]
     """`name` joins members of one name; `label` gives each sound an image of its class, drawn by
     the cell's seed without repetition."""
+
+    not_comparable: Text | None = None
+    """As for tasks."""

@@ -15,7 +15,8 @@ from fedssl.files import sha256, write_text
 from fedssl.paper import run_facts
 from fedssl.paper.published import read_published
 from fedssl.paper.text_table import markdown
-from fedssl.paper.verdict import Verdict
+from fedssl.paper.verdict import COMPARED, Verdict
+from fedssl.paper.verdicts.cell_verdict import expected_by_chance
 from fedssl.record.read import read_records, whole
 from fedssl.record.seal import is_sealed, provenance_root
 
@@ -69,9 +70,12 @@ def _headline(spec: Mapping[str, Any], tables: Tables) -> str:
         return NOTHING_REPRODUCED
     printed = (frame[frame["published"].notna()] for frame in tables.values())
     found = Counter(verdict for frame in printed for verdict in frame["verdict"])
-    compared = found[Verdict.REPRODUCED] + found[Verdict.DIFFERS]
+    compared = sum(found[verdict] for verdict in COMPARED)
+    expected = expected_by_chance([Verdict(v) for v in COMPARED for _ in range(found[v])])
     return (
-        f"{found[Verdict.REPRODUCED]} of {compared} measured numbers reproduce the published one; "
+        f"{found[Verdict.REPRODUCED]} of {compared} compared numbers reproduce the published one, "
+        f"{found[Verdict.DIFFERS]} differ ({expected:.1f} would by chance), and "
+        f"{found[Verdict.INCONCLUSIVE] + found[Verdict.UNINFORMATIVE]} decide nothing; "
         f"{found[Verdict.NOT_RUN]} published numbers were not measured"
     )
 

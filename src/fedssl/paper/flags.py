@@ -15,6 +15,7 @@ class Flag(StrEnum):
     DROPPED = "dropped-updates"
     DUPLICATES = "duplicates"
     UNSEEN = "unseen-classes"
+    ABSENT = "absent-clips"
 
 
 # Relative change of the weights. Smaller ones are lost in float32, except in weights that are 0.
@@ -25,6 +26,7 @@ _NOTES = {
     Flag.DROPPED: "Updates of clients were dropped in pretraining, because they were not finite",
     Flag.DUPLICATES: "Some scored samples are also training samples",
     Flag.UNSEEN: "Some scored classes have no training sample",
+    Flag.ABSENT: "Some clips of the dataset are no longer available",
 }
 
 
@@ -36,6 +38,7 @@ def flags_of(score: Mapping[str, Any]) -> list[Flag]:
         Flag.DROPPED: score.get("dropped_updates", 0) > 0,
         Flag.DUPLICATES: score.get("duplicates", 0) > 0,
         Flag.UNSEEN: score.get("unseen_classes", 0) > 0,
+        Flag.ABSENT: score.get("absent", 0) > 0,
     }
     return [flag for flag, is_raised in raised.items() if is_raised]
 

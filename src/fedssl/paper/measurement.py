@@ -47,8 +47,10 @@ def measure(
     record, error = _statistics(list(values.values()), list(zip(*metrics.values(), strict=True)))
     # Random init has no model that Snakemake could force, so its score files are forced.
     record["cell"] = " ".join(" ".join(models[seed] or paths[seed]) for seed in metrics)
-    record["random_init"] = _random_init([cell for cell, _ in done], protocol, tasks=tasks)
-    return record, Seeds(row, column, error, values, models=models, scores=scores)
+    before = _random_init([cell for cell, _ in done], protocol, tasks=tasks)
+    record["random_init"] = mean(before.values()) if before else None
+    seeds = Seeds(row, column, error, values, models=models, scores=scores, random_init=before)
+    return record, seeds
 
 
 def _statistics(
@@ -83,11 +85,15 @@ def _chance(metrics: Sequence[Metric]) -> float | None:
 
 def _random_init(
     cells: Sequence[Mapping[str, Any]], protocol: str, *, tasks: Sequence[str]
-) -> float | None:
-    """Return the mean over seeds before training; None if a seed has no such score."""
-    found = [_metrics(cell.get("random_init", {}), protocol, tasks=tasks) for cell in cells]
-    values = [mean(metric.value for metric in own) for own in found if own]
-    return mean(values) if len(values) == len(cells) else None
+) -> dict[str, float]:
+    """Return the value of each seed before training; empty if a seed has no such score."""
+    found = {
+        str(cell["seed"]): _metrics(cell.get("random_init", {}), protocol, tasks=tasks)
+        for cell in cells
+    }
+    if not all(found.values()):
+        return {}
+    return {seed: mean(metric.value for metric in own) for seed, own in found.items()}
 
 
 def _metrics(

@@ -26,6 +26,7 @@ class Seeds:
         values: Value of each seed.
         models: Model files of each seed.
         scores: Score file of each seed and task.
+        random_init: Value of each seed before training; empty if they were not all measured.
     """
 
     row: str
@@ -34,6 +35,7 @@ class Seeds:
     values: Mapping[str, float]
     models: Mapping[str, Sequence[str]] = field(default_factory=dict)
     scores: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    random_init: Mapping[str, float] = field(default_factory=dict)
 
 
 def seeds_of(table: str | Path) -> str:
@@ -47,11 +49,16 @@ def write_seeds(numbers: Iterable[Seeds], path: str | Path) -> None:
         {
             **asdict(number),
             "error": None if number.error is None else round(number.error, _DECIMALS),
-            "values": {seed: round(value, _DECIMALS) for seed, value in number.values.items()},
+            "values": _rounded(number.values),
+            "random_init": _rounded(number.random_init),
         }
         for number in numbers
     ]
     write_json(path, {"decimals": _DECIMALS, "numbers": entries})
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {seed: round(value, _DECIMALS) for seed, value in values.items()}
 
 
 def read_seeds(table: str | Path) -> dict[tuple[str, str], Seeds]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, MinLen
 
 from fedssl.grid.settings import AggregatorName, ArchName, MethodName, Split
-from fedssl.settings import Modality, Pattern, Text, Unique, Word
+from fedssl.settings import Modality, Pattern, Positive, Text, Unique, Word
 
 ColumnProtocol = Literal[
     "knn", "linear-probe", "fine-tune", "retrieval", "best-round", "held-out-round", "chosen-round"
@@ -81,6 +81,15 @@ class Column:
 
     input: Literal["av", "v", "a"] | None = None
     """Input of kNN on a pair: image and sound (`av`), image (`v`) or sound (`a`)."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """How measured numbers are compared with published ones."""
+
+    resolution: Positive = 3.0
+    """Largest width, in points, of a conclusive prediction interval. A wider one gives the verdict
+    `inconclusive`."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 
 from fedssl.errors import UserError
+from fedssl.paper import judgement
+from fedssl.paper.judgement import Number, comparability
 from fedssl.paper.measurement import measure
 from fedssl.paper.parameters import parameter_column
 from fedssl.paper.published import heading, read_published
@@ -17,20 +19,17 @@ from fedssl.paper.verdict import Verdict
 COLUMNS = (
     *("study", "table", "row", "column", "published", "measured", "std", "n_seeds", "n_eval"),
     *("delta", "verdict", "cell", "task", "protocol", "low", "high"),
-    *("chance", "random_init", "flags"),
+    *("chance", "random_init", "flags", *judgement.COLUMNS),
 )
-# In points. With many samples the interval is so narrow that any difference between two
-# implementations would count as a failure, so a number within 1 point is reproduced anyway.
-_TOLERANCE = 1.0
 # By default pandas makes floats of counts next to missing values, and objects of columns in which
 # all values are missing.
 DTYPES = {
     **dict.fromkeys(("published", "measured", "std", "delta", "low", "high"), "float64"),
-    **dict.fromkeys(("chance", "random_init"), "float64"),
-    **dict.fromkeys(("n_seeds", "n_eval"), "Int64"),
+    **dict.fromkeys(("chance", "random_init", "predicted_low", "predicted_high"), "float64"),
+    **dict.fromkeys(("seed_sd", "seed_degrees", "tau", "tau_low", "tau_high"), "float64"),
+    **dict.fromkeys(("n_seeds", "n_eval", "seeds_needed"), "Int64"),
 }
 Numbers = Mapping[tuple[str, str, str], float]  # (row, column, protocol) -> percent
-Number = tuple[dict[str, Any], Seeds | None]  # a row of the CSV, and its seeds if it was measured
 
 
 def write_table(spec: Mapping[str, Any], files: Mapping[str, str | Path]) -> None:
@@ -78,11 +77,12 @@ def build_table(
     `fedssl.paper.flags`. `task` lists the tasks that were averaged, and `protocol` is that of the
     score files. Published columns that `spec` lacks follow as not-run.
 
-    A number is reproduced if |delta| is at most half of the interval's width, or at most 1 point.
+    `fedssl.paper.judgement` gives the verdicts.
 
     Args:
-        spec: study, table, title, scale, scale_note, columns, rows with their score files, and
-            not_held_to: the published numbers that give no verdict.
+        spec: study, table, title, scale, scale_note, resolution, columns, rows with their score
+            files, not_held_to (published numbers that give no verdict) and not_comparable (task ->
+            why its data are not the paper's).
         published: Published numbers as `read_published` returns them, of any tables.
 
     Raises:
@@ -103,9 +103,9 @@ def build_table(
         for column in columns
         if (number := _number(spec, row, column=column, published=numbers)) is not None
     ]
-    records = [record for record, _ in found]
+    records = judgement.judged(found, scale=spec["scale"], resolution=spec["resolution"])
     frame = pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(DTYPES)
-    return frame, [seeds for _, seeds in found if seeds is not None]
+    return frame, [number.seeds for number in found if number.seeds is not None]
 
 
 def _of_table(spec: Mapping[str, Any], published: pd.DataFrame) -> pd.DataFrame:
@@ -162,7 +162,8 @@ def _number(
         "protocol": column.get("score", column["protocol"]),
     }
     if row.get("published_only", False):
-        return None if printed is None else (record | {"verdict": Verdict.PUBLISHED_ONLY}, None)
+        quoted = record | {"verdict": Verdict.PUBLISHED_ONLY}
+        return None if printed is None else Number(quoted)
     if printed is None and column.get("score") in row.get("lacks", ()):
         return None
     # Score files of a row that the grid no longer declares must not appear as its numbers.
@@ -171,18 +172,12 @@ def _number(
     measured = measure(cells, record["protocol"], tasks=column["tasks"], **where)
     if measured is None:
         paths = [cell["cell"] for cell in cells if column["tasks"] and cell["cell"]]
-        return record | {"verdict": Verdict.NOT_RUN, "cell": " ".join(paths)}, None
+        return Number(record | {"verdict": Verdict.NOT_RUN, "cell": " ".join(paths)})
     numbers, seeds = measured
-    held_to = None if name in spec["not_held_to"] else printed
-    return record | numbers | _verdict(numbers, held_to, scale=spec["scale"]), seeds
-
-
-def _verdict(measured: Mapping[str, Any], published: float | None, *, scale: str) -> dict[str, Any]:
-    if scale != "paper":
-        return {"verdict": Verdict.SCALED}
-    if published is None:
-        return {"verdict": Verdict.UNPUBLISHED}
-    delta = measured["measured"] - published
-    half_width = 0.0 if measured["low"] is None else (measured["high"] - measured["low"]) / 2
-    within = abs(delta) <= max(half_width, _TOLERANCE)
-    return {"delta": delta, "verdict": Verdict.REPRODUCED if within else Verdict.DIFFERS}
+    return Number(
+        record | numbers,
+        seeds,
+        held_to=None if name in spec["not_held_to"] else printed,
+        arch=row.get("arch", ""),
+        not_comparable=comparability(numbers["flags"], column["tasks"], spec["not_comparable"]),
+    )

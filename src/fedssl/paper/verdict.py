@@ -8,7 +8,14 @@ class Verdict(StrEnum):
 
     REPRODUCED = "reproduced"
     DIFFERS = "differs"
+    INCONCLUSIVE = "inconclusive"
+    UNINFORMATIVE = "uninformative"
+    NOT_COMPARABLE = "not-comparable"
     SCALED = "scaled"
     UNPUBLISHED = "no-published-number"
     PUBLISHED_ONLY = "published-only"
     NOT_RUN = "not-run"
+
+
+COMPARED = (Verdict.REPRODUCED, Verdict.DIFFERS, Verdict.INCONCLUSIVE, Verdict.UNINFORMATIVE)
+"""Verdicts on numbers that were compared with a prediction interval."""

@@ -22,7 +22,7 @@ from fedssl.grid.settings import (
     StudyName,
     TaskEntry,
 )
-from fedssl.paper.settings import Contrast, FigureName, MapFigure, SweepFigure, Table
+from fedssl.paper.settings import Contrast, FigureName, MapFigure, SweepFigure, Table, Verdicts
 from fedssl.settings import (
     Check,
     Count,
@@ -214,6 +214,9 @@ class Config:
 
     evaluation: Evaluation
     """How checkpoints are scored."""
+
+    verdicts: Verdicts
+    """How measured numbers are compared with published ones."""
 
     studies: Annotated[Mapping[StudyName, Study], MinLen(1)]
     """Studies by name."""

@@ -37,6 +37,7 @@ class Bank:
         digest: SHA-256 of the contents of bank.json, which include the SHA-256 of every file.
         labels: (N,) int64.
         splits: (N,) str, the split of each sample.
+        absent: number of members that the owner no longer provides.
         contents: (N,) int64, a hash of each sample's data; None in a bank of an earlier version.
         images: memory map, (N, H, W, C) uint8 with C 1 or 3; None for audio.
         waveforms: memory map of all clips end to end, int16, 16 kHz mono; None for images.
@@ -49,6 +50,7 @@ class Bank:
     digest: str
     labels: np.ndarray
     splits: np.ndarray
+    absent: int
     contents: np.ndarray | None
     images: np.ndarray | None
     waveforms: np.ndarray | None
@@ -103,6 +105,7 @@ def open_bank(folder: str | Path) -> Bank:
         digest=facts["digest"],
         labels=np.load(folder / "labels.npy"),
         splits=np.array(table["split"].to_pylist(), dtype=np.str_),
+        absent=sum(facts.get("absent", {}).get("counts", {}).values()),
         contents=table["content"].to_numpy() if "content" in columns else None,
         images=None if audio else np.load(folder / "images.npy", mmap_mode="r"),
         waveforms=np.load(folder / "waveforms.npy", mmap_mode="r") if audio else None,

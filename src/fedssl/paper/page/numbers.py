@@ -14,10 +14,10 @@ from fedssl.paper.metrics import read_metric
 from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.published import label_of
 from fedssl.paper.seeds import Seeds, read_seeds
-from fedssl.paper.text_table import chance_text, column_order, number_text
+from fedssl.paper.text_table import chance_text, column_order, number_text, rank_text
 
 Record = dict[str, Any]
-_CONTEXT = ("chance", "random_init", "flags")
+_CONTEXT = ("chance", "random_init", "flags", "seed_sd", "seeds_needed", "reason")
 
 
 def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, str]]) -> Record:
@@ -53,6 +53,9 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
         ],
         "n_eval": [_n_evals(frame, column) for column in columns],
         "chance": [chance_text(frame[frame["column"] == column]) for column in columns],
+        "ranks": [rank_text(frame[frame["column"] == column]) for column in columns]
+        if frame["tau"].notna().any()
+        else [],
         "numbers": {
             slugs[key]: _detail(record, cells[key], seeds.get(key), jobs=jobs)
             for key, record in records.items()
@@ -116,9 +119,11 @@ def _text(record: Record, name: str) -> str | None:
 
 def _detail(record: Record, cell: Record, seeds: Seeds | None, *, jobs: Jobs) -> Record:
     """Return what the dialog of a number shows: its statistics, seeds and jobs."""
+    low = record["predicted_low"]
     return {
         **{name: record[name] for name in ("column", "std", "n_seeds", "n_eval", *_CONTEXT)},
         "interval": cell["interval"],
+        "predicted": None if low is None else [low, record["predicted_high"]],
         "runs": list(_runs(seeds, record["protocol"], jobs=jobs)) if seeds else [],
     }
 

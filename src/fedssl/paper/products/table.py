@@ -81,6 +81,8 @@ def table_spec(grid: Grid, name: str, paths: ResultPaths) -> dict[str, Any]:
         "table": table["table"],
         "title": table["title"],
         "not_held_to": table.get("not_held_to", []),
+        "not_comparable": grid.not_comparable(table["study"]),
+        "resolution": grid.config["verdicts"]["resolution"],
         **grid.scale,
         "columns": list(_columns(grid, table)),
         "rows": [_row(grid, table, row, paths) for row in table["rows"]],
@@ -150,7 +152,7 @@ def _row(
         }
         for cell in cells
     ]
-    own = {key: row[key] for key in ("row", "parameters") if key in row}
+    own = {key: row[key] for key in ("row", "arch", "parameters") if key in row}
     return {**own, "declared": bool(cells), "lacks": sorted(lacks), "cells": entries}
 
 

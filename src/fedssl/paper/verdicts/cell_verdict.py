@@ -2,34 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from math import sqrt
 from statistics import fmean
 
 from fedssl.evaluation.statistics import ALPHA, critical
+from fedssl.paper.verdict import COMPARED, Verdict
 from fedssl.paper.verdicts.seed_spread import Spread
 
 RESOLUTION = 3.0  # points: an interval wider than this says too little
 _MOST_SEEDS = 1000
 _ABOVE = 0.01  # two-sided level of the comparisons with random init
-
-
-class Verdict(StrEnum):
-    """A verdict, as it stands in a table's CSV; listed in the order in which they are counted."""
-
-    REPRODUCED = "reproduced"
-    DIFFERS = "differs"
-    INCONCLUSIVE = "inconclusive"
-    UNINFORMATIVE = "uninformative"
-    NOT_COMPARABLE = "not-comparable"
-    SCALED = "scaled"
-    UNPUBLISHED = "no-published-number"
-    PUBLISHED_ONLY = "published-only"
-    NOT_RUN = "not-run"
-
-
-# These rest on a comparison with the prediction interval.
-COMPARED = (Verdict.REPRODUCED, Verdict.DIFFERS, Verdict.INCONCLUSIVE, Verdict.UNINFORMATIVE)
 
 
 @dataclass(frozen=True)
@@ -69,29 +51,6 @@ class CellVerdict:
     interval: Interval | None = None
     seeds_needed: int | None = None
     reason: str = ""
-
-
-def verdict_without_comparison(
-    *, measured: bool, published: bool, rerun: bool, paper_scale: bool, comparable: bool
-) -> Verdict | None:
-    """Return the verdict that needs no statistics; None for a number to judge.
-
-    Args:
-        measured: The number was measured.
-        published: The paper prints it, and it is one to be held to.
-        rerun: The row is ours to run, not another paper's method.
-        paper_scale: The run is no `demo` and no `mini`.
-        comparable: Split and samples are those of the paper.
-    """
-    if not rerun:
-        return Verdict.PUBLISHED_ONLY
-    if not measured:
-        return Verdict.NOT_RUN
-    if not paper_scale:
-        return Verdict.SCALED
-    if not published:
-        return Verdict.UNPUBLISHED
-    return None if comparable else Verdict.NOT_COMPARABLE
 
 
 def judge_cell(
