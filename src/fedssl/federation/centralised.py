@@ -73,13 +73,13 @@ def pretrain(
         )
         trainer.fit(training)
     end = training.method.global_state()
-    training_facts = {"backbone_change": backbone_change(start, end)}
-    save_state(end, model, training=training_facts)
+    facts = {"backbone_change": backbone_change(start, end)}
+    save_state(end, model, training=facts)
     write_rows(training.rows, rounds)
     return {
         "bytes_down": 0,
         "bytes_up": 0,
-        **training_facts,
+        **facts,
         "resumed_after_round": done,
         "earlier_seconds": seconds_until(training.rows, done),
     }
@@ -96,9 +96,7 @@ def set_up(
 
 
 class CentralisedTraining(pl.LightningModule):
-    """A LightningModule around any method.
-
-    It adds batches, optimiser, schedule and a history.
+    """A LightningModule around any method, with batches, optimiser, schedule and a history.
 
     Attributes:
         method: the module that is trained, with the state dict keys of a federated one.

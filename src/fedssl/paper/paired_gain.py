@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fedssl.errors import UserError
 from fedssl.evaluation.statistics import paired_bootstrap
 from fedssl.paper.metrics import read_metric, read_samples
-from fedssl.paper.text_table import EMPTY
+from fedssl.paper.table_footers import EMPTY
 from fedssl.paper.verdict import Verdict
 
 COLUMNS = ("n_seeds", "n_eval", "gain", "low", "high", "interval_over", "excludes_zero")

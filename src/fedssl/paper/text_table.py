@@ -4,8 +4,7 @@ pandas cannot write these files: `Styler.to_latex` has no blocks of columns, foo
 `DataFrame.to_markdown` escapes nothing.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -16,11 +15,10 @@ import pandas as pd
 from fedssl.files import atomic_write, write_text
 from fedssl.paper.flags import flag_notes
 from fedssl.paper.published import label_of
-from fedssl.paper.verdict import COMPARED, Verdict
-from fedssl.paper.verdicts.cell_verdict import expected_by_chance
+from fedssl.paper.table_footers import EMPTY, chance_notes, footers
+from fedssl.paper.verdict import Verdict
 
 SCALED = "scaled: not comparable with the paper"
-EMPTY = "—"
 _LATEX_COLUMNS = 4  # as many as fit next to the row names on a page
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>#|&~$"})
 _LATEX = str.maketrans(
@@ -122,7 +120,7 @@ def numbers_table(
                 *(EMPTY for _ in first),
                 *(text(frame[frame["column"] == column]) for column in columns),
             )
-            for name, text in _footers(frame).items()
+            for name, text in footers(frame).items()
         ),
         notes=(
             *(legend, *scale_notes(spec), *chance_notes(frame["verdict"])),
@@ -239,44 +237,6 @@ def _entry(record: Mapping[Any, Any] | None) -> str:
     spread = f" ± {std}" if std else ""
     dagger = "†" if record["verdict"] == Verdict.SCALED else ""
     return f"{measured}{spread}{dagger}{printed}"
-
-
-def _footers(frame: pd.DataFrame) -> dict[str, Callable[[pd.DataFrame], str]]:
-    ranks = {"Kendall's tau": rank_text} if frame["tau"].notna().any() else {}
-    return {**ranks, "chance": chance_text, "n_eval": _n_eval}
-
-
-def rank_text(records: pd.DataFrame) -> str:
-    """Return how well a column ranks its rows as the paper does: tau and its 95 % interval."""
-    found = records.dropna(subset="tau")
-    if found.empty:
-        return EMPTY
-    tau, low, high = found.iloc[0][["tau", "tau_low", "tau_high"]]
-    return f"{tau:.2f}" if pd.isna(low) else f"{tau:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def chance_notes(verdicts: Iterable[str]) -> tuple[str, ...]:
-    """Return a note on how many numbers differ, and how many would by chance; or nothing."""
-    found = Counter(verdicts)
-    compared = sum(found[verdict] for verdict in COMPARED)
-    if not compared:
-        return ()
-    expected = expected_by_chance([Verdict(v) for v in COMPARED for _ in range(found[v])])
-    return (
-        f"{found[Verdict.DIFFERS]} of {compared} compared numbers differ from the published one; "
-        f"{expected:.1f} would by chance.",
-    )
-
-
-def chance_text(records: pd.DataFrame) -> str:
-    """Return the accuracy of guessing in a column, or both ends of a range of accuracies."""
-    texts = [f"{value:.2f}" for value in sorted(records["chance"].dropna().unique())]
-    return " to ".join(dict.fromkeys((texts[0], texts[-1]))) if texts else EMPTY
-
-
-def _n_eval(records: pd.DataFrame) -> str:
-    counts = sorted(records["n_eval"].dropna().unique())
-    return " / ".join(str(count) for count in counts) or EMPTY
 
 
 def markdown(text: str) -> str:

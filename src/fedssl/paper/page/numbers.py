@@ -14,7 +14,8 @@ from fedssl.paper.metrics import read_metric
 from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.published import label_of
 from fedssl.paper.seeds import Seeds, read_seeds
-from fedssl.paper.text_table import chance_text, column_order, number_text, rank_text
+from fedssl.paper.table_footers import chance_text, rank_text
+from fedssl.paper.text_table import column_order, number_text
 
 Record = dict[str, Any]
 _CONTEXT = ("chance", "random_init", "flags", "seed_sd", "seeds_needed", "reason")

@@ -10,7 +10,8 @@ import pandas as pd
 
 from fedssl.files import read_json
 from fedssl.paper import paired_gain
-from fedssl.paper.text_table import EMPTY, TextTable, scale_mark
+from fedssl.paper.table_footers import EMPTY
+from fedssl.paper.text_table import TextTable, scale_mark
 from fedssl.paper.verdict import Verdict
 
 Record = dict[str, Any]

@@ -16,7 +16,8 @@ from fedssl.paper.products.communication_figure import communication_figure
 from fedssl.paper.products.product import Axes, Files, Product, Spec
 from fedssl.paper.rows import by_axes, cell_axes, label
 from fedssl.paper.style import figure_style, save_figure
-from fedssl.paper.text_table import EMPTY, TextTable, scale_mark, scale_notes, write_table_files
+from fedssl.paper.table_footers import EMPTY
+from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_table_files
 from fedssl.paper.verdict import Verdict
 
 if TYPE_CHECKING:

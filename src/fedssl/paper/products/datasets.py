@@ -10,7 +10,8 @@ import pandas as pd
 
 from fedssl.data.banks.bank import read_facts
 from fedssl.paper.products.product import Files, Product, Spec
-from fedssl.paper.text_table import EMPTY, TextTable, scale_mark, scale_notes, write_table_files
+from fedssl.paper.table_footers import EMPTY
+from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_table_files
 from fedssl.paper.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from fedssl.paper.style import (
     label_rounds,
     save_figure,
 )
-from fedssl.paper.text_table import EMPTY, TextTable, scale_mark, scale_notes
+from fedssl.paper.table_footers import EMPTY
+from fedssl.paper.text_table import TextTable, scale_mark, scale_notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
