@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from fedssl.errors import UserError
 
-_SUBCOMMANDS = ("cells", "explain", "show", "diff", "estimate", "audit", "mirror")
+_SUBCOMMANDS = ("cells", "explain", "show", "diff", "estimate", "power", "audit", "mirror")
 
 
 class _Group(TyperGroup):

@@ -185,7 +185,8 @@ class Config:
     reruns nothing."""
 
     seeds: Annotated[tuple[Natural, ...], MinLen(1), Unique()]
-    """Seeds: each cell runs once for each; tables show mean and standard deviation."""
+    """Seeds: each cell runs once for each; tables show mean and standard deviation. One seed
+    decides nothing; `fedssl power --seeds 3` says what three decide."""
 
     precision: Precision
     """Arithmetic of training. `tf32` and `bf16` are faster only on hardware that has them. Decided:
