@@ -129,7 +129,7 @@ def test_a_chosen_round_counts_the_seeds_for_which_the_claim_is_true(tmp_path):
         "ours", 1, 0, 0, 4, column=heading("A", "chosen-round"), protocol="chosen-round"
     )
     found = result(tmp_path, [rounds], predicate=claim, untabulated=True)
-    assert found["measured_evidence"] == "true of 2 of 3 seeds"
+    assert found["measured_evidence"] == "true for 2 of 3 seeds"
     assert (found["measured"], found["measured_margin"]) == ("undecided", "")
     assert found["p_holds"] == stats.binomtest(2, 3, alternative="greater").pvalue
 

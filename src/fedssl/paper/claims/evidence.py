@@ -28,7 +28,7 @@ def tested_sentence(hypothesis: Hypothesis, found: ClaimVerdict, source: Measure
     margin = found.evidence.margin
     if margin is None:
         votes = [source.votes(part) for part in leaves_of(hypothesis) if isinstance(part, Most)]
-        return "; ".join(f"true of {satisfied} of {seeds} seeds" for satisfied, seeds in votes)
+        return "; ".join(f"true for {satisfied} of {seeds} seeds" for satisfied, seeds in votes)
     text = _margin_sentence(hypothesis, margin, source.measurements)
     return f"not {text}" if found.verdict == FAILS else text
 
