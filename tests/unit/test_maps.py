@@ -11,7 +11,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from fedssl.errors import UserError
-from fedssl.paper.claims.claims import check_claims, measured_numbers
+from fedssl.paper.claims.cells import measured_cells
+from fedssl.paper.claims.claims import check_claims
 from fedssl.paper.products.map_figure import draw, map_figure
 from fedssl.paper.products.silhouettes import build_silhouettes, write
 from fedssl.paper.products.table import COLUMNS
@@ -134,7 +135,7 @@ def test_the_shipped_claim_is_decided_on_the_table(spec, tmp_path):
             panel(tmp_path, "FVSSL R-18", left - apart, left + apart),
         ]
         write(spec | {"panels": panels}, files)
-        frame = check_claims([claim], read_published([]), tables=measured_numbers([files["csv"]]))
+        frame = check_claims([claim], read_published([]), tables=measured_cells([files["csv"]]))
         return frame.iloc[0]
 
     held = verdict(0.30, 0.25)
@@ -143,7 +144,7 @@ def test_the_shipped_claim_is_decided_on_the_table(spec, tmp_path):
     assert held["low"] == pytest.approx(0.05)  # with each seed
     # Two decimals would show 0.30 > 0.30.
     assert verdict(0.3011, 0.30)["measured_evidence"].startswith("0.3011 (figure3: FVSSL R-18, ")
-    assert verdict(0.3011, 0.30, 0.02)["measured"] == "not decidable"
+    assert verdict(0.3011, 0.30, 0.02)["measured"] == "undecided"
     assert verdict(0.20, 0.30)["measured"] == "fails"
     assert "from -1 to 1 and are not percent" in files["md"].read_text()
     assert "figure 3" in files["tex"].read_text()

@@ -21,7 +21,7 @@ from fedssl.record.read import read_records, whole
 from fedssl.record.seal import is_sealed, provenance_root
 
 NOTHING_REPRODUCED = "scaled-down run: nothing here reproduces a published number"
-_CLAIMS = ("holds", "fails", "not decidable", "not-run")
+_CLAIMS = ("holds", "fails", "undecided", "not-run")
 Tables = Mapping[str, pd.DataFrame]  # name -> its rows
 
 

@@ -1,20 +1,36 @@
-"""Word the result of a comparison."""
+"""Word the comparison that decided a claim."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from statistics import fmean
 from typing import Any
 
-from fedssl.paper.claims.gaps import Key, Numbers, Sides, Sum, mean_of, value
+from fedssl.paper.verdicts.claim_test import FAILS, ClaimVerdict, Measured
+from fedssl.paper.verdicts.contrast import Contrast, Estimate, Key, Measurements
+from fedssl.paper.verdicts.hypotheses import Hypothesis, Most, Near, leaves_of, margins_of
+from fedssl.paper.verdicts.sides import Pair
 
 
-def sentence(rule: Mapping[str, Any], sides: Sides, numbers: Numbers) -> str:
+def sentence(rule: Mapping[str, Any], pair: Pair, numbers: Mapping[Key, float]) -> str:
     """Return a comparison with its numbers and their places in the tables.
 
-    `rule` has relation, by, within and compare, which is how a side is reduced to one number.
+    `rule` has relation, by and, with the relations = and ~, within.
     """
-    left, right = (_side(_one(side, rule["compare"], numbers), numbers) for side in sides)
+    left, right = (_side(side, numbers) for side in pair)
     by = f"{rule['by']:+g}" if rule["by"] or not right else ""
     within = f"within {rule['within']:g}" if rule["relation"] in ("=", "~") else ""
     return " ".join(part for part in (left, rule["relation"], right, by, within) if part)
+
+
+def tested_sentence(hypothesis: Hypothesis, found: ClaimVerdict, source: Measured) -> str:
+    """Return what decided a claim on measured numbers, or why it could not be tested."""
+    if found.evidence is None:
+        return _why_untested(hypothesis, source.measurements)
+    margin = found.evidence.margin
+    if margin is None:
+        votes = [source.votes(part) for part in leaves_of(hypothesis) if isinstance(part, Most)]
+        return "; ".join(f"true for {satisfied} of {seeds} seeds" for satisfied, seeds in votes)
+    text = _margin_sentence(hypothesis, margin, source.measurements)
+    return f"not {text}" if found.verdict == FAILS else text
 
 
 def cell_name(key: Key) -> str:
@@ -24,16 +40,32 @@ def cell_name(key: Key) -> str:
     return f"{place}: {row}, {column}"
 
 
-def _one(side: Sequence[Sum], how: str, numbers: Numbers) -> Sum:
-    """Return the largest or smallest number of a side, or the mean of all."""
-    if how == "mean":
-        return mean_of(side)
-    choose = max if how == "max" else min
-    return choose(side, key=lambda number: value(number, numbers))
+def _margin_sentence(hypothesis: Hypothesis, margin: Estimate, measurements: Measurements) -> str:
+    """Return a margin as a comparison: the cells that add to it with those that are subtracted."""
+    contrast = margin.contrast or Contrast({})
+    near = [leaf for leaf in leaves_of(hypothesis) if isinstance(leaf, Near)]
+    within = [leaf.within for leaf in near if any(one is contrast for one in leaf.margins)]
+    added = Contrast({key: w for key, w in contrast.weights.items() if w > 0})
+    taken = Contrast({key: -w for key, w in contrast.weights.items() if w < 0})
+    pair, relation, by = (added, taken), ">", -contrast.constant
+    if not added.weights:
+        pair, relation, by = (taken, added), "<", contrast.constant
+    rule = {"relation": "~" if within else relation, "by": by, "within": max(within, default=0.0)}
+    seeds = measurements.shared_seeds(contrast)
+    means = {
+        key: fmean(measurements.by_seed(Contrast({key: 1.0}), seeds)) for key in contrast.weights
+    }
+    return sentence(rule, pair, means)
 
 
-def _side(number: Sum, numbers: Numbers) -> str:
-    return f"{_shown(value(number, numbers))} ({_text(number)})" if number else ""
+def _why_untested(hypothesis: Hypothesis, measurements: Measurements) -> str:
+    if all(measurements.shared_seeds(margin) for margin in margins_of(hypothesis)):
+        return "the spread of seeds is unknown: no cell of a task and protocol has two seeds"
+    return "no seed was measured in all cells of the claim"
+
+
+def _side(number: Contrast, numbers: Mapping[Key, float]) -> str:
+    return f"{_shown(number.value(numbers))} ({_text(number)})" if number.weights else ""
 
 
 def _shown(number: float) -> str:
@@ -41,10 +73,10 @@ def _shown(number: float) -> str:
     return f"{number:.2f}" if abs(number) > 1 else f"{number:.4f}"
 
 
-def _text(number: Sum) -> str:
-    names = [cell_name(key) for key in number]
+def _text(number: Contrast) -> str:
+    names = [cell_name(key) for key in number.weights]
     if len(names) == 1:
         return names[0]
-    if len(names) == 2 and min(number.values()) < 0:
+    if len(names) == 2 and min(number.weights.values()) < 0:
         return " minus ".join(names)
     return f"from {len(names)} cells, the first {names[0]}"

@@ -62,7 +62,7 @@ class Comparison:
     compare: Literal["each", "mean", "max", "min"]
     """`each` compares each cell with its counterpart, row by row and column by column, or with the
     only cell on the right. The others compare the mean, largest or smallest cell of each side. For
-    measured numbers the largest or smallest is chosen per seed, and one seed is not decidable."""
+    measured numbers `max` and `min` ask whether one cell of a side is above all of the other."""
 
     left: Side
     """Group of cells, or a list of groups."""

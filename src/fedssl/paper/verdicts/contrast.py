@@ -1,7 +1,7 @@
 """Contrasts: weighted sums of cells, their estimates and how sure these are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import sqrt
 from statistics import fmean
@@ -49,6 +49,10 @@ class Contrast:
         weights = {key: factor * weight for key, weight in self.weights.items()}
         return Contrast(weights, factor * self.constant)
 
+    def value(self, numbers: Mapping[Key, float]) -> float:
+        """Return the value for known numbers of its cells."""
+        return self.constant + sum(w * numbers[key] for key, w in self.weights.items())
+
 
 def mean_contrast(contrasts: Sequence[Contrast]) -> Contrast:
     """Return the mean of contrasts."""
@@ -64,7 +68,8 @@ class Estimate:
     """A contrast's value, its standard error, their degrees of freedom and the seeds behind them.
 
     `fixed` is the part of the variance that no seed reduces: that of printed numbers. `allowance`
-    is by how many standard errors a plan lets the value turn out worse.
+    is by how many standard errors a plan lets the value turn out worse. `contrast` is what was
+    estimated.
     """
 
     value: float
@@ -73,6 +78,7 @@ class Estimate:
     seeds: int
     fixed: float = 0.0
     allowance: float = 0.0
+    contrast: Contrast | None = field(default=None, compare=False, repr=False)
 
     def p_above(self, boundary: float = 0.0) -> float:
         """Return the p value of "at most `boundary`", one-sided: small if above."""
@@ -133,7 +139,9 @@ class Measurements:
         }
         degrees = satterthwaite(own.values(), [known[group].degrees for group in own])
         variance = sum(own.values()) + self._between_tasks(parts, known) / len(shared)
-        return Estimate(fmean(values), sqrt(variance), degrees, len(shared), sum(fixed.values()))
+        value, seeds = fmean(values), len(shared)
+        error, printed = sqrt(variance), sum(fixed.values())
+        return Estimate(value, error, degrees, seeds, printed, contrast=contrast)
 
     def shared_seeds(self, contrast: Contrast) -> list[str]:
         """Return the seeds that all measured cells of a contrast have."""

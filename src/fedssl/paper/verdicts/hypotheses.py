@@ -14,11 +14,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import Any
 
-from fedssl.paper.published import heading
 from fedssl.paper.verdicts.contrast import Contrast, Key, mean_contrast
+from fedssl.paper.verdicts.sides import Comparison, listed, pairs_of, sides_of
 
 EQUAL = 1.0  # points within which `=` holds between measured numbers
 _ROUNDS = "chosen-round"
@@ -85,14 +84,16 @@ class AnyOf:
     parts: tuple["Hypothesis", ...]
 
 
-Hypothesis = Together | Every | Near | SomeAboveAll | Most | AllOf | AnyOf
+Leaf = Together | Every | Near | SomeAboveAll | Most
+Hypothesis = Leaf | AllOf | AnyOf
 
 
 def hypothesis_of(predicate: Mapping[str, Any]) -> Hypothesis:
     """Return a predicate of `claims.yaml` as one hypothesis.
 
     Raises:
-        ValueError: The sides of an `each` do not match, or `max` or `min` asks for equality.
+        ValueError: The sides or exceptions of an `each` do not match, or `max` or `min` asks for
+            equality.
     """
     if "all" in predicate:
         return AllOf(tuple(map(hypothesis_of, predicate["all"])))
@@ -108,43 +109,48 @@ def cells_of(hypothesis: Hypothesis) -> list[Key]:
 
 def margins_of(hypothesis: Hypothesis) -> Iterator[Contrast]:
     """Yield every margin of a hypothesis."""
+    for leaf in leaves_of(hypothesis):
+        if isinstance(leaf, SomeAboveAll):
+            for row in leaf.margins:
+                yield from row
+        else:
+            yield from leaf.margins
+
+
+def leaves_of(hypothesis: Hypothesis) -> Iterator[Leaf]:
+    """Yield the hypotheses that `all` and `any` join."""
     if isinstance(hypothesis, AllOf | AnyOf):
         for part in hypothesis.parts:
-            yield from margins_of(part)
-    elif isinstance(hypothesis, SomeAboveAll):
-        for row in hypothesis.margins:
-            yield from row
+            yield from leaves_of(part)
     else:
-        yield from hypothesis.margins
+        yield hypothesis
 
 
-def _comparison(comparison: Mapping[str, Any]) -> Hypothesis:
-    left, right = _side(comparison["left"]), _side(comparison.get("right"))
-    relation, how = comparison["relation"], comparison["compare"]
-    if how in ("max", "min"):
-        return _extreme(comparison, left, right)
-    pairs = _pairs(comparison, left, right)
-    signed = [_margin(relation, a, b, by=comparison.get("by", 0.0)) for a, b in pairs]
-    margins = tuple(signed)
-    if _ROUNDS in _protocols(comparison["left"]):
+def _comparison(comparison: Comparison) -> Hypothesis:
+    relation, by = comparison["relation"], comparison.get("by", 0.0)
+    if comparison["compare"] in ("max", "min"):
+        return _extreme(comparison)
+    pairs = pairs_of(comparison)
+    margins = tuple(_margin(relation, left, right, by=by) for left, right in pairs)
+    if any(group.get("protocol") == _ROUNDS for group in listed(comparison["left"])):
         return Most(margins, strict=relation in ("<", ">"))
     if relation in _NEAR:
         return Near(margins, comparison.get("within", EQUAL))
-    one_sided = len({id(a) for a, _ in pairs}) == 1 or len({id(b) for _, b in pairs}) == 1
-    apart = one_sided or comparison.get("by", 0.0) != 0
-    return Every(margins) if apart or len(margins) == 1 else Together(margins)
+    apart = by != 0 or any(_is_one(side) for side in zip(*pairs, strict=True))
+    return Every(margins) if apart else Together(margins)
 
 
-def _extreme(
-    comparison: Mapping[str, Any], left: Sequence[Contrast], right: Sequence[Contrast]
-) -> SomeAboveAll:
+def _extreme(comparison: Comparison) -> SomeAboveAll:
     """Return which candidate must beat which rivals: max L > max R if one of L is above all R.
 
     min L > min R if one of R is below all L; the relations < and <= trade the sides.
     """
     relation, how, by = comparison["relation"], comparison["compare"], comparison.get("by", 0.0)
     if relation in _NEAR:
-        raise ValueError(f"`compare: {how}` with the relation {relation} has no test")
+        raise ValueError(
+            f"`compare: {how}` with the relation {relation} has no test; use >, >=, < or <="
+        )
+    left, right = sides_of(comparison)
     upper, lower = (left, right) if relation in (">", ">=") else (right, left)
     shift = -by if relation in (">", ">=") else by
     if how == "max":
@@ -160,52 +166,6 @@ def _margin(relation: str, left: Contrast, right: Contrast, *, by: float) -> Con
     return difference.times(-1) if relation in ("<", "<=") else difference
 
 
-def _pairs(
-    comparison: Mapping[str, Any], left: list[Contrast], right: list[Contrast]
-) -> list[tuple[Contrast, Contrast]]:
-    if comparison["compare"] == "mean":
-        return [(mean_contrast(left), mean_contrast(right))]
-    right = right * len(left) if len(right) == 1 else right
-    if len(left) != len(right):
-        raise ValueError(f"{len(left)} cells cannot each be compared with one of {len(right)}")
-    exceptions = comparison.get("except", [])
-    pairs = zip(_merged(left), _merged(right), strict=True)
-    kept = [(a, b) for a, b in pairs if not any(_is(a, exception) for exception in exceptions)]
-    if not kept:
-        raise ValueError(f"exceptions {exceptions} leave out all cells")
-    return kept
-
-
-def _merged(side: Sequence[Contrast]) -> list[Contrast]:
-    """Return a side in which equal contrasts are the same object, so that one cell counts once."""
-    first: dict[tuple[tuple[Key, float], ...], Contrast] = {}
-    return [first.setdefault(tuple(contrast.weights.items()), contrast) for contrast in side]
-
-
-def _side(groups: Any) -> list[Contrast]:
-    """Return a side's numbers, row by row; nothing is the constant 0."""
-    if groups is None:
-        return [Contrast({})]
-    numbers = []
-    for group in _listed(groups):
-        for row, column in product(_listed(group["row"]), _listed(group["column"])):
-            head = heading(column, group.get("protocol"))
-            weights = {(group["table"], row, head): 1.0}
-            if "over" in group:
-                weights[group["table"], group["over"], head] = -1.0
-            numbers.append(Contrast(weights))
-    return numbers
-
-
-def _protocols(groups: Any) -> set[str | None]:
-    return {group.get("protocol") for group in _listed(groups)}
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _is(number: Contrast, exception: Mapping[str, str]) -> bool:
-    """Return whether a number's own cell, its first, has the exception's row and column."""
-    _, row, column = next(iter(number.weights))
-    return exception.items() <= {"row": row, "column": column}.items()
+def _is_one(side: Sequence[Contrast]) -> bool:
+    """Return whether a side of all pairs is the same number."""
+    return len({tuple(number.weights.items()) for number in side}) == 1
