@@ -172,7 +172,7 @@ def _fsdd(archives: Mapping[str, Path], contents: _Contents) -> None:
                     f"{contents.classes} classes; lower its number of test items"
                 )
             name = f"{digit}_{SPEAKERS[rank % len(SPEAKERS)]}_{index}.wav"
-            clip = sound(rng, digit, seconds=rng.uniform(1.2, 1.4), rate=8000)
+            clip = sound(rng, digit, seconds=rng.uniform(2.0, 2.4), rate=8000)
             members.append((f"{root}/recordings/{name}", wav(clip, rate=8000)))
     write_zip(archives["recordings"], members)
 

@@ -98,14 +98,15 @@ def sound(rng: np.random.Generator, class_id: int, *, seconds: float, rate: int)
     period = _PERIOD_SECONDS * 2 ** rng.uniform(-0.2, 0.2)
     beat = progress * seconds / period + rng.uniform()
     figure = _motif(rng, beat, octave, motif, rate=rate)
-    loudness = 0.5 * 10 ** (0.5 * _drift(rng, progress) - 0.3)
-    noise = 10 ** (0.5 * _drift(rng, progress) - 2.1) * rng.normal(0, 1, size=len(progress))
+    loudness = 0.5 * 10 ** (0.6 * _drift(rng, progress, seconds) - 0.3)
+    noise = 10 ** (0.7 * _drift(rng, progress, seconds) - 2.0) * rng.normal(0, 1, size=len(progress))
     return np.clip(loudness * figure + noise, -1, 1).astype(np.float32)
 
 
-def _drift(rng: np.random.Generator, progress: np.ndarray) -> np.ndarray:
-    """Return a slow wave along the sound, in [-1, 1]."""
-    return np.asarray(np.sin(2 * np.pi * (rng.uniform(0.3, 1.2) * progress + rng.uniform())))
+def _drift(rng: np.random.Generator, progress: np.ndarray, seconds: float) -> np.ndarray:
+    """Return a wave of about one second along the sound, in [-1, 1]."""
+    waves = seconds * rng.uniform(0.7, 1.4)
+    return np.asarray(np.sin(2 * np.pi * (waves * progress + rng.uniform())))
 
 
 def _motif(
