@@ -99,7 +99,9 @@ def sound(rng: np.random.Generator, class_id: int, *, seconds: float, rate: int)
     beat = progress * seconds / period + rng.uniform()
     figure = _motif(rng, beat, octave, motif, rate=rate)
     loudness = 0.5 * 10 ** (0.6 * _drift(rng, progress, seconds) - 0.3)
-    noise = 10 ** (0.7 * _drift(rng, progress, seconds) - 2.0) * rng.normal(0, 1, size=len(progress))
+    noise = 10 ** (0.7 * _drift(rng, progress, seconds) - 2.0) * rng.normal(
+        0, 1, size=len(progress)
+    )
     return np.clip(loudness * figure + noise, -1, 1).astype(np.float32)
 
 
