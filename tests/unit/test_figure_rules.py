@@ -106,7 +106,7 @@ def test_a_round_that_is_not_kept_is_named():
     columns = {"maps": {FIGURE2: {"columns": [{"column": "early", "round": 4}]}}}
     words = (
         r"--config: maps.fssuavl_figure2 shows round 4, but federation.kept_rounds of "
-        r"fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0 is \[2, 6\]; add 4 to it"
+        r"fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0 is \[1, 10\]; add 4 to it"
     )
     with pytest.raises(UserError, match=words):
         map_panels.check_maps(shipped_plan("demo.yaml", **columns))

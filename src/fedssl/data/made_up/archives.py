@@ -167,7 +167,7 @@ def _fsdd(archives: Mapping[str, Path], contents: _Contents) -> None:
                     f"{contents.classes} classes; lower its number of test items"
                 )
             name = f"{digit}_{SPEAKERS[rank % len(SPEAKERS)]}_{index}.wav"
-            clip = sound(rng, digit, seconds=rng.uniform(0.2, 0.7), rate=8000)
+            clip = sound(rng, digit, seconds=rng.uniform(2.0, 2.4), rate=8000)
             members.append((f"{root}/recordings/{name}", wav(clip, rate=8000)))
     write_zip(archives["recordings"], members)
 
@@ -180,7 +180,7 @@ def _speech_commands(archives: Mapping[str, Path], contents: _Contents) -> None:
     for speaker, split in enumerate(lists):
         for rank, class_id, rng in contents.items(split):
             name = f"{WORDS[class_id]}/{speaker}{rank:07x}_nohash_0.wav"
-            clip = sound(rng, class_id, seconds=rng.uniform(0.4, 0.6), rate=16_000)
+            clip = sound(rng, class_id, seconds=rng.uniform(0.8, 1.0), rate=16_000)
             lists[split].append(name)
             members.append((f"./{name}", wav(clip, rate=16_000)))
     for file, split in (("validation_list.txt", "validation"), ("testing_list.txt", "test")):

@@ -1,7 +1,11 @@
-"""Draw pictures and sounds whose class can be learnt, for the demo and the tests.
+"""Draw pictures and sounds from which contrastive pretraining can learn the class.
 
-A class must survive the augmentations of the views. Texture alone does not work, for example: a
-random resized crop changes its frequency.
+The class of a sample is what the augmentations of the views preserve: the pattern of a picture, the
+motif of a sound. Everything else is a nuisance that two views of a sample do not share: the colour
+jitter changes the hue and the brightness of a picture, and two crops of a sound have another
+loudness and another background noise, because both drift along the sound. The nuisances are strong
+enough that the features of a random encoder are poor, and weak enough that the views are alike to a
+random encoder: otherwise training does not start within a few hundred steps.
 """
 
 import io
@@ -10,71 +14,130 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-# Numbers of shapes and timbres below. Further classes differ only in hue and stripes, or in pitch.
-_SHAPES = 5
-_SOUNDS = 7
-# Steps of the golden ratio keep the hues of any number of classes far apart.
-_GOLDEN = 0.618034
-_LOWEST_HZ = 180.0
+# Numbers of patterns and motifs below. Further classes are the same ones, turned or higher.
+_PATTERNS = 10
+_MOTIFS = 10
+_TURN = np.pi / 20
+_OCTAVES_HIGHER = 0.5
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+_LOWEST_HZ = 250.0
+_PERIOD_SECONDS = 0.12
 _OGG_POLYNOMIAL = 0x04C11DB7
 
 
 def picture(rng: np.random.Generator, class_id: int, *, size: int) -> np.ndarray:
     """Return a picture, (size, size, 3) uint8.
 
-    The class sets the shape, the hue and the stripes; everything else is random.
+    The class sets the pattern. Its place, size and contrast are random, and so are the colours, the
+    brightness and a tint that varies over the picture.
     """
-    y, x = np.mgrid[0:size, 0:size] / size - rng.uniform(0.3, 0.7, size=(2, 1, 1))
-    mask = _shape(x, y, class_id % _SHAPES, radius=rng.uniform(0.18, 0.34))[:, :, None]
-    angle = np.pi * class_id / 3 + rng.normal(0, 0.2)
-    waves = np.sin(2 * np.pi * (3 + class_id % 4) * (x * np.cos(angle) + y * np.sin(angle)))
-    ground = 90 + 40 * waves[:, :, None] + rng.uniform(-45, 45, size=3)
-    colour = 127 + 110 * np.cos(2 * np.pi * (class_id * _GOLDEN + np.array([0, 1, 2]) / 3))
-    pixels = np.where(mask, colour + rng.normal(0, 45, size=3), ground)
-    return np.clip(pixels + rng.normal(0, 18, size=pixels.shape), 0, 255).astype(np.uint8)
+    y, x = np.mgrid[0:size, 0:size] / size
+    angle = _TURN * (class_id // _PATTERNS) + rng.normal(0, 0.08)
+    scale, (left, top) = rng.uniform(0.88, 1.12), rng.uniform(0, 1, size=2)
+    u = (np.cos(angle) * x + np.sin(angle) * y) / scale + left
+    v = (np.cos(angle) * y - np.sin(angle) * x) / scale + top
+    figure = _pattern(u, v, class_id % _PATTERNS)[:, :, None]
+    brightness, contrast = rng.uniform(92, 162), rng.uniform(35, 75)
+    # The figure is always brighter than its ground. With either polarity, the views of a picture
+    # have too little in common at first.
+    bright = _colour(rng, brightness + contrast)
+    dark = _colour(rng, brightness - contrast)
+    tint = 25 * np.stack([_ripple(rng, x, y) for _ in range(3)], axis=2)
+    pixels = np.where(figure, bright, dark) + tint
+    return np.clip(pixels + rng.normal(0, 10, size=pixels.shape), 0, 255).astype(np.uint8)
 
 
-def _shape(x: np.ndarray, y: np.ndarray, class_id: int, *, radius: float) -> np.ndarray:
-    """Return the mask of a disc, square, ring, cross or triangle that is centred at 0."""
-    distance, widest = np.hypot(x, y), np.maximum(abs(x), abs(y))
+def _colour(rng: np.random.Generator, luma: float) -> np.ndarray:
+    """Return a colour of random hue and the given brightness, which greyscale keeps."""
+    hue = rng.uniform(-60, 60, size=3)
+    return np.asarray(luma + hue - hue @ _LUMA)
+
+
+def _ripple(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return a slow wave over the picture, in [-1, 1]."""
+    across, down = rng.uniform(0.5, 1.5, size=2)
+    return np.asarray(np.sin(2 * np.pi * (across * x + down * y + rng.uniform())))
+
+
+def _pattern(x: np.ndarray, y: np.ndarray, class_id: int) -> np.ndarray:
+    """Return the mask of a pattern that repeats in both directions."""
+    across, down = _fold(2 * x), _fold(2 * y)
+    distance = np.hypot(across, down)
     masks: list[np.ndarray] = [
-        distance < radius,
-        widest < 0.8 * radius,
-        (distance < radius) & (distance > 0.6 * radius),
-        (np.minimum(abs(x), abs(y)) < 0.3 * radius) & (widest < radius),
-        (y < 0.7 * radius) & (y > 2 * abs(x) - radius),
+        down < 0.5,
+        across < 0.5,
+        np.minimum(across, down) < 0.4,
+        distance < 0.7,
+        _fold(1.5 * (x + y)) < 0.5,
+        (across < 0.5) ^ (down < 0.5),
+        _fold(5 * y) < 0.5,
+        _fold(5 * x) < 0.5,
+        abs(distance - 0.65) < 0.22,
+        _fold(3 * (y + 0.25 * across)) < 0.5,
     ]
     return masks[class_id]
+
+
+def _fold(x: np.ndarray) -> np.ndarray:
+    """Return a triangle wave of period 1, in [0, 1] and 0 at the middle of a period."""
+    return np.asarray(2 * abs(np.mod(x, 1) - 0.5))
 
 
 def sound(rng: np.random.Generator, class_id: int, *, seconds: float, rate: int) -> np.ndarray:
     """Return a sound, (samples,) float32 in [-1, 1].
 
-    The class sets the timbre and the pitch; everything else is random.
+    The class sets the motif that is repeated. Pitch and tempo are random, and loudness and
+    background noise drift. The motifs also climb along the sound, or fall, depending on the class:
+    without a course in time there is no order of clips to predict.
     """
-    t = np.arange(int(seconds * rate)) / rate
-    pitch = _LOWEST_HZ * 2 ** (0.6 * (class_id // _SOUNDS)) * 2 ** rng.normal(0, 0.03)
-    tone = _timbre(2 * np.pi * pitch * t, t / seconds, class_id % _SOUNDS)
+    progress = np.linspace(0, 1, int(seconds * rate))
+    motif = class_id % _MOTIFS
+    octave = rng.uniform(-0.3, 0.3) + _OCTAVES_HIGHER * (class_id // _MOTIFS)
+    octave = octave + (2 if motif % 2 else -2) * (progress - 0.5)
+    period = _PERIOD_SECONDS * 2 ** rng.uniform(-0.2, 0.2)
+    beat = progress * seconds / period + rng.uniform()
+    figure = _motif(rng, beat, octave, motif, rate=rate)
+    loudness = 0.5 * 10 ** (0.6 * _drift(rng, progress, seconds) - 0.3)
+    noise = 10 ** (0.7 * _drift(rng, progress, seconds) - 2.0) * rng.normal(
+        0, 1, size=len(progress)
+    )
+    return np.clip(loudness * figure + noise, -1, 1).astype(np.float32)
+
+
+def _drift(rng: np.random.Generator, progress: np.ndarray, seconds: float) -> np.ndarray:
+    """Return a wave of about one second along the sound, in [-1, 1]."""
+    waves = seconds * rng.uniform(0.7, 1.4)
+    return np.asarray(np.sin(2 * np.pi * (waves * progress + rng.uniform())))
+
+
+def _motif(
+    rng: np.random.Generator, beat: np.ndarray, octave: np.ndarray, class_id: int, *, rate: int
+) -> np.ndarray:
+    """Return a motif that is repeated once a beat: tones, chirps, chords or hiss."""
+    phase = np.mod(beat, 1)
+
+    def tone(higher: np.ndarray | float) -> np.ndarray:
+        hz = _LOWEST_HZ * 2 ** (octave + higher)
+        return np.asarray(np.sin(2 * np.pi * np.cumsum(hz) / rate))
+
     # Fade in and out: an abrupt start is a click, which sounds the same in all classes.
-    envelope = np.minimum(1, 20 * np.minimum(t / seconds, 1 - t / seconds))
-    level = rng.uniform(0.3, 0.6)
-    noise = rng.normal(0, 0.004, size=len(t))
-    return np.asarray(level * envelope * tone + noise, dtype=np.float32)
-
-
-def _timbre(phase: np.ndarray, progress: np.ndarray, class_id: int) -> np.ndarray:
-    """Return a tone, overtones, a rising or falling chirp, tremolo, vibrato or clicks."""
-    tone = np.sin(phase)
-    timbres: list[np.ndarray] = [
-        tone,
-        (tone + np.sin(2 * phase) + np.sin(3 * phase) + np.sin(5 * phase)) / 3,
-        np.sin(phase * (1 + progress)),
-        np.sin(phase * (2 - progress)),
-        tone * (0.5 + 0.5 * np.sin(2 * np.pi * 6 * progress)),
-        np.sin(phase + 4 * np.sin(2 * np.pi * 8 * progress)),
-        tone * (np.sin(phase / 12) > 0.9),
+    pulse = np.clip(6 * np.minimum(phase, 0.55 - phase), 0, 1)
+    hiss = rng.normal(0, 0.4, size=len(phase))
+    chord = (tone(0) + tone(1) + tone(1.58) + tone(2)) / 2
+    motifs: list[np.ndarray] = [
+        tone(1),
+        hiss * pulse,
+        tone(2.5 * phase),
+        tone(2.5 - 2.5 * phase),
+        tone(1) * pulse,
+        tone(2.0 * (phase < 0.5)),
+        chord,
+        chord * pulse,
+        tone(1.2 + 1.2 * np.sin(2 * np.pi * beat)),
+        hiss,
     ]
-    return timbres[class_id]
+    return motifs[class_id]
 
 
 def jpeg(pixels: np.ndarray) -> bytes:

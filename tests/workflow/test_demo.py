@@ -1,0 +1,44 @@
+"""The demo: the signs of its numbers, which its data and settings are designed for."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.workflow.project import Project
+
+DEMO = ("--configfile", "config/demo.yaml")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of the whole demo."""
+    project = Project.copy(tmp_path_factory.mktemp("demo"))
+    project.run("--cores", "2", config=DEMO, seconds=3600)
+    return project.root / "results/demo"
+
+
+@pytest.mark.slow
+def test_pretraining_beats_random_init_on_what_it_was_trained_on(results: Path) -> None:
+    for study in ("fssuavl", "fassl"):
+        gains = pd.read_csv(results / f"tables/{study}_random_init.csv")
+        trained = gains[gains["pretrained_on"]]
+        assert len(trained) > 0
+        assert (trained["low"] > 0).all(), trained
+
+
+@pytest.mark.slow
+def test_losses_fall(results: Path) -> None:
+    histories = list((results / "pretrain").rglob("rounds.csv"))
+    assert histories
+    for history in histories:
+        for modality, rows in pd.read_csv(history).groupby("modality"):
+            losses = rows.groupby("round")["loss"].mean().dropna()
+            assert losses.iloc[-1] < losses.iloc[0], f"{history}: {modality}"
+
+
+@pytest.mark.slow
+def test_one_encoder_beats_each_specialist_on_the_modality_of_the_other(results: Path) -> None:
+    gains = pd.read_csv(results / "tables/fssuavl_other_modality.csv")
+    assert set(gains["row"]) == {"R-18 on audio", "R-18 on images"}
+    assert (gains["low"] > 0).all(), gains
