@@ -10,7 +10,7 @@ import pandas as pd
 from fedssl.errors import UserError
 from fedssl.paper.seeds import Seeds, read_seeds
 from fedssl.paper.tables import COLUMNS
-from fedssl.paper.verdicts.cell_verdict import Verdict
+from fedssl.paper.verdict import Verdict
 from fedssl.paper.verdicts.contrast import Key, Measurements, Printed
 from fedssl.paper.verdicts.seed_spread import Group, Series, fit_noise
 
