@@ -45,8 +45,9 @@ def picture(rng: np.random.Generator, class_id: int, *, size: int) -> np.ndarray
     dark = _colour(rng, brightness - contrast)
     tint = 25 * np.stack([_ripple(rng, x, y) for _ in range(3)], axis=2)
     pixels = np.where(figure, bright, dark) + tint
-    noise = rng.normal(0, 10, size=pixels.shape)
-    return np.asarray(np.clip(pixels + noise, 0, 255), dtype=np.uint8)
+    return np.asarray(
+        np.clip(pixels + rng.normal(0, 10, size=pixels.shape), 0, 255), dtype=np.uint8
+    )
 
 
 def _colour(rng: np.random.Generator, luma: float) -> np.ndarray:
@@ -94,8 +95,8 @@ def sound(rng: np.random.Generator, class_id: int, *, seconds: float, rate: int)
     """
     progress = np.linspace(0, 1, int(seconds * rate))
     motif = class_id % _MOTIFS
-    middle = rng.uniform(-0.3, 0.3) + _OCTAVES_HIGHER * (class_id // _MOTIFS)
-    octave = middle + (2 if motif % 2 else -2) * (progress - 0.5)
+    higher = rng.uniform(-0.3, 0.3) + _OCTAVES_HIGHER * (class_id // _MOTIFS)
+    octave = higher + (2 if motif % 2 else -2) * (progress - 0.5)
     period = _PERIOD_SECONDS * 2 ** rng.uniform(-0.2, 0.2)
     beat = progress * seconds / period + rng.uniform()
     figure = _motif(rng, beat, octave, motif, rate=rate)
