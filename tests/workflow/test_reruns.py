@@ -143,7 +143,7 @@ def test_results_that_snakemake_has_no_notes_of_hide_no_changed_setting(edited: 
 def test_old_results_that_were_put_back_are_seen(edited: Project) -> None:
     """Snakemake's notes are then of another job than the one that wrote them."""
     record = "results/demo/pretrain/fssuavl/simclr/resnet18/fairavg/a0-i100-b0/base/seed0"
-    edited.edit(f"{record}/provenance.json", lambda text: text.replace('"lr": 0.06', '"lr": 0.9'))
+    edited.edit(f"{record}/provenance.json", lambda text: text.replace('"lr": 0.03', '"lr": 0.9'))
     assert edited.planned() == ONE_CELL
 
 
