@@ -35,7 +35,8 @@ _ROUND_COLUMNS = {"round", "modality", "samples", "steps", "loss"}
 _PANEL_INCHES = (3.3, 2.6)
 _MARKERS = "os^Dv"
 _MARKED_ROUNDS = 10
-_LEGEND_CHARACTERS = 34  # that fit below one panel
+_LEGEND_CHARACTERS = 44  # that fit below one panel
+_LINE_CHARACTERS = 7  # as wide as the line before a label, and the gap after it
 _LEGEND_LINE_INCHES = 0.2
 
 
@@ -124,7 +125,8 @@ def loss_figure(spec: Spec) -> Figure:
     losses = pd.concat(curves, ignore_index=True)
     modalities = [name for name in MODALITIES if name in set(losses["modality"])]
     methods = list(losses["method"].unique())
-    columns = max(1, int(_LEGEND_CHARACTERS * len(modalities) // losses["label"].str.len().max()))
+    entry = int(losses["label"].str.len().max()) + _LINE_CHARACTERS
+    columns = max(1, _LEGEND_CHARACTERS * len(modalities) // entry)
     # The constrained layout takes the room for the legend from the panels, so add it to the height.
     legend = ceil(losses["label"].nunique() / columns) * _LEGEND_LINE_INCHES
     width, height = _PANEL_INCHES
