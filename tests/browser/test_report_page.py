@@ -108,7 +108,7 @@ def test_a_number_leads_to_what_it_rests_on_and_back(opened: Opened) -> None:
     for text in ("Seed 0", "Seed 1", "95 % interval", "clients sent", "peak memory", "a CPU"):
         expect(dialog.get_by_text(text).first).to_be_visible()
     assert dialog.locator("svg.curve").count() == 2
-    assert dialog.get_by_role("img", name="8 clients by 6 classes").count() == 2
+    assert dialog.get_by_role("img", name="4 clients by 10 classes").count() == 2
     commands = dialog.locator("pre").all_text_contents()
     model = "pretrain/fssuavl/simclr/resnet18/fedavg/a0-i100-b0/base/seed0/model.safetensors"
     assert any("--force " in line and line.endswith(model) for line in commands)
