@@ -2,7 +2,7 @@
 
 Simulates runs of the shipped tables and claims. The paper's printed numbers are the truth; seeds
 scatter around them, and so do the paper's own single runs. The untrained encoders are assumed at
-half of the lowest number that the paper prints in a column, and are scored by every protocol.
+half of the lowest number that the paper prints in a column. Fine-tuning has none, as in a real run.
 """
 
 import argparse
@@ -28,8 +28,9 @@ from fedssl.paper.simulated_runs import (
     single_runs,
 )
 from fedssl.paper.verdict import Verdict
-from fedssl.paper.verdicts.claim_test import FAILS, HOLDS, UNDECIDED, Measured, judge_claims
+from fedssl.paper.verdicts.claim_test import FAILS, HOLDS, UNDECIDED, judge_claims
 from fedssl.paper.verdicts.contrast import Measurements
+from fedssl.paper.verdicts.margins import Measured
 from fedssl.paper.verdicts.power import Scatter, series_of, simulate
 from fedssl.paper.verdicts.seed_spread import Group, fit_noise
 

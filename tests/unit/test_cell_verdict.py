@@ -32,8 +32,10 @@ def untrained(*values: float, sd: float = 0.5) -> RandomInit:
 FAR_BELOW = untrained(10, 10, 10)
 
 
-def judge(values, published, *, spread=KNOWN, random_init=FAR_BELOW, **options):
-    return judge_cell(values, published, spread=spread, random_init=random_init, **options)
+def judge(values, published, *, spread=KNOWN, random_init=FAR_BELOW, resolution=3.0):
+    return judge_cell(
+        values, published, spread=spread, random_init=random_init, resolution=resolution
+    )
 
 
 def test_the_prediction_interval_is_students():

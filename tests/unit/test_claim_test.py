@@ -14,8 +14,6 @@ from fedssl.paper.verdicts.claim_test import (
     HOLDS,
     UNDECIDED,
     Evidence,
-    Measured,
-    Planned,
     all_of,
     any_of,
     holm_levels,
@@ -34,6 +32,7 @@ from fedssl.paper.verdicts.hypotheses import (
     cells_of,
     hypothesis_of,
 )
+from fedssl.paper.verdicts.margins import Measured, Planned
 from fedssl.paper.verdicts.power import Scatter, TrueCell, series_of, simulate
 from fedssl.paper.verdicts.seed_spread import Group, SeedNoise, Series, Spread, fit_noise
 

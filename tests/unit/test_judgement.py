@@ -26,7 +26,9 @@ def number(
         **{"measured": fmean(values), "n_seeds": len(values), "published": published},
     }
     start = dict(zip("0123", before, strict=False)) if before else {}
-    seeds = Seeds(row, column, None, dict(zip("0123", values, strict=False)), random_init=start)
+    own = dict(zip("0123", values, strict=False))
+    models = {seed: ["model.safetensors"] for seed in own}
+    seeds = Seeds(row, column, None, own, models=models, random_init=start)
     return replace(Number(record, seeds, held_to=published, arch="resnet18"), **changes)
 
 
@@ -134,3 +136,24 @@ LOST = "some clips of the dataset are no longer available"
 )
 def test_what_is_of_other_data_is_not_comparable(flags: str, tasks: list[str], reason: str) -> None:
     assert comparability(flags, tasks, {"advance": "split by place"}) == reason
+
+
+def test_a_protocol_without_a_random_start_has_a_spread_next_to_others_that_have_one() -> None:
+    """Fine-tuning does not score the encoder before training."""
+    tuned = [
+        number(f"row {n}", 80.0 + n, 80.3 + n, 79.8 + n, before=(), published=80.0 + 9 * n)
+        for n in range(3)
+    ]
+    for each in tuned:
+        each.record["protocol"] = "fine-tune"
+    found = judge(*OTHERS, *tuned)[len(OTHERS) :]
+    assert [each["verdict"] for each in found] == ["inconclusive", "differs", "differs"]
+    assert all(each["seed_degrees"] == 6 for each in found)
+
+
+def test_random_encoders_do_not_count_in_the_spread_of_training() -> None:
+    random = number("random init", 20.0, 35.0, 5.0, before=())
+    assert random.seeds is not None
+    random = replace(random, seeds=replace(random.seeds, models={"0": [], "1": [], "2": []}))
+    own = number("ours", 50.0, 50.4, 49.9, published=50.1)
+    assert judge(own, *OTHERS, random)[0] == judge(own, *OTHERS)[0]

@@ -61,12 +61,11 @@ def power(
     from fedssl.command.project import open_project, project_folder
     from fedssl.grid.plan import Plan
     from fedssl.paper.simulated_runs import printed_tables
-    from fedssl.paper.verdicts.cell_verdict import RESOLUTION
 
     project = open_project(configfile or [], config or [])
     plan = Plan(project.grid, project.tree, project_folder())
     seeds = seeds or len(project.config["seeds"])
-    resolution = project.config.get("verdicts", {}).get("resolution", RESOLUTION)
+    resolution = project.config["verdicts"]["resolution"]
     papers = [printed_tables(plan, study) for study in plan.studies]
     if not any(numbers for tables in papers for numbers in tables.compared.values()):
         raise UserError("This configuration measures no number that the papers print.")
@@ -146,8 +145,8 @@ def _print_tables(predictions: Sequence[Prediction], *, seeds: int, resolution: 
     print_line(
         f"Published numbers: {TABLE_RUNS} simulated runs with {_seeds(seeds)}, all faithful to the "
         "papers. `width` is that of the narrowest and the widest prediction interval, in points; "
-        f"wider than {resolution:g} is inconclusive. About 5 % differ by chance. Untrained "
-        "encoders are assumed at half of the lowest number of a column."
+        f"wider than {resolution:g} is inconclusive, and so is a fine-tuned number. About 5 % "
+        "differ by chance. Untrained encoders are assumed at half of the lowest number of a column."
     )
     columns = ("table", "numbers", "width", "seeds needed")
     for one in predictions:

@@ -39,7 +39,7 @@ class Files:
         return self._add(path, place, value or sha256(path))
 
     def add_code(self, root: Path, place: str, **properties: Any) -> Entity:
-        """Add a file of the checkout at `root`, of which the crate has a copy."""
+        """Add a file of the checkout at `root`, which the crate copies."""
         path = root / place
         return self._add(str(path), f"{CODE}/{place}", sha256(path), **properties)
 

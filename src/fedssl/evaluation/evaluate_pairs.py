@@ -59,6 +59,10 @@ def evaluate_pairs(
     samples = {"position": scored["audio"], "image": scored["image"], "label": labels[1]}
     size = {"parameters": num_parameters(*encoders.values())}
     facts = {**identity, "seed": int(identity["seed"]), **size, **training_facts(inputs)}
+    duplicates = {
+        name: open_bank(_folder(inputs, name)).duplicates(scored[name], of=train[name])
+        for name in encoders
+    }
     for protocol, path in metrics.items():
         shown = {name: features[name] for name in KNN_SHOWS.get(protocol, encoders)}
         task = _task(protocol, shown, labels=labels, num_classes=len(sounds.classes))
@@ -72,7 +76,7 @@ def evaluate_pairs(
             result,
             memory_labels=labels[0],
             query_labels=labels[1],
-            duplicates=_duplicates(inputs, shown, train, of_scored=scored),
+            duplicates=_any(duplicates[name] for name in shown),
         )
         write_score(result, samples=samples, facts=facts | how, path=path)
 
@@ -93,19 +97,10 @@ def _task(
     return Features(memory, memory_labels, queries, query_labels, num_classes)
 
 
-def _duplicates(
-    inputs: Mapping[str, str],
-    shown: Iterable[str],
-    train: Mapping[str, np.ndarray],
-    *,
-    of_scored: Mapping[str, np.ndarray],
-) -> np.ndarray | None:
-    """Return which scored pairs have an image or a sound of a training pair; None if unknown."""
-    found = [
-        open_bank(_folder(inputs, name)).duplicates(of_scored[name], of=train[name])
-        for name in shown
-    ]
-    known = [part for part in found if part is not None]
+def _any(masks: Iterable[np.ndarray | None]) -> np.ndarray | None:
+    """Return where any mask is true; None if one is unknown."""
+    found = list(masks)
+    known = [mask for mask in found if mask is not None]
     return np.any(known, axis=0) if len(known) == len(found) else None
 
 

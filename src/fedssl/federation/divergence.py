@@ -49,8 +49,8 @@ def check_round(
         rows: the history up to and with this round.
         round_number: the round, counted from 1.
         model: the global model after it.
-        rounds: of the whole training, of which at most a share of `MAX_DROPPED_SHARE` of the
-            updates may be dropped.
+        rounds: number of rounds of the whole training. At most a share of `MAX_DROPPED_SHARE` of
+            its updates may be dropped.
     """
     in_round = [row for row in rows if row["round"] == round_number]
     sent = num_updates(in_round)

@@ -208,9 +208,9 @@ class Grid:
 
     def not_comparable(self, study: str) -> dict[str, str]:
         """Return task or pair -> why its data are not those of the paper."""
-        found = {task.task: task.not_comparable for task in self.tasks(study)}
-        found |= {pair.pair: pair.not_comparable for pair in self.pairs(study)}
-        return {name: reason for name, reason in found.items() if reason}
+        found = [(task.task, task.not_comparable) for task in self.tasks(study)]
+        found += [(pair.pair, pair.not_comparable) for pair in self.pairs(study)]
+        return {name: reason for name, reason in found if reason}
 
     def _task(
         self,

@@ -67,10 +67,11 @@ def judged(numbers: Sequence[Number], *, scale: str, resolution: float) -> list[
         return [_with(number, {"verdict": Verdict.SCALED}) for number in numbers]
     measured = [number for number in numbers if number.seeds]
     # Random encoders have no training whose seeds could scatter.
-    trained = [number for number in measured if number.untrained.values]
-    noise = fit_noise([number.trained for number in trained or measured])
-    untrained = fit_noise([number.untrained for number in trained]).total
-    gains = fit_noise([number.trained.minus(number.untrained) for number in trained]).total
+    noise = fit_noise([n.trained for n in measured if n.seeds and n.seeds.is_trained])
+    # Some protocols, such as fine-tuning, do not score the encoder before training.
+    started = [number for number in measured if number.untrained.values]
+    untrained = fit_noise([number.untrained for number in started]).total
+    gains = fit_noise([number.trained.minus(number.untrained) for number in started]).total
     ranks = _rank_columns(measured, noise)
     return [
         _with(number, _verdict(number, noise, untrained, gains, resolution))

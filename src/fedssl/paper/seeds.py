@@ -37,6 +37,11 @@ class Seeds:
     scores: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     random_init: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether the values are those of trained encoders, which have model files."""
+        return any(self.models.values())
+
 
 def seeds_of(table: str | Path) -> str:
     """Return the path of the seeds file next to a table's CSV."""

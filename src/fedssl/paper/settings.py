@@ -87,7 +87,7 @@ class Column:
 class Verdicts:
     """How measured numbers are compared with published ones."""
 
-    resolution: Positive = 3.0
+    resolution: Positive
     """Largest width, in points, of a conclusive prediction interval. A wider one gives the verdict
     `inconclusive`."""
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from fedssl.grid.plan import Plan
 from fedssl.paper.claims.claims import read_claims
-from fedssl.paper.products.table import table_spec
+from fedssl.paper.judgement import comparability
+from fedssl.paper.products.table import NOT_OF_RANDOM_INIT, table_spec
 from fedssl.paper.published import heading, read_published
 from fedssl.paper.verdict import Verdict
 from fedssl.paper.verdicts.cell_verdict import RandomInit, judge_cell
@@ -85,7 +86,13 @@ def printed_tables(plan: Plan, study: str) -> PrintedTables:
         truth |= cells
         arch |= {key: archs[key[1]] for key in cells}
         excluded = _not_held_to(spec)
-        compared[name] = [k for k, cell in cells.items() if cell.model and k not in excluded]
+        compared[name] = [
+            key
+            for key, cell in cells.items()
+            if cell.model
+            and key not in excluded
+            and not comparability("", cell.group.task.split(" "), spec["not_comparable"])
+        ]
     claims = {
         # A run is judged by the predicate for measured numbers, if a claim has one.
         claim["id"]: hypothesis_of(claim.get("measured", claim["predicate"]))
@@ -207,7 +214,9 @@ def judged(
             cell.values,
             published[key],
             spread=one.noise.total.get(cell.group),
-            random_init=RandomInit(
+            random_init=None
+            if cell.group.protocol in NOT_OF_RANDOM_INIT
+            else RandomInit(
                 one.untrained[tables.arch[key], cell.group].values,
                 one.of_untrained.get(cell.group),
                 one.of_difference.get(cell.group),

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from fedssl.paper.verdicts.claim_test import FAILS, ClaimVerdict, Measured
+from fedssl.paper.verdicts.claim_test import FAILS, ClaimVerdict
 from fedssl.paper.verdicts.contrast import Contrast, Estimate, Key, Measurements
 from fedssl.paper.verdicts.hypotheses import Hypothesis, Most, Near, leaves_of, margins_of
+from fedssl.paper.verdicts.margins import Measured
 from fedssl.paper.verdicts.sides import Pair
 
 

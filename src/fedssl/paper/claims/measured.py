@@ -5,8 +5,9 @@ from typing import Any
 
 from fedssl.paper.claims.cells import PaperCells
 from fedssl.paper.claims.evidence import tested_sentence
-from fedssl.paper.verdicts.claim_test import ClaimVerdict, Measured, judge_claims
+from fedssl.paper.verdicts.claim_test import ClaimVerdict, judge_claims
 from fedssl.paper.verdicts.hypotheses import Hypothesis, cells_of, hypothesis_of
+from fedssl.paper.verdicts.margins import Measured
 
 COLUMNS = (
     *("measured", "measured_margin", "low", "high", "p_holds", "p_fails", "level"),

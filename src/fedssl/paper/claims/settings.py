@@ -110,10 +110,10 @@ class AllOf:
 
 @dataclass(frozen=True)
 class AnyOf:
-    """Comparisons of which at least one must hold."""
+    """Comparisons; at least one must hold."""
 
     parts: Annotated[tuple[CheckedComparison, ...], MinLen(1), Key("any")]
-    """Comparisons of which at least one must hold."""
+    """Comparisons; at least one must hold."""
 
 
 def _kind_of_predicate(entry: Any) -> int:

@@ -216,7 +216,6 @@ PRODUCT = Product(
     tables=("csv", "md"),
     write=write,
     draw=draw,
-    columns=COLUMNS,
     shown="rows",
     text_table=text_table,
     axes=axes,

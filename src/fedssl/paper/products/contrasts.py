@@ -131,7 +131,6 @@ PRODUCT = Product(
     inputs=inputs,
     tables=("csv", "md"),
     write=write,
-    columns=COLUMNS,
     shown="rows",
     text_table=text_table,
     axes=axes,

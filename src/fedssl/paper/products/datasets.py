@@ -178,7 +178,6 @@ PRODUCT = Product(
     inputs=inputs,
     tables=("csv", "md", "tex"),
     write=write,
-    columns=COLUMNS,
     shown="rows",
     text_table=text_table,
     # A rule has the name `datasets` already, so the target is called `datasets_table`.

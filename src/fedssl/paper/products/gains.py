@@ -135,7 +135,6 @@ PRODUCT = Product(
     inputs=inputs,
     tables=("csv", "md"),
     write=write,
-    columns=COLUMNS,
     shown="gains",
     axes=axes,
 )

@@ -44,7 +44,6 @@ class Product:
         tables: Kinds of files in `tables/`: csv, md, tex, and seeds for `.seeds.json`.
         write: Writes these files from a spec. The audit calls it again and compares the files.
         draw: Draws the PDF, PNG and SVG in `figures/` from a spec.
-        columns: First columns of the CSV.
         shown: How the page shows the table: "numbers", "gains" or "rows"; empty for not at all.
         text_table: Returns the table as text from its CSV and spec; needed if shown as "rows".
         axes: Returns the axes of each row, by which the page filters.
@@ -58,7 +57,6 @@ class Product:
     tables: tuple[str, ...] = ()
     write: Callable[[Spec, Files], None] | None = None
     draw: Callable[[Spec, Files], None] | None = None
-    columns: tuple[str, ...] = ()
     shown: str = ""
     text_table: Callable[[pd.DataFrame, Spec], TextTable] | None = None
     axes: Callable[[Plan, str], Axes] = _no_axes

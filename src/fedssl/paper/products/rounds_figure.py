@@ -195,7 +195,6 @@ PRODUCT = Product(
     tables=("csv",),
     write=write,
     draw=draw,
-    columns=KEYS,
     shown="rows",
     text_table=text_table,
     axes=axes,

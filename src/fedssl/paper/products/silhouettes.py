@@ -106,7 +106,6 @@ PRODUCT = Product(
     inputs=inputs,
     tables=("csv", "md", "tex", "seeds"),
     write=write,
-    columns=COLUMNS,
     shown="numbers",
     # The figure has the same name. It is the target, and asks for this table.
     is_target=False,

@@ -12,7 +12,7 @@ from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
 from fedssl.grid.paths import ROUND_PROTOCOLS
 from fedssl.paper.products.product import Axes, Product, Spec
 from fedssl.paper.rows import of_studies, row_axes
-from fedssl.paper.tables import COLUMNS, write_table
+from fedssl.paper.tables import write_table
 
 if TYPE_CHECKING:
     from fedssl.grid.cell import Cell
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 # Protocols that no encoder is scored with before training.
-_NOT_OF_RANDOM_INIT = ("fine-tune", *ROUND_PROTOCOLS)
+NOT_OF_RANDOM_INIT = ("fine-tune", *ROUND_PROTOCOLS)
 
 
 def names(plan: Plan) -> dict[str, str]:
@@ -67,7 +67,6 @@ PRODUCT = Product(
     inputs=inputs,
     tables=("csv", "md", "tex", "seeds"),
     write=write_table,
-    columns=COLUMNS,
     shown="numbers",
     axes=axes,
 )
@@ -135,7 +134,7 @@ def _row(
         return {**row, "declared": False, "cells": []}
     if random_init:
         cells, metric = _random_encoders(grid, study, row["arch"]), paths.random_init_metric
-        lacks = set(_NOT_OF_RANDOM_INIT)
+        lacks = set(NOT_OF_RANDOM_INIT)
     else:
         axes = row_axes(row)
         cells, metric = _cells(grid, study, axes), paths.metric
@@ -188,7 +187,7 @@ def _before(
     """Return score -> task -> score file of a cell's encoder before training."""
     # Two specialists start from the same encoder, so the first one stands for both.
     start = replace(cell, variant=grid.initial_variant(cell.checkpoints[0]))
-    scored = [column for column in columns if column["score"] not in _NOT_OF_RANDOM_INIT]
+    scored = [column for column in columns if column["score"] not in NOT_OF_RANDOM_INIT]
     return _metrics(grid, scored, start, paths.random_init_metric)
 
 

@@ -9,7 +9,6 @@ from fedssl.evaluation.statistics import ALPHA, critical
 from fedssl.paper.verdict import COMPARED, Verdict
 from fedssl.paper.verdicts.seed_spread import Spread
 
-RESOLUTION = 3.0  # points: an interval wider than this says too little
 _MOST_SEEDS = 1000
 _ABOVE = 0.01  # two-sided level of the comparisons with random init
 
@@ -59,7 +58,7 @@ def judge_cell(
     *,
     spread: Spread | None,
     random_init: RandomInit | None,
-    resolution: float = RESOLUTION,
+    resolution: float,
 ) -> CellVerdict:
     """Return the verdict on a comparable number of a paper-scale run.
 

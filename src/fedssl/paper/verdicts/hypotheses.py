@@ -49,7 +49,7 @@ class Every:
 
 @dataclass(frozen=True)
 class Near:
-    """Differences that must each lie within so many points."""
+    """Differences that must each be at most `within` points."""
 
     margins: tuple[Contrast, ...]
     within: float
@@ -64,7 +64,7 @@ class SomeAboveAll:
 
 @dataclass(frozen=True)
 class Most:
-    """Margins of which most seeds have each at 0 or above; above only if `strict`."""
+    """Margins that are all at least 0 for most seeds, or above 0 if `strict`."""
 
     margins: tuple[Contrast, ...]
     strict: bool
@@ -79,7 +79,7 @@ class AllOf:
 
 @dataclass(frozen=True)
 class AnyOf:
-    """Hypotheses of which one must hold."""
+    """Hypotheses; at least one must hold."""
 
     parts: tuple["Hypothesis", ...]
 

@@ -12,9 +12,10 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from fedssl.paper.verdicts.claim_test import Measured, judge_claims
+from fedssl.paper.verdicts.claim_test import judge_claims
 from fedssl.paper.verdicts.contrast import Cells, Key, Measurements, Printed
 from fedssl.paper.verdicts.hypotheses import Hypothesis, cells_of
+from fedssl.paper.verdicts.margins import Measured
 from fedssl.paper.verdicts.seed_spread import Group, Series, fit_noise
 
 
@@ -50,7 +51,7 @@ class Scatter:
 
 
 def simulate(truth: Truth, *, seeds: int, scatter: Scatter, rng: np.random.Generator) -> Cells:
-    """Return cells as a run of so many seeds would measure them.
+    """Return the cells of a simulated run with this number of seeds.
 
     An average scatters as the mean of its tasks' own draws, so it agrees with them. Cells of one
     model and group, printed in several tables, are the same draws around their own truths.
