@@ -7,8 +7,8 @@ import pandas as pd
 import yaml
 
 from fedssl.paper.claims.claims import COLUMNS, write_claims
-from fedssl.paper.products.table import COLUMNS as TABLE_COLUMNS
 from fedssl.paper.seeds import Seeds, write_seeds
+from fedssl.paper.tables import COLUMNS as TABLE_COLUMNS
 
 SEEDS_FILE = "table.seeds.json"
 PREDICATE = {

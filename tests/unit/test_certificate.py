@@ -8,7 +8,7 @@ import pytest
 from fedssl.files import sha256
 from fedssl.paper.certificate import NOTHING_REPRODUCED, write_certificate
 from fedssl.paper.claims.claims import COLUMNS as CLAIM_COLUMNS
-from fedssl.paper.products.table import COLUMNS
+from fedssl.paper.tables import COLUMNS
 from fedssl.record.read import read_records
 from fedssl.record.seal import is_sealed, provenance_root
 from tests.unit.runs import HARDWARE, record

@@ -15,9 +15,9 @@ from fedssl.paper.claims.cells import measured_cells
 from fedssl.paper.claims.claims import check_claims
 from fedssl.paper.products.map_figure import draw, map_figure
 from fedssl.paper.products.silhouettes import build_silhouettes, write
-from fedssl.paper.products.table import COLUMNS
 from fedssl.paper.published import read_published
 from fedssl.paper.style import dataset_styles, figure_style
+from fedssl.paper.tables import COLUMNS
 from tests.unit.figures import outputs, same_bytes_in_another_process
 
 DATASETS = {
