@@ -2,13 +2,15 @@
 
 from fedssl.evaluation.plan import (
     encoder_sources,
+    fine_tune_random_settings,
     fine_tune_settings,
     random_init_settings,
+    recalibrated_settings,
     round_settings,
     score_inputs,
     score_settings,
 )
-from fedssl.grid.paths import FEATURE_PROTOCOLS, protocol_files
+from fedssl.grid.paths import FEATURE_PROTOCOLS, RECALIBRATED, protocol_files
 
 SCORES = OUT.scores(ANY_CELL, "{task}")
 RANDOM_SCORES = OUT.random_init_scores(ANY_CELL, "{task}")
@@ -22,6 +24,8 @@ ROUND_FILES = {
     "held_out_round_samples": f"{SCORES}/held-out-round.parquet",
 }
 FINE_TUNED = OUT.metric(ANY_CELL, "{task}", "fine-tune")
+FINE_TUNED_RANDOM = OUT.random_init_metric(ANY_CELL, "{task}", "fine-tune")
+RECALIBRATED_SCORE = OUT.metric(ANY_CELL, "{task}", RECALIBRATED)
 
 
 rule evaluate:
@@ -62,6 +66,31 @@ use rule evaluate as evaluate_random_init with:
     params:
         settings=planned(random_init_settings),
         sources=planned(encoder_sources, script="evaluate.py"),
+
+
+rule evaluate_recalibrated:
+    input:
+        STALE.rerun(
+            planned(recalibrated_settings), record=record_of(RECALIBRATED_SCORE)
+        ),
+        unpack(planned(score_inputs)),
+        model=OUT.model(ANY_CELL),
+    output:
+        metric=RECALIBRATED_SCORE,
+        samples=f"{SCORES}/{RECALIBRATED}.parquet",
+        provenance=record_of(RECALIBRATED_SCORE),
+    log:
+        f"<logs>/evaluate_recalibrated/{CELL}/{{task}}.log",
+    benchmark:
+        f"<benchmarks>/evaluate_recalibrated/{CELL}/{{task}}.tsv"
+    conda:
+        "../../envs/fedssl.yaml"
+    threads: config["evaluation"]["threads"]
+    params:
+        settings=planned(recalibrated_settings),
+        sources=planned(encoder_sources, script="evaluate_recalibrated.py"),
+    script:
+        "../scripts/evaluate_recalibrated.py"
 
 
 rule score_rounds:
@@ -108,3 +137,22 @@ rule fine_tune:
         sources=planned(encoder_sources, script="fine_tune.py"),
     script:
         "../scripts/fine_tune.py"
+
+
+use rule fine_tune as fine_tune_random_init with:
+    input:
+        STALE.rerun(
+            planned(fine_tune_random_settings), record=record_of(FINE_TUNED_RANDOM)
+        ),
+        unpack(planned(score_inputs)),
+    output:
+        metric=FINE_TUNED_RANDOM,
+        samples=f"{RANDOM_SCORES}/fine-tune.parquet",
+        provenance=record_of(FINE_TUNED_RANDOM),
+    log:
+        f"<logs>/fine_tune/{RANDOM_INIT}/{{task}}.log",
+    benchmark:
+        f"<benchmarks>/fine_tune/{RANDOM_INIT}/{{task}}.tsv"
+    params:
+        settings=planned(fine_tune_random_settings),
+        sources=planned(encoder_sources, script="fine_tune.py"),

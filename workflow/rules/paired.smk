@@ -4,6 +4,8 @@ A score that an encoder cannot have is no output of its rule: an image specialis
 """
 
 from fedssl.evaluation.plan_pairs import (
+    fine_tune_pair_settings,
+    fine_tune_random_pair_settings,
     pair_inputs,
     pair_settings,
     random_init_pair_inputs,
@@ -88,3 +90,47 @@ use rule paired as paired_random_init with:
     params:
         settings=planned(random_init_pair_settings),
         sources=planned(encoder_sources, script="paired.py"),
+
+
+rule fine_tune_pairs:
+    input:
+        STALE.rerun(planned(fine_tune_pair_settings), record=record_of(FINE_TUNED)),
+        unpack(planned(pair_inputs)),
+    output:
+        metric=FINE_TUNED,
+        samples=f"{SCORES}/fine-tune.parquet",
+        provenance=record_of(FINE_TUNED),
+    log:
+        f"<logs>/fine_tune_pairs/{CELL}/{{task}}.log",
+    benchmark:
+        f"<benchmarks>/fine_tune_pairs/{CELL}/{{task}}.tsv"
+    wildcard_constraints:
+        task=one_of(GRID.pair_names()),
+    conda:
+        "../../envs/fedssl.yaml"
+    threads: config["evaluation"]["threads"]
+    params:
+        settings=planned(fine_tune_pair_settings),
+        sources=planned(encoder_sources, script="fine_tune_pairs.py"),
+    script:
+        "../scripts/fine_tune_pairs.py"
+
+
+use rule fine_tune_pairs as fine_tune_pairs_random_init with:
+    input:
+        STALE.rerun(
+            planned(fine_tune_random_pair_settings),
+            record=record_of(FINE_TUNED_RANDOM),
+        ),
+        unpack(planned(random_init_pair_inputs)),
+    output:
+        metric=FINE_TUNED_RANDOM,
+        samples=f"{RANDOM_SCORES}/fine-tune.parquet",
+        provenance=record_of(FINE_TUNED_RANDOM),
+    log:
+        f"<logs>/fine_tune_pairs/{RANDOM_INIT}/{{task}}.log",
+    benchmark:
+        f"<benchmarks>/fine_tune_pairs/{RANDOM_INIT}/{{task}}.tsv"
+    params:
+        settings=planned(fine_tune_random_pair_settings),
+        sources=planned(encoder_sources, script="fine_tune_pairs.py"),

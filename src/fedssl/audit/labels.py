@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from fedssl.audit.chain import Chain
-from fedssl.grid.paths import FEATURE_PROTOCOLS
+from fedssl.grid.paths import FEATURE_PROTOCOLS, RECALIBRATED
 from fedssl.record.read import Record
 
 _FILES = ("labels.npy", "index.parquet")
-_OF_WHOLE_SPLITS = (*FEATURE_PROTOCOLS, "fine-tune")
+_OF_WHOLE_SPLITS = (*FEATURE_PROTOCOLS, RECALIBRATED, "fine-tune")
 
 
 def check_samples(
@@ -24,7 +24,8 @@ def check_samples(
     Protocols that do not score a whole split of one bank are skipped. A changed or missing bank is
     skipped, too, because it has a finding of its own.
     """
-    if metric["protocol"] not in _OF_WHOLE_SPLITS:
+    # Pairs have two banks, and `image` names the position in the second.
+    if metric["protocol"] not in _OF_WHOLE_SPLITS or "image" in samples:
         return
     folders = [path.parent for path in record.files("inputs") if path.name == "bank.json"]
     if len(folders) != 1:

@@ -145,8 +145,9 @@ def _print_tables(predictions: Sequence[Prediction], *, seeds: int, resolution: 
     print_line(
         f"Published numbers: {TABLE_RUNS} simulated runs with {_seeds(seeds)}, all faithful to the "
         "papers. `width` is that of the narrowest and the widest prediction interval, in points; "
-        f"wider than {resolution:g} is inconclusive, and so is a fine-tuned number. About 5 % "
-        "differ by chance. Untrained encoders are assumed at half of the lowest number of a column."
+        f"wider than {resolution:g} is inconclusive. About 5 % differ by chance. Untrained "
+        "encoders are assumed at half of the lowest number of a column; fine-tuned ones may come "
+        "closer."
     )
     columns = ("table", "numbers", "width", "seeds needed")
     for one in predictions:

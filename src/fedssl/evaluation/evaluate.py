@@ -26,7 +26,8 @@ from fedssl.evaluation.protocols import (
     task_hits,
     top1,
 )
-from fedssl.evaluation.settings import FineTuneSettings, ScoreSettings
+from fedssl.evaluation.settings import FineTuneSettings, RecalibratedSettings, ScoreSettings
+from fedssl.grid.paths import RECALIBRATED
 from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 from fedssl.views.fine_tune import FineTuneViews
@@ -83,6 +84,33 @@ def _score(protocol: str, features: Features, settings: ScoreSettings) -> Score:
     return recall(task_hits(features, ks=ks), ks)
 
 
+def evaluate_recalibrated(
+    settings: Mapping[str, Any],
+    *,
+    identity: Mapping[str, str],
+    inputs: Mapping[str, str],
+    metric: str,
+) -> None:
+    """Score one checkpoint by kNN after batch norm took its statistics from the task.
+
+    Under the batch order `alternate`, an epoch ends on audio, so an encoder of both modalities sees
+    images with statistics that are mostly of spectrograms. The arguments are those of `evaluate`,
+    with `RecalibratedSettings` and a single JSON file, `metric`.
+    """
+    own = typed(RecalibratedSettings, settings)
+    device = prepare_device(own.threads)
+    bank = open_bank(Path(inputs["bank"]).parent)
+    views = Views(bank, own, statistics=read_statistics(inputs), device=device)
+    backbone = read_encoder(own, inputs.get("model")).backbone
+    features = task_features(backbone, views, own.split, recalibrate=True, device=device)
+    result = knn_score(features, own.knn)
+    result.further.update(feature_facts(features) | training_facts(inputs))
+    scored = bank.indices(own.split)
+    write_metric(
+        result, bank, positions=scored, protocol=RECALIBRATED, identity=identity, path=metric
+    )
+
+
 def fine_tune(
     settings: Mapping[str, Any],
     *,
@@ -97,18 +125,18 @@ def fine_tune(
     own = typed(FineTuneSettings, settings)
     device = prepare_device(own.threads, precision=own.precision)
     bank = open_bank(Path(inputs["bank"]).parent)
-    views = FineTuneViews(bank, own, statistics=read_statistics(inputs), device=device)
+    views = [FineTuneViews(bank, own, statistics=read_statistics(inputs), device=device)]
     model = tuning.fine_tune(
         read_encoder(own, inputs.get("model")),
         views,
-        indices=bank.indices("train"),
+        indices=[bank.indices("train")],
         settings=own.fine_tune,
         precision=own.precision,
         seed=own.seed,
         device=device,
     )
     scored = bank.indices(own.split)
-    predicted = tuning.predict(model, views, scored, device=device).cpu()
+    predicted = tuning.predict(model, views, [scored], device=device).cpu()
     result = top1(predicted, torch.from_numpy(bank.labels[scored]))
     result.further.update(training_facts(inputs))
     write_metric(

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,22 +18,43 @@ from fedssl.randomness import stream, torch_seed
 from fedssl.views.fine_tune import FineTuneViews
 
 
+class Classifier(nn.Module):
+    """A backbone and a linear layer that classify samples of one or two modalities.
+
+    The logits of a pair are the mean of the logits of its image and of its sound (fssuavl 4.2).
+    """
+
+    def __init__(self, backbone: nn.Module, layer: nn.Linear) -> None:
+        """Join a backbone and the linear layer that reads its features."""
+        super().__init__()
+        self.backbone, self.layer = backbone, layer
+
+    def forward(self, *views: Tensor) -> Tensor:
+        """Return the logits, (batch, classes), of one view per modality, (batch, 3, size, size)."""
+        # All modalities pass in one batch, so that training and evaluation normalise by statistics
+        # of the same mixture.
+        features = self.backbone(torch.cat(views))
+        # The layer is linear, so the mean may be taken before it.
+        logits: Tensor = self.layer(features.view(len(views), len(views[0]), -1).mean(dim=0))
+        return logits
+
+
 def fine_tune(
     encoder: Encoder,
-    views: FineTuneViews,
+    views: Sequence[FineTuneViews],
     *,
-    indices: np.ndarray,
+    indices: Sequence[np.ndarray],
     settings: FineTune,
     precision: str,
     seed: int,
     device: torch.device,
-) -> nn.Sequential:
-    """Return a copy of the backbone with a linear layer, after training all their parameters.
+) -> Classifier:
+    """Return a classifier with a copy of the backbone, after training all its parameters.
 
     Args:
         encoder: pretrained encoder, which is not changed.
-        views: views of the task's bank.
-        indices: positions of the training split in the bank.
+        views: views of the task's bank, or of both banks of a paired task.
+        indices: positions of the training samples in each bank. The labels are those of the last.
         settings: settings of the training.
         precision: "fp32", or "bf16" for autocast.
         seed: seed of the new layer, the shuffling and the views.
@@ -41,32 +63,45 @@ def fine_tune(
     Raises:
         UserError: training diverged.
     """
-    labels, num_classes = torch.from_numpy(views.bank.labels[indices]), len(views.bank.classes)
-    check_labels(labels, samples=len(indices), num_classes=num_classes)
+    bank, count = views[-1].bank, len(indices[-1])
+    labels, num_classes = torch.from_numpy(bank.labels[indices[-1]]), len(bank.classes)
+    check_labels(labels, samples=count, num_classes=num_classes)
     model = _model(encoder, num_classes, seed=seed).to(device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     labels, draws = labels.to(device), stream(seed, "fine-tune views")
 
     def loss_of(batch: np.ndarray) -> Tensor:
-        inputs = views.fine_tune(indices[batch], draws, augmentation=settings.augmentation)
+        inputs = [
+            own.fine_tune(positions[batch], draws, augmentation=settings.augmentation)
+            for own, positions in zip(views, indices, strict=True)
+        ]
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-            logits = model(inputs)
+            logits = model(*inputs)
         # The exponentials of the loss would lose digits in bf16.
         return cross_entropy(logits.float(), labels[torch.from_numpy(batch).to(device)])
 
     rng = stream(seed, "fine-tune batches")
-    train(model, loss_of, count=len(indices), settings=settings, rng=rng)
+    train(model, loss_of, count=count, settings=settings, rng=rng)
     return model.eval()
 
 
 def predict(
-    model: nn.Sequential, views: FineTuneViews, indices: np.ndarray, *, device: torch.device
+    model: Classifier,
+    views: Sequence[FineTuneViews],
+    indices: Sequence[np.ndarray],
+    *,
+    device: torch.device,
 ) -> Tensor:
-    """Return the predicted class of each sample in its plain view, (len(indices),) int64."""
-    return extract_features(model, views, indices, device=device).argmax(dim=1)
+    """Return the predicted class of each sample or pair in its plain view, (samples,) int64."""
+    parts = [
+        extract_features(model, own, positions, device=device)
+        for own, positions in zip(views, indices, strict=True)
+    ]
+    # Adding logits chooses the same class as their mean.
+    return torch.stack(parts).sum(dim=0).argmax(dim=1)
 
 
-def _model(encoder: Encoder, num_classes: int, *, seed: int) -> nn.Sequential:
+def _model(encoder: Encoder, num_classes: int, *, seed: int) -> Classifier:
     """Return a copy of the backbone with a new linear layer on top, ready to train."""
     layer = linear_layer(encoder.num_features, num_classes)
     # Draw from torch's default distribution of a linear layer. torch's own initialisation would
@@ -75,4 +110,4 @@ def _model(encoder: Encoder, num_classes: int, *, seed: int) -> nn.Sequential:
     bound = 1 / math.sqrt(encoder.num_features)
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -bound, bound, generator=generator)
-    return nn.Sequential(copy.deepcopy(encoder.backbone), layer).requires_grad_().train()
+    return Classifier(copy.deepcopy(encoder.backbone), layer).requires_grad_().train()

@@ -43,6 +43,11 @@ def random_init_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
     return _of_features(plan, wildcards, cell, *FEATURE_PROTOCOLS)
 
 
+def recalibrated_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
+    """Return the settings of the rule that scores a checkpoint after recalibrating batch norm."""
+    return _of_task(plan, wildcards, Cell.of(wildcards), "knn")
+
+
 def round_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
     """Return the settings of the rule that scores the kept rounds of a cell."""
     return _of_features(plan, wildcards, Cell.of(wildcards), "retrieval")
@@ -50,9 +55,12 @@ def round_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
 
 def fine_tune_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
     """Return the settings of the rule that fine-tunes the checkpoint of a cell."""
-    cell = Cell.of(wildcards)
-    precision = plan.grid.settings(cell)["precision"]
-    return _of_task(plan, wildcards, cell, "fine-tune", precision=precision)
+    return _of_fine_tuning(plan, wildcards, Cell.of(wildcards))
+
+
+def fine_tune_random_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
+    """Return the settings of the rule that trains a random encoder with labels."""
+    return _of_fine_tuning(plan, wildcards, initial_cell(plan.grid, wildcards))
 
 
 def encoder_sources(plan: Plan, wildcards: Wildcards, *, script: str) -> dict[str, str]:
@@ -63,6 +71,11 @@ def encoder_sources(plan: Plan, wildcards: Wildcards, *, script: str) -> dict[st
 def _of_features(plan: Plan, wildcards: Wildcards, cell: Cell, *protocols: str) -> dict[str, Any]:
     recalibrate = plan.config["evaluation"]["recalibrate_batch_norm"]
     return _of_task(plan, wildcards, cell, *protocols, recalibrate_batch_norm=recalibrate)
+
+
+def _of_fine_tuning(plan: Plan, wildcards: Wildcards, cell: Cell) -> dict[str, Any]:
+    precision = plan.grid.settings(cell)["precision"]
+    return _of_task(plan, wildcards, cell, "fine-tune", precision=precision)
 
 
 def _of_task(

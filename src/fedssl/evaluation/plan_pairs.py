@@ -36,6 +36,17 @@ def random_init_pair_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any
     return _settings(plan, wildcards, initial_cell(plan.grid, wildcards), MODALITIES)
 
 
+def fine_tune_pair_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
+    """Return the settings of the rule that fine-tunes a checkpoint on pairs."""
+    cell = Cell.of(wildcards)
+    return _of_fine_tuning(plan, wildcards, cell, _modalities(plan, cell))
+
+
+def fine_tune_random_pair_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
+    """Return the settings of the rule that trains a random encoder on pairs with labels."""
+    return _of_fine_tuning(plan, wildcards, initial_cell(plan.grid, wildcards), MODALITIES)
+
+
 def _data(plan: Plan, wildcards: Wildcards, modalities: Sequence[str]) -> dict[str, str]:
     pair = plan.grid.pair(wildcards.study, wildcards.task)
     datasets = {"image_bank": pair.image, "audio_bank": pair.audio}
@@ -48,17 +59,32 @@ def _data(plan: Plan, wildcards: Wildcards, modalities: Sequence[str]) -> dict[s
 def _settings(
     plan: Plan, wildcards: Wildcards, cell: Cell, modalities: Sequence[str]
 ) -> dict[str, Any]:
-    pair = plan.grid.pair(wildcards.study, wildcards.task)
-    return job_settings(
-        plan,
-        cell,
+    recalibrate = plan.config["evaluation"]["recalibrate_batch_norm"]
+    return _of_pairs(
+        *(plan, wildcards, cell, modalities),
         *("knn", "linear-probe"),
-        by=pair.by,
-        modalities=list(modalities),
-        recalibrate_batch_norm=plan.config["evaluation"]["recalibrate_batch_norm"],
-        seed=int(wildcards.seed),
-        split=pair.split,
+        recalibrate_batch_norm=recalibrate,
     )
+
+
+def _of_fine_tuning(
+    plan: Plan, wildcards: Wildcards, cell: Cell, modalities: Sequence[str]
+) -> dict[str, Any]:
+    precision = plan.grid.settings(cell)["precision"]
+    return _of_pairs(plan, wildcards, cell, modalities, "fine-tune", precision=precision)
+
+
+def _of_pairs(
+    plan: Plan,
+    wildcards: Wildcards,
+    cell: Cell,
+    modalities: Sequence[str],
+    *protocols: str,
+    **further: Any,
+) -> dict[str, Any]:
+    pair = plan.grid.pair(wildcards.study, wildcards.task)
+    further |= {"by": pair.by, "modalities": list(modalities), "split": pair.split}
+    return job_settings(plan, cell, *protocols, seed=int(wildcards.seed), **further)
 
 
 def _modalities(plan: Plan, cell: Cell) -> list[str]:

@@ -114,7 +114,8 @@ class Evaluation:
     recalibrate_batch_norm: bool
     """Whether batch norm takes its statistics from a task's training split before features are
     computed. Decided: no. Features then use the statistics of pretraining, a mixture of both
-    modalities. Fine-tuning updates the statistics anyway, and maps never recalibrate."""
+    modalities. The contrast `fssuavl_recalibrated` shows what this setting changes in kNN.
+    Fine-tuning updates the statistics anyway, and maps never recalibrate."""
 
     specialists_see: Literal["known", "both"]
     """Modalities of a pair that a specialist is shown in table 4: the one it was trained on
@@ -165,6 +166,13 @@ class RoundSettings(TaskSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecalibratedSettings(TaskSettings):
+    """Settings of the job of kNN after batch norm was recalibrated."""
+
+    knn: Knn
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScoreSettings(RoundSettings):
     """Settings of the job of the protocols that need only features."""
 
@@ -181,18 +189,29 @@ class FineTuneSettings(TaskSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairSettings(TaskSettings):
-    """Settings of the job that scores checkpoints on pairs of an image and a sound.
+class PairingSettings(TaskSettings):
+    """Settings of every job that reads pairs of an image and a sound.
 
     `by` says whether pairs are formed by name or by label, and `modalities` which of the two a
     checkpoint is shown.
     """
 
     by: Literal["label", "name"]
+    modalities: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairSettings(PairingSettings):
+    """Settings of the job that scores checkpoints on pairs with frozen features."""
+
     knn: Knn
     linear_probe: Annotated[LinearProbe, Key("linear-probe")]
-    modalities: tuple[str, ...]
     recalibrate_batch_norm: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTunePairSettings(PairingSettings, FineTuneSettings):
+    """Settings of the job that fine-tunes a checkpoint on pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from fedssl.grid.splits import MODALITIES, parse_split
 
 KNN_SHOWS = {"knn-av": ("image", "audio"), "knn-v": ("image",), "knn-a": ("audio",)}
+# One job writes all of these that a split has, because they need only features.
 PAIRED_PROTOCOLS = ("transfer", *KNN_SHOWS)
 # Two checkpoints that act as one: the first encodes images, the second sounds.
 SPECIALISTS = "a0-i100-b0+a100-i0-b0"
@@ -20,6 +21,13 @@ def paired_protocols(split: str) -> tuple[str, ...]:
         return ("knn-av",)
     known = parse_split(split).modalities
     return ("transfer", *(name for name, shows in KNN_SHOWS.items() if set(shows) <= set(known)))
+
+
+def missing_protocols(split: str) -> set[str]:
+    """Return the protocols that encoders of a split cannot be scored with."""
+    missing = set(PAIRED_PROTOCOLS).difference(paired_protocols(split))
+    # Fine-tuning trains one encoder, and two specialists are two.
+    return missing | ({"fine-tune"} if split == SPECIALISTS else set())
 
 
 # The outputs of a Snakemake rule are fixed, and a specialist has fewer scores than an encoder of

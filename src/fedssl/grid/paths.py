@@ -11,6 +11,8 @@ from fedssl.grid.cell import Cell
 
 # One evaluation job writes all of these, because they need only features.
 FEATURE_PROTOCOLS = ("knn", "linear-probe", "retrieval")
+# kNN on features whose batch norm took its statistics from the task's training split.
+RECALIBRATED = "knn-recalibrated"
 # Written by a job that scores kept rounds; `chosen-round` is the number of the best round.
 ROUND_PROTOCOLS = ("best-round", "held-out-round", "chosen-round")
 # The provenance record of a job that shares its output folder with no other job.

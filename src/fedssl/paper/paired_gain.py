@@ -26,7 +26,8 @@ _RESAMPLES = 10_000
 # Fixed, because the audit must get the same bounds again.
 _SEED = 0
 ONE_SEED, SEEDS = "samples of one seed", "samples and seeds"
-Tasks = Sequence[Mapping[str, Any]]  # each with `task`, and score files `before` and `after`
+# Each with `task`, score files `before` and `after`, and their protocols if not the usual one.
+Tasks = Sequence[Mapping[str, Any]]
 Comparison = tuple[dict[str, Any], Tasks]  # the first columns of a row, and what it compares
 
 
@@ -59,8 +60,8 @@ def measure(tasks: Tasks, *, protocol: str) -> dict[str, Any] | None:
 
     Args:
         tasks: Name and score files of each task. `before` and `after` list one file per seed, in
-            the same order.
-        protocol: Protocol of the score files.
+            the same order; `protocols` may give either side a protocol of its own.
+        protocol: Protocol of the other score files.
 
     Raises:
         UserError: Before and after were not evaluated on the same samples.
@@ -117,8 +118,9 @@ def _correct(
     task: Mapping[str, Any], *, protocol: str
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return whether before and after predicted each sample correctly, (seeds, samples) each."""
+    own = {"before": protocol, "after": protocol} | task.get("protocols", {})
     before, after = (
-        [_samples(path, task["task"], protocol=protocol) for path in task[side]]
+        [_samples(path, task["task"], protocol=own[side]) for path in task[side]]
         for side in ("before", "after")
     )
     first = before[0]

@@ -13,6 +13,7 @@ COLUMNS = ("study", "table", "row", "column", "protocol", "value", "page", "note
 KEY = ("study", "table", "row", "column", "protocol")
 PROTOCOL_LABELS = {
     "knn": "kNN",
+    "knn-recalibrated": "kNN, recalibrated",
     "linear-probe": "L.P",
     "fine-tune": "F.T",
     "retrieval": "R@1",

@@ -8,9 +8,8 @@ from annotated_types import Ge, MinLen
 from fedssl.grid.settings import AggregatorName, ArchName, MethodName, Split
 from fedssl.settings import Modality, Pattern, Positive, Text, Unique, Word
 
-ColumnProtocol = Literal[
-    "knn", "linear-probe", "fine-tune", "retrieval", "best-round", "held-out-round", "chosen-round"
-]
+ContrastProtocol = Literal["knn", "knn-recalibrated", "linear-probe", "fine-tune", "retrieval"]
+ColumnProtocol = Literal[ContrastProtocol, "best-round", "held-out-round", "chosen-round"]
 TableProtocol = Literal[ColumnProtocol, "transfer"]
 # Tables also have rows for the two specialists together, which are two cells.
 RowSplit = Annotated[
@@ -125,6 +124,7 @@ class Table:
 
     protocols: Annotated[tuple[TableProtocol, ...], MinLen(1), Unique()]
     """Evaluation protocols. Each adds a group of columns. `transfer` is for pairs only (table 4).
+    `knn-recalibrated` is kNN after batch norm took its statistics from the task's training split.
     `best-round`, `held-out-round` and `chosen-round` need kept rounds: R@1 in the best round, R@1
     in the round that was chosen on the other half of the samples, and the number of the best
     round."""
@@ -143,6 +143,14 @@ class Table:
     to the measured number but give no verdict."""
 
 
+@dataclass(frozen=True)
+class ContrastSide(CellAxes):
+    """One side of a contrast: what it does not share with the other side."""
+
+    protocol: ContrastProtocol | None = None
+    """Evaluation protocol of this side's scores. If absent, that of the contrast."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ContrastRow(CellAxes):
     """Two cells that are compared: the axes that both share, and the axes in which they differ."""
@@ -150,11 +158,11 @@ class ContrastRow(CellAxes):
     row: str
     """Name of the row."""
 
-    before: Annotated[CellAxes, MinLen(1)]
-    """Axes of the cell whose score is subtracted, for example `aggregator: fedavg`."""
+    before: Annotated[ContrastSide, MinLen(1)]
+    """What is subtracted, for example `aggregator: fedavg`."""
 
-    after: Annotated[CellAxes, MinLen(1)]
-    """Axes of the cell that it is subtracted from, for example `aggregator: fedavg-bb`."""
+    after: Annotated[ContrastSide, MinLen(1)]
+    """What it is subtracted from, for example `aggregator: fedavg-bb`."""
 
     modality: Modality | None = None
     """Compare on tasks of this modality only."""
@@ -162,7 +170,7 @@ class ContrastRow(CellAxes):
 
 @dataclass(frozen=True)
 class Contrast:
-    """A table of differences between pairs of cells that differ in one setting."""
+    """A table of differences between pairs of cells, or of protocols, that differ in one thing."""
 
     study: Word
     """Study of the cells."""
@@ -170,7 +178,7 @@ class Contrast:
     title: str
     """Caption."""
 
-    protocol: Literal["knn", "linear-probe", "fine-tune", "retrieval"]
+    protocol: ContrastProtocol
     """Evaluation protocol of the scores."""
 
     rows: Annotated[tuple[ContrastRow, ...], MinLen(1)]

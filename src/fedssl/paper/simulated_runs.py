@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from fedssl.grid.paths import ROUND_PROTOCOLS
 from fedssl.grid.plan import Plan
 from fedssl.paper.claims.claims import read_claims
 from fedssl.paper.judgement import comparability
-from fedssl.paper.products.table import NOT_OF_RANDOM_INIT, table_spec
+from fedssl.paper.products.table import table_spec
 from fedssl.paper.published import heading, read_published
 from fedssl.paper.verdict import Verdict
 from fedssl.paper.verdicts.cell_verdict import RandomInit, judge_cell
@@ -215,7 +216,7 @@ def judged(
             published[key],
             spread=one.noise.total.get(cell.group),
             random_init=None
-            if cell.group.protocol in NOT_OF_RANDOM_INIT
+            if cell.group.protocol in ROUND_PROTOCOLS
             else RandomInit(
                 one.untrained[tables.arch[key], cell.group].values,
                 one.of_untrained.get(cell.group),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("study", "row", "task", *paired_gain.COLUMNS, "status")
 AVERAGE = "mean"
+_SIDES = ("before", "after")
 
 
 def names(plan: Plan) -> dict[str, str]:
@@ -100,15 +101,22 @@ def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
 
 
 def _contrast(plan: Plan, contrast: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    grid, study, protocol = plan.grid, contrast["study"], contrast["protocol"]
-    before, after = (grid.select(study=study, **axes) for axes in _axes_of_sides(row))
+    grid, study = plan.grid, contrast["study"]
+    sides = {
+        side: grid.select(study=study, **axes)
+        for side, axes in zip(_SIDES, _axes_of_sides(row), strict=True)
+    }
+    protocols = {side: row[side].get("protocol", contrast["protocol"]) for side in _SIDES}
     averaged = grid.first_splits(study)
     tasks = [
         {
             "task": task.task,
             "averaged": task in averaged,
-            "before": [plan.paths.metric(cell, task.task, protocol) for cell in before],
-            "after": [plan.paths.metric(cell, task.task, protocol) for cell in after],
+            "protocols": protocols,
+            **{
+                side: [plan.paths.metric(cell, task.task, protocols[side]) for cell in cells]
+                for side, cells in sides.items()
+            },
         }
         for task in grid.tasks(study)
         if row.get("modality", task.modality) == task.modality
@@ -117,7 +125,7 @@ def _contrast(plan: Plan, contrast: Mapping[str, Any], row: Mapping[str, Any]) -
 
 
 def _axes_of_sides(row: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [row_axes({**row, **row[side]}) for side in ("before", "after")]
+    return [row_axes({**row, **row[side]}) for side in _SIDES]
 
 
 def _both_sides(row: Mapping[str, Any]) -> dict[str, str]:

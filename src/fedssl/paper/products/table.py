@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedssl.errors import UserError
 from fedssl.grid.configuration import origin
-from fedssl.grid.paired_protocols import PAIRED_PROTOCOLS, paired_protocols
+from fedssl.grid.paired_protocols import missing_protocols
 from fedssl.grid.paths import ROUND_PROTOCOLS
 from fedssl.paper.products.product import Axes, Product, Spec
 from fedssl.paper.rows import of_studies, row_axes
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from fedssl.grid.cells import Grid
     from fedssl.grid.paths import ResultPaths
     from fedssl.grid.plan import Plan
-
-
-# Protocols that no encoder is scored with before training.
-NOT_OF_RANDOM_INIT = ("fine-tune", *ROUND_PROTOCOLS)
 
 
 def names(plan: Plan) -> dict[str, str]:
@@ -134,11 +130,11 @@ def _row(
         return {**row, "declared": False, "cells": []}
     if random_init:
         cells, metric = _random_encoders(grid, study, row["arch"]), paths.random_init_metric
-        lacks = set(NOT_OF_RANDOM_INIT)
+        lacks = set(ROUND_PROTOCOLS)
     else:
         axes = row_axes(row)
         cells, metric = _cells(grid, study, axes), paths.metric
-        lacks = set(PAIRED_PROTOCOLS).difference(paired_protocols(axes["split"]))
+        lacks = missing_protocols(axes["split"])
         if not all(grid.keeps_rounds(own) for cell in cells for own in cell.checkpoints):
             lacks.update(ROUND_PROTOCOLS)
     columns = [column for column in _columns(grid, table) if column["score"] not in lacks]
@@ -187,7 +183,7 @@ def _before(
     """Return score -> task -> score file of a cell's encoder before training."""
     # Two specialists start from the same encoder, so the first one stands for both.
     start = replace(cell, variant=grid.initial_variant(cell.checkpoints[0]))
-    scored = [column for column in columns if column["score"] not in NOT_OF_RANDOM_INIT]
+    scored = [column for column in columns if column["score"] not in ROUND_PROTOCOLS]
     return _metrics(grid, scored, start, paths.random_init_metric)
 
 
