@@ -106,6 +106,19 @@ def test_retrieval_is_paired_by_hits(tmp_path):
     assert record["gain"] == pytest.approx(5.0) and record["low"] > 0
 
 
+def test_two_protocols_of_one_cell_are_compared_as_two_cells_are(tmp_path):
+    plan = shipped_plan(results=str(tmp_path), seeds=[0])
+    given = contrasts.spec(plan, "fssuavl_recalibrated")
+    given["rows"] = [row for row in given["rows"] if row["row"] == "FSSUAVL R-18"]
+    for entry in given["rows"][0]["tasks"]:
+        before, after = Path(entry["before"][0]), Path(entry["after"][0])
+        assert before.parent == after.parent, "one cell, one task"
+        metric(before, right(100), task=entry["task"])
+        metric(after, right(120), task=entry["task"], protocol="knn-recalibrated")
+    found = build_contrasts(given)
+    assert found["gain"].tolist() == pytest.approx([10.0] * len(found)) and len(found) == 7
+
+
 def test_a_scaled_table_says_so_and_escapes_its_title(tmp_path):
     given = spec([task(tmp_path, "ks2", 100, 120)], scale="scaled")
     write(given, {"csv": tmp_path / "t.csv", "md": tmp_path / "t.md"})

@@ -91,8 +91,8 @@ def encoder() -> Encoder:
 def tune(views: FineTuneViews, *, seed: int = 0, precision: str = "fp32", **changed: Any):
     return fine_tune(
         encoder(),
-        views,
-        indices=views.bank.indices("train"),
+        [views],
+        indices=[views.bank.indices("train")],
         settings=replace(SETTINGS, **changed),
         precision=precision,
         seed=seed,
@@ -109,7 +109,7 @@ def test_it_learns_what_a_frozen_random_encoder_was_not_trained_for(
     # One batch holds all samples, so that batch norm's running statistics settle.
     model = tune(views, epochs=60, lr=0.01, milestones=(), batch_size=99)
     labels = torch.from_numpy(views.bank.labels[test])
-    assert torch.equal(predict(model, views, test, device=CPU), labels)
+    assert torch.equal(predict(model, [views], [test], device=CPU), labels)
     with torch.no_grad():
         logits = model(views.plain(test))
     wrong = logits.scatter(1, labels[:, None], -torch.inf).amax(dim=1)
@@ -142,14 +142,14 @@ def test_backbone_and_batch_norm_move_and_the_encoder_stays_as_it_was(tmp_path: 
     before = {name: tensor.clone() for name, tensor in given.state_dict().items()}
     model = fine_tune(
         given,
-        views,
-        indices=views.bank.indices("train"),
+        [views],
+        indices=[views.bank.indices("train")],
         settings=SETTINGS,
         precision="fp32",
         seed=0,
         device=CPU,
     )
-    after = model[0].state_dict()
+    after = model.backbone.state_dict()
     assert all(torch.equal(tensor, before[name]) for name, tensor in given.state_dict().items())
     assert all(not torch.equal(after[name], before[f"backbone.{name}"]) for name in after)
     steps = 3 * 2  # 17 samples in batches of 8, and the one left over: 8 + 9
@@ -181,8 +181,10 @@ def test_bf16_is_close_to_fp32_but_not_the_same(tmp_path: Path) -> None:
 def test_without_a_step_it_is_the_backbone_and_torchs_initial_layer(tmp_path: Path) -> None:
     model = tune(colours(tmp_path), epochs=0)
     given = encoder().backbone.state_dict()
-    assert all(torch.equal(tensor, given[name]) for name, tensor in model[0].state_dict().items())
-    layer, bound = model[1], 1 / 8  # 64 features
+    assert all(
+        torch.equal(tensor, given[name]) for name, tensor in model.backbone.state_dict().items()
+    )
+    layer, bound = model.layer, 1 / 8  # 64 features
     assert isinstance(layer, nn.Linear) and layer.weight.shape == (3, 64)
     assert 0.95 * bound < float(layer.weight.abs().max().detach()) <= bound
     assert float(layer.bias.abs().max().detach()) <= bound

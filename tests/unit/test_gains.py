@@ -12,8 +12,10 @@ from fedssl.paper.products.gains import COLUMNS, build_gains, write
 LABELS = np.arange(10_000) % 4
 
 
-def metric(path: Path, correct: np.ndarray, *, task: str, first: int = 1000) -> str:
-    """Write a kNN metric and its predictions; wrong ones are one class off."""
+def metric(
+    path: Path, correct: np.ndarray, *, task: str, first: int = 1000, protocol: str = "knn"
+) -> str:
+    """Write a metric and its predictions; wrong ones are one class off."""
     path.parent.mkdir(parents=True, exist_ok=True)
     labels = LABELS[: len(correct)]
     frame = pd.DataFrame(
@@ -25,7 +27,7 @@ def metric(path: Path, correct: np.ndarray, *, task: str, first: int = 1000) -> 
     )
     # The order of the file is not the order of the samples.
     frame.sample(frac=1, random_state=len(path.name)).to_parquet(path.with_suffix(".parquet"))
-    data = {"task": task, "protocol": "knn", "value": 100 * float(correct.mean())}
+    data = {"task": task, "protocol": protocol, "value": 100 * float(correct.mean())}
     data |= {"n_eval": len(correct), "predictions": f"{path.stem}.parquet"}
     path.write_text(json.dumps(data), encoding="utf-8")
     return str(path)
