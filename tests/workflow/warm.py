@@ -38,9 +38,9 @@ class WarmSnakemake:
     """A run of Snakemake in a session of its own, without input, that writes into a file."""
 
     def __init__(self, arguments: list[str], *, cwd: Path, env: Mapping[str, str]) -> None:
-        handle, self._log = tempfile.mkstemp(suffix=".out")
-        os.close(handle)
-        words = (arguments, str(cwd), dict(env), self._log)
+        with tempfile.NamedTemporaryFile(suffix=".out", delete=False) as log:
+            self._log = Path(log.name)
+        words = (arguments, cwd, dict(env), self._log)
         self._process = _SERVER.Process(target=_snakemake, args=words)
         self._process.start()
 
@@ -51,22 +51,25 @@ class WarmSnakemake:
 
     def wait(self, seconds: float) -> str:
         """Wait for the end of the run and return what it printed."""
-        self._process.join(seconds)
-        printed = Path(self._log).read_text(errors="replace")
-        if self.returncode is None:
+        try:
+            self._process.join(seconds)
+            ended = self.returncode is not None
+        finally:
             self.kill()
+        printed = self._log.read_text(errors="replace")
+        self._log.unlink()
+        if not ended:
             raise TimeoutError(f"Snakemake did not end within {seconds} s:\n{printed}")
-        Path(self._log).unlink()
         return printed
 
     def kill(self) -> None:
-        """End Snakemake and its jobs at once, as a node failure does."""
-        assert self._process.pid
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.join()
+        """End Snakemake and its jobs at once, as a node failure does, unless it has ended."""
+        if self.returncode is None and self._process.pid:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.join()
 
 
-def _snakemake(arguments: list[str], cwd: str, env: dict[str, str], log: str) -> None:
+def _snakemake(arguments: list[str], cwd: Path, env: dict[str, str], log: Path) -> None:
     """Do in this process what the command `snakemake` does in a new one."""
     os.setsid()
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
