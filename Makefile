@@ -36,8 +36,9 @@ mirror: $(READY) ## what a target needs, to carry to a cluster: make mirror TARG
 	fi
 	$(BIN)/fedssl mirror $(TARGET) "$(FOLDER)"
 
+# Bytecode is written whatever the environment says: a thousand processes import the package.
 test: $(READY) ## all tests but the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(CORES) --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(CORES) --no-loadscope-reorder
 
 test-slow: $(READY) ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# The longest first, so that no process is left with them in the end.
-_FOLDERS = ("workflow", "slurm", "browser", "unit")
+# The longest first, so that no process is left with them in the end. Slurm's come before all
+# others: they wait most of the time, and the other process meanwhile has the cores.
+_FOLDERS = ("slurm", "finished", "workflow", "browser", "unit")
+# Tests of one of these folders share a cluster, a finished run or a browser.
+_SHARING = ("slurm", "finished", "browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,11 +22,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 class _ByFixture(LoadScopeScheduling):
-    """Tests of a file run in one process, and so do all that share a cluster or a browser."""
+    """Tests of a file run in one process, and so do those of a folder that share a fixture."""
 
     def _split_scope(self, nodeid: str) -> str:
         folder, file = _place(nodeid)
-        return folder if folder in ("slurm", "browser") else f"{folder}/{file}"
+        return folder if folder in _SHARING else f"{folder}/{file}"
 
 
 def _place(nodeid: str) -> tuple[str, str]:

@@ -35,12 +35,16 @@ SENT = 44_927_488  # bytes, by a client in a round
 
 @dataclass
 class ReportTree:
-    """A results folder to be filled: `config` may be changed before `write`."""
+    """A results folder to be filled: `config` may be changed before `write`.
+
+    Loss figures are empty drawings like the others unless `draws_losses`: each takes seconds.
+    """
 
     root: Path
     config: dict[str, Any]
     layers: list[Layer]
     host: str = "node-7"
+    draws_losses: bool = False
 
     @classmethod
     def of(cls, root: Path, *files: str) -> "ReportTree":
@@ -116,7 +120,7 @@ class ReportTree:
         if kind == "table":
             for metric in _metric_files(spec):
                 self._score(metric)
-        if kind in ("table", "datasets", "loss_figure"):
+        if kind in ("table", "datasets") or (kind == "loss_figure" and self.draws_losses):
             make(product, spec, files)
         else:
             self._make_up(kind, spec, files)

@@ -64,6 +64,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree.config["scale"] = {"kind": "paper", "note": ""}
     tree.config["seeds"] = [0, 1]
     tree.host = HOSTILE
+    tree.draws_losses = True
     table = tree.config["tables"]["fssuavl_table2"]
     table["title"] += HOSTILE
     table["rows"].append({"row": HOSTILE, "arch": "resnet18", "split": "a0-i0-b100"})

@@ -6,24 +6,79 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.context import SpawnContext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from fedssl.aggregators.base import Visit
 from fedssl.errors import UserError
-from fedssl.federation import rounds
+from fedssl.federation import distributed, rounds
 from fedssl.federation.distributed import WorkerPool
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, federated, history, lay_out, run
 
+_barrier: Any  # of a kept worker
 SHORT = {"federation": SETTINGS["federation"] | {"fraction": 0.75, "rounds": 2, "local_epochs": 1}}  # type: ignore[operator]
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return lay_out(tmp_path_factory.mktemp("federation"))
+
+
+class KeptWorkers:
+    """Stands in for `ProcessPoolExecutor`: processes that are set up anew instead of replaced.
+
+    A new one imports torch for seconds.
+    """
+
+    _pool: ProcessPoolExecutor | None = None
+
+    def __call__(
+        self,
+        workers: int,
+        context: SpawnContext,
+        start: Callable[..., None],
+        given: tuple[Any, ...],
+    ) -> "KeptWorkers":
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(workers, context, _keep, (context.Barrier(workers),))
+        for started in [self.submit(_set_up, start, given) for _ in range(workers)]:
+            started.result()
+        return self
+
+    def submit(self, function: Callable[..., Any], *given: Any) -> "Future[Any]":
+        assert self._pool is not None
+        return self._pool.submit(function, *given)
+
+    def shutdown(self, **_: object) -> None:
+        """Keep the processes."""
+
+    def end(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+
+def _keep(barrier: Any) -> None:
+    global _barrier
+    _barrier = barrier
+
+
+def _set_up(start: Callable[..., None], given: tuple[Any, ...]) -> None:
+    _barrier.wait(120)  # so that each process gets one of these tasks
+    start(*given)
+
+
+@pytest.fixture(scope="module")
+def kept_workers() -> Iterator[KeptWorkers]:
+    workers = KeptWorkers()
+    yield workers
+    workers.end()
 
 
 @pytest.mark.parametrize(
@@ -40,8 +95,13 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ids=lambda aggregator: aggregator["name"],
 )
 def test_clients_side_by_side_train_the_same_bits(
-    inputs: dict[str, str], tmp_path: Path, aggregator: dict[str, object]
+    inputs: dict[str, str],
+    tmp_path: Path,
+    kept_workers: KeptWorkers,
+    monkeypatch: pytest.MonkeyPatch,
+    aggregator: dict[str, object],
 ) -> None:
+    monkeypatch.setattr(distributed, "ProcessPoolExecutor", kept_workers)
     changes = {**SHORT, "aggregator": aggregator}
     alone = run(inputs, tmp_path / "alone", **changes)
     together = run(inputs, tmp_path / "together", threads=2, **changes)

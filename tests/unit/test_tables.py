@@ -1,77 +1,19 @@
-import csv
+"""The rows of a table: what is averaged, published, flagged or not run."""
+
 import json
 import math
 import re
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from markdown_it import MarkdownIt
 from scipy.stats import binomtest
 
 from fedssl.errors import UserError
 from fedssl.paper.measurement import measure
-from fedssl.paper.published import read_published
-from fedssl.paper.tables import COLUMNS, build_table, write_table
-from fedssl.paper.text_table import TextTable, to_latex, to_markdown
-
-NUMBERS = """study,table,row,column,protocol,value,page,note
-demo,2,Ours,IMG,knn,50.00,3,
-demo,2,Ours,C-10,knn,60.00,3,suspicious: a typo & more
-demo,2,Ours,Avg.,knn,55.00,3,
-demo,2,Ours,IMG,linear-probe,70.00,3,
-demo,2,Later,IMG,knn,40.00,3,
-demo,2,Theirs,C-10,knn,71.58,3,
-demo,3,Ours,IMG,knn,99.00,3,
-"""
-TASKS = {"IMG": ["img"], "C-10": ["c10"], "Avg.": ["img", "c10"]}
-
-
-@pytest.fixture
-def published(tmp_path: Path) -> Path:
-    path = tmp_path / "published.csv"
-    path.write_text(NUMBERS, encoding="utf-8")
-    return path
-
-
-def cell(folder: Path, seed: int, n_eval: int = 400, **values: float) -> dict[str, Any]:
-    """Write one seed's metric files; return its entry in a table's spec."""
-    metrics = {}
-    for task, value in values.items():
-        path = folder / f"evaluate/seed{seed}/{task}/knn.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        metric = {"task": task, "protocol": "knn", "value": value, "n_eval": n_eval}
-        path.write_text(json.dumps(metric | {"predictions": "knn.parquet"}), encoding="utf-8")
-        metrics[task] = str(path)
-    model = f"results/pretrain/seed{seed}/model.safetensors"
-    return {"seed": seed, "cell": model, "metrics": {"knn": metrics}}
-
-
-def spec(*cells: dict[str, Any], scale: str = "paper") -> dict[str, Any]:
-    return {
-        "study": "demo",
-        "table": "2",
-        "title": "A & B",
-        "not_held_to": [],
-        "not_comparable": {},
-        "resolution": 3.0,
-        "scale": scale,
-        "scale_note": "mini: 20 clients",
-        "columns": [{"column": c, "protocol": "knn", "tasks": t} for c, t in TASKS.items()],
-        "rows": [
-            {"row": "Ours", "declared": True, "cells": list(cells)},
-            {"row": "Later", "declared": False, "cells": []},
-            {"row": "Theirs", "published_only": True},
-        ],
-    }
-
-
-def rows(given: dict[str, Any], published: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    frame, _ = build_table(given, published=read_published([published]))
-    assert tuple(frame.columns) == COLUMNS
-    return {(r["row"], r["column"]): r for r in frame.to_dict("records")}
+from fedssl.paper.tables import COLUMNS
+from tests.unit.made_up_tables import cell, cells_of, rows, spec, write
 
 
 def test_columns_are_the_contract():
@@ -102,14 +44,6 @@ def test_seeds_and_tasks_are_averaged(tmp_path, published):
     # 55 and 55.5 per seed: the spread of the average is not that of its tasks.
     assert (average["measured"], average["n_eval"]) == (55.25, 800)
     assert average["std"] == pytest.approx(0.5 / math.sqrt(2))
-
-
-def test_the_seeds_file_has_what_each_seed_measured(written, tmp_path):
-    entries = {(n["row"], n["column"]): n for n in json.loads(written["seeds"])["numbers"]}
-    assert set(entries) == {("Ours", f"{column} kNN") for column in TASKS}
-    assert entries["Ours", "IMG kNN"]["values"] == {"0": 49.0, "1": 50.00004}
-    # sqrt(.495 x .505 / 400) = 2.5 points
-    assert entries["Ours", "IMG kNN"]["error"] == pytest.approx(2.5, abs=0.02)
 
 
 def test_a_single_seed_has_no_std(tmp_path, published):
@@ -248,74 +182,6 @@ def test_seeds_on_other_samples_are_refused(tmp_path, published):
         rows(spec(*seeds), published)
 
 
-@pytest.fixture
-def written(tmp_path: Path, published: Path) -> dict[str, str]:
-    seeds = [cell(tmp_path, 0, img=49.0, c10=60.0), cell(tmp_path, 1, img=50.00004, c10=58.0)]
-    return write(spec(*seeds), published, folder=tmp_path)
-
-
-def write(given: dict[str, Any], published: Path, *, folder: Path) -> dict[str, str]:
-    outputs = {kind: folder / f"tables/out.{kind}" for kind in ("csv", "md", "tex")}
-    outputs["seeds"] = folder / "tables/out.seeds.json"
-    write_table(given | {"published": [published]}, outputs)
-    return {kind: path.read_text(encoding="utf-8") for kind, path in outputs.items()}
-
-
-def test_csv_is_rounded_and_leaves_empty_what_was_not_run(written):
-    lines = list(csv.DictReader(written["csv"].splitlines()))
-    assert tuple(lines[0]) == COLUMNS
-    first, later = lines[0], next(line for line in lines if line["row"] == "Later")
-    assert (first["table"], first["published"], first["measured"]) == ("2", "50.0", "49.5")
-    assert (first["std"], first["n_seeds"], first["n_eval"]) == ("0.7071", "2", "400")
-    assert (later["measured"], later["std"], later["delta"], later["n_eval"]) == ("", "", "", "")
-    assert later["verdict"] == "not-run"
-
-
-def cells_of(markdown: str) -> list[list[str]]:
-    """Return a Markdown table's cells as a renderer reads them."""
-    tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
-    table: list[list[str]] = []
-    for opening, token in pairwise(tokens):
-        if token.type == "tr_open":
-            table.append([])
-        if opening.type in ("th_open", "td_open"):
-            table[-1].append("".join(child.content for child in token.children or []))
-    return table
-
-
-def test_markdown_has_rows_down_columns_across_and_n_eval_last(written):
-    assert cells_of(written["md"]) == [
-        ["", "IMG kNN", "C-10 kNN", "Avg. kNN", "IMG L.P"],
-        [
-            "Ours",
-            "49.50 ± 0.71 (50.00)",
-            "59.00 ± 1.41 (60.00)",
-            "54.25 ± 0.35 (55.00)",
-            "not run (70.00)",
-        ],
-        ["Later", "not run (40.00)", "not run", "not run", "not run"],
-        ["Theirs", "—", "(71.58)", "—", "—"],
-        ["chance", "—", "—", "—", "—"],
-        ["n_eval", "400", "400", "800", "—"],
-    ]
-    assert written["md"].startswith("### demo, table 2: A \\& B\n")
-    assert "Ours, C-10 kNN: suspicious: a typo \\& more" in written["md"]
-    assert "†" not in written["md"] + written["tex"]
-    assert "scaled" not in written["md"] + written["tex"]
-
-
-def test_scaled_numbers_say_so_in_the_title_and_at_each_number(tmp_path, published):
-    given = spec(cell(tmp_path, 0, img=50.0, c10=60.0), scale="scaled")
-    given["rows"][0]["cells"].append(cell(tmp_path, 1, img=50.0, c10=62.0))
-    text = write(given, published, folder=tmp_path)
-    title = text["md"].splitlines()[0]
-    assert title.endswith("— scaled: not comparable with the paper (mini: 20 clients)")
-    assert cells_of(text["md"])[1][1:3] == ["50.00 ± 0.00† (50.00)", "61.00 ± 1.41† (60.00)"]
-    assert "† scaled: not comparable with the paper." in text["md"]
-    assert text["tex"].count(r"$^{\dagger}$") == 4  # three numbers and the footnote
-    assert "scaled: not comparable with the paper (mini: 20 clients)" in text["tex"]
-
-
 def judged(folder: Path, seed: int, **facts: Any) -> dict[str, Any]:
     """Return a seed whose scores have facts to judge them by, and whose random start has scores."""
     own = cell(folder / "trained", seed, img=50.0, c10=60.0)
@@ -369,55 +235,3 @@ def test_a_number_that_means_little_is_flagged(tmp_path, published, facts, flag,
     assert len(notes) == (note is not None)
     if note:
         assert notes[0].endswith(": Ours (IMG kNN, C-10 kNN, Avg. kNN).")
-
-
-HOSTILE = "a|b & 50 % of_x #1 {y} ~z^2 \\n $5 [27] <i>*j*</i> `k`"
-
-
-def test_markdown_shows_special_characters_as_they_are():
-    grid = TextTable(HOSTILE, ("", HOSTILE), ((HOSTILE, "[1]"),), (("n_eval", "_2_"),), (HOSTILE,))
-    markdown = to_markdown(grid)
-    assert cells_of(markdown) == [["", HOSTILE], [HOSTILE, "[1]"], ["n_eval", "_2_"]]
-    inline = [t for t in MarkdownIt("commonmark").enable("table").parse(markdown) if t.children]
-    for token in (inline[0], inline[-1]):
-        assert "".join(child.content for child in token.children or []) == HOSTILE
-
-
-def test_latex_escapes_special_characters():
-    grid = TextTable(HOSTILE, ("", HOSTILE), (("[27]", "1 ± 2†"),), (("n_eval", "3"),), (HOSTILE,))
-    latex = to_latex(grid, label="tab:x")
-    escaped = (
-        r"a|b \& 50 \% of\_x \#1 \{y\} \textasciitilde{}z\textasciicircum{}2 \textbackslash{}n "
-        r"\$5 {[}27{]} \textless{}i\textgreater{}*j*\textless{}/i\textgreater{} `k`"
-    )
-    assert rf"\caption{{{escaped}}}" in latex
-    assert rf"     & {escaped} \\" in latex
-    assert r"    {[}27{]} & 1 $\pm$ 2$^{\dagger}$ \\" in latex
-    assert latex.isascii()
-
-
-def test_latex_is_a_well_formed_booktabs_table(written):
-    latex = written["tex"]
-    openings = re.findall(r"\\begin\{([\w*]+)\}", latex)
-    assert openings == ["table*", "tabular", "tabular"]
-    assert re.findall(r"\\end\{([\w*]+)\}", latex) == [*openings[1:], "table*"]
-    bare = re.sub(r"\\[{}]", "", latex)
-    depths = [bare[:i].count("{") - bare[:i].count("}") for i in range(len(bare) + 1)]
-    assert min(depths) == depths[-1] == 0
-    assert r"\label{tab:demo-2}" in latex
-
-
-def test_latex_stacks_protocols_and_what_is_too_wide(written):
-    columns = {"kNN": 3, "L.P": 1}
-    parts = written["tex"].split(r"\begin{tabular}")[1:]
-    for part, (protocol, count) in zip(parts, columns.items(), strict=True):
-        body = part[part.index(r"\toprule") : part.index(r"\bottomrule")]
-        lines = [line for line in body.splitlines() if line.endswith(r"\\")]
-        assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {count}
-        assert part.startswith(f"{{l{'r' * count}}}")
-        assert lines[0].count(protocol) == count
-        assert lines[1].startswith("    Ours & ")
-        assert lines[-1].startswith(r"    n\_eval & ")
-    header = ("", *(f"{name} kNN" for name in "abcdef"))
-    wide = to_latex(TextTable("t", header, (), (("n_eval", *"123456"),)), label="tab:x")
-    assert re.findall(r"n\\_eval & (.*) \\\\", wide) == ["1 & 2 & 3 & 4", "5 & 6"]

@@ -3,20 +3,44 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fedssl.grid.cell import AXES
+from tests.workflow.warm import WarmSnakemake
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ("--configfile", "config/demo.yaml", "tests/workflow/grid.yaml")
 _PRETRAINED = re.compile(r"^rule pretrain\w*:\n(?:    .*\n)*?    wildcards: (.*)$", re.MULTILINE)
 _REASONED = re.compile(r"^(\w+)\s+(\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a dry run printed."""
+
+    printed: str
+
+    @property
+    def jobs(self) -> dict[str, int]:
+        """Return {rule: number of jobs}."""
+        if "Nothing to be done" in self.printed:
+            return {}
+        table = self.printed[self.printed.index("Job stats:") :].split("\n\n")[0]
+        jobs = {rule: int(count) for rule, count in _REASONED.findall(table)}
+        return {
+            rule: count for rule, count in jobs.items() if rule not in ("all", "default", "total")
+        }
+
+    @property
+    def models(self) -> set[str]:
+        """Return the models that would be trained again, by their axes but study and seed."""
+        wildcards = (match[1].split(", ") for match in _PRETRAINED.finditer(self.printed))
+        cells = (dict(part.split("=", 1) for part in parts) for parts in wildcards)
+        return {" ".join(cell[axis] for axis in AXES) for cell in cells}
 
 
 @dataclass
@@ -41,18 +65,17 @@ class Project:
                 shutil.copy2(ROOT / name, root / name)
         return cls(root)
 
-    def snakemake(self, *arguments: str, config: tuple[str, ...] = CONFIG) -> subprocess.Popen[str]:
-        """Start Snakemake in a process group of its own."""
-        return subprocess.Popen(
-            [Path(sys.executable).with_name("snakemake"), *config, *arguments],
-            cwd=self.root,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-        )
+    def clone(self, root: Path) -> "Project":
+        """Copy this project, results and times included, into a new folder `root`."""
+        shutil.copytree(self.root, root)
+        for path in (self.root, *self.root.rglob("*")):
+            shutil.copystat(path, root / path.relative_to(self.root))
+        return Project(root)
+
+    def snakemake(self, *arguments: str, config: tuple[str, ...] = CONFIG) -> WarmSnakemake:
+        """Start Snakemake."""
+        env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        return WarmSnakemake([*config, *arguments], cwd=self.root, env=env)
 
     def run(
         self,
@@ -63,27 +86,17 @@ class Project:
     ) -> str:
         """Run Snakemake to its end and return what it printed."""
         process = self.snakemake(*arguments, config=config)
-        printed, _ = process.communicate(timeout=seconds)
+        printed = process.wait(seconds)
         assert (process.returncode == 0) == ok, printed
         return printed
 
+    def plan(self, *arguments: str, config: tuple[str, ...] = CONFIG) -> Plan:
+        """Return what a dry run says."""
+        return Plan(self.run("--dry-run", *arguments, config=config))
+
     def planned(self, *arguments: str, config: tuple[str, ...] = CONFIG) -> dict[str, int]:
         """Return {rule: number of jobs} of a dry run."""
-        printed = self.run("--dry-run", *arguments, config=config)
-        if "Nothing to be done" in printed:
-            return {}
-        table = printed[printed.index("Job stats:") :].split("\n\n")[0]
-        jobs = {rule: int(count) for rule, count in _REASONED.findall(table)}
-        return {
-            rule: count for rule, count in jobs.items() if rule not in ("all", "default", "total")
-        }
-
-    def planned_outputs(self, *arguments: str, config: tuple[str, ...] = CONFIG) -> set[str]:
-        """Return the models that a dry run would train again, by their axes but study and seed."""
-        printed = self.run("--dry-run", *arguments, config=config)
-        wildcards = (match[1].split(", ") for match in _PRETRAINED.finditer(printed))
-        cells = (dict(part.split("=", 1) for part in parts) for parts in wildcards)
-        return {" ".join(cell[axis] for axis in AXES) for cell in cells}
+        return self.plan(*arguments, config=config).jobs
 
     def edit(self, name: str, change: Callable[[str], str]) -> None:
         """Change a file's text; `restore` puts it back."""
@@ -107,16 +120,11 @@ class Project:
             os.utime(path, ns=(mtime, mtime))
         self._originals.clear()
 
-    def kill(self, process: subprocess.Popen[str]) -> None:
-        """End Snakemake and its jobs at once, as a node failure does."""
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
 
-
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    """Wait until a condition holds while a process runs."""
+def wait_for(condition: Callable[[], object], process: WarmSnakemake) -> None:
+    """Wait until a condition holds while Snakemake runs."""
     deadline = time.monotonic() + 300
     while not condition():
-        assert process.poll() is None, process.communicate()[0]
+        assert process.returncode is None, process.wait(0)
         assert time.monotonic() < deadline, "waited 300 s in vain"
         time.sleep(0.02)

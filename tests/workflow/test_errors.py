@@ -74,11 +74,9 @@ DEMO = ("--configfile", "config/demo.yaml")
         ),
     ],
 )
-def test_a_mistake_in_a_file_is_named(
-    edited: Project, addition: str, file: str, words: str
-) -> None:
-    (edited.root / "extra.yaml").write_text(addition)
-    printed = edited.run("--dry-run", config=(*DEMO, "extra.yaml"), ok=False)
+def test_a_mistake_in_a_file_is_named(copy: Project, addition: str, file: str, words: str) -> None:
+    (copy.root / "extra.yaml").write_text(addition)
+    printed = copy.run("--dry-run", config=(*DEMO, "extra.yaml"), ok=False)
     assert f"{file}: {words}" in printed
     assert "Traceback" not in printed
 
@@ -97,18 +95,18 @@ def test_results_go_where_a_variable_says_but_never_where_there_are_spaces(
 
 @pytest.mark.parametrize("config", [(), DEMO])
 def test_a_run_from_elsewhere_is_told_to_go_to_the_checkout(
-    edited: Project, tmp_path: Path, config: tuple[str, ...]
+    copy: Project, tmp_path: Path, config: tuple[str, ...]
 ) -> None:
-    printed = edited.run("--dry-run", "--directory", str(tmp_path), config=config, ok=False)
-    assert f"{tmp_path} is no checkout of this workflow: run in {edited.root}" in printed
+    printed = copy.run("--dry-run", "--directory", str(tmp_path), config=config, ok=False)
+    assert f"{tmp_path} is no checkout of this workflow: run in {copy.root}" in printed
     assert "results_dir=" in printed
 
 
-def test_a_mistake_on_the_command_line_is_named(edited: Project) -> None:
-    assert edited.planned(
+def test_a_mistake_on_the_command_line_is_named(copy: Project) -> None:
+    assert copy.planned(
         "fssuavl", config=(*DEMO, "--config", "seeds=[0, 7]", "mirror=null", "banks={threads: 2}")
     )
-    printed = edited.run("--dry-run", config=(*DEMO, "--config", "seeds=zero"), ok=False)
+    printed = copy.run("--dry-run", config=(*DEMO, "--config", "seeds=zero"), ok=False)
     assert "--config: seeds is 'zero'; it must be a list" in printed
 
 
@@ -138,19 +136,19 @@ def test_a_mistake_on_the_command_line_is_named(edited: Project) -> None:
         ),
     ],
 )
-def test_a_mistyped_target_is_named(edited: Project, target: str, words: str) -> None:
-    printed = edited.run("--dry-run", target, ok=False)
+def test_a_mistyped_target_is_named(copy: Project, target: str, words: str) -> None:
+    printed = copy.run("--dry-run", target, ok=False)
     assert words in printed and "Traceback" not in printed
 
 
-def test_an_absolute_path_into_a_relative_folder_is_told_so(edited: Project) -> None:
+def test_an_absolute_path_into_a_relative_folder_is_told_so(copy: Project) -> None:
     target = "results/demo/figures/fssuavl_loss.pdf"
-    printed = edited.run("--dry-run", str(edited.root / target), ok=False)
+    printed = copy.run("--dry-run", str(copy.root / target), ok=False)
     assert f"because results_dir is results/demo: name it {target}" in printed
 
 
-def test_the_paper_grid_is_planned_without_any_data(edited: Project) -> None:
-    planned = edited.planned(config=())
+def test_the_paper_grid_is_planned_without_any_data(copy: Project) -> None:
+    planned = copy.planned(config=())
     assert planned["pretrain"] == 183 and planned["evaluate"] == 978 and planned["acquire"] >= 6
     assert planned["embedding_map"] == 42 and planned["map_figure"] == 2
 

@@ -9,12 +9,6 @@ FOLDER = "fssuavl/simclr/resnet18/fedavg"
 IMAGE, AUDIO = "a0-i100-b0", "a100-i0-b0"
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy for dry runs only: nothing has run in it."""
-    return Project.copy(tmp_path_factory.mktemp("copy"))
-
-
 def score(split: str, protocol: str) -> str:
     return f"results/demo/evaluate/{FOLDER}/{split}/base/seed0/mnist-fsdd/{protocol}.json"
 
@@ -31,11 +25,9 @@ def test_the_papers_grid_is_planned_without_any_data(copy: Project) -> None:
 
 def test_two_specialists_are_scored_from_both_checkpoints(copy: Project) -> None:
     target = score(f"{IMAGE}+{AUDIO}", "knn-av")
-    planned = copy.planned(target, config=DEMO)
-    assert planned["pretrain"] == 2 and planned["paired_specialists"] == 1
-    assert copy.planned_outputs(target, config=DEMO) == {
-        f"simclr resnet18 fedavg {split} base" for split in (IMAGE, AUDIO)
-    }
+    plan = copy.plan(target, config=DEMO)
+    assert plan.jobs["pretrain"] == 2 and plan.jobs["paired_specialists"] == 1
+    assert plan.models == {f"simclr resnet18 fedavg {split} base" for split in (IMAGE, AUDIO)}
 
 
 def test_an_image_specialist_waits_for_no_spectrogram_statistics(copy: Project) -> None:

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from fedssl.grid.configuration import merge
 from tests.workflow.project import ROOT, Project
 
 PAGE = ROOT / "docs/architecture.md"
@@ -16,6 +18,13 @@ _RECIPE = re.compile(r"^### (Add .+?)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTAL
 _FILE = re.compile(r'```\w+ title="([^"]+)"\n(.*?)```', re.DOTALL)
 _COMMANDS = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 _ROW = re.compile(r"The row `([^`]+)` is in `([^`]+\.csv)`")
+SMALL = Path(__file__).with_name("small.yaml")
+# What the recipes share.
+PREPARED = (
+    "results/demo/shards/fsdd/dirichlet-1.0-4/seed0.json",
+    "results/demo/shards/tiny-imagenet/dirichlet-1.0-4/seed0.json",
+    "results/demo/banks/speech-commands/bank.json",
+)
 RECIPES = dict(_RECIPE.findall(PAGE.read_text(encoding="utf-8")))
 
 
@@ -23,15 +32,26 @@ def test_the_page_has_its_four_recipes() -> None:
     assert [name.split()[-1] for name in RECIPES] == ["aggregator", "method", "dataset", "table"]
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy with a small demo, its data sets dealt to clients."""
+    project = Project.copy(tmp_path_factory.mktemp("prepared"))
+    demo = project.root / "config/demo.yaml"
+    small = merge(*(yaml.safe_load(file.read_text()) for file in (demo, SMALL)))
+    demo.write_text(yaml.safe_dump(small, sort_keys=False))
+    project.run("--cores", "2", "--", *PREPARED, config=("--configfile", "config/demo.yaml"))
+    return project
+
+
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_ends_with_its_row(unfinished: Project, name: str) -> None:
-    text = RECIPES[name]
+def test_a_recipe_ends_with_its_row(prepared: Project, tmp_path: Path, name: str) -> None:
+    text, project = RECIPES[name], prepared.clone(tmp_path / "project")
     for path, content in _FILE.findall(text):
-        write(unfinished.root / path, content)
-    run(unfinished, "\n".join(_COMMANDS.findall(text)))
+        write(project.root / path, content)
+    run(project, "\n".join(_COMMANDS.findall(text)))
     (promised,) = _ROW.findall(text)
     row, table = promised
-    with (unfinished.root / table).open() as file:
+    with (project.root / table).open() as file:
         rows = list(csv.DictReader(file))
     found = [record for record in rows if record["row"] == row]
     assert found, f"{table} has the rows {sorted({record['row'] for record in rows})}"

@@ -1,6 +1,5 @@
 """Which jobs run again after which edit: exactly those that the edit can change."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -49,8 +48,9 @@ def test_an_edited_template_rewrites_the_page_alone(edited: Project) -> None:
 
 def test_an_edited_aggregator_reruns_its_cells(edited: Project) -> None:
     edited.edit("src/fedssl/aggregators/fairavg.py", "{}\nX = 1\n".format)
-    assert edited.planned() == ONE_CELL
-    assert edited.planned_outputs() == {"simclr resnet18 fairavg a0-i100-b0 base"}
+    plan = edited.plan()
+    assert plan.jobs == ONE_CELL
+    assert plan.models == {"simclr resnet18 fairavg a0-i100-b0 base"}
 
 
 def test_an_edited_helper_of_both_reruns_both(edited: Project) -> None:
@@ -82,15 +82,17 @@ def test_an_edit_of_what_only_watches_reruns_nothing(edited: Project) -> None:
 
 def test_one_setting_of_one_cell_reruns_that_cell(edited: Project) -> None:
     edited.edit(GRID, lambda text: text.replace("local_epochs: 1", "local_epochs: 3"))
-    assert edited.planned() == ONE_CELL
-    assert edited.planned_outputs() == {"simclr resnet18 fedavg a0-i100-b0 e1"}
+    plan = edited.plan()
+    assert plan.jobs == ONE_CELL
+    assert plan.models == {"simclr resnet18 fedavg a0-i100-b0 e1"}
 
 
 def test_two_swapped_settings_rerun_that_cell(edited: Project) -> None:
     before, after = "0.7, blur_probability: 0.6", "0.6, blur_probability: 0.7"
     edited.edit(GRID, lambda text: text.replace(before, after))
-    assert edited.planned() == ONE_CELL
-    assert edited.planned_outputs() == {"simclr resnet18 fedavg a0-i100-b0 e1"}
+    plan = edited.plan()
+    assert plan.jobs == ONE_CELL
+    assert plan.models == {"simclr resnet18 fedavg a0-i100-b0 e1"}
 
 
 def test_reordered_settings_rerun_nothing(edited: Project) -> None:
@@ -109,8 +111,9 @@ def test_a_new_cell_runs_alone(edited: Project) -> None:
             "aggregator: [fedavg, fairavg]\n        split: [a0-i100-b0]",
         ),
     )
-    assert edited.planned() == ONE_CELL
-    assert edited.planned_outputs() == {"simclr resnet18 fairavg a0-i100-b0 e1"}
+    plan = edited.plan()
+    assert plan.jobs == ONE_CELL
+    assert plan.models == {"simclr resnet18 fairavg a0-i100-b0 e1"}
 
 
 def test_a_fresh_clone_over_old_results_has_nothing_to_do(edited: Project) -> None:
@@ -126,9 +129,10 @@ def test_results_that_snakemake_has_no_notes_of_hide_no_changed_setting(edited: 
     moved = (*CONFIG, "--config", f"results_dir={edited.root}/results/demo")
     assert edited.planned(config=moved) == {}
     edited.edit(GRID, lambda text: text.replace("local_epochs: 1", "local_epochs: 3"))
-    assert edited.planned(config=moved) == ONE_CELL
-    said = edited.run("--dry-run", config=moved)
-    assert "federation.local_epochs: 1 -> 3" in said and "/e1/seed0/provenance.json" in said
+    plan = edited.plan(config=moved)
+    assert plan.jobs == ONE_CELL
+    assert "federation.local_epochs: 1 -> 3" in plan.printed
+    assert "/e1/seed0/provenance.json" in plan.printed
     edited.edit(
         GRID, lambda text: text.replace("rounds: 4", "rounds: 4\n  sharding: {min_samples: 1}")
     )
@@ -160,7 +164,4 @@ def test_forcing_a_cell_reruns_it_and_what_hangs_on_it(edited: Project) -> None:
 
 
 def test_a_checkout_that_moved_has_nothing_to_do(finished: Project, tmp_path: Path) -> None:
-    moved = shutil.copytree(finished.root, tmp_path / "moved")
-    for path in (finished.root, *finished.root.rglob("*")):
-        shutil.copystat(path, moved / path.relative_to(finished.root))
-    assert Project(moved).planned() == {}
+    assert finished.clone(tmp_path / "moved").planned() == {}

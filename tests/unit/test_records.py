@@ -1,0 +1,59 @@
+"""Records: which files they name, and what code they hold."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from fedssl.files import read_json, sha256
+from fedssl.record.read import Record, read_record
+from fedssl.record.write import code_facts, write_provenance
+
+
+def test_the_folder_of_results_is_found_under_any_output(tmp_path):
+    root = tmp_path / "x/tables/out"
+    for name in ("figures/a.pdf", "tables/a.csv"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).touch()
+    outputs = {f"x/tables/out/{name}": "" for name in ("figures/a.pdf", "tables/a.csv")}
+    record = Record(root / "tables/a.provenance.json", root, {"outputs": outputs}, "")
+    assert record.prefix == "x/tables/out"
+    assert list(record.files("outputs")) == [root / "figures/a.pdf", root / "tables/a.csv"]
+
+
+def test_the_files_of_a_record_are_looked_for_once(results, monkeypatch):
+    located = Counter()
+    locate = Record.locate
+
+    def counted(record, name):
+        located[record.path, name] += 1
+        return locate(record, name)
+
+    monkeypatch.setattr(Record, "locate", counted)
+    record = read_record(results / "claims.provenance.json", results)
+    assert record.files("inputs") and record.files("inputs") is record.files("inputs")
+    assert set(located.values()) == {1}
+
+
+def test_a_job_records_the_files_in_a_folder_and_code_without_comments(tmp_path):
+    (tmp_path / "milestones").mkdir()
+    (tmp_path / "milestones/round1").write_text("1")
+    source = tmp_path / "code.py"
+    codes = []
+    for text in ("x = 1\n", "# why\nx = 1\n", "x = 2\n"):
+        source.write_text(text)
+        write_provenance(
+            tmp_path / "provenance.json",
+            rule="r",
+            wildcards={},
+            settings={},
+            inputs=[str(tmp_path / "milestones")],
+            outputs=[],
+            code=code_facts([source]),
+            started=datetime.now(UTC),
+            facts={},
+        )
+        record = read_json(tmp_path / "provenance.json")
+        assert record["inputs"] == {
+            f"{tmp_path}/milestones/round1": sha256(tmp_path / "milestones/round1")
+        }
+        codes.append(record["code"][str(source)])
+    assert codes[0] == codes[1] != codes[2]

@@ -1,0 +1,1 @@
+"""What holds of a run that has ended. One process runs these tests, because they share that run."""

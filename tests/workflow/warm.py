@@ -1,0 +1,85 @@
+"""Snakemake in processes that start warm: forked from one that has imported its libraries.
+
+A dry run spends most of its time on imports. The server imports Snakemake and what the workflow's
+rules need of other projects, but nothing of this one: each run reads the code of its own copy.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+_SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(
+    [
+        "snakemake.cli",
+        # What Snakemake imports once it runs, and what this project's planning does.
+        "jsonschema",
+        "nbformat",
+        "pandas",
+        "pyarrow.parquet",
+        "pydantic",
+        "requests",
+        "rich.progress",
+        "scipy.special",
+        "scipy.stats",
+        "smart_open",
+        "snakemake.report.html_reporter",
+        "yte",
+    ]
+)
+
+
+class WarmSnakemake:
+    """A run of Snakemake in a session of its own, without input, that writes into a file."""
+
+    def __init__(self, arguments: list[str], *, cwd: Path, env: Mapping[str, str]) -> None:
+        with tempfile.NamedTemporaryFile(suffix=".out", delete=False) as log:
+            self._log = Path(log.name)
+        words = (arguments, cwd, dict(env), self._log)
+        self._process = _SERVER.Process(target=_snakemake, args=words)
+        self._process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, negative if a signal ended the run; None while it goes on."""
+        return self._process.exitcode
+
+    def wait(self, seconds: float) -> str:
+        """Wait for the end of the run and return what it printed."""
+        try:
+            self._process.join(seconds)
+            ended = self.returncode is not None
+        finally:
+            self.kill()
+        printed = self._log.read_text(errors="replace")
+        self._log.unlink()
+        if not ended:
+            raise TimeoutError(f"Snakemake did not end within {seconds} s:\n{printed}")
+        return printed
+
+    def kill(self) -> None:
+        """End Snakemake and its jobs at once, as a node failure does, unless it has ended."""
+        if self.returncode is None and self._process.pid:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.join()
+
+
+def _snakemake(arguments: list[str], cwd: Path, env: dict[str, str], log: Path) -> None:
+    """Do in this process what the command `snakemake` does in a new one."""
+    os.setsid()
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    assert "fedssl" not in sys.modules, "the copy's own code has to be imported"
+    sys.argv = [_SNAKEMAKE, *arguments]
+    from snakemake.cli import main
+
+    main()
