@@ -1,6 +1,7 @@
 """The grid, the wildcards it allows, and what a run reports when it starts and ends."""
 
 from functools import partial
+from inspect import signature
 
 from fedssl.grid.configuration import merge, merged, read_layers, with_places
 from fedssl.data.own.dataset_entry import with_own_datasets
@@ -79,7 +80,10 @@ logger.addHandler(FAILURES)
 
 def planned(function, **given):
     """Return a planning function of the package as one of wildcards alone."""
-    return partial(function, PLAN, **given)
+    of_wildcards = partial(function, PLAN, **given)
+    # Snakemake asks for the signature several times a job, and computes it anew if it is not set.
+    of_wildcards.__signature__ = signature(of_wildcards)
+    return of_wildcards
 
 
 wildcard_constraints:

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fedssl.errors import UserError
@@ -12,36 +11,14 @@ from fedssl.grid.configuration import Layer, located, merge, sort_keys
 from fedssl.grid.facts import fact, setting
 from fedssl.grid.parts import declared_by
 from fedssl.grid.splits import parse_split
+from fedssl.grid.tasks import Pair
+from fedssl.grid.tasks import Task as Task
 from fedssl.grid.transmission import declared_settings
 
 # Sections of settings that change a random encoder or its scores.
 _INITIAL = frozenset({"audio", "encoder"})
 # Settings of `federation` that centralised training uses, too.
 _BATCHES = ("batch_order", "batch_size")
-
-
-@dataclass(frozen=True)
-class Task:
-    """A downstream task: a split of a dataset, which is scored."""
-
-    task: str
-    dataset: str
-    split: str
-    modality: str
-    title: str
-    not_comparable: str = ""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A paired task: images and sounds that are matched by name or label; `split` is scored."""
-
-    pair: str
-    image: str
-    audio: str
-    split: str
-    by: str
-    not_comparable: str = ""
 
 
 class Grid:
@@ -55,12 +32,17 @@ class Grid:
         """
         self.config = config
         self._layers = layers
-        self._overrides: dict[Cell, Mapping[str, Any]] = {}
+        # Ten jobs or more share a cell, and planning asks for the settings of each.
+        self._settings: dict[Cell, dict[str, Any]] = {}
+        self._tasks: dict[str, list[Task]] = {}
         for study in config["studies"]:
             check_study(config, study, layers)
+            self._tasks[study] = [
+                self._task(**entry) for entry in config["studies"][study]["tasks"]
+            ]
             for place, entry in enumerate(config["studies"][study]["cells"]):
                 self._expand(study, place, entry)
-        self.cells = tuple(self._overrides)
+        self.cells = tuple(self._settings)
 
     @property
     def scale(self) -> dict[str, str]:
@@ -69,11 +51,14 @@ class Grid:
         return {"scale": scale["kind"], "scale_note": scale["note"]}
 
     def settings(self, cell: Cell) -> dict[str, Any]:
-        """Return all settings that the pretraining of a cell depends on.
+        """Return all settings that the pretraining of a cell depends on; leave them unchanged.
 
         Settings of a study override the defaults. A variant overrides the study, and an entry of
         `cells` overrides the variant.
         """
+        return self._settings[cell]
+
+    def _merged(self, cell: Cell, entry: Mapping[str, Any]) -> dict[str, Any]:
         # Snakemake compares parameters as text, so the keys are sorted at every level.
         config, study = self.config, self.config["studies"][cell.study]
         base = {
@@ -91,7 +76,7 @@ class Grid:
         for override in (
             study.get("settings", {}),
             study["variants"][cell.variant],
-            self._overrides[cell],
+            entry,
         ):
             base = merge(base, override)
         if not cell.federated:
@@ -149,7 +134,7 @@ class Grid:
 
     def tasks(self, study: str) -> list[Task]:
         """Return a study's downstream tasks in declared order."""
-        return [self._task(**entry) for entry in self.config["studies"][study]["tasks"]]
+        return list(self._tasks[study])
 
     def first_splits(self, study: str) -> list[Task]:
         """Return the tasks that averages cover: the first declared split of each dataset."""
@@ -165,7 +150,7 @@ class Grid:
 
     def task(self, study: str, name: str) -> Task:
         """Return a task of a study by its name."""
-        return next(task for task in self.tasks(study) if task.task == name)
+        return next(task for task in self._tasks[study] if task.task == name)
 
     def pair_names(self) -> list[str]:
         """Return the names of all paired tasks, sorted."""
@@ -181,9 +166,8 @@ class Grid:
 
     def select(self, **axes: Any) -> list[Cell]:
         """Return the cells with the given values of axes, for example arch="vit"."""
-        return [
-            cell for cell in self.cells if all(getattr(cell, axis) == axes[axis] for axis in axes)
-        ]
+        # Sets of items are compared in C: a plan selects among all cells thousands of times.
+        return [cell for cell in self.cells if axes.items() <= vars(cell).items()]
 
     def keeps_rounds(self, cell: Cell) -> bool:
         """Return whether a cell keeps models of some of its rounds."""
@@ -236,7 +220,7 @@ class Grid:
             )
         for values in itertools.product(*(entry[axis] for axis in AXES), self.config["seeds"]):
             cell = Cell(study, *values)
-            if cell in self._overrides:
+            if cell in self._settings:
                 raise UserError(f"{where} declares {cell.path} a second time; remove one of them.")
             if cell.variant not in variants:
                 known = ", ".join(variants)
@@ -245,7 +229,6 @@ class Grid:
                 parse_split(cell.split)
             except UserError as error:
                 raise UserError(f"{where}: {error}") from error
-            self._overrides[cell] = entry.get("settings", {})
-            settings = self.settings(cell)
+            self._settings[cell] = settings = self._merged(cell, entry.get("settings", {}))
             check_settings(settings, where)
             check_rounds(settings, key, self._layers, cell=cell)

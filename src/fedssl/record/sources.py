@@ -8,9 +8,11 @@ not change it.
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parents[1]
 # The workflow's files in the root of a checkout.
@@ -25,23 +27,42 @@ _DECLARATIONS = "settings"
 
 def source_digests(script: str | Path, *modules: str) -> dict[str, str]:
     """Return {name: digest} of a script, the named modules and all modules that they import."""
-    script = Path(script)
+    # Thousands of jobs share a few dozen sets of sources. A call for a known set only asks for the
+    # modification times of its files, so that an edit during a run is still noticed.
+    key = (str(script), *modules)
+    known = _KNOWN.get(key)
+    if known is None or any(os.stat(path).st_mtime_ns != mtime for path, mtime in known.files):
+        known = _KNOWN[key] = _sources(Path(script), *modules)
+    return dict(known.digests)
+
+
+class _Sources(NamedTuple):
+    """The digests of a set of sources, and the file and modification time of each."""
+
+    digests: dict[str, str]
+    files: list[tuple[str, int]]
+
+
+_KNOWN: dict[tuple[str, ...], _Sources] = {}
+
+
+def _sources(script: Path, *modules: str) -> _Sources:
     names = reachable(script, *modules)
-    digests = {name: code_digest(module_path(name)) for name in names}
-    return {script.name: code_digest(script), **digests}
+    paths = {script.name: script, **{name: module_path(name) for name in names}}
+    files = [(str(path), path.stat().st_mtime_ns) for path in paths.values()]
+    return _Sources({name: code_digest(path) for name, path in paths.items()}, files)
 
 
 def reachable(script: Path, *modules: str) -> list[str]:
     """Return the sorted names of all package modules that a script and named modules import."""
-    waiting = [*_imports(script, script.stat().st_mtime_ns), *modules]
+    waiting = [*_imports(script), *modules]
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
         if name in found or name in _OBSERVERS or name.endswith(f".{_DECLARATIONS}"):
             continue
         found.add(name)
-        path = module_path(name)
-        waiting += _imports(path, path.stat().st_mtime_ns)
+        waiting += _imports(module_path(name))
     return sorted(found)
 
 
@@ -59,14 +80,26 @@ def module_path(name: str) -> Path:
     raise FileNotFoundError(f"the package has no module {name}: {base}.py does not exist")
 
 
+class _Module(NamedTuple):
+    """What is known of a source file: the package modules that it imports, and its digest."""
+
+    imports: tuple[str, ...]
+    digest: str
+
+
 @cache
-def _imports(path: Path, _mtime: int) -> tuple[str, ...]:
-    """Return the package modules that a file imports, also inside functions, and their parents."""
-    # A parent package counts because importing a module runs its `__init__.py`. The modification
-    # time is an argument so that the cache misses after an edit.
-    named = set(_named(ast.parse(path.read_bytes())))
+def _module(path: Path, _mtime: int) -> _Module:
+    # The modification time is an argument so that the cache misses after an edit.
+    tree = ast.parse(path.read_bytes())
+    # A parent package counts because importing a module runs its `__init__.py`.
+    named = set(_named(tree))
     parents = {name.rsplit(".", depth)[0] for name in named for depth in range(name.count(".") + 1)}
-    return tuple(sorted(parents))
+    return _Module(tuple(sorted(parents)), _tree_digest(tree))
+
+
+def _imports(path: Path) -> tuple[str, ...]:
+    """Return the package modules that a file imports, also inside functions, and their parents."""
+    return _module(path, path.stat().st_mtime_ns).imports
 
 
 def _named(tree: ast.AST) -> Iterator[str]:
@@ -83,12 +116,18 @@ def _named(tree: ast.AST) -> Iterator[str]:
                 yield str(literal.value)
 
 
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield the nodes below a node, without blocks for type checkers."""
-    for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
-            yield child
-            yield from _executed(child)
+    waiting = [tree]
+    while waiting:
+        for child in ast.iter_child_nodes(waiting.pop()):
+            if not (isinstance(child, ast.If) and _is_type_checking(child.test)):
+                yield child
+                waiting.append(child)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
 def _is_ours(name: str) -> bool:
@@ -110,12 +149,10 @@ def code_digest(path: Path) -> str:
     Raises:
         SyntaxError: The file is not valid Python.
     """
-    return _tree_digest(path, path.stat().st_mtime_ns)
+    return _module(path, path.stat().st_mtime_ns).digest
 
 
-@cache
-def _tree_digest(path: Path, _mtime: int) -> str:
-    tree = ast.parse(path.read_bytes())
+def _tree_digest(tree: ast.Module) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [part for part in node.body if not _is_docstring(part)] or [ast.Pass()]

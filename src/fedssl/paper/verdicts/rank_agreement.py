@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import comb, sqrt
 
-from scipy.stats import kendalltau
-
 from fedssl.evaluation.statistics import ALPHA, critical
 from fedssl.paper.verdicts.seed_spread import Spread
 
@@ -54,6 +52,9 @@ def rank_agreement(
     measured = [row.measured for row in rows]
     if len(rows) < 2 or min(len(set(published)), len(set(measured))) < 2:
         return None
+    # Imported here because it takes half a second, and planning imports this module.
+    from scipy.stats import kendalltau
+
     tau = float(kendalltau(published, measured).statistic)
     pairs = comb(len(rows), 2)
     if spread is None:
