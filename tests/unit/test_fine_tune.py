@@ -245,7 +245,7 @@ def test_a_light_view_of_a_clip_is_the_evaluation_view_of_a_random_crop(tmp_path
     light = views.fine_tune(one, stream(0, "l"), augmentation=SETTINGS.augmentation)
     assert light.shape == (6, 3, 32, 32)
     assert len({float(view.sum()) for view in light}) == 6
-    waveforms, spans = views.bank.waveforms, np.array([[0, 8000]] * 6)
+    waveforms, spans = views.bank.rows, np.array([[0, 8000]] * 6)
     frames = audio_views.crop_waveforms(waveforms, spans, length=4000, rng=stream(0, "l"))
     expected = audio_views.plain_view(torch.from_numpy(frames), audio=AUDIO, statistics=STATISTICS)
     assert torch.equal(light, expected)

@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 from torchaudio.transforms import MelSpectrogram
 from torchvision.transforms.v2 import functional as tv
 
+from fedssl.data.banks.rows import MemoryRows
 from fedssl.randomness import stream
 from fedssl.views import audio as audio_views
 from fedssl.views import image as image_views
@@ -170,12 +171,14 @@ def test_a_short_clip_is_whole_somewhere_in_the_frame_and_centred_for_evaluation
     places = set()
     for draw in range(30):
         rng = stream(draw, "place")
-        frame = audio_views.crop_waveforms(waveforms, spans(100), length=120, rng=rng)[0]
+        frame = audio_views.crop_waveforms(MemoryRows(waveforms), spans(100), length=120, rng=rng)[
+            0
+        ]
         start = int(np.flatnonzero(frame)[0])
         assert (frame[start : start + 100] == waveforms).all() and np.count_nonzero(frame) == 100
         places.add(start)
     assert len(places) > 10 and min(places) >= 0 and max(places) <= 20
-    centred = audio_views.crop_waveforms(waveforms, spans(100), length=120, rng=None)[0]
+    centred = audio_views.crop_waveforms(MemoryRows(waveforms), spans(100), length=120, rng=None)[0]
     assert int(np.flatnonzero(centred)[0]) == 10
 
 
@@ -183,15 +186,21 @@ def test_a_long_clip_is_cut_inside_itself() -> None:
     waveforms = np.arange(300, dtype=np.int16)
     for draw in range(30):
         rng = stream(draw, "cut")
-        frames = audio_views.crop_waveforms(waveforms, spans(100, 200), length=50, rng=rng)
+        frames = audio_views.crop_waveforms(
+            MemoryRows(waveforms), spans(100, 200), length=50, rng=rng
+        )
         assert 0 <= frames[0][0] <= 50 and 100 <= frames[1][0] <= 250
         assert (np.diff(frames, axis=1) == 1).all()
-    centred = audio_views.crop_waveforms(waveforms, spans(100, 200), length=50, rng=None)
+    centred = audio_views.crop_waveforms(
+        MemoryRows(waveforms), spans(100, 200), length=50, rng=None
+    )
     assert centred[:, 0].tolist() == [25, 175]
 
 
 def test_an_empty_clip_is_silence_and_silence_is_the_floor() -> None:
-    frames = audio_views.crop_waveforms(np.zeros(0, np.int16), spans(0), length=8000, rng=None)
+    frames = audio_views.crop_waveforms(
+        MemoryRows(np.zeros(0, np.int16)), spans(0), length=8000, rng=None
+    )
     mel = audio_views.log_mel(torch.from_numpy(frames), audio=AUDIO)
     torch.testing.assert_close(mel, torch.full_like(mel, float(np.log(1e-6))))
 

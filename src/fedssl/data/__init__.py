@@ -1,6 +1,6 @@
 """Datasets, from archives to the samples of each client.
 
-Start with `banks.bank`, the memory-mapped arrays that all training and evaluation reads. `fetch`
+Start with `banks.bank`, the arrays on disk that all training and evaluation reads. `fetch`
 obtains and verifies archives, and `readers` has one module per dataset that reads them into a
 bank. `own` reads a user's own folders, `made_up` generates archives for the demo and the tests,
 and `sharding` divides a bank's training samples among the clients.

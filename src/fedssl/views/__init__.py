@@ -5,6 +5,6 @@ of each modality, `resample` the crops, resizes and blurs of both. `fine_tune` a
 augmentation of fine-tuning, `clip_spans` the clips of ACOP, and `statistics` the normalisation of
 spectrograms.
 
-May import `data.banks.bank` and the modules at the top of the package. A whole batch is computed
-at once on the device, but every sample gets its own random draws.
+May import `data.banks.bank`, `data.banks.rows` and the modules at the top of the package. A whole
+batch is computed at once on the device, but every sample gets its own random draws.
 """

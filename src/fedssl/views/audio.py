@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
+from fedssl.data.banks.rows import Rows
 from fedssl.views.resample import apply_matrices, crop_matrix
 from fedssl.views.settings import Audio, AudioAugmentation
 
@@ -23,7 +24,7 @@ _SILENCE = 1e-5
 
 
 def crop_waveforms(
-    waveforms: np.ndarray,
+    waveforms: Rows,
     spans: np.ndarray,
     *,
     length: int,
@@ -35,7 +36,7 @@ def crop_waveforms(
     frame of zeros. Without `rng` both are centred, which gives the evaluation view.
 
     Args:
-        waveforms: all clips of a bank end to end, int16.
+        waveforms: all clips of a bank end to end.
         spans: [start, stop) of each clip in `waveforms`, (batch, 2).
         length: samples per frame.
         rng: draws the positions, or None.
@@ -49,11 +50,11 @@ def crop_waveforms(
     place = np.full(len(spans), 0.5) if rng is None else rng.random(len(spans))
     shift = np.floor(np.abs(slack) * place + (0.0 if rng is None else place)).astype(np.int64)
     shift = np.minimum(shift, np.abs(slack))
-    for row, ((start, stop), excess, offset) in enumerate(zip(spans, slack, shift, strict=True)):
-        if excess >= 0:
-            frames[row] = waveforms[start + offset : start + offset + length]
-        else:
-            frames[row, offset : offset + stop - start] = waveforms[start:stop]
+    inside = slack >= 0
+    starts = spans[:, 0] + np.where(inside, shift, 0)
+    first = np.where(inside, 0, shift)
+    last = first + np.minimum(length, spans[:, 1] - spans[:, 0])
+    waveforms.copy(starts, [frame[a:b] for frame, a, b in zip(frames, first, last, strict=True)])
     return frames
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fedssl.data.banks.bank import Bank
+from fedssl.data.banks.rows import Rows
 from fedssl.views import audio as audio_views
 from fedssl.views import image as image_views
 from fedssl.views.settings import Audio, ViewSettings
@@ -52,13 +53,12 @@ class Views:
         # ACOP's clips of short recordings differ in length, and a batch needs one length. Group
         # the windows by their number of time steps: padding them further would show the network
         # how long the clip is. Within a group the STFT pads with zeros at the end anyway.
-        assert self.bank.waveforms is not None
         size = self._settings.audio.size
         steps = (windows[:, 1] - windows[:, 0]) // self._settings.audio.hop
         views = torch.empty((len(windows), 3, size, size), device=self._device)
         for count in np.unique(steps):
             alike = np.flatnonzero(steps == count)
-            frames = cut_windows(self.bank.waveforms, windows[alike])
+            frames = cut_windows(self.bank.rows, windows[alike])
             view = self._augmented_frames(torch.from_numpy(frames).to(self._device), rng)
             views[torch.from_numpy(alike).to(self._device)] = view
         return views
@@ -75,8 +75,7 @@ class Views:
         )
 
     def _images(self, indices: np.ndarray) -> Tensor:
-        assert self.bank.images is not None
-        return torch.from_numpy(self.bank.images[indices]).to(self._device)
+        return torch.from_numpy(read_images(self.bank, indices)).to(self._device)
 
     def _augmented_frames(self, frames: Tensor, rng: np.random.Generator) -> Tensor:
         assert self._statistics is not None and self._settings.augmentation is not None
@@ -103,17 +102,27 @@ def crop_bank(
     device: torch.device,
 ) -> Tensor:
     """Return one int16 frame per clip, (batch, samples): random with `rng`, else centred."""
-    assert bank.waveforms is not None and bank.offsets is not None
+    assert bank.offsets is not None
     spans = np.stack([bank.offsets[indices], bank.offsets[indices + 1]], axis=1)
     length = audio_views.frame_length(audio)
-    frames = audio_views.crop_waveforms(bank.waveforms, spans, length=length, rng=rng)
+    frames = audio_views.crop_waveforms(bank.rows, spans, length=length, rng=rng)
     return torch.from_numpy(frames).to(device)
 
 
-def cut_windows(waveforms: np.ndarray, windows: np.ndarray) -> np.ndarray:
+def cut_windows(waveforms: Rows, windows: np.ndarray) -> np.ndarray:
     """Return the windows [start, stop) as int16 frames, padded with zeros to the longest."""
     lengths = windows[:, 1] - windows[:, 0]
     frames = np.zeros((len(windows), lengths.max()), dtype=np.int16)
-    for row, (start, stop) in enumerate(windows):
-        frames[row, : stop - start] = waveforms[start:stop]
+    targets = [frame[:length] for frame, length in zip(frames, lengths, strict=True)]
+    waveforms.copy(windows[:, 0], targets)
     return frames
+
+
+def read_images(bank: Bank, indices: np.ndarray) -> np.ndarray:
+    """Return the images at these positions of the bank, (len(indices), H, W, C) uint8."""
+    assert bank.images is not None
+    images = np.empty((len(indices), *bank.images.shape[1:]), dtype=np.uint8)
+    # One read for each run of neighbours: evaluation passes through a bank from start to end.
+    starts = np.flatnonzero(np.diff(indices, prepend=-2) != 1)
+    bank.rows.copy(indices[starts], np.split(images, starts[1:]) if len(starts) else [])
+    return images

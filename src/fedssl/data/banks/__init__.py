@@ -1,9 +1,9 @@
-"""Banks: datasets as memory-mapped arrays, with labels and an index table.
+"""Banks: datasets as arrays on disk, with labels and an index table.
 
-Start with `bank`, which defines the format and opens a bank. `build` reads archives into a bank:
-`members` are what a reader yields, `decoding` decodes them in parallel, `writer` writes the files,
-and `partial_bank` lets a killed build be resumed.
+Start with `bank`, which defines the format and opens a bank; `rows` reads its samples. `build`
+reads archives into a bank: `members` are what a reader yields, `decoding` decodes them in parallel,
+`writer` writes the files, and `partial_bank` lets a killed build be resumed.
 
-May import `data.readers`, `data.own` and `data.fetch`. `bank` itself imports none of them, because
-every training job imports it.
+May import `data.readers`, `data.own` and `data.fetch`. `bank` and `rows` import none of them,
+because every training job imports them.
 """

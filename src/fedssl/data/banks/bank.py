@@ -1,6 +1,6 @@
-"""Open a bank: a dataset as memory-mapped arrays, written by `fedssl.data.banks.writer`.
+"""Open a bank: a dataset as arrays on disk, written by `fedssl.data.banks.writer`.
 
-Training jobs import only this module of the package. Editing the writer or a reader therefore does
+Training jobs import only this module and `rows`. Editing the writer or a reader therefore does
 not rerun them, unless the bank itself changes.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from fedssl.data.banks.rows import FileRows, Rows
 from fedssl.errors import UserError
 from fedssl.settings import Modality as Modality
 
@@ -39,6 +40,7 @@ class Bank:
         splits: (N,) str, the split of each sample.
         absent: number of members that the owner no longer provides.
         contents: (N,) int64, a hash of each sample's data; None in a bank of an earlier version.
+        rows: the rows of `images` or `waveforms`; the way to read a batch.
         images: memory map, (N, H, W, C) uint8 with C 1 or 3; None for audio.
         waveforms: memory map of all clips end to end, int16, 16 kHz mono; None for images.
         offsets: (N + 1,) int64; clip i is `waveforms[offsets[i]:offsets[i + 1]]`. None for images.
@@ -52,6 +54,7 @@ class Bank:
     splits: np.ndarray
     absent: int
     contents: np.ndarray | None
+    rows: Rows
     images: np.ndarray | None
     waveforms: np.ndarray | None
     offsets: np.ndarray | None
@@ -83,7 +86,7 @@ class Bank:
 
 
 def open_bank(folder: str | Path) -> Bank:
-    """Memory-map the bank in `folder`.
+    """Open the bank in `folder`; its data are read when they are used.
 
     Raises:
         UserError: a file is missing or does not have its recorded size.
@@ -107,6 +110,7 @@ def open_bank(folder: str | Path) -> Bank:
         splits=np.array(table["split"].to_pylist(), dtype=np.str_),
         absent=sum(facts.get("absent", {}).get("counts", {}).values()),
         contents=table["content"].to_numpy() if "content" in columns else None,
+        rows=FileRows(folder / FILES[facts["modality"]][0]),
         images=None if audio else np.load(folder / "images.npy", mmap_mode="r"),
         waveforms=np.load(folder / "waveforms.npy", mmap_mode="r") if audio else None,
         offsets=np.load(folder / "offsets.npy") if audio else None,

@@ -1,0 +1,76 @@
+"""Copy rows out of a bank's array: exactly those that a batch needs.
+
+A row is an image, or a sample of sound. Training touches rows in random order. Page faults of a
+memory map then read the whole read-ahead window of the disk for each crop, one after the other:
+2.4 s and 84 times the wanted bytes for 256 crops of 2 s, against 0.04 s here
+(`benchmarks/reading.py`).
+"""
+
+import os
+import weakref
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from fedssl.errors import UserError
+
+
+class Rows(Protocol):
+    """The rows of an array, in memory or in a file."""
+
+    def copy(self, starts: Sequence[int] | np.ndarray, targets: Iterable[np.ndarray]) -> None:
+        """Fill each target with the rows that begin at its start.
+
+        A target is C-contiguous and has the shape and type of its rows.
+        """
+
+
+class MemoryRows:
+    """The rows of an array that supports slicing."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        """Refer to the array."""
+        self._array = array
+
+    def copy(self, starts: Sequence[int] | np.ndarray, targets: Iterable[np.ndarray]) -> None:
+        """Fill each target with the rows that begin at its start."""
+        for start, target in zip(starts, targets, strict=True):
+            target[...] = self._array[start : start + len(target)]
+
+
+class FileRows:
+    """The rows of a .npy file, read at their positions. Threads can share it."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Open the file; it is closed when the object is no longer used."""
+        self._path = path
+        mapped = np.load(path, mmap_mode="r")
+        self._begin, self._row_bytes = mapped.offset, mapped[:1].nbytes
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+        # Without this advice the kernel may read ahead behind each read.
+        os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_RANDOM)
+
+    def copy(self, starts: Sequence[int] | np.ndarray, targets: Iterable[np.ndarray]) -> None:
+        """Fill each target with the rows that begin at its start; raise UserError at the end."""
+        places = [self._begin + int(start) * self._row_bytes for start in starts]
+        wanted = [(place, t) for place, t in zip(places, targets, strict=True) if t.size]
+        # Announce all reads before the first one, so that the disk works on them in parallel. Cold
+        # batches are read 2 to 3 times as fast, and it costs nothing when they are cached.
+        for place, target in wanted:
+            os.posix_fadvise(self._file, place, target.nbytes, os.POSIX_FADV_WILLNEED)
+        for place, target in wanted:
+            self._read(target.reshape(-1).view(np.uint8).data, place)
+
+    def _read(self, target: memoryview, place: int) -> None:
+        # A read may return less than asked for: at most 2 GB, or after a signal.
+        while target:
+            done = os.preadv(self._file, [target], place)
+            if not done:
+                raise UserError(
+                    f"{self._path} ends before byte {place + len(target)}, so it was cut short "
+                    "after this job opened it; rerun the bank rule"
+                )
+            target, place = target[done:], place + done
