@@ -52,7 +52,7 @@ def evaluate(
         metrics: protocol -> JSON file to write.
     """
     own = typed(ScoreSettings, settings)
-    device = prepare_device(own.threads)
+    device = prepare_device(own.threads, portable=own.portable)
     bank = open_bank(Path(inputs["bank"]).parent)
     views = Views(bank, own, statistics=read_statistics(inputs), device=device)
     encoder = read_encoder(own, inputs.get("model"))
@@ -95,7 +95,7 @@ def fine_tune(
     The arguments are those of `evaluate`, with `FineTuneSettings` and a single JSON file, `metric`.
     """
     own = typed(FineTuneSettings, settings)
-    device = prepare_device(own.threads, precision=own.precision)
+    device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
     bank = open_bank(Path(inputs["bank"]).parent)
     views = FineTuneViews(bank, own, statistics=read_statistics(inputs), device=device)
     model = tuning.fine_tune(

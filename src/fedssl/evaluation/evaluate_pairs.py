@@ -51,7 +51,7 @@ def evaluate_pairs(
         metrics: protocol -> JSON file to write.
     """
     own = typed(PairSettings, settings)
-    device = prepare_device(own.threads)
+    device = prepare_device(own.threads, portable=own.portable)
     encoders, sounds = _encoders(own, inputs), open_bank(_folder(inputs, "audio"))
     train, scored = (_pairs(inputs, own, split=split) for split in ("train", own.split))
     features = _features(own, inputs, encoders, (train, scored), device=device)

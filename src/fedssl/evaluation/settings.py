@@ -145,6 +145,7 @@ class JobSettings(ViewSettings):
     """
 
     encoder: Mapping[str, Any]
+    portable: bool
     seed: int
     threads: int
 
