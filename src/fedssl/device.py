@@ -4,14 +4,24 @@ import os
 
 import torch
 
+from fedssl.errors import UserError
+from fedssl.portable import LIMITS, limits
 
-def prepare_device(threads: int, *, precision: str = "fp32") -> torch.device:
+
+def prepare_device(
+    threads: int, *, precision: str = "fp32", portable: bool = False
+) -> torch.device:
     """Return the GPU if there is one, else the CPU, and set the number of torch threads.
 
     The number of threads is a setting of the cell and does not follow `--cores`: one and two
     threads sum in a different order, which gives different bits. Under the precision `tf32` a GPU
     multiplies matrices and convolves in TF32; a CPU has no TF32 and computes in fp32.
+
+    Raises:
+        UserError: The job is `portable`, but its libraries use another instruction set than AVX2.
     """
+    if portable:
+        _check_portable()
     torch.set_num_threads(threads)
     if not torch.cuda.is_available():
         return torch.device("cpu")
@@ -26,3 +36,17 @@ def prepare_device(threads: int, *, precision: str = "fp32") -> torch.device:
     # those cells impossible to run.
     torch.use_deterministic_algorithms(True, warn_only=True)
     return torch.device("cuda")
+
+
+def _check_portable() -> None:
+    missing = [f"{name}={value}" for name, value in LIMITS.items() if limits().get(name) != value]
+    if missing:
+        raise UserError(
+            f"portable is true, but the job was started without {' '.join(missing)}; start it with "
+            "snakemake, or set these variables before Python starts."
+        )
+    if (found := torch.backends.cpu.get_cpu_capability()) != "AVX2":
+        raise UserError(
+            f"portable is true, but torch uses the instruction set {found} on this CPU; run on an "
+            "x86-64 CPU with AVX2, or set portable to false."
+        )

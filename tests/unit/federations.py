@@ -65,6 +65,7 @@ SETTINGS = {
         "momentum": 0.9,
         "weight_decay": 1e-4,
     },
+    "portable": False,
     "precision": "fp32",
     "seed": 0,
     "sharding": {"alpha": 1.0, "min_samples": 2},

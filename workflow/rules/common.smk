@@ -73,7 +73,12 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 STALE = StaleResults(workflow, config["results_dir"])
-prepare_jobs(BASE / "src", mirror=config["mirror"], pins=config["pins"])
+prepare_jobs(
+    BASE / "src",
+    mirror=config["mirror"],
+    pins=config["pins"],
+    portable=config["portable"],
+)
 FAILURES = FailureCollector()
 logger.addHandler(FAILURES)
 

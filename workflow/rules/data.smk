@@ -4,7 +4,6 @@ from fedssl.data.plan import (
     archive_content,
     archive_key,
     archived_datasets,
-    audio_settings,
     bank_contents,
     bank_inputs,
     bank_sources,
@@ -12,7 +11,7 @@ from fedssl.data.plan import (
     dataset_counts,
     datasets_of,
     download_settings,
-    recorded_audio,
+    statistics_settings,
 )
 from fedssl.grid.paths import archive_record
 
@@ -132,7 +131,7 @@ use rule bank_images as bank_waveforms with:
 
 rule normalisation:
     input:
-        STALE.rerun(planned(recorded_audio), record=record_of(STATISTICS)),
+        STALE.rerun(planned(statistics_settings), record=record_of(STATISTICS)),
         bank=BANK,
     output:
         statistics=STATISTICS,
@@ -142,7 +141,7 @@ rule normalisation:
     conda:
         "../../envs/fedssl.yaml"
     params:
-        settings=planned(audio_settings),
+        settings=planned(statistics_settings),
         sources=source_digests(SCRIPTS / "normalisation.py"),
     script:
         "../scripts/normalisation.py"

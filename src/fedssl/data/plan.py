@@ -113,14 +113,10 @@ def bank_state(plan: Plan, wildcards: Wildcards) -> str:
     return plan.paths.state("bank", f"{wildcards.dataset}/{key[:16]}")
 
 
-def audio_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return the settings of a study's log-mel images."""
-    return dict(plan.grid.study_settings(wildcards.study)["audio"])
-
-
-def recorded_audio(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return the settings in the provenance record of the spectrogram statistics."""
-    return {"audio": audio_settings(plan, wildcards)}
+def statistics_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
+    """Return the settings of the spectrogram statistics."""
+    audio = dict(plan.grid.study_settings(wildcards.study)["audio"])
+    return {"audio": audio, "portable": plan.config["portable"]}
 
 
 def _is_made_up(plan: Plan, dataset: str) -> bool:

@@ -46,7 +46,7 @@ def embedding_map(
         summary: JSON file to write, with silhouettes of the samples by dataset and by modality.
     """
     own = typed(MapSettings, settings)
-    prepare_device(own.threads)
+    prepare_device(own.threads, portable=own.portable)
     samples, features = _collect(own, checkpoint, banks=banks, normalisation=normalisation)
     # The order of the sums in PCA and t-SNE, and so the bits, depend on the number of threads.
     with threadpool_limits(own.threads):
@@ -112,7 +112,7 @@ def _collect(
     settings: MapSettings, checkpoint: str, *, banks: Sequence[str], normalisation: str
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the drawn samples of all datasets, one row each, and their features, (samples, d)."""
-    device = prepare_device(settings.threads)
+    device = prepare_device(settings.threads, portable=settings.portable)
     encoder = initialise(settings.seed, **settings.encoder)
     backbone = load_backbone(load_state(checkpoint), encoder)
     statistics = read_json(normalisation)

@@ -53,7 +53,7 @@ def evaluate(
         metrics: protocol -> JSON file to write.
     """
     own = typed(ScoreSettings, settings)
-    device = prepare_device(own.threads)
+    device = prepare_device(own.threads, portable=own.portable)
     bank = open_bank(Path(inputs["bank"]).parent)
     views = Views(bank, own, statistics=read_statistics(inputs), device=device)
     encoder = read_encoder(own, inputs.get("model"))
@@ -98,7 +98,7 @@ def evaluate_recalibrated(
     with `RecalibratedSettings` and a single JSON file, `metric`.
     """
     own = typed(RecalibratedSettings, settings)
-    device = prepare_device(own.threads)
+    device = prepare_device(own.threads, portable=own.portable)
     bank = open_bank(Path(inputs["bank"]).parent)
     views = Views(bank, own, statistics=read_statistics(inputs), device=device)
     backbone = read_encoder(own, inputs.get("model")).backbone
@@ -123,7 +123,7 @@ def fine_tune(
     The arguments are those of `evaluate`, with `FineTuneSettings` and a single JSON file, `metric`.
     """
     own = typed(FineTuneSettings, settings)
-    device = prepare_device(own.threads, precision=own.precision)
+    device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
     bank = open_bank(Path(inputs["bank"]).parent)
     views = [FineTuneViews(bank, own, statistics=read_statistics(inputs), device=device)]
     model = tuning.fine_tune(

@@ -40,7 +40,7 @@ def evaluate_pairs(
         metrics: protocol -> JSON file to write.
     """
     own = typed(PairSettings, settings)
-    device = prepare_device(own.threads)
+    device = prepare_device(own.threads, portable=own.portable)
     encoders, pairs = _encoders(own, inputs), open_pairs(own, inputs)
     features = _features(own, inputs, encoders, pairs, device=device)
     size = {"parameters": num_parameters(*encoders.values())}

@@ -37,7 +37,7 @@ def fine_tune_pairs(
         metric: JSON file to write; a Parquet table of the same name has one row per pair.
     """
     own = typed(FineTunePairSettings, settings)
-    device = prepare_device(own.threads, precision=own.precision)
+    device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
     pairs, statistics = open_pairs(own, inputs), read_statistics(inputs)
     encoder = read_encoder(own, inputs.get("model"))
     views = [

@@ -91,7 +91,7 @@ def job_settings(plan: Plan, cell: Cell, *protocols: str, **further: Any) -> dic
     # must rerun the scores only if the checkpoint changes.
     own, evaluation = plan.grid.settings(cell), plan.config["evaluation"]
     settings = {
-        **{key: own[key] for key in ("audio", "encoder", "image")},
+        **{key: own[key] for key in ("audio", "encoder", "image", "portable")},
         **{protocol: evaluation[protocol] for protocol in protocols},
         **further,
         "threads": evaluation["threads"],

@@ -54,7 +54,7 @@ def score_rounds(
             `best_round` and `held_out_round`, metric files; `best`, the model of the best round.
     """
     own = typed(RoundSettings, settings)
-    ks, device = own.retrieval.ks, prepare_device(own.threads)
+    ks, device = own.retrieval.ks, prepare_device(own.threads, portable=own.portable)
     bank = open_bank(Path(inputs["bank"]).parent)
     scored = dict(_scored(own, bank, inputs, device=device))
     hits = {round_number: found for round_number, (found, _) in scored.items()}

@@ -146,6 +146,7 @@ class JobSettings(ViewSettings):
     """
 
     encoder: Mapping[str, Any]
+    portable: bool
     seed: int
     threads: int
 

@@ -52,7 +52,7 @@ def pretrain(
     loss is not finite.
     """
     own = typed(CentralisedSettings, settings)
-    device = prepare_device(own.threads, precision=own.precision)
+    device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
     folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
     training = set_up(own, inputs, device=device)
     start = {name: tensor.clone() for name, tensor in training.method.global_state().items()}

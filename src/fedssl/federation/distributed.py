@@ -103,7 +103,9 @@ def _start(settings: FederatedSettings, inputs: Mapping[str, str]) -> None:
     global _trainer, _device
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    _device = prepare_device(settings.threads, precision=settings.precision)
+    _device = prepare_device(
+        settings.threads, precision=settings.precision, portable=settings.portable
+    )
     _trainer = local_trainer(settings, inputs, device=_device)
 
 

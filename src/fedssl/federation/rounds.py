@@ -87,7 +87,7 @@ def pretrain(
         UserError: No update of a round was finite, or too many of the training's were not.
     """
     own = typed(FederatedSettings, settings)
-    device = prepare_device(own.threads, precision=own.precision)
+    device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
     folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
     kept = Milestones(folder / "milestones", own.federation.kept_rounds)
     federation, server = set_up(own, inputs, device=device)

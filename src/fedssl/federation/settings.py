@@ -105,6 +105,7 @@ class PretrainingSettings(ViewSettings):
     method: Mapping[str, Any]
     encoder: Mapping[str, Any]
     optimiser: Optimiser
+    portable: bool
     precision: Precision
     seed: int
     split: str

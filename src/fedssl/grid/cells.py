@@ -69,6 +69,7 @@ class Grid:
                 "name": cell.aggregator,
                 **declared_settings(config["aggregators"], cell.aggregator),
             },
+            "portable": config["portable"],
             "precision": config["precision"],
             "seed": cell.seed,
             "split": cell.split,

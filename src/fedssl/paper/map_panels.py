@@ -84,7 +84,7 @@ def map_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
     cell, evaluation = plan.grid.settings(Cell.of(wildcards)), plan.grid.config["evaluation"]
     tasks = _tasks(plan, wildcards.study)
     settings = {
-        **{key: cell[key] for key in ("audio", "encoder", "image")},
+        **{key: cell[key] for key in ("audio", "encoder", "image", "portable")},
         **evaluation["embedding-map"],
         "datasets": [{"dataset": task.task, "split": task.split} for task in tasks],
         "seed": int(wildcards.seed),

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.files import digest, sha256, write_json
+from fedssl.portable import limits
 from fedssl.record.sources import code_digest
 
-# Variables that hold torch's libraries to an instruction set.
-_LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")
 _PACKAGES = (
     "jinja2",
     "numpy",
@@ -150,14 +149,14 @@ def _hardware() -> dict[str, Any]:
 def _instructions() -> str | None:
     """Return the instruction set that torch uses on the CPU, such as AVX2; None without torch.
 
-    Limits that the environment sets for torch's libraries are added.
+    Limits that the environment sets for numerical libraries are added.
     """
     # The same settings give other bits with another instruction set.
     torch = sys.modules.get("torch")
     if torch is None:
         return None
-    limits = [f"{name}={os.environ[name]}" for name in _LIMITS if name in os.environ]
-    return " ".join([torch.backends.cpu.get_cpu_capability(), *limits])
+    held = [f"{name}={value}" for name, value in limits().items()]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *held])
 
 
 def _lines(path: str) -> list[str]:

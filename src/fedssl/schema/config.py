@@ -192,6 +192,11 @@ class Config:
     """Arithmetic of training. `tf32` and `bf16` are faster only on hardware that has them. Decided:
     fp32; the PyTorch release of the authors' code computes in TF32 where the GPU has it."""
 
+    portable: bool
+    """Whether a cell gives the same bits on every x86-64 CPU with AVX2, as far as the libraries
+    allow: all of them are held to AVX2, and MKL to kernels that run on CPUs of every vendor. Scores
+    of a GPU still depend on its model. Changing it reruns every cell."""
+
     banks: Banks
     """How banks are made."""
 
