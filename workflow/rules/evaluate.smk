@@ -3,8 +3,11 @@
 from fedssl.evaluation.plan import (
     encoder_sources,
     fine_tune_settings,
+    fine_tune_state,
     random_init_settings,
+    round_inputs,
     round_settings,
+    round_state,
     score_inputs,
     score_settings,
 )
@@ -67,8 +70,9 @@ use rule evaluate as evaluate_random_init with:
 rule score_rounds:
     input:
         STALE.rerun(planned(round_settings), record=record_of(ROUND_SCORES)),
-        unpack(planned(score_inputs)),
+        unpack(planned(round_inputs)),
         milestones=OUT.milestones(ANY_CELL),
+        model=OUT.model(ANY_CELL),
     output:
         **ROUND_FILES,
         best=OUT.best(ANY_CELL, "{task}"),
@@ -83,6 +87,7 @@ rule score_rounds:
     params:
         settings=planned(round_settings),
         sources=planned(encoder_sources, script="score_rounds.py"),
+        state=planned(round_state),
     script:
         "../scripts/score_rounds.py"
 
@@ -106,5 +111,6 @@ rule fine_tune:
     params:
         settings=planned(fine_tune_settings),
         sources=planned(encoder_sources, script="fine_tune.py"),
+        state=planned(fine_tune_state),
     script:
         "../scripts/fine_tune.py"

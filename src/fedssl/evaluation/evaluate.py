@@ -9,6 +9,7 @@ import torch
 from fedssl.data.banks.bank import open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation import fine_tune as tuning
+from fedssl.evaluation.epoch_checkpoints import EpochCheckpoints
 from fedssl.evaluation.features import task_features
 from fedssl.evaluation.job_files import (
     read_encoder,
@@ -27,6 +28,7 @@ from fedssl.evaluation.protocols import (
     top1,
 )
 from fedssl.evaluation.settings import FineTuneSettings, ScoreSettings
+from fedssl.files import digest, sha256
 from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 from fedssl.views.fine_tune import FineTuneViews
@@ -89,15 +91,23 @@ def fine_tune(
     identity: Mapping[str, str],
     inputs: Mapping[str, str],
     metric: str,
-) -> None:
+    state: str,
+) -> dict[str, Any]:
     """Fine-tune one checkpoint on one task end to end, and score the result.
 
     The arguments are those of `evaluate`, with `FineTuneSettings` and a single JSON file, `metric`.
+    A training that was interrupted continues from the checkpoints in the folder `state`. They stay:
+    the caller removes them once the job is recorded.
+
+    Returns:
+        The facts for the provenance record.
     """
     own = typed(FineTuneSettings, settings)
     device = prepare_device(own.threads, precision=own.precision)
     bank = open_bank(Path(inputs["bank"]).parent)
     views = FineTuneViews(bank, own, statistics=read_statistics(inputs), device=device)
+    given = digest({name: sha256(path) for name, path in inputs.items()})
+    checkpoints = EpochCheckpoints(Path(state) / given[:16])
     model = tuning.fine_tune(
         read_encoder(own, inputs.get("model")),
         views,
@@ -106,6 +116,7 @@ def fine_tune(
         precision=own.precision,
         seed=own.seed,
         device=device,
+        checkpoints=checkpoints,
     )
     scored = bank.indices(own.split)
     predicted = tuning.predict(model, views, scored, device=device).cpu()
@@ -114,3 +125,7 @@ def fine_tune(
     write_metric(
         result, bank, positions=scored, protocol="fine-tune", identity=identity, path=metric
     )
+    return {
+        "resumed_after_epoch": checkpoints.done,
+        "earlier_seconds": checkpoints.seconds,
+    }
