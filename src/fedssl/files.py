@@ -62,7 +62,12 @@ def digest(data: Any) -> str:
     """Return the SHA-256 of `data` as canonical JSON."""
     # Sorted keys and fixed separators give one text, and so one digest, for equal data.
     canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return bytes_digest(canonical.encode())
+
+
+def bytes_digest(content: bytes) -> str:
+    """Return the SHA-256 of bytes."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def sha256(path: str | Path) -> str:

@@ -13,7 +13,8 @@ from fedssl.files import read_json
 from tests.unit import banks
 from tests.unit.test_evaluate_pairs import SETTINGS as PAIRS
 
-COMMON = {key: PAIRS[key] for key in ("audio", "encoder", "image", "threads", "seed", "split")}
+OF_ALL = ("audio", "encoder", "image", "portable", "threads", "seed", "split")
+COMMON = {key: PAIRS[key] for key in OF_ALL}
 IDENTITY = {"study": "fssuavl", "seed": "0", "task": "toy"}
 
 

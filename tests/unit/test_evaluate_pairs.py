@@ -34,7 +34,7 @@ from tests.unit.federations import SETTINGS as CELL
 CPU = torch.device("cpu")
 PROBE = {"epochs": 3, "lr": 0.03, "milestones": [0.6], "decay": 0.1, "batch_size": 16}
 SETTINGS = {
-    **{key: CELL[key] for key in ("audio", "encoder", "image", "threads")},
+    **{key: CELL[key] for key in ("audio", "encoder", "image", "portable", "threads")},
     "by": "label",
     "knn": {"k": 5, "temperature": 0.1},
     "linear-probe": {**PROBE, "momentum": 0.9, "weight_decay": 0.0, "standardise": True},

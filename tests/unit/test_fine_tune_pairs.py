@@ -43,7 +43,13 @@ def run(folder: Path, inputs: dict[str, str], *, model: str | None = "a", **chan
     data = {key: path for key, path in inputs.items() if "bank" in key or key == "normalisation"}
     given = data | ({"model": inputs[model]} if model else {})
     path = str(folder / "fine-tune.json")
-    fine_tune_pairs(SETTINGS | changes, identity=IDENTITY, inputs=given, metric=path)
+    fine_tune_pairs(
+        SETTINGS | changes,
+        identity=IDENTITY,
+        inputs=given,
+        metric=path,
+        state=str(folder / "state"),
+    )
     metric = read_metric(path, task="mnist-fsdd", protocol="fine-tune")
     return read_json(path), pd.read_parquet(metric.predictions)
 

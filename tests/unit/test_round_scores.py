@@ -89,6 +89,8 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         identity=identity,
         inputs=found | {"milestones": str(folder / "milestones")},
         outputs={key: str(folder / name) for key, name in names.items()},
+        other_splits=[],
+        state=str(folder / "scores"),
     )
     evaluate(
         scores,

@@ -40,6 +40,7 @@ from fedssl.paper.seeds import seeds_of
 from fedssl.record.stale import StaleResults
 from fedssl.record.sources import source_digests
 from fedssl.record.status import write_cells
+from fedssl.evaluation.plan import remove_shared_scores
 from fedssl.grid.targets import check_products, check_targets, one_of
 from fedssl.schema.validate import validate
 
@@ -109,6 +110,7 @@ onstart:
 
 
 onsuccess:
+    remove_shared_scores(PLAN)
     write_cells(GRID, TREE)
 
 

@@ -4,9 +4,12 @@ from fedssl.evaluation.plan import (
     encoder_sources,
     fine_tune_random_settings,
     fine_tune_settings,
+    fine_tune_state,
     random_init_settings,
     recalibrated_settings,
+    round_inputs,
     round_settings,
+    round_state,
     score_inputs,
     score_settings,
 )
@@ -96,8 +99,9 @@ rule evaluate_recalibrated:
 rule score_rounds:
     input:
         STALE.rerun(planned(round_settings), record=record_of(ROUND_SCORES)),
-        unpack(planned(score_inputs)),
+        unpack(planned(round_inputs)),
         milestones=OUT.milestones(ANY_CELL),
+        model=OUT.model(ANY_CELL),
     output:
         **ROUND_FILES,
         best=OUT.best(ANY_CELL, "{task}"),
@@ -112,6 +116,7 @@ rule score_rounds:
     params:
         settings=planned(round_settings),
         sources=planned(encoder_sources, script="score_rounds.py"),
+        state=planned(round_state),
     script:
         "../scripts/score_rounds.py"
 
@@ -135,6 +140,9 @@ rule fine_tune:
     params:
         settings=planned(fine_tune_settings),
         sources=planned(encoder_sources, script="fine_tune.py"),
+        state=planned(
+            fine_tune_state, settings=fine_tune_settings, script="fine_tune.py"
+        ),
     script:
         "../scripts/fine_tune.py"
 
@@ -156,3 +164,6 @@ use rule fine_tune as fine_tune_random_init with:
     params:
         settings=planned(fine_tune_random_settings),
         sources=planned(encoder_sources, script="fine_tune.py"),
+        state=planned(
+            fine_tune_state, settings=fine_tune_random_settings, script="fine_tune.py"
+        ),

@@ -3,6 +3,7 @@
 A score that an encoder cannot have is no output of its rule: an image specialist hears nothing.
 """
 
+from fedssl.evaluation.plan import fine_tune_state
 from fedssl.evaluation.plan_pairs import (
     fine_tune_pair_settings,
     fine_tune_random_pair_settings,
@@ -112,6 +113,11 @@ rule fine_tune_pairs:
     params:
         settings=planned(fine_tune_pair_settings),
         sources=planned(encoder_sources, script="fine_tune_pairs.py"),
+        state=planned(
+            fine_tune_state,
+            settings=fine_tune_pair_settings,
+            script="fine_tune_pairs.py",
+        ),
     script:
         "../scripts/fine_tune_pairs.py"
 
@@ -134,3 +140,8 @@ use rule fine_tune_pairs as fine_tune_pairs_random_init with:
     params:
         settings=planned(fine_tune_random_pair_settings),
         sources=planned(encoder_sources, script="fine_tune_pairs.py"),
+        state=planned(
+            fine_tune_state,
+            settings=fine_tune_random_pair_settings,
+            script="fine_tune_pairs.py",
+        ),

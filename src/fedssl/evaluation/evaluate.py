@@ -11,6 +11,7 @@ from fedssl.device import prepare_device
 from fedssl.evaluation import fine_tune as tuning
 from fedssl.evaluation.features import task_features
 from fedssl.evaluation.job_files import (
+    checkpoints_of,
     read_encoder,
     read_statistics,
     training_facts,
@@ -117,15 +118,22 @@ def fine_tune(
     identity: Mapping[str, str],
     inputs: Mapping[str, str],
     metric: str,
-) -> None:
+    state: str,
+) -> dict[str, Any]:
     """Fine-tune one checkpoint on one task end to end, and score the result.
 
     The arguments are those of `evaluate`, with `FineTuneSettings` and a single JSON file, `metric`.
+    A training that was interrupted continues from the checkpoints in the folder `state`. They stay:
+    the caller removes them once the job is recorded.
+
+    Returns:
+        The facts for the provenance record.
     """
     own = typed(FineTuneSettings, settings)
     device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
     bank = open_bank(Path(inputs["bank"]).parent)
     views = [FineTuneViews(bank, own, statistics=read_statistics(inputs), device=device)]
+    checkpoints = checkpoints_of(inputs, state=state)
     model = tuning.fine_tune(
         read_encoder(own, inputs.get("model")),
         views,
@@ -134,6 +142,7 @@ def fine_tune(
         precision=own.precision,
         seed=own.seed,
         device=device,
+        checkpoints=checkpoints,
     )
     scored = bank.indices(own.split)
     predicted = tuning.predict(model, views, [scored], device=device).cpu()
@@ -142,3 +151,4 @@ def fine_tune(
     write_metric(
         result, bank, positions=scored, protocol="fine-tune", identity=identity, path=metric
     )
+    return checkpoints.facts()

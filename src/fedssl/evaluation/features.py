@@ -1,6 +1,6 @@
 """Compute the features of samples: what the backbone returns, before the head."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from fedssl.views.bank_views import Views
 _BATCH = 256
 
 
-@torch.inference_mode()
 def extract_features(
     backbone: nn.Module, views: Views, indices: np.ndarray, *, device: torch.device
 ) -> Tensor:
@@ -22,31 +21,63 @@ def extract_features(
 
     Batch norm uses its running statistics. The backbone is moved to `device`.
     """
+    return extract_each([backbone], views, indices, device=device)[0]
+
+
+@torch.inference_mode()
+def extract_each(
+    backbones: Sequence[nn.Module], views: Views, indices: np.ndarray, *, device: torch.device
+) -> list[Tensor]:
+    """Return `extract_features` of each backbone; a view is made once for all of them."""
     # Convolutions are faster with channels last.
-    backbone = backbone.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    parts = [
-        backbone(views.plain(indices[start : start + _BATCH])).float()
-        for start in range(0, len(indices), _BATCH)
-    ]
-    return torch.cat(parts)
+    ready = [b.to(device).to(memory_format=torch.channels_last).eval() for b in backbones]  # type: ignore[call-overload]
+    parts: list[list[Tensor]] = [[] for _ in ready]
+    for start in range(0, len(indices), _BATCH):
+        inputs = views.plain(indices[start : start + _BATCH])
+        for own, backbone in zip(parts, ready, strict=True):
+            own.append(backbone(inputs).float())
+    return [torch.cat(own) for own in parts]
 
 
 def task_features(
     backbone: nn.Module, views: Views, split: str, *, recalibrate: bool, device: torch.device
 ) -> Features:
     """Return the features of a task: the training split as memory, and `split` as queries."""
-    bank = views.bank
-    train, scored = bank.indices("train"), bank.indices(split)
-    memory, queries = memory_and_queries(
-        backbone, views, train, scored, recalibrate=recalibrate, device=device
-    )
-    return Features(
-        memory=memory,
-        memory_labels=torch.from_numpy(bank.labels[train]).to(device),
-        queries=queries,
-        query_labels=torch.from_numpy(bank.labels[scored]).to(device),
-        num_classes=len(bank.classes),
-    )
+    (found,) = features_by_split([backbone], views, [split], recalibrate=recalibrate, device=device)
+    return found[split]
+
+
+def features_by_split(
+    backbones: Sequence[nn.Module],
+    views: Views,
+    splits: Sequence[str],
+    *,
+    recalibrate: bool,
+    device: torch.device,
+) -> list[dict[str, Features]]:
+    """Return `task_features` of each backbone by split; splits share those of the memory."""
+    bank, train = views.bank, views.bank.indices("train")
+    if recalibrate:
+        for backbone in backbones:
+            recalibrate_batch_norm(backbone, views, train, device=device)
+    places = {split: bank.indices(split) for split in splits}
+    memories = extract_each(backbones, views, train, device=device)
+    queries = {s: extract_each(backbones, views, i, device=device) for s, i in places.items()}
+    labels = {s: torch.from_numpy(bank.labels[i]).to(device) for s, i in places.items()}
+    memory_labels = torch.from_numpy(bank.labels[train]).to(device)
+    return [
+        {
+            split: Features(
+                memory=memory,
+                memory_labels=memory_labels,
+                queries=queries[split][place],
+                query_labels=labels[split],
+                num_classes=len(bank.classes),
+            )
+            for split in splits
+        }
+        for place, memory in enumerate(memories)
+    ]
 
 
 def memory_and_queries(

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from fedssl.backbones.encoder import Encoder
 from fedssl.evaluation.checks import check_labels
+from fedssl.evaluation.epoch_checkpoints import EpochCheckpoints
 from fedssl.evaluation.features import extract_features
 from fedssl.evaluation.settings import FineTune
 from fedssl.evaluation.supervised import linear_layer, train
@@ -48,6 +49,7 @@ def fine_tune(
     precision: str,
     seed: int,
     device: torch.device,
+    checkpoints: EpochCheckpoints | None = None,
 ) -> Classifier:
     """Return a classifier with a copy of the backbone, after training all its parameters.
 
@@ -59,6 +61,7 @@ def fine_tune(
         precision: "fp32", or "bf16" for autocast.
         seed: seed of the new layer, the shuffling and the views.
         device: device to train on.
+        checkpoints: where to save the training after each epoch, and to continue it from.
 
     Raises:
         UserError: training diverged.
@@ -81,7 +84,16 @@ def fine_tune(
         return cross_entropy(logits.float(), labels[torch.from_numpy(batch).to(device)])
 
     rng = stream(seed, "fine-tune batches")
-    train(model, loss_of, count=count, settings=settings, rng=rng)
+    if checkpoints:
+        checkpoints.generators.update(batches=rng, views=draws)
+    train(
+        model,
+        loss_of,
+        count=count,
+        settings=settings,
+        rng=rng,
+        checkpoints=checkpoints,
+    )
     return model.eval()
 
 

@@ -11,7 +11,12 @@ import torch
 
 from fedssl.device import prepare_device
 from fedssl.evaluation.fine_tune import fine_tune, predict
-from fedssl.evaluation.job_files import read_encoder, read_statistics, training_facts
+from fedssl.evaluation.job_files import (
+    checkpoints_of,
+    read_encoder,
+    read_statistics,
+    training_facts,
+)
 from fedssl.evaluation.paired import num_parameters
 from fedssl.evaluation.pairs import open_pairs, write_pair_score
 from fedssl.evaluation.protocols import top1
@@ -26,7 +31,8 @@ def fine_tune_pairs(
     identity: Mapping[str, str],
     inputs: Mapping[str, str],
     metric: str,
-) -> None:
+    state: str,
+) -> dict[str, Any]:
     """Fine-tune one checkpoint on pairs end to end, and score the result.
 
     Args:
@@ -35,6 +41,11 @@ def fine_tune_pairs(
         inputs: `image_bank`, `audio_bank` and `normalisation`; `model`, or no model for the random
             weights from which pretraining starts.
         metric: JSON file to write; a Parquet table of the same name has one row per pair.
+        state: folder of the checkpoints from which an interrupted training continues. They stay:
+            the caller removes them once the job is recorded.
+
+    Returns:
+        The facts for the provenance record.
     """
     own = typed(FineTunePairSettings, settings)
     device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
@@ -44,6 +55,7 @@ def fine_tune_pairs(
         FineTuneViews(pairs.banks[name], own, statistics=statistics, device=device)
         for name in own.modalities
     ]
+    checkpoints = checkpoints_of(inputs, state=state)
     model = fine_tune(
         encoder,
         views,
@@ -52,6 +64,7 @@ def fine_tune_pairs(
         precision=own.precision,
         seed=own.seed,
         device=device,
+        checkpoints=checkpoints,
     )
     scored = [pairs.scored[name] for name in own.modalities]
     predicted = predict(model, views, scored, device=device).cpu()
@@ -59,3 +72,4 @@ def fine_tune_pairs(
     facts |= {"parameters": num_parameters(encoder), **training_facts(inputs)}
     result = top1(predicted, torch.from_numpy(pairs.scored_labels))
     write_pair_score(result, pairs, shown=own.modalities, facts=facts, path=metric)
+    return checkpoints.facts()

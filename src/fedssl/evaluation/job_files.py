@@ -9,12 +9,13 @@ import pandas as pd
 
 from fedssl.backbones.encoder import Encoder, initialise
 from fedssl.data.banks.bank import Bank
+from fedssl.evaluation.epoch_checkpoints import EpochCheckpoints
 from fedssl.evaluation.features import load_backbone
 from fedssl.evaluation.plausibility import chance, duplicate_facts
 from fedssl.evaluation.protocols import Score
 from fedssl.evaluation.settings import JobSettings
 from fedssl.federation.checkpoint import load_state, read_training
-from fedssl.files import atomic_write, read_json, write_json
+from fedssl.files import atomic_write, digest, read_json, sha256, write_json
 
 
 def read_encoder(settings: JobSettings, model: str | None) -> Encoder:
@@ -23,6 +24,12 @@ def read_encoder(settings: JobSettings, model: str | None) -> Encoder:
     if model is not None:
         load_backbone(load_state(model), encoder)
     return encoder
+
+
+def checkpoints_of(inputs: Mapping[str, str], *, state: str) -> EpochCheckpoints:
+    """Return the checkpoints of a training with these inputs, in a folder of their own."""
+    given = digest({name: sha256(path) for name, path in inputs.items()})
+    return EpochCheckpoints(Path(state) / given[:16])
 
 
 def training_facts(inputs: Mapping[str, str]) -> dict[str, Any]:

@@ -1,14 +1,21 @@
 """Plan the rules that score checkpoints: their inputs, settings and source digests."""
 
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from fedssl import backbones
+from fedssl.files import digest
 from fedssl.grid.cell import Cell
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import sort_keys
 from fedssl.grid.paths import FEATURE_PROTOCOLS
 from fedssl.grid.plan import Plan, Wildcards
+from fedssl.grid.snakemake_api import ancient
 from fedssl.record.sources import source_digests
+
+_SCORE_ROUNDS = "score_rounds"
 
 
 def initial_cell(grid: Grid, wildcards: Wildcards) -> Cell:
@@ -24,6 +31,39 @@ def score_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
     if task.modality == "audio":
         inputs["normalisation"] = normalisation(plan, wildcards.study)
     return inputs
+
+
+def round_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
+    """Return the inputs of the rule that scores kept rounds, apart from the models.
+
+    These are the scores of the same models by `evaluate`, and the scores of the first task on the
+    same dataset, whose job also scores this one.
+    """
+    # Ancient: whatever changes these scores also changes the settings, the code or the models of
+    # the job itself. An edit that concerns only other protocols of `evaluate` must not rerun it.
+    further = {name: ancient(path) for name, path in _earlier_scores(plan, wildcards)}
+    return score_inputs(plan, wildcards) | further
+
+
+def _earlier_scores(plan: Plan, wildcards: Wildcards) -> Iterator[tuple[str, str]]:
+    cell, grid, paths = Cell.of(wildcards), plan.grid, plan.paths
+    settings, task = grid.settings(cell), wildcards.task
+    kept, rounds = (settings["federation"][name] for name in ("kept_rounds", "rounds"))
+    start = replace(cell, variant=grid.initial_variant(cell))
+    # Images are not part of what a random encoder's variant tells apart.
+    if 0 in kept and grid.settings(initial_cell(grid, start))["image"] == settings["image"]:
+        yield from _retrieval("random_init", paths.random_init_metric(start, task, "retrieval"))
+    if rounds in kept:
+        yield from _retrieval("final", paths.metric(cell, task, "retrieval"))
+    first = grid.first_task(wildcards.study, task)
+    if first.task != task:
+        yield "first_task", paths.round_scores(cell, first.task)
+
+
+def _retrieval(name: str, metric: str) -> Iterator[tuple[str, str]]:
+    """Yield the metric file of a score, and the hits of its samples."""
+    yield name, metric
+    yield f"{name}_samples", metric.removesuffix(".json") + ".parquet"
 
 
 def normalisation(plan: Plan, study: str) -> str:
@@ -53,6 +93,21 @@ def round_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
     return _of_features(plan, wildcards, Cell.of(wildcards), "retrieval")
 
 
+def round_state(plan: Plan, wildcards: Wildcards) -> str:
+    """Return the folder of the scores of rounds, which depends on their settings and code.
+
+    Cells and splits share it: they are told apart in the keys of the scores.
+    """
+    settings = {k: v for k, v in round_settings(plan, wildcards).items() if k != "split"}
+    sources = encoder_sources(plan, wildcards, script="score_rounds.py")
+    return plan.paths.state(_SCORE_ROUNDS, digest([settings, sources])[:16])
+
+
+def remove_shared_scores(plan: Plan) -> None:
+    """Remove the scores that jobs shared, after a run without failures."""
+    shutil.rmtree(plan.paths.state(_SCORE_ROUNDS, ""), ignore_errors=True)
+
+
 def fine_tune_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
     """Return the settings of the rule that fine-tunes the checkpoint of a cell."""
     return _of_fine_tuning(plan, wildcards, Cell.of(wildcards))
@@ -61,6 +116,19 @@ def fine_tune_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
 def fine_tune_random_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
     """Return the settings of the rule that trains a random encoder with labels."""
     return _of_fine_tuning(plan, wildcards, initial_cell(plan.grid, wildcards))
+
+
+def fine_tune_state(
+    plan: Plan,
+    wildcards: Wildcards,
+    *,
+    settings: Callable[[Plan, Wildcards], dict[str, Any]],
+    script: str,
+) -> str:
+    """Return the folder of a job's checkpoints, which depends on its settings and its code."""
+    job = [dict(wildcards.items()), settings(plan, wildcards)]
+    sources = encoder_sources(plan, wildcards, script=script)
+    return plan.paths.state("fine_tune", digest([*job, sources])[:16])
 
 
 def encoder_sources(plan: Plan, wildcards: Wildcards, *, script: str) -> dict[str, str]:

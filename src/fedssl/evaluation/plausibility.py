@@ -15,6 +15,9 @@ COLLAPSED_RANK = 2.0
 The features then vary along fewer than two directions. Random encoders have ranks above 10.
 """
 
+FEATURE_FACTS = ("feature_rank", "collapsed", "constant_features", "unseen_classes")
+"""Names of the facts of `feature_facts` in a score file."""
+
 _ROWS = 2048  # enough for a rank, and a decomposition of 2048 x 512 takes a fraction of a second
 
 

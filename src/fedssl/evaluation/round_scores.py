@@ -5,8 +5,7 @@ optimistic. For comparison, a second score is held out: for each half of the sam
 chosen on the other half.
 """
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,19 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fedssl.backbones.encoder import initialise
-from fedssl.data.banks.bank import Bank, open_bank
+from fedssl.data.banks.bank import open_bank
 from fedssl.device import prepare_device
-from fedssl.evaluation.features import load_backbone, task_features
-from fedssl.evaluation.job_files import read_statistics, write_metric
-from fedssl.evaluation.plausibility import feature_facts
-from fedssl.evaluation.protocols import recall, task_hits
+from fedssl.evaluation.job_files import write_metric
+from fedssl.evaluation.protocols import recall
+from fedssl.evaluation.round_models import RANDOM_ENCODER, RoundScorer
 from fedssl.evaluation.settings import RoundSettings
+from fedssl.evaluation.stored_scores import ScoreStore
 from fedssl.federation.checkpoint import load_state, save_state
-from fedssl.federation.milestones import kept_rounds, milestone
+from fedssl.federation.milestones import milestone
 from fedssl.files import atomic_write
 from fedssl.randomness import stream
 from fedssl.typed import typed
-from fedssl.views.bank_views import Views
 
-# The round of the random encoder that pretraining starts from.
-RANDOM_ENCODER = 0
-_log = logging.getLogger(__name__)
 # Round -> hits, (samples, len(ks)) bool.
 Hits = dict[int, Tensor]
 
@@ -43,22 +37,33 @@ def score_rounds(
     identity: Mapping[str, str],
     inputs: Mapping[str, str],
     outputs: Mapping[str, str],
-) -> None:
-    """Score the models of all kept rounds by retrieval on one task.
+    other_splits: Sequence[str],
+    state: str,
+) -> dict[str, Any]:
+    """Score the models of all kept rounds by retrieval on one task; go on where a job was killed.
 
     Args:
         settings: settings of the job, see `RoundSettings`.
         identity: the wildcards that name the cell and the task; copied to the metric files.
-        inputs: `milestones`, the folder of the models; `bank` and `normalisation` as in `evaluate`.
+        inputs: `milestones`, the folder of the models; `bank` and `normalisation` as in `evaluate`;
+            if `evaluate` has scored them, the metric and the samples of the random encoder
+            (`random_init`, `random_init_samples`) and of the final `model` (`final`,
+            `final_samples`).
         outputs: files to write: `scores`, R@k of each round; `samples`, the hits of each sample;
             `best_round` and `held_out_round`, metric files; `best`, the model of the best round.
+        other_splits: further splits of the bank whose jobs will find their scores in `state`.
+        state: folder of the scores that jobs share.
+
+    Returns:
+        The facts for the provenance record.
     """
     own = typed(RoundSettings, settings)
     ks, device = own.retrieval.ks, prepare_device(own.threads, portable=own.portable)
-    bank = open_bank(Path(inputs["bank"]).parent)
-    scored = dict(_scored(own, bank, inputs, device=device))
-    hits = {round_number: found for round_number, (found, _) in scored.items()}
-    ranks = {round_number: facts["feature_rank"] for round_number, (_, facts) in scored.items()}
+    bank, store = open_bank(Path(inputs["bank"]).parent), ScoreStore(Path(state))
+    scorer = RoundScorer(own, bank, inputs, other_splits=other_splits, store=store, device=device)
+    scored, computed = scorer.scores()
+    hits = {round_number: score.hits for round_number, score in scored.items()}
+    ranks = {round_number: score.facts["feature_rank"] for round_number, score in scored.items()}
     samples = {
         "position": (positions := bank.indices(own.split)),
         "label": bank.labels[positions],
@@ -73,7 +78,7 @@ def score_rounds(
     for name, (found, rounds) in chosen.items():
         result = recall(found, ks)
         # Of two rounds, the one with the lower rank.
-        worst = min((scored[r][1] for r in rounds), key=lambda facts: facts["feature_rank"])
+        worst = min((scored[r].facts for r in rounds), key=lambda facts: facts["feature_rank"])
         result.further.update(worst, rounds=rounds)
         write_metric(
             result,
@@ -84,27 +89,7 @@ def score_rounds(
             path=outputs[name],
         )
     save_state(load_state(milestone(inputs["milestones"], best)), outputs["best"])
-
-
-def _scored(
-    settings: RoundSettings, bank: Bank, inputs: Mapping[str, str], *, device: torch.device
-) -> Iterator[tuple[int, tuple[Tensor, dict[str, Any]]]]:
-    """Yield every kept round with its hits and the facts of its features."""
-    folder = inputs["milestones"]
-    views = Views(bank, settings, statistics=read_statistics(inputs), device=device)
-    encoder = initialise(settings.seed, **settings.encoder)
-    for round_number in kept_rounds(folder):
-        backbone = load_backbone(load_state(milestone(folder, round_number)), encoder)
-        features = task_features(
-            backbone,
-            views,
-            settings.split,
-            recalibrate=settings.recalibrate_batch_norm,
-            device=device,
-        )
-        hits = task_hits(features, ks=settings.retrieval.ks).cpu()
-        yield round_number, (hits, feature_facts(features))
-        _log.info("scored round %d", round_number)
+    return {"computed_rounds": computed}
 
 
 def best_round(hits: Hits, samples: Tensor | None = None) -> int:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fedssl.errors import UserError
+from fedssl.evaluation.epoch_checkpoints import EpochCheckpoints
 from fedssl.evaluation.settings import Supervised
 
 _LOG_EVERY_S = 10.0
@@ -22,6 +23,7 @@ def train(
     count: int,
     settings: Supervised,
     rng: np.random.Generator,
+    checkpoints: EpochCheckpoints | None = None,
 ) -> None:
     """Minimise a loss by SGD with Nesterov momentum.
 
@@ -31,6 +33,7 @@ def train(
         count: number of samples.
         settings: settings of the schedule, the batches and SGD.
         rng: generator for the shuffling.
+        checkpoints: where to save the training after each epoch, and to continue it from.
 
     Raises:
         UserError: training diverged to NaN or infinity.
@@ -38,8 +41,9 @@ def train(
     # Not a Lightning Trainer: it takes 1.6 times as long for the linear probe, and importing it
     # makes the imports of an evaluation job 2.4 times as long (benchmarks/supervised.py).
     optimiser = _sgd(model, settings)
+    done = checkpoints.restore(model, optimiser) if checkpoints else 0
     logged = time.monotonic()
-    for epoch in range(settings.epochs):
+    for epoch in range(done, settings.epochs):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(settings, epoch=epoch)
         batches = shuffled_batches(count, batch_size=settings.batch_size, rng=rng)
@@ -48,6 +52,8 @@ def train(
         if time.monotonic() - logged > _LOG_EVERY_S or epoch + 1 == settings.epochs:
             logged, loss = time.monotonic(), float(torch.stack(losses).mean())
             _log.info("epoch %d of %d  loss %.4f", epoch + 1, settings.epochs, loss)
+        if checkpoints:
+            checkpoints.save(epoch + 1, model, optimiser)
     if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
         raise UserError(f"Supervised training diverged at lr {settings.lr}; set a smaller lr.")
 

@@ -1,4 +1,4 @@
-"""Resumable state of a pretraining job: one checkpoint per round; the last two are kept.
+"""Resumable state of a training: a checkpoint per round (or epoch); the last two are kept.
 
 The folder is not a declared output, because Snakemake deletes outputs before it restarts a job.
 Its name depends on everything that the result depends on, so a resumed job never mixes settings.

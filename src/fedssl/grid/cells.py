@@ -153,6 +153,11 @@ class Grid:
         """Return a task of a study by its name."""
         return next(task for task in self._tasks[study] if task.task == name)
 
+    def first_task(self, study: str, name: str) -> Task:
+        """Return the first declared task on the dataset of a task."""
+        dataset = self.task(study, name).dataset
+        return next(task for task in self.tasks(study) if task.dataset == dataset)
+
     def pair_names(self) -> list[str]:
         """Return the names of all paired tasks, sorted."""
         return sorted({pair.pair for study in self.config["studies"] for pair in self.pairs(study)})
