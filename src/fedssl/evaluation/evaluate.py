@@ -28,7 +28,6 @@ from fedssl.evaluation.protocols import (
     top1,
 )
 from fedssl.evaluation.settings import FineTuneSettings, RecalibratedSettings, ScoreSettings
-from fedssl.grid.paths import RECALIBRATED
 from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 from fedssl.views.fine_tune import FineTuneViews
@@ -108,7 +107,7 @@ def evaluate_recalibrated(
     result.further.update(feature_facts(features) | training_facts(inputs))
     scored = bank.indices(own.split)
     write_metric(
-        result, bank, positions=scored, protocol=RECALIBRATED, identity=identity, path=metric
+        result, bank, positions=scored, protocol="knn-recalibrated", identity=identity, path=metric
     )
 
 
