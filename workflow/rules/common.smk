@@ -37,6 +37,8 @@ from fedssl.paper.plan import (
 from fedssl.paper.products.registry import KINDS as PRODUCT_KINDS, module_name
 from fedssl.paper.seeds import seeds_of
 from fedssl.record.stale import StaleResults
+from fedssl.resources import needs
+from fedssl.resources.machine import find_machine
 from fedssl.record.sources import source_digests
 from fedssl.record.status import write_cells
 from fedssl.grid.targets import check_products, check_targets, one_of
@@ -71,6 +73,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
+MACHINE = find_machine(workflow)
 STALE = StaleResults(workflow, config["results_dir"])
 prepare_jobs(BASE / "src", mirror=config["mirror"], pins=config["pins"])
 FAILURES = FailureCollector()
@@ -80,6 +83,12 @@ logger.addHandler(FAILURES)
 def planned(function, **given):
     """Return a planning function of the package as one of wildcards alone."""
     return partial(function, PLAN, **given)
+
+
+# A group asks for what its members ask for side by side, if they fit. Of those that take turns, only
+# one fits; see `fedssl.resources.machine`.
+resource_scopes:
+    turn="local",
 
 
 wildcard_constraints:

@@ -22,6 +22,8 @@ ROUND_FILES = {
     "held_out_round_samples": f"{SCORES}/held-out-round.parquet",
 }
 FINE_TUNED = OUT.metric(ANY_CELL, "{task}", "fine-tune")
+# Maps are scored together with the tasks of their checkpoint.
+MAPS = len(map_panels.checkpoints(PLAN))
 
 
 rule evaluate:
@@ -39,7 +41,12 @@ rule evaluate:
         f"<benchmarks>/evaluate/{CELL}/{{task}}.tsv"
     conda:
         "../../envs/fedssl.yaml"
-    threads: config["evaluation"]["threads"]
+    threads: min(config["evaluation"]["threads"], MACHINE.most_threads)
+    resources:
+        gpu=MACHINE.scoring_gpus,
+        mem_mb=planned(needs.score_mem_mb),
+        runtime=planned(needs.score_runtime, maps=MAPS),
+        turn=1,
     params:
         settings=planned(score_settings),
         sources=planned(encoder_sources, script="evaluate.py"),
@@ -79,7 +86,12 @@ rule score_rounds:
         f"<benchmarks>/score_rounds/{CELL}/{{task}}.tsv"
     conda:
         "../../envs/fedssl.yaml"
-    threads: config["evaluation"]["threads"]
+    threads: min(config["evaluation"]["threads"], MACHINE.most_threads)
+    resources:
+        gpu=MACHINE.training_gpus,
+        mem_mb=planned(needs.score_mem_mb),
+        runtime=planned(needs.rounds_runtime, gpu=MACHINE.training_gpus > 0),
+        turn=1,
     params:
         settings=planned(round_settings),
         sources=planned(encoder_sources, script="score_rounds.py"),
@@ -102,7 +114,11 @@ rule fine_tune:
         f"<benchmarks>/fine_tune/{CELL}/{{task}}.tsv"
     conda:
         "../../envs/fedssl.yaml"
-    threads: config["evaluation"]["threads"]
+    threads: min(config["evaluation"]["threads"], MACHINE.most_threads)
+    resources:
+        gpu=MACHINE.training_gpus,
+        mem_mb=planned(needs.score_mem_mb),
+        runtime=planned(needs.fine_tune_runtime),
     params:
         settings=planned(fine_tune_settings),
         sources=planned(encoder_sources, script="fine_tune.py"),

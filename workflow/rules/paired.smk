@@ -31,7 +31,12 @@ rule paired:
         split=one_of(splits_of_kind("both", SPLITS)),
     conda:
         "../../envs/fedssl.yaml"
-    threads: config["evaluation"]["threads"]
+    threads: min(config["evaluation"]["threads"], MACHINE.most_threads)
+    resources:
+        gpu=MACHINE.scoring_gpus,
+        mem_mb=planned(needs.score_mem_mb),
+        runtime=planned(needs.score_runtime, maps=MAPS),
+        turn=1,
     params:
         settings=planned(pair_settings),
         sources=planned(encoder_sources, script="paired.py"),

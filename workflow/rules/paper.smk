@@ -1,4 +1,7 @@
-"""Tables, figures, claims, certificate and page: nothing here scores a model."""
+"""Tables, figures, claims, certificate and page: nothing here scores a model.
+
+These jobs take seconds, so a cluster's queue would only delay them: they run where Snakemake runs.
+"""
 
 # One rule per kind: each has its own names, files and code.
 for kind in PRODUCT_KINDS:
@@ -7,6 +10,8 @@ for kind in PRODUCT_KINDS:
     rule:
         name:
             kind
+        localrule:
+            True
         input:
             unpack(product["inputs"]),
         output:
@@ -27,6 +32,7 @@ for kind in PRODUCT_KINDS:
 
 
 rule claims:
+    localrule: True
     input:
         claims=str(FILES / "config/claims.yaml"),
         published=published_files(PLAN),
@@ -48,6 +54,7 @@ rule claims:
 
 
 rule certificate:
+    localrule: True
     input:
         tables=tables(PLAN, "table"),
         claims="<results>/claims.csv",
@@ -72,6 +79,7 @@ rule certificate:
 
 
 rule report_page:
+    localrule: True
     input:
         **page_inputs(PLAN),
         records=records(PLAN),

@@ -6,6 +6,7 @@ SHARDS = OUT.shards("{dataset}", "{sharding}", "{seed}")
 
 
 rule shards:
+    localrule: True
     input:
         STALE.rerun(planned(recorded_sharding), record=record_of(SHARDS)),
         bank=OUT.bank("{dataset}"),

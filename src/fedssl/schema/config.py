@@ -23,6 +23,7 @@ from fedssl.grid.settings import (
     TaskEntry,
 )
 from fedssl.paper.settings import Contrast, FigureName, MapFigure, SweepFigure, Table, Verdicts
+from fedssl.resources.limits import Limits
 from fedssl.settings import (
     Check,
     Count,
@@ -191,6 +192,9 @@ class Config:
     precision: Precision
     """Arithmetic of training. `tf32` and `bf16` are faster only on hardware that has them. Decided:
     fp32; the PyTorch release of the authors' code computes in TF32 where the GPU has it."""
+
+    limits: Limits
+    """The most that a job may ask for."""
 
     banks: Banks
     """How banks are made."""
