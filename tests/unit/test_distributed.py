@@ -69,9 +69,7 @@ def test_a_killed_worker_is_a_clear_error(inputs: dict[str, str], tmp_path: Path
         next(trained)
         for worker in list(pool._executor._processes):
             os.kill(worker, signal.SIGKILL)
-        with pytest.raises(
-            OutOfMemory, match=r"2 processes .* killed.* memory .* fewer clients"
-        ):
+        with pytest.raises(OutOfMemory, match=r"2 processes .* killed.* memory .* fewer clients"):
             list(trained)
 
 

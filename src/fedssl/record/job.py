@@ -14,7 +14,7 @@ from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.gpus import reserved_gpus
-from fedssl.record.kills import counted_kills
+from fedssl.record.attempts import only_attempt
 from fedssl.record.sources import module_path
 from fedssl.record.write import code_facts, gpu_name, write_provenance
 
@@ -42,7 +42,7 @@ def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
         _say_where(snakemake)
         facts: dict[str, Any] = {}
         try:
-            with _counted_attempt(snakemake):
+            with _only_attempt(snakemake):
                 # Before the body runs: it can take hours, and the checkout may be edited meanwhile.
                 names = snakemake.params.sources
                 code = code_facts([_source(name, snakemake.scriptdir) for name in names])
@@ -59,10 +59,10 @@ def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
             sys.exit(f"fedssl: {said}")
 
 
-def _counted_attempt(snakemake: Any) -> contextlib.AbstractContextManager[None]:
-    """Count the attempts that are killed, of a job that resumes and so has a state folder."""
+def _only_attempt(snakemake: Any) -> contextlib.AbstractContextManager[None]:
+    """Let only this job write to its state folder, which a job that resumes has."""
     state = getattr(snakemake.params, "state", None)
-    return counted_kills(state) if state else contextlib.nullcontext()
+    return only_attempt(state) if state else contextlib.nullcontext()
 
 
 def _write_record(

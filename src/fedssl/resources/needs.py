@@ -12,7 +12,7 @@ from pathlib import Path
 from fedssl.grid.cell import Cell
 from fedssl.grid.paths import record_of
 from fedssl.grid.plan import Plan, Wildcards
-from fedssl.record.kills import num_kills
+from fedssl.record.attempts import num_kills
 from fedssl.record.read import read_record
 from fedssl.resources import costs
 from fedssl.resources.limits import megabytes, minutes
