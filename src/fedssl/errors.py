@@ -1,4 +1,4 @@
-"""The exception that is shown to users without a traceback."""
+"""The exceptions that are shown to users without a traceback."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The message says what is wrong, where, the value that was found, and what would be right.
     """
+
+
+class OutOfMemory(UserError):
+    """A part of the job was killed, probably because memory ran out."""

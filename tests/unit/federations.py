@@ -102,13 +102,13 @@ def lay_out(folder: Path) -> dict[str, str]:
     return found | {"normalisation": str(folder / "statistics.json")}
 
 
-def run(inputs: dict[str, str], folder: Path, *, threads: int = 1, **changes: object) -> Path:
-    """Pretrain `SETTINGS` with `changes`; `threads` are the job's, 1 for each client at once."""
+def run(inputs: dict[str, str], folder: Path, *, clients: int = 1, **changes: object) -> Path:
+    """Pretrain `SETTINGS` with `changes`, `clients` of a round in parallel."""
     settings = copy.deepcopy(SETTINGS) | changes
     rounds.pretrain(
         settings,
         inputs=inputs,
-        threads=threads,
+        clients=clients,
         checkpoints=str(folder / "state"),
         model=str(folder / "model.safetensors"),
         rounds=str(folder / "rounds.csv"),

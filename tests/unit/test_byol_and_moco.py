@@ -189,7 +189,7 @@ def test_a_federation_trains_and_its_model_is_the_encoder(
     assert all(
         torch.equal(encoder.state_dict()[n], t) for n, t in load_file(model).items() if n[0] == "b"
     )
-    together = run(inputs, tmp_path / "together", threads=2, **changes)
+    together = run(inputs, tmp_path / "together", clients=2, **changes)
     assert sha256(together) == sha256(model)
 
 

@@ -122,7 +122,7 @@ def test_a_job_counts_the_tensors_that_a_visit_sends(tmp_path, name, method):
         checkpoints=str(tmp_path / "state"),
         model=model,
         rounds=str(tmp_path / "rounds.csv"),
-        threads=1,
+        clients=1,
         milestones=str(tmp_path / "milestones"),
     )
     prefixes = ("backbone.",) if name.endswith("-bb") else ("backbone.", "head.")

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from fedssl.aggregators.base import Visit
-from fedssl.errors import UserError
+from fedssl.errors import OutOfMemory
 from fedssl.federation import distributed, rounds
 from fedssl.federation.distributed import WorkerPool
 from fedssl.files import sha256
@@ -104,7 +104,7 @@ def test_clients_side_by_side_train_the_same_bits(
     monkeypatch.setattr(distributed, "ProcessPoolExecutor", kept_workers)
     changes = {**SHORT, "aggregator": aggregator}
     alone = run(inputs, tmp_path / "alone", **changes)
-    together = run(inputs, tmp_path / "together", threads=2, **changes)
+    together = run(inputs, tmp_path / "together", clients=2, **changes)
     assert sha256(together) == sha256(alone)
     assert history(tmp_path / "together") == history(tmp_path / "alone")
     states = [
@@ -115,12 +115,6 @@ def test_clients_side_by_side_train_the_same_bits(
     assert len(states) == 2 and len(set(states)) == 1, (
         "what clients and server keep is the same too"
     )
-
-
-def test_as_many_train_at_once_as_the_jobs_threads_hold() -> None:
-    own = SETTINGS["federation"] | {"clients": 100, "fraction": 0.03}  # type: ignore[operator]
-    settings = federated(SETTINGS | {"threads": 2, "federation": own})
-    assert [rounds._workers(settings, threads) for threads in (1, 2, 5, 99)] == [1, 1, 2, 3]
 
 
 def test_a_killed_worker_is_a_clear_error(inputs: dict[str, str], tmp_path: Path) -> None:
@@ -135,7 +129,7 @@ def test_a_killed_worker_is_a_clear_error(inputs: dict[str, str], tmp_path: Path
         next(trained)
         for worker in list(pool._executor._processes):
             os.kill(worker, signal.SIGKILL)
-        with pytest.raises(UserError, match=r"2 processes .* was killed.* memory .* fewer threads"):
+        with pytest.raises(OutOfMemory, match=r"2 processes .* killed.* memory .* fewer clients"):
             list(trained)
 
 

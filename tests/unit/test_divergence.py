@@ -102,7 +102,7 @@ def pretrain(inputs: dict[str, str], folder: Path, **changes: object) -> dict[st
     return rounds.pretrain(
         copy.deepcopy(SETTINGS) | changes,
         inputs=inputs,
-        threads=1,
+        clients=1,
         checkpoints=str(folder / "state"),
         model=str(folder / "model.safetensors"),
         rounds=str(folder / "rounds.csv"),

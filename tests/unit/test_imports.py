@@ -12,9 +12,10 @@ MAY_IMPORT = {
     "grid": set(),
     "record": {"grid"},
     **dict.fromkeys(SCIENCE, SCIENCE | {"grid", "record"}),
+    "resources": {"grid", "record"},
     "paper": SCIENCE | {"grid", "record"},
     **dict.fromkeys(("audit", "crate"), SCIENCE | {"grid", "record", "paper"}),
-    "schema": SCIENCE | {"grid", "record", "paper"},
+    "schema": SCIENCE | {"grid", "record", "resources", "paper"},
     "command": SCIENCE | {"grid", "record", "paper", "audit", "crate", "schema"},
 }
 # Science computes from what it is given. Only its planning functions know the grid, the results

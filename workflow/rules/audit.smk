@@ -12,6 +12,9 @@ rule audit:
         "<logs>/audit.log",
     conda:
         "../../envs/fedssl.yaml"
+    resources:
+        mem_mb=planned(needs.mem_mb, need=8000),
+        runtime=planned(needs.runtime, least=120),
     params:
         moment=moment,
         sources=source_digests(SCRIPTS / "audit.py"),
@@ -33,6 +36,9 @@ rule crate:
         "<logs>/crate.log",
     conda:
         "../../envs/fedssl.yaml"
+    resources:
+        mem_mb=planned(needs.mem_mb, need=8000),
+        runtime=planned(needs.runtime, least=120),
     params:
         spec=crate_spec(PLAN),
         sources=source_digests(SCRIPTS / "crate.py"),

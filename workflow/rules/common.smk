@@ -38,6 +38,8 @@ from fedssl.paper.plan import (
 from fedssl.paper.products.registry import KINDS as PRODUCT_KINDS, module_name
 from fedssl.paper.seeds import seeds_of
 from fedssl.record.stale import StaleResults
+from fedssl.resources import needs
+from fedssl.resources.machine import find_machine
 from fedssl.record.sources import source_digests
 from fedssl.record.status import write_cells
 from fedssl.evaluation.plan import remove_shared_scores
@@ -73,6 +75,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
+MACHINE = find_machine(workflow)
 STALE = StaleResults(workflow, config["results_dir"])
 prepare_jobs(
     BASE / "src",
@@ -90,6 +93,12 @@ def planned(function, **given):
     # Snakemake asks for the signature several times a job, and computes it anew if it is not set.
     of_wildcards.__signature__ = signature(of_wildcards)
     return of_wildcards
+
+
+# A group asks for what its members ask for side by side, if they fit. Of those that take turns, only
+# one fits; see `fedssl.resources.machine`.
+resource_scopes:
+    turn="local",
 
 
 wildcard_constraints:

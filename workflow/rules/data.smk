@@ -82,6 +82,9 @@ rule synthesise:
         file=one_of(ARCHIVES),
     conda:
         "../../envs/fedssl.yaml"
+    resources:
+        mem_mb=planned(needs.mem_mb),
+        runtime=planned(needs.runtime),
     params:
         key=planned(archive_key),
         contents=planned(dataset_counts),
@@ -109,6 +112,9 @@ rule bank_images:
     conda:
         "../../envs/fedssl.yaml"
     threads: config["banks"]["threads"]
+    resources:
+        mem_mb=planned(needs.bank_mem_mb, state=bank_state),
+        runtime=planned(needs.bank_runtime),
     params:
         contents=planned(bank_contents),
         sources=planned(bank_sources),
@@ -140,6 +146,9 @@ rule normalisation:
         "<logs>/normalisation/{study}/{dataset}.log",
     conda:
         "../../envs/fedssl.yaml"
+    resources:
+        mem_mb=planned(needs.mem_mb),
+        runtime=planned(needs.runtime),
     params:
         settings=planned(statistics_settings),
         sources=source_digests(SCRIPTS / "normalisation.py"),

@@ -29,6 +29,8 @@ ROUND_FILES = {
 FINE_TUNED = OUT.metric(ANY_CELL, "{task}", "fine-tune")
 FINE_TUNED_RANDOM = OUT.random_init_metric(ANY_CELL, "{task}", "fine-tune")
 RECALIBRATED_SCORE = OUT.metric(ANY_CELL, "{task}", RECALIBRATED)
+# Maps are scored together with the tasks of their checkpoint.
+MAPS = len(map_panels.checkpoints(PLAN))
 
 
 rule evaluate:
@@ -46,7 +48,12 @@ rule evaluate:
         f"<benchmarks>/evaluate/{CELL}/{{task}}.tsv"
     conda:
         "../../envs/fedssl.yaml"
-    threads: config["evaluation"]["threads"]
+    threads: min(config["evaluation"]["threads"], MACHINE.most_threads)
+    resources:
+        gpu=MACHINE.scoring_gpus,
+        mem_mb=planned(needs.score_mem_mb),
+        runtime=planned(needs.score_runtime, maps=MAPS),
+        turn=1,
     params:
         settings=planned(score_settings),
         sources=planned(encoder_sources, script="evaluate.py"),
@@ -89,6 +96,11 @@ rule evaluate_recalibrated:
     conda:
         "../../envs/fedssl.yaml"
     threads: config["evaluation"]["threads"]
+    resources:
+        gpu=MACHINE.scoring_gpus,
+        mem_mb=planned(needs.score_mem_mb),
+        runtime=planned(needs.score_runtime, maps=MAPS),
+        turn=1,
     params:
         settings=planned(recalibrated_settings),
         sources=planned(encoder_sources, script="evaluate_recalibrated.py"),
@@ -112,7 +124,12 @@ rule score_rounds:
         f"<benchmarks>/score_rounds/{CELL}/{{task}}.tsv"
     conda:
         "../../envs/fedssl.yaml"
-    threads: config["evaluation"]["threads"]
+    threads: min(config["evaluation"]["threads"], MACHINE.most_threads)
+    resources:
+        gpu=MACHINE.training_gpus,
+        mem_mb=planned(needs.score_mem_mb),
+        runtime=planned(needs.rounds_runtime, gpu=MACHINE.training_gpus > 0),
+        turn=1,
     params:
         settings=planned(round_settings),
         sources=planned(encoder_sources, script="score_rounds.py"),
@@ -136,7 +153,11 @@ rule fine_tune:
         f"<benchmarks>/fine_tune/{CELL}/{{task}}.tsv"
     conda:
         "../../envs/fedssl.yaml"
-    threads: config["evaluation"]["threads"]
+    threads: min(config["evaluation"]["threads"], MACHINE.most_threads)
+    resources:
+        gpu=MACHINE.training_gpus,
+        mem_mb=planned(needs.score_mem_mb),
+        runtime=planned(needs.fine_tune_runtime),
     params:
         settings=planned(fine_tune_settings),
         sources=planned(encoder_sources, script="fine_tune.py"),

@@ -19,7 +19,12 @@ rule embedding_map:
         checkpoint=one_of(map_panels.checkpoints(PLAN)),
     conda:
         "../../envs/fedssl.yaml"
-    threads: config["evaluation"]["threads"]
+    threads: min(config["evaluation"]["threads"], MACHINE.most_threads)
+    resources:
+        gpu=MACHINE.scoring_gpus,
+        mem_mb=planned(needs.mem_mb, need=8000),
+        runtime=planned(needs.map_runtime, maps=MAPS),
+        turn=1,
     params:
         checkpoint=planned(map_panels.map_checkpoint),
         settings=planned(map_panels.map_settings),

@@ -34,7 +34,12 @@ rule paired:
         split=one_of(splits_of_kind("both", SPLITS)),
     conda:
         "../../envs/fedssl.yaml"
-    threads: config["evaluation"]["threads"]
+    threads: min(config["evaluation"]["threads"], MACHINE.most_threads)
+    resources:
+        gpu=MACHINE.scoring_gpus,
+        mem_mb=planned(needs.score_mem_mb),
+        runtime=planned(needs.score_runtime, maps=MAPS),
+        turn=1,
     params:
         settings=planned(pair_settings),
         sources=planned(encoder_sources, script="paired.py"),
@@ -110,6 +115,10 @@ rule fine_tune_pairs:
     conda:
         "../../envs/fedssl.yaml"
     threads: config["evaluation"]["threads"]
+    resources:
+        gpu=MACHINE.training_gpus,
+        mem_mb=planned(needs.score_mem_mb),
+        runtime=planned(needs.fine_tune_runtime),
     params:
         settings=planned(fine_tune_pair_settings),
         sources=planned(encoder_sources, script="fine_tune_pairs.py"),

@@ -1,4 +1,7 @@
-"""Tables, figures, claims, certificate and page: nothing here scores a model."""
+"""Tables, figures, claims, certificate and page: nothing here scores a model.
+
+These jobs take seconds, so a cluster's queue would only delay them: they run where Snakemake runs.
+"""
 
 # One rule per kind: each has its own names, files and code.
 for kind in PRODUCT_KINDS:
@@ -16,6 +19,7 @@ for kind in PRODUCT_KINDS:
             f"<logs>/{kind}/{{product}}.log",
         wildcard_constraints:
             product=one_of(product["names"]),
+        localrule: True
         conda:
             "../../envs/fedssl.yaml"
         params:
@@ -39,6 +43,7 @@ rule claims:
         provenance=record_of("<results>/claims.csv"),
     log:
         "<logs>/claims.log",
+    localrule: True
     conda:
         "../../envs/fedssl.yaml"
     params:
@@ -62,6 +67,7 @@ rule certificate:
         provenance=record_of("<results>/certificate.md"),
     log:
         "<logs>/certificate.log",
+    localrule: True
     conda:
         "../../envs/fedssl.yaml"
     params:
@@ -84,6 +90,7 @@ rule report_page:
         provenance=record_of("<results>/report/index.html"),
     log:
         "<logs>/report_page.log",
+    localrule: True
     conda:
         "../../envs/fedssl.yaml"
     params:

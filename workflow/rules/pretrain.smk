@@ -5,7 +5,6 @@ from fedssl.federation.plan import (
     pretrain_settings,
     pretrain_sources,
     pretrain_state,
-    pretrain_threads,
 )
 from fedssl.grid.cell import CENTRALISED
 
@@ -31,7 +30,12 @@ rule pretrain:
         ),
     conda:
         "../../envs/fedssl.yaml"
-    threads: planned(pretrain_threads)
+    threads: planned(needs.pretrain_threads, most=MACHINE.most_threads)
+    resources:
+        gpu=MACHINE.training_gpus,
+        clients=planned(needs.pretrain_clients),
+        mem_mb=planned(needs.pretrain_mem_mb, state=pretrain_state),
+        runtime=planned(needs.pretrain_runtime),
     params:
         settings=planned(pretrain_settings),
         sources=planned(pretrain_sources),
@@ -56,7 +60,11 @@ rule pretrain_centralised:
         aggregator=CENTRALISED,
     conda:
         "../../envs/fedssl.yaml"
-    threads: planned(pretrain_threads)
+    threads: planned(needs.pretrain_threads, most=MACHINE.most_threads)
+    resources:
+        gpu=MACHINE.training_gpus,
+        mem_mb=planned(needs.pretrain_mem_mb, state=pretrain_state),
+        runtime=planned(needs.pretrain_runtime),
     params:
         settings=planned(pretrain_settings),
         sources=planned(pretrain_sources),

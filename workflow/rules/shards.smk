@@ -14,6 +14,7 @@ rule shards:
         provenance=record_of(SHARDS),
     log:
         "<logs>/shards/{dataset}/{sharding}/seed{seed}.log",
+    localrule: True
     conda:
         "../../envs/fedssl.yaml"
     params:

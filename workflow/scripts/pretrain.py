@@ -11,7 +11,7 @@ if __name__ == "__main__":  # and not in the processes that train clients side b
         facts |= pretrain(
             snakemake.params.settings,
             inputs=dict(snakemake.input.items()),
-            threads=snakemake.threads,
+            clients=snakemake.resources.clients,
             checkpoints=snakemake.params.state,
             model=snakemake.output.model,
             rounds=snakemake.output.rounds,

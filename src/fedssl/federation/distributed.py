@@ -22,7 +22,7 @@ from torch import Tensor
 
 from fedssl.aggregators import ClientUpdate
 from fedssl.device import prepare_device
-from fedssl.errors import UserError
+from fedssl.errors import OutOfMemory
 from fedssl.federation.client import ClientTask, LocalTrainer, Trained, local_trainer
 from fedssl.federation.history import Row
 from fedssl.federation.settings import FederatedSettings
@@ -57,7 +57,7 @@ class WorkerPool:
         """Yield the result of each task, in order.
 
         One more task than there are workers is submitted, so that no worker waits for the caller.
-        Raises UserError if a worker was killed, which happens when memory runs out.
+        Raises OutOfMemory if a worker was killed, which happens when memory runs out.
         """
         waiting: deque[Future[_Answer]] = deque()
         for task in tasks:
@@ -71,10 +71,10 @@ class WorkerPool:
         try:
             tensors, num_samples, loss, rows, fault = future.result()
         except BrokenProcessPool as error:
-            raise UserError(
+            raise OutOfMemory(
                 f"one of {self._workers} processes that train clients in parallel was killed, "
-                "probably because memory ran out. Give the job more memory, or fewer threads, so "
-                "that fewer clients train in parallel. Finished rounds are kept."
+                "probably because memory ran out. Give the job more memory, or let fewer clients "
+                "train in parallel (--set-resources pretrain:clients=1). Finished rounds are kept."
             ) from error
         state, report, notes = _unpack(tensors, device=self._device)
         return Trained(ClientUpdate(state, num_samples, loss, report), notes, rows, fault)

@@ -54,9 +54,3 @@ def pretrain_state(plan: Plan, wildcards: Wildcards) -> str:
     """Return the folder of a job's checkpoints, which depends on its settings and its code."""
     key = digest([pretrain_settings(plan, wildcards), pretrain_sources(plan, wildcards)])
     return plan.paths.state("pretrain", key[:16])
-
-
-def pretrain_threads(plan: Plan, wildcards: Wildcards) -> int:
-    """Return the number of threads of a cell, which is one of its settings."""
-    threads: int = pretrain_settings(plan, wildcards)["threads"]
-    return threads

@@ -58,7 +58,7 @@ def pretrain(
     settings: Mapping[str, Any],
     *,
     inputs: Mapping[str, str],
-    threads: int,
+    clients: int,
     checkpoints: str,
     model: str,
     rounds: str,
@@ -73,7 +73,7 @@ def pretrain(
         settings: of the cell (`FederatedSettings`).
         inputs: the files `image_bank`, `image_shards`, `audio_bank` and `audio_shards` of the
             modalities in use, and `normalisation` for audio.
-        threads: of the job. It trains as many clients in parallel as have room in them.
+        clients: number of clients to train in parallel.
         checkpoints: folder of the interrupted training. It stays: the caller removes it once the
             job is recorded.
         model: file of the final global model.
@@ -93,7 +93,7 @@ def pretrain(
     federation, server = set_up(own, inputs, device=device)
     start = server.model
     done, server, rows = _resume(folder, federation.memory, server, device=device)
-    workers = _workers(own, threads)
+    workers = min(clients, clients_per_round(own))
     with side_by_side(federation, workers, inputs, device=device) as federation:
         server, rows = _train(federation, server, rows, done=done, folder=folder, kept=kept)
     training = {
@@ -203,12 +203,6 @@ def _tasks(
         task = ClientTask(round_number, client, holdings[client], visit, memory.local(client))
         tasks.append(task)
     return tasks
-
-
-def _workers(settings: FederatedSettings, threads: int) -> int:
-    """Return the number of clients to train in parallel in a job with these threads."""
-    at_once: int = threads // settings.threads
-    return min(max(1, at_once), clients_per_round(settings))
 
 
 def set_up(

@@ -46,3 +46,24 @@ def all_products(workflow: Any) -> list[Any]:
     """Return the outputs, logs and benchmarks of all rules: patterns with a method `match`."""
     # Snakemake itself rejects a path that no rule makes, but does not suggest a similar one.
     return [product for rule in workflow.rules for product in rule.products()]
+
+
+def runs_here(workflow: Any) -> bool:
+    """Return whether the jobs run on this machine, started by this process."""
+    # While the Snakefile is read, the executor is not known yet. Only the others are given a number
+    # of nodes; and a job that a cluster has started is another process than the main one.
+    return bool(workflow.is_main_process and workflow.global_resources["_nodes"].value is None)
+
+
+def offer(workflow: Any, **amounts: int) -> None:
+    """Set how much there is of resources, except those that `--resources` sets."""
+    # Not in a profile: there, `--resources` on the command line would replace all of them.
+    for name, amount in amounts.items():
+        if name not in workflow.global_resources:
+            workflow.register_resource(name, amount)
+
+
+def num_cores(workflow: Any) -> int | None:
+    """Return the value of `--cores`; None if it is not set."""
+    cores: int | None = workflow.global_resources["_cores"].value
+    return cores

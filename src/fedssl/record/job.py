@@ -7,12 +7,14 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fedssl.errors import UserError
+from fedssl.gpus import reserved_gpus
+from fedssl.record.attempts import only_attempt
 from fedssl.record.sources import module_path
 from fedssl.record.write import code_facts, gpu_name, write_provenance
 
@@ -34,35 +36,55 @@ def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
     `further_inputs`, files that the job found itself, and `earlier_seconds`, the duration of the
     earlier attempts that it resumed.
     """
-    started = datetime.now(UTC)
     _log_to(Path(snakemake.log[0]))
-    _say_where(snakemake)
-    facts: dict[str, Any] = {}
-    try:
-        # Before the body runs: it can take hours, and the checkout may be edited meanwhile.
-        code = code_facts([_source(name, snakemake.scriptdir) for name in snakemake.params.sources])
-        yield facts
-        write_provenance(
-            snakemake.output.provenance,
-            rule=snakemake.rule,
-            wildcards=dict(snakemake.wildcards.items()),
-            settings=settings,
-            inputs=[*snakemake.input, *facts.pop("further_inputs", ())],
-            outputs=[name for name in snakemake.output if name != snakemake.output.provenance],
-            code=code,
-            started=started,
-            earlier_seconds=facts.pop("earlier_seconds", 0.0),
-            facts=facts,
-        )
-    except UserError as error:
-        _log.error("%s", error)
-        sys.exit(f"fedssl: {error}")
-    except Exception as error:
-        if (said := _no_room(error, snakemake.output[0])) is None:
-            _log.exception("rule %s failed", snakemake.rule)
-            raise
-        _log.error("%s", said)
-        sys.exit(f"fedssl: {said}")
+    with reserved_gpus(snakemake.resources.get("gpu", 0)):
+        started = datetime.now(UTC)
+        _say_where(snakemake)
+        facts: dict[str, Any] = {}
+        try:
+            with _only_attempt(snakemake):
+                # Before the body runs: it can take hours, and the checkout may be edited meanwhile.
+                names = snakemake.params.sources
+                code = code_facts([_source(name, snakemake.scriptdir) for name in names])
+                yield facts
+                _write_record(snakemake, settings, code=code, started=started, facts=facts)
+        except UserError as error:
+            _log.error("%s", error)
+            sys.exit(f"fedssl: {error}")
+        except Exception as error:
+            if (said := _no_room(error, snakemake.output[0])) is None:
+                _log.exception("rule %s failed", snakemake.rule)
+                raise
+            _log.error("%s", said)
+            sys.exit(f"fedssl: {said}")
+
+
+def _only_attempt(snakemake: Any) -> contextlib.AbstractContextManager[None]:
+    """Let only this job write to its state folder, which a job that resumes has."""
+    state = getattr(snakemake.params, "state", None)
+    return only_attempt(state) if state else contextlib.nullcontext()
+
+
+def _write_record(
+    snakemake: Any,
+    settings: Mapping[str, Any],
+    *,
+    code: Mapping[str, Any],
+    started: datetime,
+    facts: dict[str, Any],
+) -> None:
+    write_provenance(
+        snakemake.output.provenance,
+        rule=snakemake.rule,
+        wildcards=dict(snakemake.wildcards.items()),
+        settings=settings,
+        inputs=[*snakemake.input, *facts.pop("further_inputs", ())],
+        outputs=[name for name in snakemake.output if name != snakemake.output.provenance],
+        code=code,
+        started=started,
+        earlier_seconds=facts.pop("earlier_seconds", 0.0),
+        facts=facts,
+    )
 
 
 def _say_where(snakemake: Any) -> None:

@@ -23,6 +23,7 @@ from fedssl.grid.settings import (
     TaskEntry,
 )
 from fedssl.paper.settings import Contrast, FigureName, MapFigure, SweepFigure, Table, Verdicts
+from fedssl.resources.limits import Limits
 from fedssl.settings import (
     Check,
     Count,
@@ -196,6 +197,9 @@ class Config:
     """Whether a cell gives the same bits on every x86-64 CPU with AVX2, as far as the libraries
     allow: all of them are held to AVX2, and MKL to kernels that run on CPUs of every vendor. Scores
     of a GPU still depend on its model. Changing it reruns every cell."""
+
+    limits: Limits
+    """The most that a job may ask for."""
 
     banks: Banks
     """How banks are made."""

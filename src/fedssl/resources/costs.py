@@ -1,0 +1,111 @@
+"""Seconds and bytes of jobs by arithmetic, from the settings of a cell and the sizes of its data.
+
+The rates are those of the papers' encoders at 128 px. An encoder without an entry is taken to be
+as slow as the slowest.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fedssl.grid.cell import Cell
+from fedssl.grid.plan import Plan
+from fedssl.grid.splits import parse_split
+
+# Views a second that an A100 trains in fp32, from the operations of an encoder (3.6 GFLOP for a
+# view and ResNet-18) and the share of the peak that convolutions reach.
+_TRAINED = {"resnet18": 3280.0, "vit": 2000.0}
+# Samples a second that one core embeds, log-mel included; measured with AVX-512.
+_EMBEDDED = {"resnet18": 49.0, "vit": 31.0}
+# A forward pass is a third of a training step.
+_FORWARD = 3.0
+# Log-mel images a second of one core. Next to a GPU, they are what scoring a sound waits for.
+_LOG_MELS = 250.0
+# Members of an archive that one thread decodes in a second.
+_DECODED = 20.0
+# MB on a GPU for a view in training at 128 px: the activations that the backward pass needs.
+_ACTIVATIONS = {"resnet18": 8.0, "vit": 26.0}
+# Bytes of a sample, if its bank does not exist yet: an image of 128 px, ten seconds of sound.
+_BYTES = {"image": 128 * 128 * 3, "audio": 10 * 16000 * 2}
+_SAMPLES = 20_000  # of a split of unknown size
+_VIEWS = 2
+_PIXELS = 128 * 128
+
+
+def pretraining_seconds(plan: Plan, cell: Cell) -> float:
+    """Return the seconds of a cell's pretraining on one A100."""
+    settings = plan.grid.settings(cell)
+    split, samples = parse_split(cell.split), 0.0
+    for modality, dataset in plan.grid.datasets(cell).items():
+        holders = {"audio": split.audio, "image": split.image}[modality] + split.both
+        samples += holders / 100 * num_samples(plan, dataset, "train")
+    trained = samples * _epochs(settings) * _VIEWS * _scale(settings)
+    return trained / _rate(_TRAINED, cell.arch)
+
+
+def fine_tuning_seconds(plan: Plan, study: str, arch: str, *, dataset: str) -> float:
+    """Return the seconds of fine-tuning on a dataset on one A100."""
+    views = num_samples(plan, dataset, "train") * plan.config["evaluation"]["fine-tune"]["epochs"]
+    scale = _scale(plan.grid.study_settings(study))
+    return float(views * scale / _rate(_TRAINED, arch))
+
+
+def embedding_seconds(plan: Plan, study: str, arch: str, *, dataset: str, gpu: bool) -> float:
+    """Return the seconds in which one checkpoint embeds a dataset."""
+    threads = plan.config["evaluation"]["threads"]
+    samples, scale = num_samples(plan, dataset), _scale(plan.grid.study_settings(study))
+    if not gpu:
+        return float(samples * scale / (_rate(_EMBEDDED, arch) * threads))
+    rates = [_FORWARD * _rate(_TRAINED, arch)]
+    if plan.config["datasets"][dataset]["modality"] == "audio":
+        rates.append(_LOG_MELS * threads)
+    return samples * scale / min(rates)
+
+
+def decoding_seconds(plan: Plan, dataset: str) -> float:
+    """Return the seconds in which a bank is built."""
+    return float(num_samples(plan, dataset) / (_DECODED * plan.config["banks"]["threads"]))
+
+
+def client_gpu_mb(plan: Plan, cell: Cell) -> float:
+    """Return the GPU memory in MB that training one client takes, its context included."""
+    settings = plan.grid.settings(cell)
+    views = settings["federation"]["batch_size"] * _VIEWS * _scale(settings)
+    half = 0.5 if settings["precision"] == "bf16" else 1.0
+    worst = max(_ACTIVATIONS.values())
+    return float(1000 + views * _ACTIVATIONS.get(cell.arch, worst) * half)
+
+
+def bank_mb(plan: Plan, dataset: str) -> float:
+    """Return the size of a bank in MB: of its file, or by its number of samples."""
+    modality = plan.config["datasets"][dataset]["modality"]
+    name = {"image": "images.npy", "audio": "waveforms.npy"}[modality]
+    file = Path(plan.paths.bank_file(dataset, name))
+    size = file.stat().st_size if file.is_file() else 0
+    return (size or num_samples(plan, dataset) * _BYTES[modality]) / 1e6
+
+
+def num_samples(plan: Plan, dataset: str, split: str | None = None) -> int:
+    """Return the declared number of samples of a split, or of all splits; a guess if unknown."""
+    entry = plan.config["datasets"][dataset]
+    published = (entry.get("published") or {}).get("numbers", {})
+    declared: dict[str, int | None] = entry["splits"]
+    counts = {name: count or published.get(name, _SAMPLES) for name, count in declared.items()}
+    return int(counts[split] if split else sum(counts.values()))
+
+
+def _epochs(settings: Mapping[str, Any]) -> float:
+    """Return how often a cell trains on each of its samples."""
+    federation = settings["federation"]
+    if "rounds" not in federation:
+        return float(settings["aggregator"]["epochs"])
+    return float(federation["rounds"] * federation["fraction"] * federation["local_epochs"])
+
+
+def _scale(settings: Mapping[str, Any]) -> float:
+    """Return the pixels of an image as a multiple of those of the papers."""
+    return float(max(settings[part]["size"] for part in ("image", "audio")) ** 2 / _PIXELS)
+
+
+def _rate(rates: Mapping[str, float], arch: str) -> float:
+    return rates.get(arch, min(rates.values()))

@@ -1,0 +1,77 @@
+"""Attempts of a job that resumes: never two at once, and a count of those killed without notice."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fedssl.errors import OutOfMemory, UserError
+from fedssl.record.attempts import num_kills, only_attempt
+
+JOB = """
+import sys, time
+from fedssl.record.attempts import only_attempt
+
+with only_attempt(sys.argv[1]):
+    print("started", flush=True)
+    time.sleep(600)
+"""
+
+
+@contextmanager
+def running(state: Path) -> Iterator[subprocess.Popen[str]]:
+    """An attempt in a process of its own, which has begun."""
+    command = [sys.executable, "-c", textwrap.dedent(JOB), str(state)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as job:
+        try:
+            assert job.stdout is not None and job.stdout.readline() == "started\n"
+            yield job
+        finally:
+            job.kill()
+
+
+def test_only_attempts_that_are_killed_without_notice_are_counted(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    counts = []
+    for sent in (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        with running(state) as job:
+            os.kill(job.pid, sent)
+            job.wait()
+        counts.append(num_kills(str(state)))
+    assert counts == [1, 2, 0, 1], "a time limit sends SIGTERM, and lack of memory SIGKILL"
+
+
+@pytest.mark.parametrize(
+    ("error", "kills"),
+    [(OutOfMemory("a worker was killed"), 1), (MemoryError(), 1), (UserError("a mistake"), 0)],
+)
+def test_an_error_counts_if_memory_ran_out(tmp_path: Path, error: Exception, kills: int) -> None:
+    state = str(tmp_path / "state")
+    with pytest.raises(type(error)), only_attempt(state):
+        raise error
+    assert num_kills(state) == kills
+
+
+def test_success_leaves_nothing_behind(tmp_path: Path) -> None:
+    state, before = tmp_path / "folder" / "state", signal.getsignal(signal.SIGTERM)
+    for _ in range(2):
+        with only_attempt(str(state)):
+            assert num_kills(str(state)) == 1
+    assert list(state.parent.iterdir()) == [] and signal.getsignal(signal.SIGTERM) == before
+
+
+def test_two_jobs_never_write_to_one_state(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with running(state) as job:
+        expected = rf"another job \(process {job.pid} on .*Wait until .* its progress is kept"
+        with pytest.raises(UserError, match=expected), only_attempt(str(state)):
+            pytest.fail("both jobs run")
+        assert num_kills(str(state)) == 1, "the refused job does not count"
+    with only_attempt(str(state)):
+        assert num_kills(str(state)) == 2

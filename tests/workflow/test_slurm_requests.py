@@ -1,0 +1,165 @@
+"""What the profile and the rules ask Slurm for, by the command lines that its plugin gives sbatch.
+
+The commands of Slurm are stand-ins: `sbatch` notes its arguments and refuses every job, so that
+each is tried three times.
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.project import Project
+
+SBATCH = """#!/bin/sh
+printf '%s\\037' "$@" >> "$0.calls"
+printf '\\036' >> "$0.calls"
+echo refused >&2
+exit 1
+"""
+RULES = ("pretrain", "evaluate", "score_rounds", "fine_tune")
+GRID = """
+limits: {runtime: 100, mem_mb: 9000, gpu_mem: null}
+settings: {threads: 2, federation: {kept_rounds: [0, 1]}}
+studies:
+  fssuavl:
+    tasks: [{task: cifar10, split: test}, {task: tiny-imagenet, split: validation}]
+    pairs: []
+    cells: [{method: [simclr], arch: [resnet18], aggregator: [fedavg, loss],
+             split: [a0-i100-b0], variant: [base]}]
+  fassl: {cells: []}
+"""
+CHANGED = (
+    ("pretrain", "runtime=90"),
+    ("evaluate", "mem_mb=7777"),
+    ("score_rounds", "slurm_partition=long"),
+    ("score_rounds", "gpu_model=a100"),
+)
+CELL = "fssuavl/simclr/resnet18/{}/a0-i100-b0/base/seed0"
+SCORES = f"results/demo/evaluate/{CELL.format('fedavg')}"
+TARGETS = (
+    f"results/demo/pretrain/{CELL.format('loss')}/model.safetensors",
+    *(f"{SCORES}/{task}/knn.json" for task in ("cifar10", "tiny-imagenet")),
+    *(f"{SCORES}/{task}/rounds.csv" for task in ("cifar10", "tiny-imagenet")),
+    f"{SCORES}/cifar10/fine-tune.json",
+)
+MADE = (
+    "banks/tiny-imagenet/bank.json",
+    "banks/cifar10/bank.json",
+    "shards/tiny-imagenet/dirichlet-1.0-4/seed0.json",
+    f"pretrain/{CELL.format('fedavg')}/model.safetensors",
+    f"pretrain/{CELL.format('fedavg')}/milestones/round0.safetensors",
+)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A project in which all that the targets read is there, and a Slurm that refuses jobs."""
+
+    project: Project
+    bin: Path
+
+    def calls(self, *options: str) -> dict[str, list[dict[str, str]]]:
+        """Return what sbatch was told in each attempt, by the rules of the job."""
+        log = self.bin / "sbatch.calls"
+        log.unlink(missing_ok=True)
+        config = ("--configfile", "config/demo.yaml", "grid.yaml")
+        command = ["snakemake", "--profile", "slurm", *config, *options]
+        command += ["--allowed-rules", *RULES, "--", *TARGETS]
+        path = f"{self.bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_"))}
+        env |= {"PATH": path, "SBATCH_PARTITION": "main", "SBATCH_ACCOUNT": "lab"}
+        ran = subprocess.run(
+            command, cwd=self.project.root, env=env, capture_output=True, text=True
+        )
+        assert log.is_file(), ran.stdout + ran.stderr
+        found: dict[str, list[dict[str, str]]] = {}
+        for call in log.read_text().split("\036")[:-1]:
+            given = options_of(call.split("\037")[:-1])
+            found.setdefault(rule_of(given["--comment"]), []).append(given)
+        return found
+
+
+def options_of(words: list[str]) -> dict[str, str]:
+    """Return option -> value of a command line, in either of their forms."""
+    found: dict[str, str] = {}
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word.startswith("-"):
+            name, equals, value = word.partition("=")
+            found[name] = value if equals else following
+    return found
+
+
+def rule_of(comment: str) -> str:
+    return next(rule for rule in RULES if rule in comment)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    folder = tmp_path_factory.mktemp("cluster")
+    project = Project.copy(folder / "project")
+    (project.root / "grid.yaml").write_text(GRID)
+    for name in MADE:
+        path = project.root / "results/demo" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    programs = {"sbatch": SBATCH, "sacctmgr": "#!/bin/sh\necho lab\n"}
+    programs |= dict.fromkeys(("sacct", "squeue", "sinfo", "scontrol"), "#!/bin/sh\n")
+    (folder / "bin").mkdir()
+    for name, text in programs.items():
+        (folder / "bin" / name).write_text(text)
+        (folder / "bin" / name).chmod(0o755)
+    return Cluster(project, folder / "bin")
+
+
+@pytest.fixture(scope="module")
+def calls(cluster: Cluster) -> dict[str, list[dict[str, str]]]:
+    """One resource of three rules is changed on the command line, and none of `fine_tune`."""
+    return cluster.calls("--set-resources", *(f"{rule}:{value}" for rule, value in CHANGED))
+
+
+def asked(calls: list[dict[str, str]], *options: str) -> list[tuple[str | None, ...]]:
+    """Return the values of some options in the attempts of a job."""
+    return [tuple(call.get(option) for option in options) for call in calls]
+
+
+def test_an_override_of_one_resource_leaves_the_others(calls) -> None:
+    options = ("-t", "--gpus", "--cpus-per-task", "-p")
+    assert asked(calls["pretrain"], *options)[0] == ("90", "1", "2", "main")
+    # Two tasks, which take turns: cores and memory of one, time of both.
+    assert asked(calls["evaluate"], *options)[0] == ("60", None, "1", "main")
+    assert asked(calls["score_rounds"], *options)[0] == ("60", "a100:1", "1", "long")
+    assert asked(calls["fine_tune"], *options)[0] == ("60", "1", "1", "main")
+    assert {rule: 3000 <= int(calls[rule][0]["--mem"]) < 7777 for rule in RULES} == {
+        "pretrain": True,
+        "evaluate": False,
+        "score_rounds": True,
+        "fine_tune": True,
+    }
+    assert asked(calls["evaluate"], "--mem") == [("7777",)] * 3
+
+
+def test_only_jobs_that_start_again_ask_for_more_and_within_the_limits(calls) -> None:
+    assert asked(calls["pretrain"], "-t", "--mem") == [("90", calls["pretrain"][0]["--mem"])] * 3
+    assert asked(calls["score_rounds"], "-t") == [("60",)] * 3
+    assert asked(calls["fine_tune"], "-t") == [("60",), ("100",), ("100",)]
+    # The group's sum, of which a member is given a share.
+    assert asked(calls["evaluate"], "-t") == [("60",), ("100",), ("100",)]
+    memory = [int(call["--mem"]) for call in calls["fine_tune"]]
+    assert memory == sorted(memory) and memory[0] < memory[-1] == 9000
+
+
+def test_slurm_restarts_no_job_and_names_and_comments_say_what_it_is(calls) -> None:
+    for call in (call for attempts in calls.values() for call in attempts):
+        assert "--no-requeue" in call and call["--job-name"].startswith("fedssl_")
+        assert call["-A"] == "lab"
+    assert "fssuavl_simclr_resnet18_loss" in calls["pretrain"][0]["--comment"]
+
+
+def test_the_profile_leaves_what_a_rule_asks_for_to_the_rule(cluster: Cluster) -> None:
+    profile = yaml.safe_load((cluster.project.root / "slurm/config.yaml").read_text())
+    assert not {"set-resources", "set-threads", "resources"} & profile.keys()
