@@ -20,7 +20,7 @@ from fedssl.errors import UserError
 from fedssl.methods.base import Method
 from fedssl.methods.layers import linear, seeded_by_head
 from fedssl.settings import Clips, DropoutRate, NonNegative, Positive
-from fedssl.views.bank_views import Views
+from fedssl.views.bank_views import DrawnWindows, Views
 from fedssl.views.clip_spans import clip_spans
 
 _HIDDEN = 512
@@ -38,6 +38,20 @@ class ClipBatch(NamedTuple):
     clips: Tensor
     labels: Tensor
     dropout: Tensor
+
+
+class DrawnClips(NamedTuple):
+    """A `ClipBatch` in host memory, before its views are computed.
+
+    Attributes:
+        windows: the clips, in the order presented.
+        labels: as in `ClipBatch`.
+        kept: (batch, hidden) bool, the hidden units that are not left out.
+    """
+
+    windows: DrawnWindows
+    labels: Tensor
+    kept: Tensor
 
 
 class OrderHead(nn.Module):
@@ -111,17 +125,22 @@ class ACOP(Method):
         logits: Tensor = self.head(features, dropout)
         return logits
 
-    def views(self, source: Views, indices: np.ndarray, rng: np.random.Generator) -> ClipBatch:
-        """Return clips of each sample in a random order; UserError if the bank holds images."""
+    def draw(self, source: Views, indices: np.ndarray, rng: np.random.Generator) -> DrawnClips:
+        """Read clips of each sample in a random order; UserError if the bank holds images."""
         spans = _recordings(source, indices)
         clips = clip_spans(spans, rng, **self._cut)
         ranks = rng.integers(len(self.orders), size=len(indices))
         shown = np.take_along_axis(clips, self.orders[ranks][:, :, None], axis=1)
-        images = source.augmented_windows(shown.reshape(-1, 2), rng)
-        images = images.view(len(indices), -1, *images.shape[1:])
+        windows = source.draw_windows(shown.reshape(-1, 2), rng)
         kept = rng.random((len(indices), self._num_hidden), dtype=np.float32) >= self._dropout
-        dropout = torch.from_numpy(kept).to(images.device) / (1.0 - self._dropout)
-        return ClipBatch(images, torch.from_numpy(ranks).to(images.device), dropout)
+        return DrawnClips(windows, source.staged(ranks), source.staged(kept))
+
+    def render(self, source: Views, drawn: DrawnClips) -> ClipBatch:
+        """Return the clips that `draw` has drawn, on the device."""
+        labels, kept = source.on_device(drawn.labels), source.on_device(drawn.kept)
+        images = source.render_windows(drawn.windows)
+        images = images.view(len(labels), -1, *images.shape[1:])
+        return ClipBatch(images, labels, kept / (1.0 - self._dropout))
 
     def training_step(self, batch: ClipBatch) -> Tensor:
         """Return the loss of a batch of `views`."""

@@ -51,7 +51,24 @@ class Method(nn.Module):
 
         Every random number of the step is drawn here, so that a step depends on `rng` alone.
         """
-        return torch.stack([source.augmented(indices, rng) for _ in range(2)])
+        return self.render(source, self.draw(source, indices, rng))
+
+    def draw(self, source: Views, indices: np.ndarray, rng: np.random.Generator) -> Any:
+        """Read the samples of a step and draw its numbers, all in host memory, for `render`.
+
+        A thread does this for the steps to come. It must therefore use nothing that training
+        changes.
+        """
+        return [source.draw(indices, rng) for _ in range(2)]
+
+    def render(self, source: Views, drawn: Any) -> Any:
+        """Return the batch for `training_step` of what `draw` returned, on the device."""
+        return torch.stack([source.render(view) for view in drawn])
+
+    @property
+    def draws_ahead(self) -> bool:
+        """Whether `draw` and `render` make the views: not if a method replaces `views` whole."""
+        return type(self).views is Method.views
 
     def training_step(self, batch: Any) -> Tensor:
         """Return the loss (scalar) of a batch of `views`."""

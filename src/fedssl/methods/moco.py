@@ -4,9 +4,8 @@ He et al. 2020 (MoCo) and Chen et al. 2020 (MoCo v2).
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
@@ -94,9 +93,9 @@ class MoCo(Method):
         self.key_encoder = MomentumEncoder(self.backbone, self.head)
         self._new: tuple[str, Tensor] | None = None
 
-    def views(self, source: Views, indices: np.ndarray, rng: np.random.Generator) -> Pairs:
+    def render(self, source: Views, drawn: Any) -> Pairs:
         """Return two augmented views of each sample, and their modality."""
-        return Pairs(super().views(source, indices, rng), source.bank.modality)
+        return Pairs(super().render(source, drawn), source.bank.modality)
 
     def training_step(self, batch: Pairs) -> Tensor:
         """Return the loss of first views as queries, with second views as keys."""

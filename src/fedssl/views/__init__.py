@@ -1,7 +1,8 @@
 """Views: turn samples of a bank into batches of network inputs.
 
 Start with `bank_views.Views`, which serves images and audio. `image` and `audio` compute the views
-of each modality, `resample` the crops, resizes and blurs of both. `fine_tune` adds the light
+of each modality, `colour` the colour jitter, `resample` the crops, resizes and blurs, `constants`
+what is made once per device. `fine_tune` adds the light
 augmentation of fine-tuning, `clip_spans` the clips of ACOP, and `statistics` the normalisation of
 spectrograms.
 

@@ -100,21 +100,70 @@ def augmented_view(
     pair. `augmentation` can add a resized crop of the log-mel image, a frequency mask, a time mask
     and Gaussian noise.
     """
+    batch, samples = frames.shape
+    numbers = draw(rng, batch, samples=samples, audio=audio, augmentation=augmentation)
+    return render(
+        frames,
+        torch.from_numpy(numbers),
+        audio=audio,
+        statistics=statistics,
+        augmentation=augmentation,
+    )
+
+
+def draw(
+    rng: np.random.Generator,
+    batch: int,
+    *,
+    samples: int,
+    audio: Audio,
+    augmentation: AudioAugmentation,
+) -> np.ndarray:
+    """Draw all numbers of one view of each frame of this length; see `render`.
+
+    Returns (batch, 8) float32: start and extent of the crop of the mel axis, those of the time
+    axis, then begin and end of the band that is masked on each axis. With noise, its pixels follow:
+    (batch, 8 + size * size).
+    """
+    # One array, so that a GPU gets them in one copy.
+    steps, size = samples // audio.hop + 1, audio.size
+    lines = [
+        *_crop(rng, batch, size=audio.mels, scale=augmentation.frequency_crop),
+        *_crop(rng, batch, size=steps, scale=augmentation.time_crop),
+        *_band(rng, batch, size=size, share=augmentation.frequency_mask),
+        *_band(rng, batch, size=size, share=augmentation.time_mask),
+    ]
+    numbers = np.stack(lines, axis=1).astype(np.float32)
+    if augmentation.noise > 0:
+        noise = rng.standard_normal((batch, size * size), dtype=np.float32)
+        numbers = np.concatenate([numbers, noise], axis=1)
+    return numbers
+
+
+def render(
+    frames: Tensor,
+    numbers: Tensor,
+    *,
+    audio: Audio,
+    statistics: Mapping[str, float],
+    augmentation: AudioAugmentation,
+) -> Tensor:
+    """Return the view of each frame that belongs to the numbers of `draw`."""
     # paper: no audio augmentation stated; here: these four, each with its own switch, because in
     # a trial with random crops alone the accuracy on FSDD hardly changed.
     mel = _standardised(frames, audio=audio, statistics=statistics)
-    batch, mels, steps = mel.shape
-    tall = _crop(rng, batch, size=mels, scale=augmentation.frequency_crop, device=mel.device)
-    long = _crop(rng, batch, size=steps, scale=augmentation.time_crop, device=mel.device)
-    rows = crop_matrix(*tall, in_size=mels, out_size=audio.size)
-    columns = crop_matrix(*long, in_size=steps, out_size=audio.size)
+    numbers = numbers.to(frames.device, non_blocking=True)
+    lines = numbers[:, :8].T
+    rows = crop_matrix(*lines[0:2], in_size=mel.shape[1], out_size=audio.size)
+    columns = crop_matrix(*lines[2:4], in_size=mel.shape[2], out_size=audio.size)
     image = apply_matrices(mel[..., None], rows, columns)
     # Mask after the standardisation, so that a masked band has the mean value 0.
-    image = _mask(image, rng, share=augmentation.frequency_mask, dim=2)
-    image = _mask(image, rng, share=augmentation.time_mask, dim=3)
+    if augmentation.frequency_mask > 0:
+        image = image.masked_fill(_hidden(lines[4:6], size=audio.size)[:, None, :, None], 0.0)
+    if augmentation.time_mask > 0:
+        image = image.masked_fill(_hidden(lines[6:8], size=audio.size)[:, None, None, :], 0.0)
     if augmentation.noise > 0:
-        noise = rng.standard_normal(image.shape, dtype=np.float32)
-        image = image + augmentation.noise * torch.from_numpy(noise).to(image.device)
+        image = image + augmentation.noise * numbers[:, 8:].reshape(image.shape)
     # The same spectrogram on three channels, so that one stem serves images and audio.
     return image.expand(-1, 3, -1, -1)
 
@@ -147,32 +196,28 @@ def _standardised(frames: Tensor, *, audio: Audio, statistics: Mapping[str, floa
 
 
 def _crop(
-    rng: np.random.Generator,
-    batch: int,
-    *,
-    size: int,
-    scale: tuple[float, float],
-    device: torch.device,
-) -> tuple[Tensor, Tensor]:
+    rng: np.random.Generator, batch: int, *, size: int, scale: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw a crop of one axis per sample: its start and extent in whole pixels, (batch,) each."""
     extent = np.round(size * rng.uniform(*scale, batch))
-    start = np.floor(rng.random(batch) * (size - extent + 1))
-    both = torch.from_numpy(np.stack([start, extent]).astype(np.float32)).to(device)
-    return both[0], both[1]
+    return np.floor(rng.random(batch) * (size - extent + 1)), extent
 
 
-def _mask(image: Tensor, rng: np.random.Generator, *, share: float, dim: int) -> Tensor:
-    """Set one random band per sample, at most `share` of the axis `dim` wide, to 0."""
+def _band(
+    rng: np.random.Generator, batch: int, *, size: int, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a band per sample, at most `share` of an axis wide: its begin and end, (batch,) each."""
     if share == 0:
-        return image
-    size, batch = image.shape[dim], image.shape[0]
+        return np.zeros(batch), np.zeros(batch)
     width = rng.uniform(0.0, share * size, batch)
     start = rng.random(batch) * (size - width)
-    band = torch.from_numpy(np.stack([start, start + width]).astype(np.float32)).to(image.device)
-    line = torch.arange(size, device=image.device)
-    hidden = (line >= band[0][:, None]) & (line < band[1][:, None])
-    shape = (batch, 1, size, 1) if dim == 2 else (batch, 1, 1, size)
-    return image.masked_fill(hidden.view(shape), 0.0)
+    return start, start + width
+
+
+def _hidden(band: Tensor, *, size: int) -> Tensor:
+    """Return which places of an axis are in the band, (2, batch) -> (batch, size)."""
+    line = torch.arange(size, device=band.device)
+    return (line >= band[0][:, None]) & (line < band[1][:, None])
 
 
 @cache

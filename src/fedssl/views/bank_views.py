@@ -4,6 +4,7 @@ Methods and evaluation call `Views` and need not know whether the bank holds ima
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,8 +17,37 @@ from fedssl.views import image as image_views
 from fedssl.views.settings import Audio, ViewSettings
 
 
+class Drawn(NamedTuple):
+    """Samples of a batch, and the random numbers of their views, in host memory.
+
+    Attributes:
+        samples: images (batch, h, w, 1 or 3) uint8, or frames (batch, samples) int16.
+        numbers: the numbers that the views of the modality draw; None for a view without.
+    """
+
+    samples: Tensor
+    numbers: Tensor | None
+
+
+class DrawnWindows(NamedTuple):
+    """Windows of sound in groups of the same number of time steps.
+
+    Attributes:
+        places: place of each group's windows in the batch.
+        groups: the windows of each group.
+    """
+
+    places: list[Tensor]
+    groups: list[Drawn]
+
+
 class Views:
-    """Make augmented and plain views of a bank's samples, with a cell's settings."""
+    """Make augmented and plain views of a bank's samples, with a cell's settings.
+
+    A view is made in two halves. Drawing reads the samples and takes all random numbers; it needs
+    no device, so a thread can do it for the batches to come (`fedssl.ahead`). Rendering computes
+    the view on the device.
+    """
 
     def __init__(
         self,
@@ -29,68 +59,112 @@ class Views:
     ) -> None:
         """Store the bank and the settings; audio also needs the spectrogram `statistics`."""
         self.bank = bank
+        self.device = device
         self._settings = settings
         self._statistics = statistics
-        self._device = device
 
     def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return one augmented view of each sample, (batch, 3, size, size)."""
+        return self.render(self.draw(indices, rng))
+
+    def draw(self, indices: np.ndarray, rng: np.random.Generator) -> Drawn:
+        """Read samples and draw the numbers of one augmented view of each."""
+        if self.bank.modality == "audio":
+            return self._draw_frames(self._frames(indices, rng), rng)
+        assert self._settings.augmentation is not None
+        images = read_images(self.bank, indices)
+        _, height, width, _ = images.shape
+        augmentation = self._settings.augmentation.image
+        numbers = image_views.draw(
+            rng, len(images), size=(height, width), augmentation=augmentation
+        )
+        return Drawn(self.staged(images), self.staged(numbers))
+
+    def render(self, drawn: Drawn) -> Tensor:
+        """Return the augmented view of each sample that `draw` has drawn."""
+        samples, augmentation = self.on_device(drawn.samples), self._settings.augmentation
+        assert drawn.numbers is not None and augmentation is not None
         if self.bank.modality == "image":
-            assert self._settings.augmentation is not None
-            return image_views.augmented_view(
-                self._images(indices),
-                rng,
-                image=self._settings.image,
-                augmentation=self._settings.augmentation.image,
-            )
-        return self._augmented_frames(self._frames(indices, rng), rng)
+            return image_views.render(samples, drawn.numbers, image=self._settings.image)
+        assert self._statistics is not None
+        return audio_views.render(
+            samples,
+            drawn.numbers,
+            audio=self._settings.audio,
+            statistics=self._statistics,
+            augmentation=augmentation.audio,
+        )
 
     def augmented_windows(self, windows: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return one augmented view of each window, (len(windows), 3, size, size); audio only.
 
         `windows` holds [start, stop) positions in the bank's waveforms, of any lengths.
         """
+        return self.render_windows(self.draw_windows(windows, rng))
+
+    def draw_windows(self, windows: np.ndarray, rng: np.random.Generator) -> DrawnWindows:
+        """Read windows of sound and draw the numbers of one augmented view of each."""
         # ACOP's clips of short recordings differ in length, and a batch needs one length. Group
         # the windows by their number of time steps: padding them further would show the network
         # how long the clip is. Within a group the STFT pads with zeros at the end anyway.
-        size = self._settings.audio.size
         steps = (windows[:, 1] - windows[:, 0]) // self._settings.audio.hop
-        views = torch.empty((len(windows), 3, size, size), device=self._device)
-        for count in np.unique(steps):
-            alike = np.flatnonzero(steps == count)
-            frames = cut_windows(self.bank.rows, windows[alike])
-            view = self._augmented_frames(torch.from_numpy(frames).to(self._device), rng)
-            views[torch.from_numpy(alike).to(self._device)] = view
+        places = [np.flatnonzero(steps == count) for count in np.unique(steps)]
+        groups = [
+            self._draw_frames(cut_windows(self.bank.rows, windows[alike]), rng) for alike in places
+        ]
+        return DrawnWindows([self.staged(alike) for alike in places], groups)
+
+    def render_windows(self, drawn: DrawnWindows) -> Tensor:
+        """Return the augmented view of each window that `draw_windows` has drawn."""
+        size, count = self._settings.audio.size, sum(map(len, drawn.places))
+        views = torch.empty((count, 3, size, size), device=self.device)
+        for places, group in zip(drawn.places, drawn.groups, strict=True):
+            views[self.on_device(places)] = self.render(group)
         return views
 
     def plain(self, indices: np.ndarray) -> Tensor:
         """Return the evaluation view of each sample, (batch, 3, size, size)."""
+        return self.render_plain(self.read_plain(indices))
+
+    def read_plain(self, indices: np.ndarray) -> Tensor:
+        """Return images, or the central frames of clips, in host memory."""
         if self.bank.modality == "image":
-            return image_views.plain_view(self._images(indices), image=self._settings.image)
+            return self.staged(read_images(self.bank, indices))
+        return self.staged(self._frames(indices, None))
+
+    def render_plain(self, samples: Tensor) -> Tensor:
+        """Return the evaluation view of each sample that `read_plain` has read."""
+        samples = self.on_device(samples)
+        if self.bank.modality == "image":
+            return image_views.plain_view(samples, image=self._settings.image)
         assert self._statistics is not None
         return audio_views.plain_view(
-            self._frames(indices, None),
-            audio=self._settings.audio,
-            statistics=self._statistics,
+            samples, audio=self._settings.audio, statistics=self._statistics
         )
 
-    def _images(self, indices: np.ndarray) -> Tensor:
-        return torch.from_numpy(read_images(self.bank, indices)).to(self._device)
+    def staged(self, array: np.ndarray) -> Tensor:
+        """Return an array as a tensor in host memory, from where a GPU can copy it by itself."""
+        tensor = torch.from_numpy(array)
+        return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
-    def _augmented_frames(self, frames: Tensor, rng: np.random.Generator) -> Tensor:
-        assert self._statistics is not None and self._settings.augmentation is not None
-        return audio_views.augmented_view(
-            frames,
+    def on_device(self, tensor: Tensor) -> Tensor:
+        """Return a staged tensor on the device, without waiting for a GPU."""
+        return tensor.to(self.device, non_blocking=True)
+
+    def _draw_frames(self, frames: np.ndarray, rng: np.random.Generator) -> Drawn:
+        assert self._settings.augmentation is not None
+        batch, samples = frames.shape
+        numbers = audio_views.draw(
             rng,
+            batch,
+            samples=samples,
             audio=self._settings.audio,
-            statistics=self._statistics,
             augmentation=self._settings.augmentation.audio,
         )
+        return Drawn(self.staged(frames), self.staged(numbers))
 
-    def _frames(self, indices: np.ndarray, rng: np.random.Generator | None) -> Tensor:
-        return crop_bank(
-            self.bank, indices, audio=self._settings.audio, rng=rng, device=self._device
-        )
+    def _frames(self, indices: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        return crop_bank(self.bank, indices, audio=self._settings.audio, rng=rng)
 
 
 def crop_bank(
@@ -99,14 +173,12 @@ def crop_bank(
     *,
     audio: Audio,
     rng: np.random.Generator | None,
-    device: torch.device,
-) -> Tensor:
+) -> np.ndarray:
     """Return one int16 frame per clip, (batch, samples): random with `rng`, else centred."""
     assert bank.offsets is not None
     spans = np.stack([bank.offsets[indices], bank.offsets[indices + 1]], axis=1)
     length = audio_views.frame_length(audio)
-    frames = audio_views.crop_waveforms(bank.rows, spans, length=length, rng=rng)
-    return torch.from_numpy(frames).to(device)
+    return audio_views.crop_waveforms(bank.rows, spans, length=length, rng=rng)
 
 
 def cut_windows(waveforms: Rows, windows: np.ndarray) -> np.ndarray:

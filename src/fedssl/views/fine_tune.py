@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedssl.views import audio as audio_views
-from fedssl.views.bank_views import Views
+from fedssl.views.bank_views import Drawn, Views, read_images
 from fedssl.views.image import normalise
 from fedssl.views.resample import apply_matrices, crop_matrix
 from fedssl.views.settings import FineTuneAugmentation, Image
@@ -25,15 +24,25 @@ class FineTuneViews(Views):
         For audio this is the evaluation view of a random crop; `augmentation` is used for images
         only.
         """
-        if self.bank.modality == "image":
-            images = self._images(indices)
-            return fine_tune_view(
-                images, rng, image=self._settings.image, augmentation=augmentation
-            )
-        assert self._statistics is not None
-        frames = self._frames(indices, rng)
-        audio = self._settings.audio
-        return audio_views.plain_view(frames, audio=audio, statistics=self._statistics)
+        return self.render_fine_tune(self.draw_fine_tune(indices, rng, augmentation=augmentation))
+
+    def draw_fine_tune(
+        self, indices: np.ndarray, rng: np.random.Generator, *, augmentation: FineTuneAugmentation
+    ) -> Drawn:
+        """Read the samples of `fine_tune` and draw its numbers, both in host memory."""
+        if self.bank.modality == "audio":
+            return Drawn(self.staged(self._frames(indices, rng)), None)
+        images = read_images(self.bank, indices)
+        _, height, width, _ = images.shape
+        numbers = draw(rng, len(images), size=(height, width), augmentation=augmentation)
+        return Drawn(self.staged(images), self.staged(numbers))
+
+    def render_fine_tune(self, drawn: Drawn) -> Tensor:
+        """Return the view of each sample that `draw_fine_tune` has drawn."""
+        if self.bank.modality == "audio":
+            return self.render_plain(drawn.samples)
+        assert drawn.numbers is not None
+        return render(self.on_device(drawn.samples), drawn.numbers, image=self._settings.image)
 
 
 def fine_tune_view(
@@ -53,20 +62,41 @@ def fine_tune_view(
         image: settings `size`, `mean` and `std`.
         augmentation: fraction of each side that is kept, and probability of a horizontal flip.
     """
-    size, (batch, height, width, _) = image.size, images.shape
-    rows = _crop_matrices(rng, batch, in_size=height, out_size=size, crop=augmentation.crop)
-    columns = _crop_matrices(rng, batch, in_size=width, out_size=size, crop=augmentation.crop)
-    flip = torch.from_numpy(rng.random(batch) < augmentation.flip_probability)
-    columns = torch.where(flip[:, None, None], columns.flip(1), columns)
-    rows, columns = rows.to(images.device), columns.to(images.device)
+    batch, height, width, _ = images.shape
+    numbers = draw(rng, batch, size=(height, width), augmentation=augmentation)
+    return render(images, torch.from_numpy(numbers), image=image)
+
+
+def draw(
+    rng: np.random.Generator,
+    batch: int,
+    *,
+    size: tuple[int, int],
+    augmentation: FineTuneAugmentation,
+) -> np.ndarray:
+    """Draw the numbers of a view of each image of this height and width, (5, batch) float32.
+
+    They are top and height, left and width of the crop, and flip.
+    """
+    rows, columns = (_crop(rng, batch, size=side, crop=augmentation.crop) for side in size)
+    flip = rng.random(batch) < augmentation.flip_probability
+    return np.stack([*rows, *columns, flip]).astype(np.float32)
+
+
+def render(images: Tensor, numbers: Tensor, *, image: Image) -> Tensor:
+    """Return the view of each image that belongs to the numbers of `draw`."""
+    size, (_, height, width, _) = image.size, images.shape
+    top, high, left, wide, flip = numbers.to(images.device, non_blocking=True)
+    rows = crop_matrix(top, high, in_size=height, out_size=size)
+    columns = crop_matrix(left, wide, in_size=width, out_size=size)
+    columns = torch.where((flip > 0)[:, None, None], columns.flip(1), columns)
     pixels = apply_matrices(images.float() / 255.0, rows, columns)
     return normalise(pixels.expand(-1, 3, -1, -1), image=image)
 
 
-def _crop_matrices(
-    rng: np.random.Generator, batch: int, *, in_size: int, out_size: int, crop: float
-) -> Tensor:
-    kept = max(round(crop * in_size), 1)
-    start = rng.integers(in_size - kept + 1, size=batch).astype(np.float32)
-    extent = torch.full((batch,), float(kept))
-    return crop_matrix(torch.from_numpy(start), extent, in_size=in_size, out_size=out_size)
+def _crop(
+    rng: np.random.Generator, batch: int, *, size: int, crop: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a crop of one axis per sample: its start and extent in pixels, (batch,) each."""
+    kept = max(round(crop * size), 1)
+    return rng.integers(size - kept + 1, size=batch), np.full(batch, kept)
