@@ -1,6 +1,9 @@
 """Which modules are the code of a job."""
 
-from fedssl.record.sources import reachable
+import os
+from pathlib import Path
+
+from fedssl.record.sources import reachable, source_digests
 from tests.unit.figures import ROOT
 
 
@@ -14,3 +17,25 @@ def test_a_products_job_has_the_code_of_its_own_kind_only() -> None:
     names = reachable(ROOT / "workflow/scripts/product.py", "fedssl.paper.products.gains")
     kinds = {name for name in names if name.startswith("fedssl.paper.products.")}
     assert kinds == {f"fedssl.paper.products.{name}" for name in ("gains", "product", "registry")}
+
+
+def test_digests_that_are_known_follow_an_edit_and_its_reversal(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    digests = []
+    for place, text in enumerate(
+        ("import fedssl.errors", "import fedssl.files", "import fedssl.errors")
+    ):
+        script.write_text(text)
+        os.utime(script, ns=(place, place))
+        digests += [source_digests(script), source_digests(script)]
+    first, again, edited, _, restored, _ = digests
+    assert first == again == restored
+    assert "fedssl.errors" in first and "fedssl.files" not in first
+    assert "fedssl.files" in edited and edited["script.py"] != first["script.py"]
+
+
+def test_digests_belong_to_the_caller(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("import fedssl.errors")
+    source_digests(script).clear()
+    assert "fedssl.errors" in source_digests(script)

@@ -1,5 +1,6 @@
 """The grid, the wildcards it allows, and what a run reports when it starts and ends."""
 
+import gc
 from functools import partial
 from inspect import signature
 
@@ -45,6 +46,11 @@ from fedssl.record.status import write_cells
 from fedssl.evaluation.plan import remove_shared_scores
 from fedssl.grid.targets import check_products, check_targets, one_of
 from fedssl.schema.validate import validate
+
+# Nearly all objects of a plan live until Snakemake ends, so looking for garbage as often as Python
+# does by default finds none, and takes a tenth of the time.
+gc.freeze()
+gc.set_threshold(20_000, 50, 50)
 
 SCRIPTS = BASE / "workflow" / "scripts"
 # A checkout that moves keeps the names of its files, and so its results and their seal.
