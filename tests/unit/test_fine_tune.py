@@ -1,7 +1,7 @@
 """Fine-tuning and its views: what changes, what repeats, and that the model learns."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from fedssl.backbones.encoder import Encoder, initialise
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.members import Sample
 from fedssl.errors import UserError
+from fedssl.evaluation import evaluate
+from fedssl.evaluation.epoch_checkpoints import EpochCheckpoints
 from fedssl.evaluation.fine_tune import fine_tune, predict
 from fedssl.evaluation.settings import FineTune
 from fedssl.randomness import stream
@@ -23,6 +25,7 @@ from fedssl.views.fine_tune import FineTuneViews, fine_tune_view
 from fedssl.views.image import plain_view
 from fedssl.views.settings import Audio, FineTuneAugmentation, Image, ViewSettings
 from tests.unit import banks
+from tests.unit.killed import killed
 
 CPU = torch.device("cpu")
 IMAGE = Image(32, mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -88,7 +91,14 @@ def encoder() -> Encoder:
     return initialise(0, arch="resnet18", width=8, embedding_dim=16)
 
 
-def tune(views: FineTuneViews, *, seed: int = 0, precision: str = "fp32", **changed: Any):
+def tune(
+    views: FineTuneViews,
+    *,
+    seed: int = 0,
+    precision: str = "fp32",
+    checkpoints: EpochCheckpoints | None = None,
+    **changed: Any,
+):
     return fine_tune(
         encoder(),
         [views],
@@ -97,6 +107,7 @@ def tune(views: FineTuneViews, *, seed: int = 0, precision: str = "fp32", **chan
         precision=precision,
         seed=seed,
         device=CPU,
+        checkpoints=checkpoints,
     )
 
 
@@ -188,6 +199,65 @@ def test_without_a_step_it_is_the_backbone_and_torchs_initial_layer(tmp_path: Pa
     assert isinstance(layer, nn.Linear) and layer.weight.shape == (3, 64)
     assert 0.95 * bound < float(layer.weight.abs().max().detach()) <= bound
     assert float(layer.bias.abs().max().detach()) <= bound
+
+
+@pytest.mark.parametrize("make", [colours, tones])
+def test_an_interrupted_training_ends_with_the_same_bits(
+    make: Callable[[Path], FineTuneViews], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views, state = make(tmp_path / "bank"), tmp_path / "state"
+    whole, save = tune(views, epochs=4).state_dict(), EpochCheckpoints.save
+
+    def interrupted(own: EpochCheckpoints, epoch: int, *rest: Any) -> None:
+        save(own, epoch, *rest)
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(EpochCheckpoints, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tune(views, epochs=4, checkpoints=EpochCheckpoints(state))
+    monkeypatch.undo()
+    resumed = EpochCheckpoints(state)
+    found = tune(views, epochs=4, checkpoints=resumed).state_dict()
+    assert resumed.done == 2 and resumed.seconds > 0
+    assert all(torch.equal(found[name], tensor) for name, tensor in whole.items())
+
+
+def test_a_killed_job_continues_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    colours(tmp_path / "bank")
+    view = asdict(VIEWS)
+    settings = {
+        **{name: view[name] for name in ("image", "audio")},
+        "encoder": {"arch": "resnet18", "width": 8, "embedding_dim": 16},
+        "fine-tune": asdict(SETTINGS),
+        "portable": False,
+        "precision": "fp32",
+        "seed": 0,
+        "split": "test",
+        "threads": 1,
+    }
+
+    def arguments(name: str) -> dict[str, Any]:
+        (tmp_path / name).mkdir(exist_ok=True)
+        return {
+            "identity": {"task": "toy", "seed": "0"},
+            "inputs": {"bank": str(tmp_path / "bank/bank.json")},
+            "metric": str(tmp_path / name / "fine-tune.json"),
+            "state": str(tmp_path / name / "state"),
+        }
+
+    evaluate.fine_tune(settings, **arguments("whole"))
+    killed(
+        "fedssl.evaluation.evaluate:fine_tune",
+        settings,
+        arguments("killed"),
+        after="fedssl.evaluation.epoch_checkpoints:EpochCheckpoints.save",
+        count=2,
+    )
+    assert not (tmp_path / "killed/fine-tune.json").exists()
+    assert evaluate.fine_tune(settings, **arguments("killed"))["resumed_after_epoch"] == 2
+    for name in ("fine-tune.json", "fine-tune.parquet"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_divergence_is_named_and_not_scored(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fedssl import backbones
@@ -50,8 +51,9 @@ def _earlier_scores(plan: Plan, wildcards: Wildcards) -> Iterator[tuple[str, str
     settings, task = grid.settings(cell), wildcards.task
     kept, rounds = (settings["federation"][name] for name in ("kept_rounds", "rounds"))
     start = replace(cell, variant=grid.initial_variant(cell))
-    # Images are not part of what a random encoder's variant tells apart.
-    if 0 in kept and grid.settings(initial_cell(grid, start))["image"] == settings["image"]:
+    initial = grid.settings(initial_cell(grid, start))
+    # A variant that changes one of these has no random encoder of its own.
+    if 0 in kept and all(initial[key] == settings[key] for key in ("image", "portable")):
         yield from _retrieval("random_init", paths.random_init_metric(start, task, "retrieval"))
     if rounds in kept:
         yield from _retrieval("final", paths.metric(cell, task, "retrieval"))
@@ -104,8 +106,10 @@ def round_state(plan: Plan, wildcards: Wildcards) -> str:
 
 
 def remove_shared_scores(plan: Plan) -> None:
-    """Remove the scores that jobs shared, after a run without failures."""
-    shutil.rmtree(plan.paths.state(_SCORE_ROUNDS, ""), ignore_errors=True)
+    """Remove the scores that jobs shared, but not those of a job that was interrupted."""
+    for folder in Path(plan.paths.state(_SCORE_ROUNDS, "")).glob("*/"):
+        if not any(folder.glob("*.claim")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def fine_tune_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
@@ -126,6 +130,7 @@ def fine_tune_state(
     script: str,
 ) -> str:
     """Return the folder of a job's checkpoints, which depends on its settings and its code."""
+    # The wildcards as well, so that the folder belongs to one job, which removes it.
     job = [dict(wildcards.items()), settings(plan, wildcards)]
     sources = encoder_sources(plan, wildcards, script=script)
     return plan.paths.state("fine_tune", digest([*job, sources])[:16])

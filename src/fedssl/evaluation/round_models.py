@@ -70,6 +70,7 @@ class RoundScorer:
         self._views = Views(bank, settings, statistics=statistics, device=device)
         files = [inputs[name] for name in ("bank", "normalisation") if name in inputs]
         self._data = [sha256(path) for path in files]
+        self._claimed: list[str] = []
 
     def scores(self) -> tuple[dict[int, RoundScore], list[int]]:
         """Return the score of each kept round, and the rounds that this job has computed."""
@@ -80,6 +81,10 @@ class RoundScorer:
         for round_number, own in keys.items():
             known[round_number] = self._stored(own)
         return {r: known[r] for r in rounds}, sorted(computed)
+
+    def release(self) -> None:
+        """Let the scores be removed; call it once the outputs are written."""
+        self._store.release(self._claimed)
 
     def _evaluated(self, rounds: Sequence[int]) -> Iterator[tuple[int, RoundScore]]:
         """Yield the rounds whose model `evaluate` has scored: the first and the last one."""
@@ -104,6 +109,7 @@ class RoundScorer:
     def _compute(self, keys: Mapping[int, Mapping[str, str]]) -> list[int]:
         """Compute and store the missing rounds; return them."""
         own = {r: split_keys[self._settings.split] for r, split_keys in keys.items()}
+        self._claimed = list(own.values())
         missing = [r for r in own if self._store.find(own[r]) is None]
         # A round that another job has claimed comes last, because by then it may be there.
         mine = [r for r in missing if self._store.claim(own[r])]

@@ -89,6 +89,7 @@ def score_rounds(
             path=outputs[name],
         )
     save_state(load_state(milestone(inputs["milestones"], best)), outputs["best"])
+    scorer.release()
     return {"computed_rounds": computed}
 
 

@@ -2,12 +2,12 @@
 
 The name of a score is the digest of everything that it depends on, so it does not matter which job
 wrote it. The folder is not a declared output, because Snakemake deletes outputs before it restarts
-a job. It is removed when a run succeeds.
+a job. A run that succeeds removes it, unless a job that claimed a score has not succeeded.
 """
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,10 +58,18 @@ class ScoreStore:
         """Announce that this job computes a score; return False if another job already did."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._file(key).with_suffix(".claim").touch(exist_ok=False)
+            self._claim(key).touch(exist_ok=False)
         except FileExistsError:
             return False
         return True
 
+    def release(self, keys: Iterable[str]) -> None:
+        """Withdraw claims, also those of earlier attempts of this job."""
+        for key in keys:
+            self._claim(key).unlink(missing_ok=True)
+
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
+
+    def _claim(self, key: str) -> Path:
+        return self.folder / f"{key}.claim"

@@ -109,7 +109,8 @@ def _no_room(error: Exception, output: str) -> str | None:
     return reason and (
         f"{getattr(error, 'filename', None) or output} cannot be written ({reason}): make room "
         "there, or set results_dir (data_dir for archives) to another disk, and run again; "
-        "pretraining, banks and downloads of clips continue where they stopped."
+        "pretraining, fine-tuning, scoring of rounds, banks and downloads of clips continue where "
+        "they stopped."
     )
 
 
