@@ -14,6 +14,7 @@ from fedssl.command.reasons import causes, follows
 from fedssl.grid.settings_diff import ABSENT, settings_diff
 from fedssl.record.read import Record
 from tests.unit.commands import data, fedssl
+from tests.unit.figures import shipped_plan
 from tests.unit.results import CELL, MODEL, sign
 
 BEFORE = (
@@ -93,8 +94,8 @@ def test_costs_are_those_of_the_most_alike_jobs_and_never_invented(folder):
     trained = next(record for record in measured if record.rule == "pretrain")
     wildcards = trained.content["wildcards"] | {"seed": "1"}
     known = PlannedJob("pretrain", wildcards, ("model",), "")
-    never = PlannedJob("fine_tune", wildcards, ("metric",), "")
-    one, two = costs([known, known, never], measured)
+    never = PlannedJob("audit", {}, ("audit.json",), "")
+    one, two = costs([known, known, never], measured, shipped_plan())
     assert (one.jobs, one.measured) == (2, 1)
     assert one.hours == pytest.approx(2 * trained.content["seconds"] / 3600)
     assert one.sent_bytes == 2 * 2000
@@ -124,7 +125,7 @@ def test_costs_of_a_large_grid_take_no_longer_than_its_jobs(tmp_path):
     jobs = [PlannedJob("pretrain", wildcards, ("model",), "") for wildcards in grid]
     unlike = PlannedJob("pretrain", {"variant": "v7", "split": "new"}, ("model",), "")
     started = time.process_time()
-    (cost,) = costs([*jobs, unlike], measured)
+    (cost,) = costs([*jobs, unlike], measured, shipped_plan())
     assert time.process_time() - started < 5  # seconds of this process
     assert (cost.jobs, cost.measured, cost.hours) == (5001, 5000, pytest.approx(50.01))
 
@@ -144,5 +145,6 @@ def test_costs_prefer_the_same_encoder(folder):
     sign(other / "provenance.json", change)
     for arch, hours in (("resnet18", 1.0), ("vit", 2.0)):
         job = PlannedJob("pretrain", {"arch": arch, "variant": "base"}, ("model",), "")
-        assert costs([job], measured_jobs("results/demo"))[0].hours == hours
+        found = costs([job], measured_jobs("results/demo"), shipped_plan())
+        assert found[0].hours == hours
     assert measured_jobs("no/such/folder") == []

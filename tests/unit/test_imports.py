@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "paper": SCIENCE | {"grid", "record"},
     **dict.fromkeys(("audit", "crate"), SCIENCE | {"grid", "record", "paper"}),
     "schema": SCIENCE | {"grid", "record", "resources", "paper"},
-    "command": SCIENCE | {"grid", "record", "paper", "audit", "crate", "schema"},
+    "command": SCIENCE | {"grid", "record", "resources", "paper", "audit", "crate", "schema"},
 }
 # Science computes from what it is given. Only its planning functions know the grid, the results
 # tree and the records; all of it may use the words for splits, pairs and what is transmitted.

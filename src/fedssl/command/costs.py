@@ -1,4 +1,4 @@
-"""Estimate the cost of planned jobs from the records of similar finished jobs."""
+"""Estimate the cost of planned jobs: from similar finished jobs, or by arithmetic."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from pathlib import Path
 
 from fedssl.command.dry_run import PlannedJob
 from fedssl.grid.cell import AXES
+from fedssl.grid.plan import Plan
 from fedssl.record.read import Record, find_records, read_record
+from fedssl.resources.arithmetic import arithmetic
 
 # Wildcards by which jobs of one rule are matched, the most important first. The aggregator is last
 # because it hardly changes the duration.
@@ -19,8 +21,8 @@ _OTHER = "/"  # stands for all values that no finished job has; no wildcard has 
 class Cost:
     """The estimated cost of the planned jobs of one rule.
 
-    `measured` is the number of finished jobs behind the estimate. If it is 0, the cost is unknown
-    and None.
+    `measured` is the number of finished jobs behind the estimate. If it is 0, the cost is that by
+    arithmetic, or None where that is unknown, too.
     """
 
     rule: str
@@ -40,19 +42,19 @@ def measured_jobs(results: str | Path) -> list[Record]:
     return [record for record in records if record.intact]
 
 
-def costs(jobs: Iterable[PlannedJob], measured: Sequence[Record]) -> list[Cost]:
+def costs(jobs: Iterable[PlannedJob], measured: Sequence[Record], plan: Plan) -> list[Cost]:
     """Return one cost per rule with planned jobs, in the order of the jobs."""
     by_rule: dict[str, list[PlannedJob]] = {}
     for job in jobs:
         if job.outputs:  # a named target has none and costs nothing
             by_rule.setdefault(job.rule, []).append(job)
-    return [_cost(rule, planned, measured) for rule, planned in by_rule.items()]
+    return [_cost(rule, planned, measured, plan) for rule, planned in by_rule.items()]
 
 
-def _cost(rule: str, jobs: Sequence[PlannedJob], measured: Sequence[Record]) -> Cost:
+def _cost(rule: str, jobs: Sequence[PlannedJob], measured: Sequence[Record], plan: Plan) -> Cost:
     same = [record for record in measured if record.rule == rule]
     if not same:
-        return Cost(rule, len(jobs), 0, None, None, None, None)
+        return _by_arithmetic(rule, jobs, plan)
     alike = _most_alike(jobs, same)
     used = {record.path: record for _, group in alike for record in group}
     gpus = {record.content["hardware"]["gpu"] for record in used.values()}
@@ -64,6 +66,21 @@ def _cost(rule: str, jobs: Sequence[PlannedJob], measured: Sequence[Record]) -> 
         disk_bytes=sum(n * _mean([_size(r) for r in group]) for n, group in alike),
         sent_bytes=sum(n * _mean([_sent(r) for r in group]) for n, group in alike),
         device=" or ".join(sorted(gpu or "CPU" for gpu in gpus)),
+    )
+
+
+def _by_arithmetic(rule: str, jobs: Sequence[PlannedJob], plan: Plan) -> Cost:
+    found = [own for job in jobs if (own := arithmetic(plan, rule, job.wildcards))]
+    if not found:
+        return Cost(rule, len(jobs), 0, None, None, None, None)
+    return Cost(
+        rule=rule,
+        jobs=len(jobs),
+        measured=0,
+        hours=sum(own.seconds for own in found) / 3600,
+        disk_bytes=sum(own.disk_bytes for own in found),
+        sent_bytes=sum(own.sent_bytes for own in found),
+        device=" or ".join(sorted({own.device for own in found})),
     )
 
 

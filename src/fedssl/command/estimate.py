@@ -1,4 +1,4 @@
-"""`fedssl estimate`: estimate the cost of a target from finished jobs of the same kind."""
+"""`fedssl estimate`: estimate the cost of a target from finished jobs, or by arithmetic."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,7 +25,7 @@ def estimate(
 
     project = open_project(configfile or [], config or [])
     jobs = planned_jobs([target], configfile or [], settings=config or [])
-    found = costs(jobs, measured_jobs(project.tree.results))
+    found = costs(jobs, measured_jobs(project.tree.results), project.plan)
     if json:
         print_json([asdict(cost) for cost in found])
     elif found:
@@ -35,18 +35,26 @@ def estimate(
 
 
 def print_costs(found: "Sequence[Cost]") -> None:
-    """Print one line per rule and the totals; the cost of a rule without records is unknown."""
-    header = ("rule", "jobs", "measured", "time", "device", "disk", "sent")
+    """Print one line per rule, the totals by device, and the rules of unknown cost."""
+    header = ("rule", "jobs", "from", "time", "device", "disk", "sent")
     print_table(header, [_row(cost) for cost in found])
     unknown = [f"{cost.jobs} {cost.rule}" for cost in found if cost.hours is None]
-    hours = sum(cost.hours or 0.0 for cost in found)
-    disk = sum(cost.disk_bytes or 0.0 for cost in found)
-    sent = sum(cost.sent_bytes or 0.0 for cost in found)
-    bound = "at least " if unknown else ""
+    hours: dict[str, float] = {}
+    for cost in found:
+        if cost.hours is not None:
+            hours[str(cost.device)] = hours.get(str(cost.device), 0.0) + cost.hours
     print_line()
-    if len(unknown) < len(found):
-        line = f"{bound}{duration(hours)}, {size(disk)} of disk, {size(sent)} sent by clients"
-        print_line(f"{line}; the time is for running the jobs one after another.")
+    if hours:
+        disk = sum(cost.disk_bytes or 0.0 for cost in found)
+        sent = sum(cost.sent_bytes or 0.0 for cost in found)
+        times = ", ".join(f"{duration(own)} on {device}" for device, own in hours.items())
+        line = f"{times}, {size(disk)} of disk, {size(sent)} sent by clients"
+        print_line(f"{line}; the times are for running the jobs one after another.")
+    if any(not cost.measured and cost.hours is not None for cost in found):
+        print_line(
+            "By arithmetic: operations over stated speed, without waiting for data. Numbers of "
+            "finished jobs replace it as soon as there are some."
+        )
     if unknown:
         listed = ", ".join(unknown)
         print_line(f"unknown, because no such job has finished in this results folder: {listed}.")
@@ -54,9 +62,10 @@ def print_costs(found: "Sequence[Cost]") -> None:
 
 def _row(cost: "Cost") -> tuple[object, ...]:
     if cost.hours is None or cost.disk_bytes is None or cost.sent_bytes is None:
-        return (cost.rule, cost.jobs, 0, *["unknown"] * 4)
+        return (cost.rule, cost.jobs, *["unknown"] * 5)
+    source = f"{cost.measured} finished" if cost.measured else "arithmetic"
     sizes = (size(cost.disk_bytes), size(cost.sent_bytes))
-    return (cost.rule, cost.jobs, cost.measured, duration(cost.hours), cost.device, *sizes)
+    return (cost.rule, cost.jobs, source, duration(cost.hours), cost.device, *sizes)
 
 
 def duration(hours: float) -> str:

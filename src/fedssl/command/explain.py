@@ -46,7 +46,7 @@ def explain(
     _print_causes(chosen)
     _print_followers(chosen)
     print_line()
-    print_costs(costs(chosen, measured_jobs(project.tree.results)))
+    print_costs(costs(chosen, measured_jobs(project.tree.results), project.plan))
 
 
 def _cell_prefix(what: str, project: "Project") -> str:

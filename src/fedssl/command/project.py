@@ -16,6 +16,7 @@ from fedssl.grid.configuration import (
     with_places,
 )
 from fedssl.grid.paths import ResultPaths
+from fedssl.grid.plan import Plan
 from fedssl.record.read import CHECKOUT
 from fedssl.schema.validate import validate
 
@@ -27,6 +28,11 @@ class Project:
     config: dict[str, Any]
     grid: Grid
     tree: ResultPaths
+
+    @property
+    def plan(self) -> Plan:
+        """The planned run."""
+        return Plan(self.grid, self.tree, project_folder())
 
 
 def project_folder() -> Path:

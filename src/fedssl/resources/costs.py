@@ -25,10 +25,12 @@ _LOG_MELS = 250.0
 _DECODED = 20.0
 # MB on a GPU for a view in training at 128 px: the activations that the backward pass needs.
 _ACTIVATIONS = {"resnet18": 8.0, "vit": 26.0}
+# Parameters, each of 4 bytes in a model file.
+_PARAMETERS = {"resnet18": 11.2e6, "vit": 14.5e6}
 # Bytes of a sample, if its bank does not exist yet: an image of 128 px, ten seconds of sound.
 _BYTES = {"image": 128 * 128 * 3, "audio": 10 * 16000 * 2}
 _SAMPLES = 20_000  # of a split of unknown size
-_VIEWS = 2
+_VIEWS = 2  # of a sample in a step; ACOP passes all its clips
 _PIXELS = 128 * 128
 
 
@@ -39,7 +41,7 @@ def pretraining_seconds(plan: Plan, cell: Cell) -> float:
     for modality, dataset in plan.grid.datasets(cell).items():
         holders = {"audio": split.audio, "image": split.image}[modality] + split.both
         samples += holders / 100 * num_samples(plan, dataset, "train")
-    trained = samples * _epochs(settings) * _VIEWS * _scale(settings)
+    trained = samples * _epochs(settings) * _views(settings) * _scale(settings)
     return trained / _rate(_TRAINED, cell.arch)
 
 
@@ -70,7 +72,7 @@ def decoding_seconds(plan: Plan, dataset: str) -> float:
 def client_gpu_mb(plan: Plan, cell: Cell) -> float:
     """Return the GPU memory in MB that training one client takes, its context included."""
     settings = plan.grid.settings(cell)
-    views = settings["federation"]["batch_size"] * _VIEWS * _scale(settings)
+    views = settings["federation"]["batch_size"] * _views(settings) * _scale(settings)
     half = 0.5 if settings["precision"] == "bf16" else 1.0
     worst = max(_ACTIVATIONS.values())
     return float(1000 + views * _ACTIVATIONS.get(cell.arch, worst) * half)
@@ -83,6 +85,19 @@ def bank_mb(plan: Plan, dataset: str) -> float:
     file = Path(plan.paths.bank_file(dataset, name))
     size = file.stat().st_size if file.is_file() else 0
     return (size or num_samples(plan, dataset) * _BYTES[modality]) / 1e6
+
+
+def model_bytes(arch: str) -> float:
+    """Return the size of a model file of the papers' encoders."""
+    return 4 * _PARAMETERS.get(arch, max(_PARAMETERS.values()))
+
+
+def scored_datasets(plan: Plan, study: str, task: str) -> list[str]:
+    """Return the datasets of a task, or of the images and the sounds of a paired task."""
+    pairs = [pair for pair in plan.grid.pairs(study) if pair.pair == task]
+    if pairs:
+        return [pairs[0].image, pairs[0].audio]
+    return [plan.grid.task(study, task).dataset]
 
 
 def num_samples(plan: Plan, dataset: str, split: str | None = None) -> int:
@@ -100,6 +115,10 @@ def _epochs(settings: Mapping[str, Any]) -> float:
     if "rounds" not in federation:
         return float(settings["aggregator"]["epochs"])
     return float(federation["rounds"] * federation["fraction"] * federation["local_epochs"])
+
+
+def _views(settings: Mapping[str, Any]) -> int:
+    return int(settings["method"].get("n_clips", _VIEWS))
 
 
 def _scale(settings: Mapping[str, Any]) -> float:

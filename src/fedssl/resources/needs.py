@@ -170,12 +170,7 @@ def _embedding(plan: Plan, wildcards: Wildcards, *, gpu: bool) -> float:
 
 
 def _scored(plan: Plan, wildcards: Wildcards) -> list[str]:
-    """Return the datasets of a task, or of a pair's images and sounds."""
-    study, name = wildcards.study, wildcards.task
-    pairs = [pair for pair in plan.grid.pairs(study) if pair.pair == name]
-    if pairs:
-        return [pairs[0].image, pairs[0].audio]
-    return [plan.grid.task(study, name).dataset]
+    return costs.scored_datasets(plan, wildcards.study, wildcards.task)
 
 
 def _cached(plan: Plan, datasets: Iterable[str]) -> float:

@@ -1,0 +1,71 @@
+"""Estimate what a planned job costs before any such job has run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from fedssl.grid.cell import Cell
+from fedssl.grid.plan import Plan
+from fedssl.resources import costs
+
+GPU = "A100"
+_PRETRAINING = ("pretrain", "pretrain_centralised")
+_BANKS = ("bank_images", "bank_waveforms")
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """The cost of a job by arithmetic.
+
+    Attributes:
+        seconds: duration in seconds on `device`, without waiting for data.
+        device: "A100", or the number of CPU cores.
+        disk_bytes: size of the outputs.
+        sent_bytes: bytes that clients and server would send.
+    """
+
+    seconds: float
+    device: str
+    disk_bytes: float = 0.0
+    sent_bytes: float = 0.0
+
+
+def arithmetic(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Arithmetic | None:
+    """Return the cost of a job that trains, scores or decodes; None for the small jobs."""
+    if rule in _PRETRAINING:
+        return _pretraining(plan, Cell.of(SimpleNamespace(**wildcards)))
+    if rule in _BANKS:
+        name = wildcards["dataset"]
+        cores = f"{plan.config['banks']['threads']} cores"
+        return Arithmetic(
+            costs.decoding_seconds(plan, name), cores, costs.bank_mb(plan, name) * 1e6
+        )
+    if rule.startswith(("evaluate", "paired", "fine_tune", "score_rounds")):
+        return _scoring(plan, rule, wildcards)
+    return None
+
+
+def _pretraining(plan: Plan, cell: Cell) -> Arithmetic:
+    federation = plan.grid.settings(cell)["federation"]
+    model = costs.model_bytes(cell.arch)
+    sent = 0.0
+    if cell.federated:
+        trained = federation["rounds"] * round(federation["clients"] * federation["fraction"])
+        sent = 2.0 * trained * model  # each client receives the model and sends it back
+    kept = 1 + len(federation.get("kept_rounds", ()))
+    return Arithmetic(costs.pretraining_seconds(plan, cell), GPU, kept * model, sent)
+
+
+def _scoring(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Arithmetic:
+    study, arch = wildcards["study"], wildcards["arch"]
+    datasets = costs.scored_datasets(plan, study, wildcards["task"])
+    if rule.startswith("fine_tune"):
+        seconds = (costs.fine_tuning_seconds(plan, study, arch, dataset=d) for d in datasets)
+        return Arithmetic(sum(seconds), GPU)
+    gpu = rule == "score_rounds"
+    once = sum(costs.embedding_seconds(plan, study, arch, dataset=d, gpu=gpu) for d in datasets)
+    if not gpu:
+        return Arithmetic(once, f"{plan.config['evaluation']['threads']} cores")
+    cell = Cell.of(SimpleNamespace(**wildcards))
+    kept = plan.grid.settings(cell)["federation"].get("kept_rounds", ())
+    return Arithmetic(len(kept) * once, GPU)

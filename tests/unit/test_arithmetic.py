@@ -1,0 +1,68 @@
+"""Costs by arithmetic: of one cell by hand, and of the whole grid against another count."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from fedssl.command.costs import costs
+from fedssl.command.dry_run import PlannedJob
+from fedssl.grid.cell import Cell
+from fedssl.grid.plan import Plan
+from fedssl.resources.arithmetic import GPU, arithmetic
+from tests.unit.figures import shipped_plan
+
+FSSUAVL = Cell("fssuavl", "simclr", "resnet18", "fedavg", "a0-i0-b100", "base", 0)
+SAMPLES = 100_000 + 183_730  # Tiny ImageNet and VGGSound
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return shipped_plan(results="no-results")
+
+
+def wildcards(cell: Cell, **further: str) -> dict[str, str]:
+    return {name: str(value) for name, value in asdict(cell).items()} | further
+
+
+def test_a_pretraining_costs_its_views(plan: Plan) -> None:
+    found = arithmetic(plan, "pretrain", wildcards(FSSUAVL))
+    assert found is not None and found.device == GPU
+    views = SAMPLES * 100 * 0.1 * 5 * 2  # rounds, share of clients, epochs, views
+    assert found.seconds == pytest.approx(views / 3280)
+    clients = 100 * 10
+    assert found.sent_bytes == pytest.approx(clients * 2 * 4 * 11.2e6)
+    assert found.disk_bytes == pytest.approx((1 + 4) * 4 * 11.2e6), "the model and four rounds"
+
+
+def test_the_whole_grid_costs_what_a_count_of_its_steps_says(plan: Plan) -> None:
+    # Counted apart from this code, from expected samples and operations: 65 h for the ResNets and
+    # 41 h for the ViTs of fssuavl, 131 h for fassl.
+    hours = dict.fromkeys(("fssuavl resnet18", "fssuavl vit", "fassl resnet18"), 0.0)
+    for cell in plan.grid.cells:
+        rule = "pretrain" if cell.federated else "pretrain_centralised"
+        found = arithmetic(plan, rule, wildcards(cell))
+        assert found is not None
+        hours[f"{cell.study} {cell.arch}"] += found.seconds / 3600
+    assert list(hours.values()) == pytest.approx([65, 41, 131], rel=0.05)
+
+
+def test_pairs_cost_both_datasets_and_fine_tuning_a_gpu(plan: Plan) -> None:
+    def seconds(rule: str, task: str) -> float:
+        found = arithmetic(plan, rule, wildcards(FSSUAVL, task=task))
+        assert found is not None and (found.device == GPU) == rule.startswith("fine_tune")
+        return found.seconds
+
+    assert seconds("paired", "mnist-fsdd") == pytest.approx((70_000 + 3000) / (49 * 4))
+    assert seconds("fine_tune", "cifar10") == pytest.approx(50_000 * 60 / 3280)
+    assert seconds("fine_tune_pairs", "mnist-fsdd") > seconds("fine_tune", "tiny-imagenet") / 10
+
+
+def test_a_centralised_cell_sends_nothing(plan: Plan) -> None:
+    cell = replace(FSSUAVL, study="fassl", aggregator="centralised", split="a100-i0-b0")
+    found = arithmetic(plan, "pretrain_centralised", wildcards(cell))
+    assert found is not None and found.sent_bytes == 0
+
+
+def test_small_jobs_are_not_estimated(plan: Plan) -> None:
+    (cost,) = costs([PlannedJob("table", {}, ("t.csv",), "")], [], plan)
+    assert (cost.hours, cost.measured) == (None, 0)
