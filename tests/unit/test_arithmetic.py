@@ -17,7 +17,7 @@ SAMPLES = 100_000 + 183_730  # Tiny ImageNet and VGGSound
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return shipped_plan(results="no-results")
+    return shipped_plan(results="no-results", precision="fp32")
 
 
 def wildcards(cell: Cell, **further: str) -> dict[str, str]:
@@ -44,6 +44,15 @@ def test_the_whole_grid_costs_what_a_count_of_its_steps_says(plan: Plan) -> None
         assert found is not None
         hours[f"{cell.study} {cell.arch}"] += found.seconds / 3600
     assert list(hours.values()) == pytest.approx([65, 41, 131], rel=0.05)
+
+
+@pytest.mark.parametrize(("precision", "speed"), [("tf32", 1.7), ("bf16", 3.0)])
+def test_another_precision_trains_faster(plan: Plan, precision: str, speed: float) -> None:
+    other = shipped_plan(results="no-results", precision=precision)
+    for rule, own in (("pretrain", {}), ("fine_tune", {"task": "cifar10"})):
+        slow, fast = (arithmetic(p, rule, wildcards(FSSUAVL, **own)) for p in (plan, other))
+        assert slow is not None and fast is not None
+        assert slow.seconds == pytest.approx(speed * fast.seconds)
 
 
 def test_pairs_cost_both_datasets_and_fine_tuning_a_gpu(plan: Plan) -> None:

@@ -93,7 +93,7 @@ def suspects(optimiser: Optimiser, precision: str, *declared: Any) -> str:
     (dataclasses of the method and the aggregator) that is not at its default.
     """
     found = [f"optimiser.lr = {optimiser.lr:g}", *_changed(declared)]
-    if precision != "fp32":
+    if precision == "bf16":
         found.insert(1, f"precision = {precision}")
     return ", ".join(found[:_NAMED])
 

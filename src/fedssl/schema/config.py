@@ -190,8 +190,9 @@ class Config:
     decides nothing; `fedssl power --seeds 3` says what three decide."""
 
     precision: Precision
-    """Arithmetic of training. `tf32` and `bf16` are faster only on hardware that has them. Decided:
-    fp32; the PyTorch release of the authors' code computes in TF32 where the GPU has it."""
+    """Arithmetic of training. `tf32` and `bf16` are faster only on hardware that has them; a device
+    without TF32, such as a CPU, computes in fp32 under `tf32`. Decided: `tf32`, which the PyTorch
+    release of the authors' code uses where the GPU has it. Features for scores are always fp32."""
 
     portable: bool
     """Whether a cell gives the same bits on every x86-64 CPU with AVX2, as far as the libraries
