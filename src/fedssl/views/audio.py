@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
+from fedssl.portable import sqrt
 from fedssl.views.resample import apply_matrices, crop_matrix
 from fedssl.views.settings import Audio, AudioAugmentation
 
@@ -80,7 +81,7 @@ def _mel(signal: Tensor, audio: Audio) -> Tensor:
     cut = padded.unfold(1, window, hop)[:, :steps] * _hann(window, signal.device)
     real, imaginary = torch.view_as_real(torch.fft.rfft(cut, n=n_fft)).unbind(-1)
     # This is faster than abs() of a complex tensor.
-    magnitude = (real.square() + imaginary.square()).sqrt_()
+    magnitude = sqrt(real.square() + imaginary.square())
     filters = _filters(n_fft, audio.mels, audio.sample_rate, signal.device)
     return (magnitude @ filters).transpose(1, 2)
 
