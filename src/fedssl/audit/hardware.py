@@ -7,6 +7,7 @@ from functools import cache
 
 from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Note
+from fedssl.grid.paths import RECORD
 from fedssl.portable import LIMITS
 from fedssl.record.read import Record
 from fedssl.record.write import hardware
@@ -26,7 +27,7 @@ def other_hardware(record: Record, chain: Chain) -> Iterator[Note]:
     if len(counts) > 1 or any(_differs(machine, here) for machine in used):
         ran = ", ".join(f"{count} on {name}" for name, count in counts.most_common())
         what = f"rests on jobs on other hardware: {ran}; this machine is {_name(here)}"
-        yield Note(record.name, what)
+        yield Note(record.name.removesuffix(f".{RECORD}"), what)
 
 
 def ran_elsewhere(record: Record) -> bool:
