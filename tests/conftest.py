@@ -1,4 +1,7 @@
-"""How `pytest -n` deals tests to processes: those that share a costly fixture stay together."""
+"""How `pytest -n` deals tests to processes, and what is reported after them.
+
+Tests that share a costly fixture stay in one process.
+"""
 
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 _FOLDERS = ("slurm", "finished", "workflow", "browser", "unit")
 # Tests of one of these folders share a cluster, a finished run or a browser.
 _SHARING = ("slurm", "finished", "browser")
+PORTABLE = "bits of portable runs"  # a property of a test whose text is reported, not asserted
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,6 +23,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     return _ByFixture(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # A property of the test's report, because with `-n` the test runs in another process.
+    for test in terminalreporter.getreports("passed"):
+        for name, text in test.user_properties:
+            if name == PORTABLE:
+                terminalreporter.section(PORTABLE)
+                terminalreporter.line(text)
 
 
 class _ByFixture(LoadScopeScheduling):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedssl.aggregators.base import Aggregator, is_trained
+from fedssl.portable import sqrt
 from fedssl.settings import Momentum, Positive
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class FedAdam(Aggregator):
             mean = self.beta_1 * server[_MEAN + name] + (1 - self.beta_1) * change
             square = self.beta_2 * server[_SQUARE + name] + (1 - self.beta_2) * change.square()
             # Algorithm 2 has no bias correction; Flower adds one.
-            step = self.server_lr * mean / (square.sqrt() + self.tau)
+            step = self.server_lr * mean / (sqrt(square) + self.tau)
             moved[name] = (before.double() + step).to(before.dtype)
             moments |= {_MEAN + name: mean, _SQUARE + name: square}
         return moved, moments

@@ -38,6 +38,17 @@ class Chain:
         read = {path: self._records[path] for path in inputs if path in self._records}
         return list((found | read).values())
 
+    def upstream(self, record: Record) -> list[Record]:
+        """Return the records that a job depends on, directly or indirectly."""
+        found: dict[Path, Record] = {}
+        waiting = self.writers(record)
+        while waiting:
+            new = waiting.pop()
+            if new.path not in found:
+                found[new.path] = new
+                waiting += self.writers(new)
+        return list(found.values())
+
     def findings(self, record: Record) -> Iterator[Finding | Note]:
         """Yield the findings on a record, its outputs, its inputs and its code."""
         if not record.intact:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
+from fedssl.audit.hardware import other_hardware, ran_elsewhere
 from fedssl.audit.labels import check_samples
 from fedssl.files import read_json
 from fedssl.grid.paths import RECORD
@@ -23,6 +24,7 @@ _METRIC_KEYS = {"value", "n_eval", "predictions", "protocol", "metric"}
 # Another version of these packages can change the last digits of a table.
 _DECISIVE = ("numpy", "pandas", "scipy")
 _DIFFERS = "differs from what its inputs give when it is computed again"
+_ELSEWHERE = "; its job ran on other hardware, which can change the last digits"
 
 
 def recomputed(record: Record, chain: Chain) -> Iterator[Finding | Note]:
@@ -36,6 +38,7 @@ def recomputed(record: Record, chain: Chain) -> Iterator[Finding | Note]:
     if record.rule == "score_rounds":
         yield from _readable(_rounds(record, chain), record.name)
     if record.rule == "claims" or (record.rule in KINDS and get_product(record.rule).write):
+        yield from other_hardware(record, chain)
         yield from _product(record, chain)
 
 
@@ -136,7 +139,9 @@ def _product(record: Record, chain: Chain) -> Iterator[Finding | Note]:
         if is_readable(path) and text.replace(f"{chain.root}", f"{record.prefix}") != _text_of(
             path
         ):
-            yield Finding(_blame(record, chain), shown(path, chain.root), _DIFFERS)
+            elsewhere = _ELSEWHERE if ran_elsewhere(record) else ""
+            what = f"{_DIFFERS}{elsewhere}"
+            yield Finding(_blame(record, chain), shown(path, chain.root), what)
 
 
 def _write_again(record: Record, folder: Path) -> dict[Path, Path]:

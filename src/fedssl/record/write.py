@@ -74,7 +74,7 @@ def write_provenance(
         **code,
         "packages": _versions(),
         "python": platform.python_version(),
-        "hardware": _hardware(),
+        "hardware": hardware(),
         "started": started.isoformat(timespec="seconds"),
         "ended": ended.isoformat(timespec="seconds"),
         "seconds": round(earlier_seconds + (ended - started).total_seconds(), 3),
@@ -128,7 +128,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _hardware() -> dict[str, Any]:
+def hardware() -> dict[str, Any]:
+    """Return this machine's name, CPU and GPU, and the instruction set that torch uses."""
     cpu = next(
         (
             line.split(":", 1)[1].strip()

@@ -13,6 +13,7 @@ from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
 from fedssl.data.banks.rows import Rows
+from fedssl.portable import sqrt
 from fedssl.views.resample import apply_matrices, crop_matrix
 from fedssl.views.settings import Audio, AudioAugmentation
 
@@ -81,7 +82,7 @@ def _mel(signal: Tensor, audio: Audio) -> Tensor:
     cut = padded.unfold(1, window, hop)[:, :steps] * _hann(window, signal.device)
     real, imaginary = torch.view_as_real(torch.fft.rfft(cut, n=n_fft)).unbind(-1)
     # This is faster than abs() of a complex tensor.
-    magnitude = (real.square() + imaginary.square()).sqrt_()
+    magnitude = sqrt(real.square() + imaginary.square())
     filters = _filters(n_fft, audio.mels, audio.sample_rate, signal.device)
     return (magnitude @ filters).transpose(1, 2)
 
