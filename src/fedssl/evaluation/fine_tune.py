@@ -8,12 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from fedssl.ahead import steps_ahead
 from fedssl.backbones.encoder import Encoder
 from fedssl.evaluation.checks import check_labels
 from fedssl.evaluation.features import extract_features
 from fedssl.evaluation.settings import FineTune
 from fedssl.evaluation.supervised import linear_layer, train
 from fedssl.randomness import stream, torch_seed
+from fedssl.views.bank_views import Drawn
 from fedssl.views.fine_tune import FineTuneViews
 
 
@@ -41,21 +43,32 @@ def fine_tune(
     Raises:
         UserError: training diverged.
     """
-    labels, num_classes = torch.from_numpy(views.bank.labels[indices]), len(views.bank.classes)
-    check_labels(labels, samples=len(indices), num_classes=num_classes)
+    labels, num_classes = views.bank.labels[indices], len(views.bank.classes)
+    check_labels(torch.from_numpy(labels), samples=len(indices), num_classes=num_classes)
     model = _model(encoder, num_classes, seed=seed).to(device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    labels, draws = labels.to(device), stream(seed, "fine-tune views")
+    draws = stream(seed, "fine-tune views")
 
-    def loss_of(batch: np.ndarray) -> Tensor:
-        inputs = views.fine_tune(indices[batch], draws, augmentation=settings.augmentation)
+    def draw(batch: np.ndarray) -> tuple[Drawn, Tensor]:
+        drawn = views.draw_fine_tune(indices[batch], draws, augmentation=settings.augmentation)
+        return drawn, views.staged(labels[batch])
+
+    def loss_of(batch: tuple[Drawn, Tensor]) -> Tensor:
+        inputs, targets = views.render_fine_tune(batch[0]), views.on_device(batch[1])
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             logits = model(inputs)
         # The exponentials of the loss would lose digits in bf16.
-        return cross_entropy(logits.float(), labels[torch.from_numpy(batch).to(device)])
+        return cross_entropy(logits.float(), targets)
 
-    rng = stream(seed, "fine-tune batches")
-    train(model, loss_of, count=len(indices), settings=settings, rng=rng)
+    train(
+        model,
+        loss_of,
+        count=len(indices),
+        settings=settings,
+        rng=stream(seed, "fine-tune batches"),
+        draw=draw,
+        depth=steps_ahead(device),
+    )
     return model.eval()
 
 
