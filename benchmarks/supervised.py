@@ -93,7 +93,14 @@ class Batches:
         return supervised.shuffled_batches(self._count, batch_size=self._size, rng=self._rng)
 
 
-def by_trainer(model: nn.Module, loss_of: Callable[[np.ndarray], Tensor], **given: Any) -> None:
+def by_trainer(
+    model: nn.Module,
+    loss_of: Callable[[Any], Tensor],
+    *,
+    draw: Callable[[np.ndarray], Any] = np.asarray,
+    depth: int = 0,
+    **given: Any,
+) -> None:
     """Train as `supervised.train` does, by a Trainer."""
     trainer = pl.Trainer(
         max_epochs=given["settings"].epochs,
@@ -103,7 +110,8 @@ def by_trainer(model: nn.Module, loss_of: Callable[[np.ndarray], Tensor], **give
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(ByTrainer(model, loss_of, **given))
+    assert depth == 0, "a Trainer draws each batch when it is due"
+    trainer.fit(ByTrainer(model, lambda batch: loss_of(draw(batch)), **given))
 
 
 def probing(settings: LinearProbe, train: Train) -> Callable[[], object]:

@@ -1,6 +1,7 @@
 """Compute the features of samples: what the backbone returns, before the head."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from fedssl.ahead import ahead, steps_ahead
 from fedssl.evaluation.protocols import Features
 from fedssl.views.bank_views import Views
 
@@ -32,10 +34,11 @@ def extract_each(
     # Convolutions are faster with channels last.
     ready = [b.to(device).to(memory_format=torch.channels_last).eval() for b in backbones]  # type: ignore[call-overload]
     parts: list[list[Tensor]] = [[] for _ in ready]
-    for start in range(0, len(indices), _BATCH):
-        inputs = views.plain(indices[start : start + _BATCH])
-        for own, backbone in zip(parts, ready, strict=True):
-            own.append(backbone(inputs).float())
+    starts = range(0, len(indices), _BATCH)
+    with _plain_views(views, indices, starts, device=device) as batches:
+        for inputs in batches:
+            for own, backbone in zip(parts, ready, strict=True):
+                own.append(backbone(inputs).float())
     return [torch.cat(own) for own in parts]
 
 
@@ -112,7 +115,18 @@ def recalibrate_batch_norm(
     backbone.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # "- 1" leaves out a last batch of one sample, which has no standard deviation.
     starts = range(0, len(indices) - 1, _BATCH)
-    update_bn((views.plain(indices[start : start + _BATCH]) for start in starts), backbone)
+    with _plain_views(views, indices, starts, device=device) as batches:
+        update_bn(batches, backbone)
+
+
+@contextmanager
+def _plain_views(
+    views: Views, indices: np.ndarray, starts: Iterable[int], *, device: torch.device
+) -> Iterator[Iterator[Tensor]]:
+    """Give the plain views of the batches that begin at `starts`, read ahead of a GPU."""
+    samples = (views.read_plain(indices[start : start + _BATCH]) for start in starts)
+    with ahead(samples, depth=steps_ahead(device)) as batches:
+        yield map(views.render_plain, batches)
 
 
 def load_backbone(state: Mapping[str, Tensor], encoder: nn.Module) -> nn.Module:

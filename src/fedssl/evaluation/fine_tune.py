@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from fedssl.ahead import steps_ahead
 from fedssl.backbones.encoder import Encoder
 from fedssl.evaluation.checks import check_labels
 from fedssl.evaluation.epoch_checkpoints import EpochCheckpoints
@@ -16,6 +17,7 @@ from fedssl.evaluation.features import extract_features
 from fedssl.evaluation.settings import FineTune
 from fedssl.evaluation.supervised import linear_layer, train
 from fedssl.randomness import stream, torch_seed
+from fedssl.views.bank_views import Drawn
 from fedssl.views.fine_tune import FineTuneViews
 
 
@@ -67,21 +69,26 @@ def fine_tune(
         UserError: training diverged.
     """
     bank, count = views[-1].bank, len(indices[-1])
-    labels, num_classes = torch.from_numpy(bank.labels[indices[-1]]), len(bank.classes)
-    check_labels(labels, samples=count, num_classes=num_classes)
+    labels, num_classes = bank.labels[indices[-1]], len(bank.classes)
+    check_labels(torch.from_numpy(labels), samples=count, num_classes=num_classes)
     model = _model(encoder, num_classes, seed=seed).to(device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    labels, draws = labels.to(device), stream(seed, "fine-tune views")
+    draws = stream(seed, "fine-tune views")
 
-    def loss_of(batch: np.ndarray) -> Tensor:
-        inputs = [
-            own.fine_tune(positions[batch], draws, augmentation=settings.augmentation)
+    def draw(batch: np.ndarray) -> tuple[list[Drawn], Tensor]:
+        drawn = [
+            own.draw_fine_tune(positions[batch], draws, augmentation=settings.augmentation)
             for own, positions in zip(views, indices, strict=True)
         ]
+        return drawn, views[-1].staged(labels[batch])
+
+    def loss_of(batch: tuple[list[Drawn], Tensor]) -> Tensor:
+        inputs = [own.render_fine_tune(drawn) for own, drawn in zip(views, batch[0], strict=True)]
+        targets = views[-1].on_device(batch[1])
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             logits = model(*inputs)
         # The exponentials of the loss would lose digits in bf16.
-        return cross_entropy(logits.float(), labels[torch.from_numpy(batch).to(device)])
+        return cross_entropy(logits.float(), targets)
 
     rng = stream(seed, "fine-tune batches")
     if checkpoints:
@@ -93,6 +100,8 @@ def fine_tune(
         settings=settings,
         rng=rng,
         checkpoints=checkpoints,
+        draw=draw,
+        depth=steps_ahead(device),
     )
     return model.eval()
 

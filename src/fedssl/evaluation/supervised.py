@@ -3,11 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fedssl.ahead import ahead
 from fedssl.errors import UserError
 from fedssl.evaluation.epoch_checkpoints import EpochCheckpoints
 from fedssl.evaluation.settings import Supervised
@@ -18,22 +20,26 @@ _log = logging.getLogger(__name__)
 
 def train(
     model: nn.Module,
-    loss_of: Callable[[np.ndarray], Tensor],
+    loss_of: Callable[[Any], Tensor],
     *,
     count: int,
     settings: Supervised,
     rng: np.random.Generator,
     checkpoints: EpochCheckpoints | None = None,
+    draw: Callable[[np.ndarray], Any] = np.asarray,
+    depth: int = 0,
 ) -> None:
     """Minimise a loss by SGD with Nesterov momentum.
 
     Args:
         model: model to train in place; all parameters have weight decay.
-        loss_of: returns the mean loss of a batch, given positions in 0..count-1.
+        loss_of: returns the mean loss of a batch, given what `draw` returned.
         count: number of samples.
         settings: settings of the schedule, the batches and SGD.
         rng: generator for the shuffling.
         checkpoints: where to save the training after each epoch, and to continue it from.
+        draw: reads a batch, given positions in 0..count-1; by default the positions themselves.
+        depth: batches that a thread draws ahead.
 
     Raises:
         UserError: training diverged to NaN or infinity.
@@ -48,7 +54,8 @@ def train(
             group["lr"] = learning_rate(settings, epoch=epoch)
         batches = shuffled_batches(count, batch_size=settings.batch_size, rng=rng)
         # Keep losses as tensors: converting each to a number would wait for the GPU in every step.
-        losses = [_step(loss_of(batch), optimiser) for batch in batches]
+        with ahead(map(draw, batches), depth=depth) as drawn:
+            losses = [_step(loss_of(batch), optimiser) for batch in drawn]
         if time.monotonic() - logged > _LOG_EVERY_S or epoch + 1 == settings.epochs:
             logged, loss = time.monotonic(), float(torch.stack(losses).mean())
             _log.info("epoch %d of %d  loss %.4f", epoch + 1, settings.epochs, loss)

@@ -4,16 +4,19 @@ One participant holds all training data and trains for some epochs, with the bat
 objective of a client. In its history, the round is the epoch and the client is 0.
 """
 
+import contextlib
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from fedssl.ahead import ahead, steps_ahead
 from fedssl.device import prepare_device
 from fedssl.federation.batches import Batch, epoch_batches
 from fedssl.federation.checkpoint import (
@@ -34,6 +37,7 @@ from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 
 State = dict[str, Tensor]
+DrawnBatch = tuple[str, Callable[[], Any]]
 
 
 def pretrain(
@@ -71,7 +75,8 @@ def pretrain(
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(training)
+        with contextlib.closing(training):
+            trainer.fit(training)
     end = training.method.global_state()
     facts = {"backbone_change": backbone_change(start, end)}
     save_state(end, model, training=facts)
@@ -118,6 +123,7 @@ class CentralisedTraining(pl.LightningModule):
         self._losses: list[tuple[str, Tensor]] = []
         self._seconds: dict[str, float] = {}
         self._started = 0.0
+        self._epoch: _Epoch | None = None
 
     def resume(self, epoch: int, parts: Mapping[str, State], rows: list[Row]) -> None:
         """Continue after an epoch, from the parts that `parts` returned then."""
@@ -150,46 +156,57 @@ class CentralisedTraining(pl.LightningModule):
         return optimiser
 
     def train_dataloader(self) -> "_Epoch":
-        """Return the batches of an epoch as positions in the banks."""
-        federation = self._settings.federation
+        """Return the batches of an epoch, as modality and a function that returns the views."""
+        federation, seed = self._settings.federation, self._settings.seed
         batches = epoch_batches(
             {modality: views.bank.indices("train") for modality, views in self._views.items()},
             batch_size=federation.batch_size,
             order=federation.batch_order,
-            rng=stream(self._settings.seed, "centralised batches", round=self.epoch),
+            rng=stream(seed, "centralised batches", round=self.epoch),
         )
-        return _Epoch(list(batches))
+        draws = stream(seed, "centralised views", round=self.epoch)
+        self.close()
+        self._epoch = _Epoch(list(batches), partial(self._drawn, draws), device=self.device)
+        return self._epoch
+
+    def close(self) -> None:
+        """End the thread that draws the batches of the epoch in progress."""
+        if self._epoch is not None:
+            self._epoch.close()
+
+    def _drawn(self, draws: np.random.Generator, batch: Batch) -> DrawnBatch:
+        modality, indices = batch
+        return modality, self.method.drawn_views(self._views[modality], indices, draws)
 
     def on_train_epoch_start(self) -> None:
-        """Set the epoch's learning rate and its random stream."""
+        """Set the epoch's learning rate."""
         own, total = self._settings.optimiser, self._settings.aggregator.epochs
         constant = own.schedule == "constant"
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = own.lr if constant else cosine(own.lr, (self.epoch - 1) / total)
-        self._draws = stream(self._settings.seed, "centralised views", round=self.epoch)
         self._losses = []
         self._seconds = dict.fromkeys(self._views, 0.0)
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Start the clock."""
         self._started = time.perf_counter()
 
-    def training_step(self, batch: Batch, _batch_idx: int) -> Tensor:
+    def training_step(self, batch: DrawnBatch, _batch_idx: int) -> Tensor:
         """Return the method's loss of a batch."""
-        modality, indices = batch
-        views = self.method.views(self._views[modality], indices, self._draws)
+        modality, rendered = batch
+        views = rendered()
         low = self._settings.precision == "bf16"
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low):
             loss: Tensor = self.method.training_step(views)
         self._losses.append((modality, loss.detach()))
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: DrawnBatch, batch_idx: int) -> None:
         """Let the method update its own state, and stop the clock."""
         # After the optimiser: Lightning calls this hook once the step is done.
         epochs = self.epoch - 1 + (batch_idx + 1) / self.trainer.num_training_batches
         self.method.after_step(epochs / self._settings.aggregator.epochs)
-        self._seconds[batch[0]] += time.perf_counter() - self._started
+        # With the time of waiting for the samples.
+        now = time.perf_counter()
+        self._seconds[batch[0]] += now - self._started
+        self._started = now
 
     def epoch_rows(self) -> list[Row]:
         """Return the history of the epoch in progress, one row per modality."""
@@ -220,17 +237,30 @@ class CentralisedTraining(pl.LightningModule):
         return self.done + self.current_epoch + 1
 
 
-@dataclass(frozen=True)
 class _Epoch:
-    """An epoch's batches. A Trainer would treat a bare list as a list of loaders."""
+    """An epoch's batches, drawn ahead. A Trainer would treat a bare list as a list of loaders."""
 
-    batches: list[Batch]
+    def __init__(
+        self,
+        batches: Sequence[Batch],
+        draw: Callable[[Batch], DrawnBatch],
+        *,
+        device: torch.device,
+    ) -> None:
+        self._batches = batches
+        self._draw = draw
+        self._depth = steps_ahead(device)
+        self._stack = contextlib.ExitStack()
 
-    def __iter__(self) -> Iterator[Batch]:
-        return iter(self.batches)
+    def __iter__(self) -> Iterator[DrawnBatch]:
+        drawn = map(self._draw, self._batches)
+        return self._stack.enter_context(ahead(drawn, depth=self._depth))
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return len(self._batches)
+
+    def close(self) -> None:
+        self._stack.close()
 
 
 class _Commit(pl.Callback):

@@ -2,9 +2,11 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from fedssl.aggregators import ClientUpdate, build
 from fedssl.aggregators.base import Aggregator, Visit
+from fedssl.ahead import ahead, steps_ahead
 from fedssl.federation.batches import epoch_batches
 from fedssl.federation.divergence import first_fault
 from fedssl.federation.history import Row, mean_step
@@ -63,8 +66,7 @@ class Trained(NamedTuple):
 
 class _Step(NamedTuple):
     modality: str
-    indices: np.ndarray
-    draws: np.random.Generator
+    views: Callable[[], Any]  # returns the batch of the method's step
     lr: float
     progress: float  # share of the whole training after this step
 
@@ -99,20 +101,33 @@ class LocalTrainer:
 
     def train_each(self, tasks: Iterable[ClientTask]) -> Iterator[Trained]:
         """Yield the result of each task, in order; use it before taking the next one."""
-        return map(self.train, tasks)
+        tasks = list(tasks)
+        # Over the tasks, so that the first step of a client need not wait for its samples.
+        drawn = chain.from_iterable(map(self._steps, tasks))
+        with ahead(drawn, depth=steps_ahead(self._device)) as steps:
+            for task in tasks:
+                # The steps of a task end with None: a client may have none at all.
+                yield self._train(task, iter(partial(next, steps), None))
 
     def train(self, task: ClientTask) -> Trained:
         """Train one client; use the result before the next call."""
+        (trained,) = self.train_each([task])
+        return trained
+
+    def _train(self, task: ClientTask, steps: Iterator[_Step]) -> Trained:
         self._load(task)
         rule = self._aggregator.in_round(task.round)
         optimiser, reach = self._optimiser(), _Reach(self._settings.optimiser.momentum)
         losses: list[tuple[str, Tensor]] = []
         seconds = dict.fromkeys(task.samples, 0.0)
-        for step in self._steps(task, optimiser):
-            started = time.perf_counter()
+        started = time.perf_counter()
+        for step in steps:
             loss = self._step(step, rule, task.visit, optimiser=optimiser)
             losses.append((step.modality, loss))
-            seconds[step.modality] += time.perf_counter() - started
+            # With the time of waiting for the step's samples.
+            now = time.perf_counter()
+            seconds[step.modality] += now - started
+            started = now
             reach.advance(step.lr)
         report, notes = rule.finish(task.visit, self._state, reach=reach.value)
         mean = mean_step([loss for _, loss in losses])
@@ -129,16 +144,17 @@ class LocalTrainer:
         torch._foreach_copy_(list(self._state.values()), [model[name] for name in self._state])
         self._method.start_round()
 
-    def _steps(self, task: ClientTask, optimiser: torch.optim.SGD) -> Iterator[_Step]:
-        """Yield every batch of the local epochs, with the learning rate set for its epoch."""
+    def _steps(self, task: ClientTask) -> Iterator[_Step | None]:
+        """Yield every step of the local epochs with its samples and numbers, and None at the end.
+
+        A thread runs this ahead of the training, so it must not use what training changes.
+        """
         federation = self._settings.federation
         visit = {"round": task.round, "client": task.client}
         shuffle = stream(self._settings.seed, "batches", **visit)
         draws = stream(self._settings.seed, "views", **visit)
         for epoch in range(federation.local_epochs):
             lr = learning_rate(self._settings, round_number=task.round, epoch=epoch)
-            for group in optimiser.param_groups:
-                group["lr"] = lr
             # A list, because the progress of a step depends on the number of batches.
             batches = list(
                 epoch_batches(
@@ -149,14 +165,18 @@ class LocalTrainer:
                 )
             )
             for place, (modality, indices) in enumerate(batches, 1):
+                views = self._method.drawn_views(self._views[modality], indices, draws)
                 epochs = epoch + place / len(batches)
                 rounds = task.round - 1 + epochs / federation.local_epochs
-                yield _Step(modality, indices, draws, lr, rounds / federation.rounds)
+                yield _Step(modality, views, lr, rounds / federation.rounds)
+        yield None
 
     def _step(
         self, step: _Step, rule: Aggregator, visit: Visit, *, optimiser: torch.optim.SGD
     ) -> Tensor:
-        batch = self._method.views(self._views[step.modality], step.indices, step.draws)
+        for group in optimiser.param_groups:
+            group["lr"] = step.lr
+        batch = step.views()
         low = self._settings.precision == "bf16"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=low):
             loss: Tensor = self._method.training_step(batch)

@@ -1,6 +1,8 @@
 """Base class of the methods: an encoder split into backbone and head, a batch and a step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,10 +67,15 @@ class Method(nn.Module):
         """Return the batch for `training_step` of what `draw` returned, on the device."""
         return torch.stack([source.render(view) for view in drawn])
 
-    @property
-    def draws_ahead(self) -> bool:
-        """Whether `draw` and `render` make the views: not if a method replaces `views` whole."""
-        return type(self).views is Method.views
+    def drawn_views(
+        self, source: Views, indices: np.ndarray, rng: np.random.Generator
+    ) -> Callable[[], Any]:
+        """Return a function that returns what `views` does, after drawing all that can be drawn."""
+        if type(self).views is Method.views:
+            return partial(self.render, source, self.draw(source, indices, rng))
+        # A method that replaces `views` whole cannot be split. All its batches are then drawn when
+        # they are due, so they keep their order.
+        return partial(self.views, source, indices, rng)
 
     def training_step(self, batch: Any) -> Tensor:
         """Return the loss (scalar) of a batch of `views`."""
