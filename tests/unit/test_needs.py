@@ -102,7 +102,6 @@ def test_no_attempt_of_any_job_passes_a_limit(plan: Plan, attempt: int) -> None:
         ]
         assert all(1 <= time <= 40 for time in times)
         assert needs.score_mem_mb(small, job, **given) <= 5000
-    assert needs.fine_tune_runtime(small, jobs[0]) == 40
     assert memory(small) == needs.mem_mb(small, jobs[0], need=4900, **given) == 5000
 
 

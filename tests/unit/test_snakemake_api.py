@@ -20,7 +20,8 @@ import json
 import logging
 from pathlib import Path
 from fedssl.grid.snakemake_api import (
-    all_products, ancient, command_line_targets, force, given_configuration, logger
+    all_products, ancient, command_line_targets, force, given_configuration, logger, num_cores,
+    offer, runs_here
 )
 
 configfile: "given.yaml"
@@ -50,11 +51,20 @@ rule write:
     params: text=config["text"]
     shell: "test {wildcards.name} != broken && echo {params.text} > {output}"
 
+offer(workflow, gpu=2)
+
+rule busy:
+    output: "{name}.busy"
+    resources: gpu=1
+    shell: "date +%s.%N > {output}; sleep 0.4; date +%s.%N >> {output}"
+
 products = all_products(workflow)
 Path("said.json").write_text(json.dumps({
     "configfiles": list(map(str, files)),
     "config": settings,
     "here": here,
+    "runs_here": runs_here(workflow),
+    "cores": num_cores(workflow),
     "made": [any(p.match(name) for p in products) for name in ("x.txt", "x.log", "x.csv")],
 }))
 """
@@ -70,7 +80,8 @@ class Workflow:
         (folder / "source").touch()
 
     def run(self, *arguments: str, ok: bool = True) -> str:
-        command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "1", *arguments]
+        command = [str(Path(sys.executable).with_name("snakemake")), *arguments]
+        command[1:1] = [] if "--cores" in arguments else ["--cores", "1"]
         ran = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         assert (ran.returncode == 0) == ok, ran.stdout + ran.stderr
         return ran.stdout + ran.stderr
@@ -129,6 +140,18 @@ def test_a_failed_job_is_an_event_with_its_log_and_outputs(workflow: Workflow) -
     assert failed["rule_name"] == "write" and failed["log"] == "['broken.log']"
     assert failed["output"] == "['broken.txt']" and {"jobid", "rule_msg"} <= failed.keys()
     assert any("returned non-zero exit status 1" in e["msg"] for e in workflow.events("error"))
+
+
+@pytest.mark.parametrize(("options", "at_once"), [((), 2), (("--resources", "gpu=3"), 3)])
+def test_an_offered_resource_limits_what_runs_unless_the_command_line_does(
+    workflow: Workflow, options: tuple[str, ...], at_once: int
+) -> None:
+    files = [f"{name}{at_once}.busy" for name in "abcdef"]
+    workflow.run("--cores", "6", *options, "--", *files)
+    assert (workflow.said["runs_here"], workflow.said["cores"]) == (True, 6)
+    times = [[*map(float, (workflow.folder / file).read_text().split())] for file in files]
+    overlapping = [sum(start <= moment < end for start, end in times) for moment, _ in times]
+    assert max(overlapping) == at_once
 
 
 def test_summary_has_the_columns_that_the_mirror_reads(workflow: Workflow) -> None:

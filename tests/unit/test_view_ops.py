@@ -16,6 +16,7 @@ from fedssl.data.banks.bank import open_bank
 from fedssl.randomness import stream
 from fedssl.typed import typed
 from fedssl.views import settings
+from fedssl.views.constants import constant
 from fedssl.views.fine_tune import FineTuneViews
 from tests.unit import banks
 from tests.unit.federations import SETTINGS

@@ -5,6 +5,7 @@ each is tried three times.
 """
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.workflow.project import Project
+from tests.workflow.project import ROOT, Project
 
 SBATCH = """#!/bin/sh
 printf '%s\\037' "$@" >> "$0.calls"
@@ -33,6 +34,7 @@ studies:
              split: [a0-i100-b0], variant: [base]}]
   fassl: {cells: []}
 """
+UNGROUPED = ("bank_images", "bank_waveforms", "normalisation", "pretrain", "pretrain_centralised")
 CHANGED = (
     ("pretrain", "runtime=90"),
     ("evaluate", "mem_mb=7777"),
@@ -133,7 +135,7 @@ def test_an_override_of_one_resource_leaves_the_others(calls) -> None:
     # Two tasks, which take turns: cores and memory of one, time of both.
     assert asked(calls["evaluate"], *options)[0] == ("60", None, "1", "main")
     assert asked(calls["score_rounds"], *options)[0] == ("60", "a100:1", "1", "long")
-    assert asked(calls["fine_tune"], *options)[0] == ("60", "1", "1", "main")
+    assert asked(calls["fine_tune"], *options)[0] == ("30", "1", "1", "main")
     assert {rule: 3000 <= int(calls[rule][0]["--mem"]) < 7777 for rule in RULES} == {
         "pretrain": True,
         "evaluate": False,
@@ -146,7 +148,7 @@ def test_an_override_of_one_resource_leaves_the_others(calls) -> None:
 def test_only_jobs_that_start_again_ask_for_more_and_within_the_limits(calls) -> None:
     assert asked(calls["pretrain"], "-t", "--mem") == [("90", calls["pretrain"][0]["--mem"])] * 3
     assert asked(calls["score_rounds"], "-t") == [("60",)] * 3
-    assert asked(calls["fine_tune"], "-t") == [("60",), ("100",), ("100",)]
+    assert asked(calls["fine_tune"], "-t") == [("30",)] * 3
     # The group's sum, of which a member is given a share.
     assert asked(calls["evaluate"], "-t") == [("60",), ("100",), ("100",)]
     memory = [int(call["--mem"]) for call in calls["fine_tune"]]
@@ -163,3 +165,15 @@ def test_slurm_restarts_no_job_and_names_and_comments_say_what_it_is(calls) -> N
 def test_the_profile_leaves_what_a_rule_asks_for_to_the_rule(cluster: Cluster) -> None:
     profile = yaml.safe_load((cluster.project.root / "slurm/config.yaml").read_text())
     assert not {"set-resources", "set-threads", "resources"} & profile.keys()
+
+
+@pytest.mark.slow
+def test_the_whole_grid_takes_about_600_jobs_of_slurm(unfinished: Project) -> None:
+    printed = unfinished.run("--profile", "slurm", "--dry-run", config=())
+    groups = len(re.findall(r"\] Group job ", printed))
+    single = re.findall(r"^rule (\w+):$", printed, re.MULTILINE)
+    submitted = groups + sum(rule in UNGROUPED for rule in single)
+    assert submitted <= 600
+    assert len(re.findall(r"^ {4}rule (\w+):$", printed, re.MULTILINE)) > 1500, "all are planned"
+    found = re.search(r"takes (\d+) `sbatch` calls", (ROOT / "README.md").read_text())
+    assert found is not None and int(found[1]) == submitted

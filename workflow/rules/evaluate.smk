@@ -158,6 +158,7 @@ rule fine_tune:
         gpu=MACHINE.training_gpus,
         mem_mb=planned(needs.score_mem_mb),
         runtime=planned(needs.fine_tune_runtime),
+        turn=1,
     params:
         settings=planned(fine_tune_settings),
         sources=planned(encoder_sources, script="fine_tune.py"),

@@ -119,6 +119,7 @@ rule fine_tune_pairs:
         gpu=MACHINE.training_gpus,
         mem_mb=planned(needs.score_mem_mb),
         runtime=planned(needs.fine_tune_runtime),
+        turn=1,
     params:
         settings=planned(fine_tune_pair_settings),
         sources=planned(encoder_sources, script="fine_tune_pairs.py"),

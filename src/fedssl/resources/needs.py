@@ -30,11 +30,9 @@ _COPIES = 4  # of the features: normalised, standardised, on the device, joined
 State = Callable[[Plan, Wildcards], str]
 
 
-def runtime(
-    plan: Plan, _: Wildcards, *, attempt: int, least: int = 30, resumes: bool = False
-) -> int:
+def runtime(plan: Plan, _: Wildcards, *, attempt: int, least: int = 30) -> int:
     """Return the time limit of a job of `least` minutes."""
-    return minutes(0, _limit(plan), attempt=1 if resumes else attempt, least=least)
+    return minutes(0, _limit(plan), attempt=attempt, least=least)
 
 
 def mem_mb(plan: Plan, _: Wildcards, *, attempt: int, need: int = 4000) -> int:
@@ -98,7 +96,7 @@ def fine_tune_runtime(plan: Plan, wildcards: Wildcards) -> int:
         costs.fine_tuning_seconds(plan, study, arch, dataset=dataset)
         for dataset in _scored(plan, wildcards)
     )
-    return minutes(_BY_ARITHMETIC * seconds, _limit(plan), least=60)
+    return minutes(_BY_ARITHMETIC * seconds, _share(plan, wildcards))
 
 
 def score_runtime(plan: Plan, wildcards: Wildcards, *, attempt: int, maps: int) -> int:
