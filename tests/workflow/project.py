@@ -126,5 +126,7 @@ def wait_for(condition: Callable[[], object], process: WarmSnakemake) -> None:
     deadline = time.monotonic() + 300
     while not condition():
         assert process.returncode is None, process.wait(0)
-        assert time.monotonic() < deadline, "waited 300 s in vain"
+        if time.monotonic() > deadline:
+            process.kill()
+            raise TimeoutError("waited 300 s in vain")
         time.sleep(0.02)

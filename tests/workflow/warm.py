@@ -26,7 +26,6 @@ _SERVER.set_forkserver_preload(
         "requests",
         "rich.progress",
         "scipy.special",
-        "scipy.stats",
         "smart_open",
         "snakemake.report.html_reporter",
         "yte",
