@@ -2,6 +2,6 @@
 
 Packages import in one direction: grid <- record <- (data, science) <- paper <- (audit, crate,
 command). The science is views, backbones, methods, aggregators, federation and evaluation. The
-modules at this level (`files`, `errors`, `settings`, `typed`, `randomness`, `progress`, `device`)
-import only each other. `docs/architecture.md` follows one setting through all packages.
+modules at this level (`files`, `errors`, `settings`, `typed`, `randomness`, `progress`, `device`,
+`ahead`) import only each other. `docs/architecture.md` follows one setting through all packages.
 """

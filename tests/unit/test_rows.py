@@ -70,7 +70,9 @@ def test_a_read_that_returns_less_is_continued(
 ) -> None:
     in_file, in_memory, spans = both(tmp_path)
     read = os.preadv
-    monkeypatch.setattr(os, "preadv", lambda file, to, at: read(file, [to[0][:1001]], at))
+    monkeypatch.setattr(
+        os, "preadv", lambda file, to, at: read(file, [memoryview(to[0]).cast("B")[:1001]], at)
+    )
     found, expected = (
         crop_waveforms(rows, spans, length=8000, rng=None) for rows in (in_file, in_memory)
     )

@@ -4,6 +4,7 @@ Methods and evaluation call `Views` and need not know whether the bank holds ima
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -196,5 +197,6 @@ def read_images(bank: Bank, indices: np.ndarray) -> np.ndarray:
     images = np.empty((len(indices), *bank.images.shape[1:]), dtype=np.uint8)
     # One read for each run of neighbours: evaluation passes through a bank from start to end.
     starts = np.flatnonzero(np.diff(indices, prepend=-2) != 1)
-    bank.rows.copy(indices[starts], np.split(images, starts[1:]) if len(starts) else [])
+    runs = pairwise([*starts.tolist(), len(images)])
+    bank.rows.copy(indices[starts], [images[start:stop] for start, stop in runs])
     return images
