@@ -17,5 +17,5 @@ def test_pretraining_beats_random_init_on_what_it_was_trained_on(unfinished: Pro
     table = unfinished.root / "results/mini/tables/fssuavl_random_init.csv"
     with table.open() as file:
         trained = [row for row in csv.DictReader(file) if row["pretrained_on"] == "True"]
-    assert len(trained) == 4
+    assert len(trained) == 6
     assert all(float(row["low"]) > 0 for row in trained), trained
