@@ -1,14 +1,18 @@
 """The grid: what a study may declare, and what its tasks and shards are."""
 
+from copy import deepcopy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 from fedssl.errors import UserError
+from fedssl.evaluation.plan import fine_tune_settings, round_settings, score_settings
+from fedssl.federation.plan import pretrain_settings, pretrain_state
 from fedssl.grid.paths import ResultPaths
 from fedssl.paper.products.table import table_spec
-from tests.unit.figures import ROOT, shipped
+from tests.unit.figures import ROOT, shipped, shipped_plan
 
 BOTH = "a0-i0-b100"
 
@@ -124,3 +128,26 @@ def test_every_declared_number_that_nothing_is_held_to_is_published() -> None:
             lines = [line for file in files for line in file.read_text().splitlines()]
             start = f"{table['study']},{table['table']},{place['row']},{place['column']},"
             assert any(line.startswith(start + place["protocol"]) for line in lines), name
+
+
+def test_planning_the_jobs_of_a_cell_leaves_its_settings_unchanged() -> None:
+    plan = shipped_plan("demo.yaml")
+    before = {cell: deepcopy(plan.grid.settings(cell)) for cell in plan.grid.cells}
+    for cell in plan.grid.cells:
+        wildcards = SimpleNamespace(**cell.all_axes)
+        assert pretrain_settings(plan, wildcards) == before[cell]
+        pretrain_state(plan, wildcards)
+        for task in plan.grid.tasks(cell.study):
+            wildcards.task = task.task
+            for settings in (score_settings, round_settings, fine_tune_settings):
+                settings(plan, wildcards)
+    assert {cell: plan.grid.settings(cell) for cell in plan.grid.cells} == before
+
+
+def test_a_selection_has_the_cells_with_all_of_the_values_and_no_others() -> None:
+    grid, _ = shipped()
+    chosen = grid.select(study="fssuavl", arch="vit", seed=1)
+    others = [cell for cell in grid.cells if cell not in chosen]
+    assert chosen and {(c.study, c.arch, c.seed) for c in chosen} == {("fssuavl", "vit", 1)}
+    assert ("fssuavl", "vit", 1) not in {(c.study, c.arch, c.seed) for c in others}
+    assert grid.select() == list(grid.cells)
