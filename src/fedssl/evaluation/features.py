@@ -39,7 +39,8 @@ def extract_each(
         for inputs in batches:
             for own, backbone in zip(parts, ready, strict=True):
                 own.append(backbone(inputs).float())
-    return [torch.cat(own) for own in parts]
+    # Join and free one backbone's parts at a time, so that there are never two copies of all.
+    return [torch.cat(parts.pop(0)) for _ in backbones]
 
 
 def task_features(
