@@ -66,6 +66,15 @@ def test_pairs_cost_both_datasets_and_fine_tuning_a_gpu(plan: Plan) -> None:
     assert seconds("fine_tune_pairs", "mnist-fsdd") > seconds("fine_tune", "tiny-imagenet") / 10
 
 
+def test_the_first_and_the_last_round_are_not_scored_twice(plan: Plan) -> None:
+    cell = replace(FSSUAVL, study="fassl", split="a100-i0-b0")
+    found = arithmetic(plan, "score_rounds", wildcards(cell, task="nsynth"))
+    notes = 289_205 + 12_678 + 4_096
+    assert found is not None and found.device == GPU
+    # Of twelve kept rounds; four cores make 1,000 log-mel images a second.
+    assert found.seconds == pytest.approx(10 * notes / 1000)
+
+
 def test_a_centralised_cell_sends_nothing(plan: Plan) -> None:
     cell = replace(FSSUAVL, study="fassl", aggregator="centralised", split="a100-i0-b0")
     found = arithmetic(plan, "pretrain_centralised", wildcards(cell))

@@ -66,6 +66,4 @@ def _scoring(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Arithmetic:
     once = sum(costs.embedding_seconds(plan, study, arch, dataset=d, gpu=gpu) for d in datasets)
     if not gpu:
         return Arithmetic(once, f"{plan.config['evaluation']['threads']} cores")
-    cell = Cell.of(SimpleNamespace(**wildcards))
-    kept = plan.grid.settings(cell)["federation"].get("kept_rounds", ())
-    return Arithmetic(len(kept) * once, GPU)
+    return Arithmetic(costs.scored_rounds(plan, Cell.of(SimpleNamespace(**wildcards))) * once, GPU)

@@ -66,6 +66,13 @@ def embedding_seconds(plan: Plan, study: str, arch: str, *, dataset: str, gpu: b
     return samples * scale / min(rates)
 
 
+def scored_rounds(plan: Plan, cell: Cell) -> int:
+    """Return the number of kept rounds that are embedded to be scored."""
+    federation = plan.grid.settings(cell)["federation"]
+    # Round 0 and the last round are scored with the other protocols, and read from there.
+    return len({*federation.get("kept_rounds", ())} - {0, federation.get("rounds")})
+
+
 def decoding_seconds(plan: Plan, dataset: str) -> float:
     """Return the seconds in which a bank is built."""
     return float(num_samples(plan, dataset) / (_DECODED * plan.config["banks"]["threads"]))

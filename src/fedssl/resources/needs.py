@@ -124,8 +124,8 @@ def score_mem_mb(plan: Plan, wildcards: Wildcards, *, attempt: int) -> int:
 
 def rounds_runtime(plan: Plan, wildcards: Wildcards, *, gpu: bool) -> int:
     """Return the time limit of scoring kept rounds, which resumes when it is repeated."""
-    rounds = plan.grid.settings(Cell.of(wildcards))["federation"].get("kept_rounds", ())
-    seconds = len(rounds) * _embedding(plan, wildcards, gpu=gpu)
+    rounds = costs.scored_rounds(plan, Cell.of(wildcards))
+    seconds = rounds * _embedding(plan, wildcards, gpu=gpu)
     return minutes(_BY_ARITHMETIC * seconds, _share(plan, wildcards))
 
 
