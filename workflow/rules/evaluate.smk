@@ -133,7 +133,7 @@ rule score_rounds:
     params:
         settings=planned(round_settings),
         sources=planned(encoder_sources, script="score_rounds.py"),
-        state=planned(round_state),
+        shared_state=planned(round_state),  # `state` would let one job at a time write
     script:
         "../scripts/score_rounds.py"
 

@@ -13,5 +13,5 @@ with recorded_job(snakemake, **snakemake.params.settings) as facts:
         inputs=dict(snakemake.input.items()),
         outputs=dict(snakemake.output.items()),
         other_splits=other_splits(tasks, snakemake.wildcards.task),
-        state=snakemake.params.state,
+        state=snakemake.params.shared_state,
     )
