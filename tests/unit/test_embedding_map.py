@@ -33,6 +33,7 @@ SETTINGS: dict[str, Any] = {
     "samples": 12,
     "components": 5,
     "perplexity": 4,
+    "portable": False,
     "seed": 3,
     "threads": 1,
 }

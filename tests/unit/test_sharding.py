@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedssl.data.banks.bank import Bank
+from fedssl.data.banks.rows import MemoryRows
 from fedssl.data.sharding import (
     client_modalities,
     dirichlet_shards,
@@ -27,7 +28,9 @@ SHARDING = {"alpha": 0.5, "clients": 4, "min_samples": 2}
 def bank(labels: np.ndarray, digest: str = "d" * 64) -> Bank:
     splits = np.array(["train", "test"] * (len(labels) // 2))
     classes = tuple(f"c{i}" for i in range(int(labels.max()) + 1))
-    return Bank("fake", "image", classes, digest, labels, splits, 0, None, None, None, None)
+    # Its samples are never read.
+    rows = MemoryRows(np.zeros((len(labels), 1, 1, 3), dtype=np.uint8))
+    return Bank("fake", "image", classes, digest, labels, splits, 0, None, rows, None, None, None)
 
 
 @settings(deadline=None, max_examples=60)
