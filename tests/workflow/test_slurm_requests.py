@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,10 @@ MADE = (
     "shards/tiny-imagenet/dirichlet-1.0-4/seed0.json",
     f"pretrain/{CELL.format('fedavg')}/model.safetensors",
     f"pretrain/{CELL.format('fedavg')}/milestones/round0.safetensors",
+    *(
+        f"evaluate/fssuavl/random-init/resnet18/base/seed0/{task}/retrieval.{kind}"
+        for task, kind in product(("cifar10", "tiny-imagenet"), ("json", "parquet"))
+    ),
 )
 
 
