@@ -21,8 +21,6 @@ _SPEED = {"fp32": 1.0, "tf32": 1.7, "bf16": 3.0}
 _EMBEDDED = {"resnet18": 49.0, "vit": 31.0}
 # A forward pass is a third of a training step.
 _FORWARD = 3.0
-# Log-mel images a second of one core. Next to a GPU, they are what scoring a sound waits for.
-_LOG_MELS = 250.0
 # Members of an archive that one thread decodes in a second.
 _DECODED = 20.0
 # MB on a GPU for a view in training at 128 px: the activations that the backward pass needs.
@@ -56,14 +54,11 @@ def fine_tuning_seconds(plan: Plan, study: str, arch: str, *, dataset: str) -> f
 
 def embedding_seconds(plan: Plan, study: str, arch: str, *, dataset: str, gpu: bool) -> float:
     """Return the seconds in which one checkpoint embeds a dataset."""
-    threads = plan.config["evaluation"]["threads"]
     samples, scale = num_samples(plan, dataset), _scale(plan.grid.study_settings(study))
-    if not gpu:
-        return float(samples * scale / (_rate(_EMBEDDED, arch) * threads))
-    rates = [_FORWARD * _rate(_TRAINED, arch)]
-    if plan.config["datasets"][dataset]["modality"] == "audio":
-        rates.append(_LOG_MELS * threads)
-    return samples * scale / min(rates)
+    if gpu:  # which computes log-mel images as well
+        return float(samples * scale / (_FORWARD * _rate(_TRAINED, arch)))
+    threads = plan.config["evaluation"]["threads"]
+    return float(samples * scale / (_rate(_EMBEDDED, arch) * threads))
 
 
 def scored_rounds(plan: Plan, cell: Cell) -> int:
