@@ -29,7 +29,7 @@ def steps_ahead(device: torch.device) -> int:
 
 @contextmanager
 def ahead(items: Iterable[Item], *, depth: int) -> Iterator[Iterator[Item]]:
-    """Give an iterator over `items`, of which a thread computes up to `depth` in advance.
+    """Give an iterator over `items`; a thread computes up to `depth` of them in advance.
 
     An error of `items` is raised where its item is due. The thread has ended when the block ends,
     whether all items were used or not. With depth 0 there is no thread.

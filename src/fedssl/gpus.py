@@ -1,4 +1,4 @@
-"""The GPUs of this machine, each of which one job uses at a time."""
+"""The GPUs of this machine. One job at a time uses a GPU."""
 
 import contextlib
 import fcntl

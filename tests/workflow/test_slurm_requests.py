@@ -154,7 +154,7 @@ def test_only_jobs_that_start_again_ask_for_more_and_within_the_limits(calls) ->
     assert asked(calls["pretrain"], "-t", "--mem") == [("90", calls["pretrain"][0]["--mem"])] * 3
     assert asked(calls["score_rounds"], "-t") == [("60",)] * 3
     assert asked(calls["fine_tune"], "-t") == [("30",)] * 3
-    # The group's sum, of which a member is given a share.
+    # The sum over the group; each member has a share of the limit.
     assert asked(calls["evaluate"], "-t") == [("60",), ("100",), ("100",)]
     memory = [int(call["--mem"]) for call in calls["fine_tune"]]
     assert memory == sorted(memory) and memory[0] < memory[-1] == 9000

@@ -74,7 +74,7 @@ def open_pairs(settings: PairingSettings, inputs: Mapping[str, str]) -> Pairs:
 def write_pair_score(
     result: Score, pairs: Pairs, *, shown: Sequence[str], facts: Mapping[str, Any], path: str
 ) -> None:
-    """Write the score of the pairs of which an encoder was shown some modalities.
+    """Write the score of an encoder that was shown the modalities `shown` of the pairs.
 
     In the sample table, `position` is the position of a pair's sound, and `image` of its image.
     """

@@ -81,7 +81,7 @@ def module_path(name: str) -> Path:
 
 
 class _Module(NamedTuple):
-    """What is known of a source file: the package modules that it imports, and its digest."""
+    """The digest of a source file, and the package modules that it imports."""
 
     imports: tuple[str, ...]
     digest: str
