@@ -5,6 +5,7 @@ samples of the next steps and takes their random numbers. It does so in the orde
 the numbers are those of a run without the thread.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,7 @@ Item = TypeVar("Item")
 # 33 MB for two views of 256 crops of 2 s.
 _STEPS = 4
 _END = object()
+_waited = 0.0
 
 
 def steps_ahead(device: torch.device) -> int:
@@ -35,15 +37,31 @@ def ahead(items: Iterable[Item], *, depth: int) -> Iterator[Iterator[Item]]:
     whether all items were used or not. With depth 0 there is no thread.
     """
     if depth == 0:
-        yield iter(items)
+        yield _timed(iter(items))
         return
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as executor:
         waiting: deque[Future[object]] = deque()
         try:
-            yield _taken(iter(items), executor, waiting, depth=depth)
+            yield _timed(_taken(iter(items), executor, waiting, depth=depth))
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def seconds_waited() -> float:
+    """Return the seconds that this process has waited for items that were not there when due."""
+    return _waited
+
+
+def _timed(items: Iterator[Item]) -> Iterator[Item]:
+    global _waited
+    while True:
+        started = time.perf_counter()
+        item = next(items, _END)
+        _waited += time.perf_counter() - started
+        if item is _END:
+            return
+        yield item  # type: ignore[misc]
 
 
 def _taken(

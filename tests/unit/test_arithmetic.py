@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from fedssl.command.costs import costs
+from fedssl.command.costs import Estimator, costs
 from fedssl.command.dry_run import PlannedJob
 from fedssl.grid.cell import Cell
 from fedssl.grid.plan import Plan
@@ -82,5 +82,5 @@ def test_a_centralised_cell_sends_nothing(plan: Plan) -> None:
 
 
 def test_small_jobs_are_not_estimated(plan: Plan) -> None:
-    (cost,) = costs([PlannedJob("table", {}, ("t.csv",), "")], [], plan)
+    (cost,) = costs([PlannedJob("table", {}, ("t.csv",), "")], Estimator(plan, [], []))
     assert (cost.hours, cost.measured) == (None, 0)

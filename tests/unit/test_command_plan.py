@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fedssl.command.costs import costs, measured_jobs
+from fedssl.command.costs import Estimator, costs, measured_jobs
 from fedssl.command.dry_run import PlannedJob
 from fedssl.command.estimate import duration
 from fedssl.command.reasons import causes, follows
@@ -95,7 +95,7 @@ def test_costs_are_those_of_the_most_alike_jobs_and_never_invented(folder):
     wildcards = trained.content["wildcards"] | {"seed": "1"}
     known = PlannedJob("pretrain", wildcards, ("model",), "")
     never = PlannedJob("audit", {}, ("audit.json",), "")
-    one, two = costs([known, known, never], measured, shipped_plan())
+    one, two = costs([known, known, never], Estimator(shipped_plan(), measured, []))
     assert (one.jobs, one.measured) == (2, 1)
     assert one.hours == pytest.approx(2 * trained.content["seconds"] / 3600)
     assert one.sent_bytes == 2 * 2000
@@ -125,7 +125,7 @@ def test_costs_of_a_large_grid_take_no_longer_than_its_jobs(tmp_path):
     jobs = [PlannedJob("pretrain", wildcards, ("model",), "") for wildcards in grid]
     unlike = PlannedJob("pretrain", {"variant": "v7", "split": "new"}, ("model",), "")
     started = time.process_time()
-    (cost,) = costs([*jobs, unlike], measured, shipped_plan())
+    (cost,) = costs([*jobs, unlike], Estimator(shipped_plan(), measured, []))
     assert time.process_time() - started < 5  # seconds of this process
     assert (cost.jobs, cost.measured, cost.hours) == (5001, 5000, pytest.approx(50.01))
 
@@ -145,6 +145,6 @@ def test_costs_prefer_the_same_encoder(folder):
     sign(other / "provenance.json", change)
     for arch, hours in (("resnet18", 1.0), ("vit", 2.0)):
         job = PlannedJob("pretrain", {"arch": arch, "variant": "base"}, ("model",), "")
-        found = costs([job], measured_jobs("results/demo"), shipped_plan())
+        found = costs([job], Estimator(shipped_plan(), measured_jobs("results/demo"), []))
         assert found[0].hours == hours
     assert measured_jobs("no/such/folder") == []

@@ -13,10 +13,12 @@ MAY_IMPORT = {
     "record": {"grid"},
     **dict.fromkeys(SCIENCE, SCIENCE | {"grid", "record"}),
     "resources": {"grid", "record"},
+    "rehearsal": SCIENCE | {"grid", "record", "resources"},
     "paper": SCIENCE | {"grid", "record"},
     **dict.fromkeys(("audit", "crate"), SCIENCE | {"grid", "record", "paper"}),
     "schema": SCIENCE | {"grid", "record", "resources", "paper"},
-    "command": SCIENCE | {"grid", "record", "resources", "paper", "audit", "crate", "schema"},
+    "command": SCIENCE
+    | {"grid", "record", "resources", "rehearsal", "paper", "audit", "crate", "schema"},
 }
 # Science computes from what it is given. Only its planning functions know the grid, the results
 # tree and the records; all of it may use the words for splits, pairs and what is transmitted.

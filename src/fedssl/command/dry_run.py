@@ -26,6 +26,7 @@ class PlannedJob:
     outputs: tuple[str, ...]
     reason: str
     differs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
 
 def planned_jobs(
@@ -53,7 +54,7 @@ def planned_jobs(
         if ran.returncode or not answer.is_file():
             raise UserError(f"snakemake --dry-run failed: {_complaint(ran.stdout + ran.stderr)}")
         jobs = json.loads(answer.read_text(encoding="utf-8"))
-    tuples = ("outputs", "differs")
+    tuples = ("inputs", "outputs", "differs")
     return [PlannedJob(**job | {name: tuple(job[name]) for name in tuples}) for job in jobs]
 
 

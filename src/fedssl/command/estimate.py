@@ -1,4 +1,4 @@
-"""`fedssl estimate`: estimate the cost of a target from finished jobs, or by arithmetic."""
+"""`fedssl estimate`: what a target will cost, from finished jobs, a rehearsal or arithmetic."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,13 +19,13 @@ def estimate(
     json: Json = False,
 ) -> None:
     """Estimate the hours, disk space and bytes sent of all jobs that a target still needs."""
-    from fedssl.command.costs import costs, measured_jobs
+    from fedssl.command.costs import Estimator, costs
     from fedssl.command.dry_run import planned_jobs
     from fedssl.command.project import open_project
 
     project = open_project(configfile or [], config or [])
     jobs = planned_jobs([target], configfile or [], settings=config or [])
-    found = costs(jobs, measured_jobs(project.tree.results), project.plan)
+    found = costs(jobs, Estimator.of(project.plan))
     if json:
         print_json([asdict(cost) for cost in found])
     elif found:
@@ -50,10 +50,11 @@ def print_costs(found: "Sequence[Cost]") -> None:
         times = ", ".join(f"{duration(own)} on {device}" for device, own in hours.items())
         line = f"{times}, {size(disk)} of disk, {size(sent)} sent by clients"
         print_line(f"{line}; the times are for running the jobs one after another.")
-    if any(not cost.measured and cost.hours is not None for cost in found):
+    if any("arithmetic" in (cost.source or "") for cost in found):
         print_line(
-            "By arithmetic: operations over stated speed, without waiting for data. Numbers of "
-            "finished jobs replace it as soon as there are some."
+            "By arithmetic: operations over stated speed, without waiting for data. "
+            "`snakemake rehearsal` measures a few steps of each kind of job instead, and finished "
+            "jobs replace both."
         )
     if unknown:
         listed = ", ".join(unknown)
@@ -63,7 +64,7 @@ def print_costs(found: "Sequence[Cost]") -> None:
 def _row(cost: "Cost") -> tuple[object, ...]:
     if cost.hours is None or cost.disk_bytes is None or cost.sent_bytes is None:
         return (cost.rule, cost.jobs, *["unknown"] * 5)
-    source = f"{cost.measured} finished" if cost.measured else "arithmetic"
+    source = f"{cost.measured} finished" if cost.measured else cost.source
     sizes = (size(cost.disk_bytes), size(cost.sent_bytes))
     return (cost.rule, cost.jobs, source, duration(cost.hours), cost.device, *sizes)
 

@@ -26,7 +26,7 @@ def explain(
     json: Json = False,
 ) -> None:
     """Show which jobs would run, why, and the estimated cost."""
-    from fedssl.command.costs import costs, measured_jobs
+    from fedssl.command.costs import Estimator, costs
     from fedssl.command.dry_run import planned_jobs
     from fedssl.command.estimate import print_costs
     from fedssl.command.project import open_project
@@ -46,7 +46,7 @@ def explain(
     _print_causes(chosen)
     _print_followers(chosen)
     print_line()
-    print_costs(costs(chosen, measured_jobs(project.tree.results), project.plan))
+    print_costs(costs(chosen, Estimator.of(project.plan)))
 
 
 def _cell_prefix(what: str, project: "Project") -> str:

@@ -34,7 +34,8 @@ class Listener(logging.Filter):
             job = {"rule": said["rule_name"], "wildcards": dict(said["wildcards"] or {})}
             outputs = [str(output) for output in said["output"]]
             differs = [text for name in outputs for text in self._differs.get(name, ())]
-            job |= {"outputs": outputs, "reason": said["reason"], "differs": differs}
+            job |= {"inputs": [str(file) for file in said["input"] or ()], "outputs": outputs}
+            job |= {"reason": said["reason"], "differs": differs}
             self.jobs.append(job)
         return True
 

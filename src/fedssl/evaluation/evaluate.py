@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from fedssl.data.banks.bank import open_bank
+from fedssl.data.banks.bank import Bank, open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation import fine_tune as tuning
 from fedssl.evaluation.features import task_features
@@ -66,12 +67,38 @@ def evaluate(
         recalibrate=own.recalibrate_batch_norm,
         device=device,
     )
-    facts = feature_facts(features) | training_facts(inputs)
+    write_scores(
+        features,
+        bank,
+        own,
+        positions=scored,
+        facts=training_facts(inputs),
+        identity=identity,
+        metrics=metrics,
+    )
+
+
+def write_scores(
+    features: Features,
+    bank: Bank,
+    settings: ScoreSettings,
+    *,
+    positions: np.ndarray,
+    facts: Mapping[str, Any],
+    identity: Mapping[str, str],
+    metrics: Mapping[str, str],
+) -> None:
+    """Score the features of a task with each protocol in `metrics`, and write the metric files.
+
+    `positions` are those of the queries in the bank, and `facts` those of the checkpoint's
+    training; for the rest, see `evaluate`.
+    """
+    facts = feature_facts(features) | dict(facts)
     for protocol, path in metrics.items():
-        result = _score(protocol, features, own)
+        result = _score(protocol, features, settings)
         result.further.update(facts)
         write_metric(
-            result, bank, positions=scored, protocol=protocol, identity=identity, path=path
+            result, bank, positions=positions, protocol=protocol, identity=identity, path=path
         )
 
 

@@ -129,8 +129,10 @@ class LocalTrainer:
             seconds[step.modality] += now - started
             started = now
             reach.advance(step.lr)
-        report, notes = rule.finish(task.visit, self._state, reach=reach.value)
+        # Before the rest, because this waits until a GPU has computed the steps that it was given.
         mean = mean_step([loss for _, loss in losses])
+        seconds = _stretched(seconds, time.perf_counter() - started)
+        report, notes = rule.finish(task.visit, self._state, reach=reach.value)
         num_samples = sum(len(indices) for indices in task.samples.values())
         update = ClientUpdate(self._state, num_samples, math.nan if mean is None else mean, report)
         fault = first_fault(losses) if mean is None else None
@@ -211,6 +213,12 @@ class _Reach:
     def advance(self, lr: float) -> None:
         self._velocity = self._momentum * self._velocity + 1.0
         self.value += lr * self._velocity
+
+
+def _stretched(seconds: Mapping[str, float], further: float) -> dict[str, float]:
+    """Return the seconds of each modality with its share of some further seconds."""
+    total = sum(seconds.values())
+    return {m: own * (1 + further / total) if total else own for m, own in seconds.items()}
 
 
 def _rows(

@@ -126,6 +126,15 @@ class ResultPaths:
         """Return the folder in which an unfinished job keeps its progress."""
         return f"{self.results}/state/{stage}/{key}"
 
+    def rehearsed(self, stage: str, cell: Cell, task: str = "") -> str:
+        """Return the rates that were measured for a cell's kind of job, on a task if it has one."""
+        name = f"{cell.path}/{task}" if task else cell.path
+        return f"{self.results}/rehearsal/{stage}/{name}.json"
+
+    def rehearsal(self) -> str:
+        """Return the table of all rates that were measured."""
+        return f"{self.results}/rehearsal.csv"
+
     def shards(self, dataset: str, sharding: str, seed: int | str) -> str:
         """Return the shards of a dataset, which all cells of a seed share."""
         return f"{self.results}/shards/{dataset}/{sharding}/seed{seed}.json"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # repeat these two.
 _CATEGORIES = {"csv": "Tables", "svg": "Figures"}
 # Targets that are neither a study nor a product.
-SINGLE_TARGETS = ("all", "audit", "certificate", "crate", "datasets_table")
+SINGLE_TARGETS = ("all", "audit", "certificate", "crate", "datasets_table", "rehearsal")
 
 
 def check_products(plan: Plan) -> None:

@@ -9,6 +9,7 @@ from fedssl.grid.plan import Plan
 from fedssl.resources import costs
 
 GPU = "A100"
+CPU = "CPU"
 _PRETRAINING = ("pretrain", "pretrain_centralised")
 _BANKS = ("bank_images", "bank_waveforms")
 
@@ -19,13 +20,15 @@ class Arithmetic:
 
     Attributes:
         seconds: duration in seconds on `device`, without waiting for data.
-        device: "A100", or the number of CPU cores.
+        device: "A100" or "CPU".
+        cores: number of CPU cores that compute; 0 on a GPU.
         disk_bytes: size of the outputs.
         sent_bytes: bytes that clients and server would send.
     """
 
     seconds: float
     device: str
+    cores: int = 0
     disk_bytes: float = 0.0
     sent_bytes: float = 0.0
 
@@ -36,24 +39,21 @@ def arithmetic(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Arithmeti
         return _pretraining(plan, Cell.of(SimpleNamespace(**wildcards)))
     if rule in _BANKS:
         name = wildcards["dataset"]
-        cores = f"{plan.config['banks']['threads']} cores"
-        return Arithmetic(
-            costs.decoding_seconds(plan, name), cores, costs.bank_mb(plan, name) * 1e6
-        )
+        size = costs.bank_mb(plan, name) * 1e6
+        seconds, threads = costs.decoding_seconds(plan, name), plan.config["banks"]["threads"]
+        return Arithmetic(seconds, CPU, threads, disk_bytes=size)
     if rule.startswith(("evaluate", "paired", "fine_tune", "score_rounds")):
         return _scoring(plan, rule, wildcards)
     return None
 
 
 def _pretraining(plan: Plan, cell: Cell) -> Arithmetic:
-    federation = plan.grid.settings(cell)["federation"]
-    model = costs.model_bytes(cell.arch)
-    sent = 0.0
-    if cell.federated:
-        trained = federation["rounds"] * round(federation["clients"] * federation["fraction"])
-        sent = 2.0 * trained * model  # each client receives the model and sends it back
-    kept = 1 + len(federation.get("kept_rounds", ()))
-    return Arithmetic(costs.pretraining_seconds(plan, cell), GPU, kept * model, sent)
+    settings, model = plan.grid.settings(cell), costs.model_bytes(cell.arch)
+    # Each client receives the model and sends it back.
+    sent = 2.0 * costs.trained_clients(settings) * model
+    kept = 1 + len(settings["federation"].get("kept_rounds", ()))
+    seconds = costs.pretraining_seconds(plan, cell)
+    return Arithmetic(seconds, GPU, disk_bytes=kept * model, sent_bytes=sent)
 
 
 def _scoring(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Arithmetic:
@@ -65,5 +65,5 @@ def _scoring(plan: Plan, rule: str, wildcards: Mapping[str, str]) -> Arithmetic:
     gpu = rule == "score_rounds"
     once = sum(costs.embedding_seconds(plan, study, arch, dataset=d, gpu=gpu) for d in datasets)
     if not gpu:
-        return Arithmetic(once, f"{plan.config['evaluation']['threads']} cores")
+        return Arithmetic(once, CPU, plan.config["evaluation"]["threads"])
     return Arithmetic(costs.scored_rounds(plan, Cell.of(SimpleNamespace(**wildcards))) * once, GPU)

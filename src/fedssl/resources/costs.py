@@ -37,12 +37,34 @@ _PIXELS = 128 * 128
 def pretraining_seconds(plan: Plan, cell: Cell) -> float:
     """Return the seconds of a cell's pretraining on one A100."""
     settings = plan.grid.settings(cell)
-    split, samples = parse_split(cell.split), 0.0
-    for modality, dataset in plan.grid.datasets(cell).items():
-        holders = {"audio": split.audio, "image": split.image}[modality] + split.both
-        samples += holders / 100 * num_samples(plan, dataset, "train")
-    trained = samples * _epochs(settings) * _views(settings) * _scale(settings)
+    samples = sum(
+        share_held(cell, modality) * num_samples(plan, dataset, "train")
+        for modality, dataset in plan.grid.datasets(cell).items()
+    )
+    trained = samples * epochs(settings) * _views(settings) * _scale(settings)
     return float(trained / _rate(_TRAINED, cell.arch) / _SPEED[settings["precision"]])
+
+
+def share_held(cell: Cell, modality: str) -> float:
+    """Return the share of a modality's training samples that the clients of a cell hold."""
+    split = parse_split(cell.split)
+    return ({"audio": split.audio, "image": split.image}[modality] + split.both) / 100
+
+
+def epochs(settings: Mapping[str, Any]) -> float:
+    """Return how often a cell trains on each of its samples."""
+    federation = settings["federation"]
+    if "rounds" not in federation:
+        return float(settings["aggregator"]["epochs"])
+    return float(federation["rounds"] * federation["fraction"] * federation["local_epochs"])
+
+
+def trained_clients(settings: Mapping[str, Any]) -> int:
+    """Return the number of clients that a cell trains in all rounds; 0 if it is centralised."""
+    federation = settings["federation"]
+    if "rounds" not in federation:
+        return 0
+    return int(federation["rounds"] * max(1, round(federation["clients"] * federation["fraction"])))
 
 
 def fine_tuning_seconds(plan: Plan, study: str, arch: str, *, dataset: str) -> float:
@@ -111,14 +133,6 @@ def num_samples(plan: Plan, dataset: str, split: str | None = None) -> int:
     declared: dict[str, int | None] = entry["splits"]
     counts = {name: count or published.get(name, _SAMPLES) for name, count in declared.items()}
     return int(counts[split] if split else sum(counts.values()))
-
-
-def _epochs(settings: Mapping[str, Any]) -> float:
-    """Return how often a cell trains on each of its samples."""
-    federation = settings["federation"]
-    if "rounds" not in federation:
-        return float(settings["aggregator"]["epochs"])
-    return float(federation["rounds"] * federation["fraction"] * federation["local_epochs"])
 
 
 def _views(settings: Mapping[str, Any]) -> int:
