@@ -26,7 +26,7 @@ _waited = 0.0
 def steps_ahead(device: torch.device) -> int:
     """Return how many steps to draw ahead of a device; 0 draws each step when it is due."""
     # A CPU has no time to spare: a thread would take the cores that compute the step.
-    return _STEPS if device.type == "cuda" else 0
+    return 0 if device.type == "cpu" else _STEPS
 
 
 @contextmanager

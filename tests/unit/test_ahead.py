@@ -18,6 +18,7 @@ from fedssl.files import sha256
 from fedssl.methods.simclr import SimCLR
 from fedssl.randomness import stream
 from fedssl.typed import typed
+from fedssl.views import bank_views
 from fedssl.views.bank_views import Views
 from fedssl.views.settings import ViewSettings
 from tests.unit import banks
@@ -27,7 +28,7 @@ from tests.unit.test_features import pictures, resnet
 from tests.unit.test_fine_tune import colours, tune
 
 CPU = torch.device("cpu")
-ENGINES = (client, centralised, features, fine_tune)
+ENGINES = (client, centralised, features, fine_tune, bank_views)
 
 
 @pytest.fixture(scope="module")

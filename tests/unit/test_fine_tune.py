@@ -316,6 +316,6 @@ def test_a_light_view_of_a_clip_is_the_evaluation_view_of_a_random_crop(tmp_path
     assert light.shape == (6, 3, 32, 32)
     assert len({float(view.sum()) for view in light}) == 6
     waveforms, spans = views.bank.rows, np.array([[0, 8000]] * 6)
-    frames = audio_views.crop_waveforms(waveforms, spans, length=4000, rng=stream(0, "l"))
+    frames = audio_views.crop(spans, length=4000, rng=stream(0, "l")).read(waveforms)
     expected = audio_views.plain_view(torch.from_numpy(frames), audio=AUDIO, statistics=STATISTICS)
     assert torch.equal(light, expected)

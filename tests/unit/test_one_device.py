@@ -18,7 +18,7 @@ from fedssl.data.banks.bank import open_bank
 from fedssl.files import read_json
 from fedssl.randomness import stream
 from fedssl.typed import typed
-from fedssl.views import audio
+from fedssl.views import audio, bank_views
 from fedssl.views.fine_tune import FineTuneViews
 from fedssl.views.settings import FineTuneAugmentation, ViewSettings
 from tests.unit.federations import SETTINGS, lay_out
@@ -49,6 +49,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorMode:
     # Fake tensors cannot be pinned; pinning leaves a tensor where it is.
     monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
+    # A mode holds for one thread, so no other may read samples.
+    monkeypatch.setattr(bank_views, "steps_ahead", lambda device: 0)
     # torchaudio looks at the values of its filters, which a fake tensor does not have.
     monkeypatch.setattr(
         audio, "melscale_fbanks", lambda bins, low, high, mels, rate: torch.empty(bins, mels)

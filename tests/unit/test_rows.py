@@ -12,8 +12,8 @@ from fedssl.data.banks.rows import FileRows, MemoryRows, Rows
 from fedssl.errors import UserError
 from fedssl.randomness import stream
 from fedssl.typed import typed
-from fedssl.views.audio import crop_waveforms
-from fedssl.views.bank_views import Views, crop_bank, cut_windows, read_images
+from fedssl.views.audio import crop
+from fedssl.views.bank_views import Views, crop_clips, cut_windows, read_images
 from fedssl.views.settings import Audio, ViewSettings
 from tests.unit import banks
 from tests.unit.federations import SETTINGS
@@ -36,7 +36,7 @@ def test_crops_read_at_their_positions_are_those_of_the_array(random: bool, tmp_
     in_file, in_memory, spans = both(tmp_path)
     batch = spans[stream(0, "batch").integers(len(spans), size=64)]
     found, expected = (
-        crop_waveforms(rows, batch, length=8000, rng=stream(0, "crops") if random else None)
+        crop(batch, length=8000, rng=stream(0, "crops") if random else None).read(rows)
         for rows in (in_file, in_memory)
     )
     assert np.count_nonzero(expected) > 1000
@@ -74,7 +74,7 @@ def test_a_read_that_returns_less_is_continued(
         os, "preadv", lambda file, to, at: read(file, [memoryview(to[0]).cast("B")[:1001]], at)
     )
     found, expected = (
-        crop_waveforms(rows, spans, length=8000, rng=None) for rows in (in_file, in_memory)
+        crop(spans, length=8000, rng=None).read(rows) for rows in (in_file, in_memory)
     )
     np.testing.assert_array_equal(found, expected)
 
@@ -122,6 +122,7 @@ def test_views_of_a_bank_read_nothing_through_its_memory_map(tmp_path: Path) -> 
 def test_statistics_crop_the_bank_as_training_does(tmp_path: Path) -> None:
     in_file, _, spans = both(tmp_path)
     audio = typed(Audio, SETTINGS["audio"])  # type: ignore[arg-type]
-    frames = crop_bank(open_bank(tmp_path), np.arange(3), audio=audio, rng=stream(0, "crops"))
-    expected = crop_waveforms(in_file, spans[:3], length=8000, rng=stream(0, "crops"))
+    opened = open_bank(tmp_path)
+    frames = crop_clips(opened, np.arange(3), audio=audio, rng=stream(0, "crops")).read(opened.rows)
+    expected = crop(spans[:3], length=8000, rng=stream(0, "crops")).read(in_file)
     np.testing.assert_array_equal(frames, expected)

@@ -171,14 +171,12 @@ def test_a_short_clip_is_whole_somewhere_in_the_frame_and_centred_for_evaluation
     places = set()
     for draw in range(30):
         rng = stream(draw, "place")
-        frame = audio_views.crop_waveforms(MemoryRows(waveforms), spans(100), length=120, rng=rng)[
-            0
-        ]
+        frame = audio_views.crop(spans(100), length=120, rng=rng).read(MemoryRows(waveforms))[0]
         start = int(np.flatnonzero(frame)[0])
         assert (frame[start : start + 100] == waveforms).all() and np.count_nonzero(frame) == 100
         places.add(start)
     assert len(places) > 10 and min(places) >= 0 and max(places) <= 20
-    centred = audio_views.crop_waveforms(MemoryRows(waveforms), spans(100), length=120, rng=None)[0]
+    centred = audio_views.crop(spans(100), length=120, rng=None).read(MemoryRows(waveforms))[0]
     assert int(np.flatnonzero(centred)[0]) == 10
 
 
@@ -186,14 +184,10 @@ def test_a_long_clip_is_cut_inside_itself() -> None:
     waveforms = np.arange(300, dtype=np.int16)
     for draw in range(30):
         rng = stream(draw, "cut")
-        frames = audio_views.crop_waveforms(
-            MemoryRows(waveforms), spans(100, 200), length=50, rng=rng
-        )
+        frames = audio_views.crop(spans(100, 200), length=50, rng=rng).read(MemoryRows(waveforms))
         assert 0 <= frames[0][0] <= 50 and 100 <= frames[1][0] <= 250
         assert (np.diff(frames, axis=1) == 1).all()
-    centred = audio_views.crop_waveforms(
-        MemoryRows(waveforms), spans(100, 200), length=50, rng=None
-    )
+    centred = audio_views.crop(spans(100, 200), length=50, rng=None).read(MemoryRows(waveforms))
     assert centred[:, 0].tolist() == [25, 175]
 
 

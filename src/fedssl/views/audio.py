@@ -6,6 +6,7 @@ here: the values that the authors' group uses for VGGSound at 16 kHz, as in the 
 
 from collections.abc import Mapping
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,27 +25,40 @@ _CHUNK = 4
 _SILENCE = 1e-5
 
 
-def crop_waveforms(
-    waveforms: Rows,
-    spans: np.ndarray,
-    *,
-    length: int,
-    rng: np.random.Generator | None,
-) -> np.ndarray:
-    """Cut one frame of `length` samples from each clip; return (batch, length) int16.
+class Frames(NamedTuple):
+    """Where the frames of a batch are in a bank's waveforms.
+
+    Attributes:
+        starts: first sample of each frame in the waveforms.
+        spans: (batch, 2), [first, last) of the frame that the samples fill; zeros are around them.
+        length: samples per frame.
+    """
+
+    starts: np.ndarray
+    spans: np.ndarray
+    length: int
+
+    def read(self, waveforms: Rows) -> np.ndarray:
+        """Return the frames, (batch, length) int16."""
+        frames = np.zeros((len(self.starts), self.length), dtype=np.int16)
+        targets = [frame[a:b] for frame, (a, b) in zip(frames, self.spans, strict=True)]
+        waveforms.copy(self.starts, targets)
+        return frames
+
+
+def crop(spans: np.ndarray, *, length: int, rng: np.random.Generator | None) -> Frames:
+    """Choose one frame of `length` samples in each clip.
 
     A longer clip is cropped at a random place. A shorter clip is placed at a random position in a
     frame of zeros. Without `rng` both are centred, which gives the evaluation view.
 
     Args:
-        waveforms: all clips of a bank end to end.
-        spans: [start, stop) of each clip in `waveforms`, (batch, 2).
+        spans: [start, stop) of each clip in the waveforms of a bank, (batch, 2).
         length: samples per frame.
         rng: draws the positions, or None.
     """
     # A clip of 1 s fits into the frame of 2 s whole. Without the random position, its two views
     # would be equal and the contrastive task trivial.
-    frames = np.zeros((len(spans), length), dtype=np.int16)
     slack = (spans[:, 1] - spans[:, 0]) - length
     # The second term of `shift` makes the last position as likely as the others. Rounding could
     # exceed the slack by one, hence the minimum.
@@ -55,8 +69,7 @@ def crop_waveforms(
     starts = spans[:, 0] + np.where(inside, shift, 0)
     first = np.where(inside, 0, shift)
     last = first + np.minimum(length, spans[:, 1] - spans[:, 0])
-    waveforms.copy(starts, [frame[a:b] for frame, a, b in zip(frames, first, last, strict=True)])
-    return frames
+    return Frames(starts, np.stack([first, last], axis=1), length)
 
 
 def log_mel(frames: Tensor, *, audio: Audio) -> Tensor:

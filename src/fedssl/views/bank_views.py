@@ -3,7 +3,9 @@
 Methods and evaluation call `Views` and need not know whether the bank holds images or audio.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,22 +13,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fedssl.ahead import steps_ahead
 from fedssl.data.banks.bank import Bank
 from fedssl.data.banks.rows import Rows
 from fedssl.views import audio as audio_views
 from fedssl.views import image as image_views
 from fedssl.views.settings import Audio, ViewSettings
 
+Samples = Tensor | Future[Tensor]
+# Reading waits for disks most of the time. Two views of a step are then read at once, while the
+# numbers of the next step are drawn.
+_READERS = 2
+
 
 class Drawn(NamedTuple):
     """Samples of a batch, and the random numbers of their views, in host memory.
 
     Attributes:
-        samples: images (batch, h, w, 1 or 3) uint8, or frames (batch, samples) int16.
+        samples: images (batch, h, w, 1 or 3) uint8, or frames (batch, samples) int16. Ahead of a
+            GPU they are still being read.
         numbers: the numbers that the views of the modality draw; None for a view without.
     """
 
-    samples: Tensor
+    samples: Samples
     numbers: Tensor | None
 
 
@@ -63,6 +72,8 @@ class Views:
         self.device = device
         self._settings = settings
         self._statistics = statistics
+        ahead = steps_ahead(device) > 0
+        self._readers = ThreadPoolExecutor(_READERS, "read") if ahead else None
 
     def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return one augmented view of each sample, (batch, 3, size, size)."""
@@ -71,15 +82,17 @@ class Views:
     def draw(self, indices: np.ndarray, rng: np.random.Generator) -> Drawn:
         """Read samples and draw the numbers of one augmented view of each."""
         if self.bank.modality == "audio":
-            return self._draw_frames(self._frames(indices, rng), rng)
-        assert self._settings.augmentation is not None
-        images = read_images(self.bank, indices)
-        _, height, width, _ = images.shape
-        augmentation = self._settings.augmentation.image
+            frames = self._frames(indices, rng)
+            return self._draw_frames(frames.read, len(indices), frames.length, rng)
+        assert self._settings.augmentation is not None and self.bank.images is not None
+        samples = self._read(partial(read_images, self.bank, indices))
         numbers = image_views.draw(
-            rng, len(images), size=(height, width), augmentation=augmentation
+            rng,
+            len(indices),
+            size=self.bank.images.shape[1:3],
+            augmentation=self._settings.augmentation.image,
         )
-        return Drawn(self.staged(images), self.staged(numbers))
+        return Drawn(samples, self.staged(numbers))
 
     def render(self, drawn: Drawn) -> Tensor:
         """Return the augmented view of each sample that `draw` has drawn."""
@@ -110,9 +123,7 @@ class Views:
         # how long the clip is. Within a group the STFT pads with zeros at the end anyway.
         steps = (windows[:, 1] - windows[:, 0]) // self._settings.audio.hop
         places = [np.flatnonzero(steps == count) for count in np.unique(steps)]
-        groups = [
-            self._draw_frames(cut_windows(self.bank.rows, windows[alike]), rng) for alike in places
-        ]
+        groups = [self._draw_windows(windows[alike], rng) for alike in places]
         return DrawnWindows([self.staged(alike) for alike in places], groups)
 
     def render_windows(self, drawn: DrawnWindows) -> Tensor:
@@ -127,20 +138,20 @@ class Views:
         """Return the evaluation view of each sample, (batch, 3, size, size)."""
         return self.render_plain(self.read_plain(indices))
 
-    def read_plain(self, indices: np.ndarray) -> Tensor:
+    def read_plain(self, indices: np.ndarray) -> Samples:
         """Return images, or the central frames of clips, in host memory."""
         if self.bank.modality == "image":
-            return self.staged(read_images(self.bank, indices))
-        return self.staged(self._frames(indices, None))
+            return self._read(partial(read_images, self.bank, indices))
+        return self._read(partial(self._frames(indices, None).read, self.bank.rows))
 
-    def render_plain(self, samples: Tensor) -> Tensor:
+    def render_plain(self, samples: Samples) -> Tensor:
         """Return the evaluation view of each sample that `read_plain` has read."""
-        samples = self.on_device(samples)
+        inputs = self.on_device(samples)
         if self.bank.modality == "image":
-            return image_views.plain_view(samples, image=self._settings.image)
+            return image_views.plain_view(inputs, image=self._settings.image)
         assert self._statistics is not None
         return audio_views.plain_view(
-            samples, audio=self._settings.audio, statistics=self._statistics
+            inputs, audio=self._settings.audio, statistics=self._statistics
         )
 
     def staged(self, array: np.ndarray) -> Tensor:
@@ -148,13 +159,30 @@ class Views:
         tensor = torch.from_numpy(array)
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
-    def on_device(self, tensor: Tensor) -> Tensor:
-        """Return a staged tensor on the device, without waiting for a GPU."""
+    def on_device(self, samples: Samples) -> Tensor:
+        """Return staged samples on the device once they are read, without waiting for a GPU."""
+        tensor = samples.result() if isinstance(samples, Future) else samples
         return tensor.to(self.device, non_blocking=True)
 
-    def _draw_frames(self, frames: np.ndarray, rng: np.random.Generator) -> Drawn:
+    def _read(self, read: Callable[[], np.ndarray]) -> Samples:
+        """Return the staged samples that `read` returns; ahead of a GPU, a thread reads them."""
+        if self._readers is None:
+            return self.staged(read())
+        return self._readers.submit(lambda: self.staged(read()))
+
+    def _draw_windows(self, windows: np.ndarray, rng: np.random.Generator) -> Drawn:
+        longest = int((windows[:, 1] - windows[:, 0]).max())
+        return self._draw_frames(partial(cut_windows, windows=windows), len(windows), longest, rng)
+
+    def _draw_frames(
+        self,
+        read: Callable[[Rows], np.ndarray],
+        batch: int,
+        samples: int,
+        rng: np.random.Generator,
+    ) -> Drawn:
         assert self._settings.augmentation is not None
-        batch, samples = frames.shape
+        waveforms = self._read(partial(read, self.bank.rows))
         numbers = audio_views.draw(
             rng,
             batch,
@@ -162,24 +190,23 @@ class Views:
             audio=self._settings.audio,
             augmentation=self._settings.augmentation.audio,
         )
-        return Drawn(self.staged(frames), self.staged(numbers))
+        return Drawn(waveforms, self.staged(numbers))
 
-    def _frames(self, indices: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-        return crop_bank(self.bank, indices, audio=self._settings.audio, rng=rng)
+    def _frames(self, indices: np.ndarray, rng: np.random.Generator | None) -> audio_views.Frames:
+        return crop_clips(self.bank, indices, audio=self._settings.audio, rng=rng)
 
 
-def crop_bank(
+def crop_clips(
     bank: Bank,
     indices: np.ndarray,
     *,
     audio: Audio,
     rng: np.random.Generator | None,
-) -> np.ndarray:
-    """Return one int16 frame per clip, (batch, samples): random with `rng`, else centred."""
+) -> audio_views.Frames:
+    """Return one frame per clip of a bank: random with `rng`, else centred."""
     assert bank.offsets is not None
     spans = np.stack([bank.offsets[indices], bank.offsets[indices + 1]], axis=1)
-    length = audio_views.frame_length(audio)
-    return audio_views.crop_waveforms(bank.rows, spans, length=length, rng=rng)
+    return audio_views.crop(spans, length=audio_views.frame_length(audio), rng=rng)
 
 
 def cut_windows(waveforms: Rows, windows: np.ndarray) -> np.ndarray:

@@ -3,6 +3,8 @@
 paper: no augmentation stated for fine-tuning; here: a light one, as is usual with labels.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -31,11 +33,11 @@ class FineTuneViews(Views):
     ) -> Drawn:
         """Read the samples of `fine_tune` and draw its numbers, both in host memory."""
         if self.bank.modality == "audio":
-            return Drawn(self.staged(self._frames(indices, rng)), None)
-        images = read_images(self.bank, indices)
-        _, height, width, _ = images.shape
-        numbers = draw(rng, len(images), size=(height, width), augmentation=augmentation)
-        return Drawn(self.staged(images), self.staged(numbers))
+            return Drawn(self._read(partial(self._frames(indices, rng).read, self.bank.rows)), None)
+        assert self.bank.images is not None
+        samples, size = self._read(partial(read_images, self.bank, indices)), self.bank.images.shape
+        numbers = draw(rng, len(indices), size=size[1:3], augmentation=augmentation)
+        return Drawn(samples, self.staged(numbers))
 
     def render_fine_tune(self, drawn: Drawn) -> Tensor:
         """Return the view of each sample that `draw_fine_tune` has drawn."""

@@ -12,7 +12,7 @@ from fedssl.files import write_json
 from fedssl.randomness import stream
 from fedssl.typed import typed
 from fedssl.views.audio import log_mel
-from fedssl.views.bank_views import crop_bank
+from fedssl.views.bank_views import crop_clips
 from fedssl.views.settings import Audio
 
 _BATCH = 256
@@ -32,7 +32,7 @@ def write_statistics(bank: Bank, path: str | Path, *, audio: Mapping[str, Any]) 
     train = rng.permutation(bank.indices("train"))[: own.statistics_clips]
     total = square = count = 0.0
     for start in range(0, len(train), _BATCH):
-        frames = crop_bank(bank, train[start : start + _BATCH], audio=own, rng=rng)
+        frames = crop_clips(bank, train[start : start + _BATCH], audio=own, rng=rng).read(bank.rows)
         # Sum in float64: a million float32 terms would lose digits of the variance.
         mel = log_mel(torch.from_numpy(frames), audio=own).double()
         total += float(mel.sum())
