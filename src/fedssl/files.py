@@ -13,14 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fedssl.errors import UserError
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`, and rename it to `path` if the block succeeds.
 
-    The temporary file is removed if the block raises. Missing parent folders are created.
+    The temporary file is removed if the block raises. Missing parent folders are created. Raises
+    UserError if `path` is a folder.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, but a file belongs there; remove it and run again.")
     path.parent.mkdir(parents=True, exist_ok=True)
     # The temporary file is in the same folder because a rename is atomic only within one file
     # system. Readers of folders skip names that start with a dot.
@@ -39,6 +44,17 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         _fsync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_temporary_files(folder: str | Path, *, of: str = "*") -> list[Path]:
+    """Remove what a killed `atomic_write` left in a folder and below; return the removed files.
+
+    `of` is the name of a file in the folder, to remove only its temporary files.
+    """
+    found = list(Path(folder).glob(f".{of}.*.part" if of != "*" else "**/.*.part"))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -135,3 +135,15 @@ def test_a_gpu_that_torch_does_not_see_is_a_warning(gpus, warned, tmp_path) -> N
     log = (tmp_path / "log").read_text()
     assert ", CPU, 1 thread" in log
     assert ("WARNING the job was given a GPU, but torch" in log) is warned
+
+
+def test_what_a_killed_attempt_left_of_an_output_is_removed(tmp_path: Path) -> None:
+    given = snakemake(tmp_path)
+    output = Path(given.output[0])
+    mine, other = (output.with_name(f".{name}.x1.part") for name in (output.name, "other.csv"))
+    for file in (mine, other):
+        file.write_bytes(b"half")
+    with recorded_job(given):
+        assert not mine.exists() and other.exists(), "another job may be writing that one"
+        output.write_text("whole")
+    assert f"removed {mine}" in Path(given.log[0]).read_text()

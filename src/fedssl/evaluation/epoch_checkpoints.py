@@ -39,9 +39,9 @@ class EpochCheckpoints:
         self._started = time.monotonic()
         if (found := load_checkpoint(self.folder)) is None:
             return 0
-        self.done, parts, (facts,) = found
-        _fill(model.state_dict(), parts["model"])
-        momentum = parts.get("momentum", {})
+        self.done, (facts,) = found.round, found.rows
+        _fill(model.state_dict(), found.parts["model"])
+        momentum = found.parts.get("momentum", {})
         for name, parameter in model.named_parameters():
             if name in momentum:
                 # A fused step needs the parameter's memory layout, which files do not keep.

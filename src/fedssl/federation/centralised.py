@@ -61,7 +61,7 @@ def pretrain(
     training = set_up(own, inputs, device=device)
     start = {name: tensor.clone() for name, tensor in training.method.global_state().items()}
     if (resumed := load_checkpoint(folder)) is not None:
-        training.resume(*resumed)
+        training.resume(resumed.round, resumed.parts, resumed.rows)
     done, total = training.done, own.aggregator.epochs
     with RoundProgress(total, done=done) as progress:
         trainer = pl.Trainer(

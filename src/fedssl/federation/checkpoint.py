@@ -6,16 +6,25 @@ Its name depends on everything that the result depends on, so a resumed job neve
 
 import json
 import logging
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from fedssl.files import atomic_write, read_json, sha256, write_json
+from fedssl.files import (
+    atomic_write,
+    digest,
+    read_json,
+    remove_temporary_files,
+    sha256,
+    write_json,
+)
 
 State = dict[str, Tensor]
 Parts = Mapping[str, State]
@@ -23,6 +32,7 @@ Rows = list[dict[str, Any]]
 
 _KEPT = 2
 _TRAINING = "training"
+_COMMIT = re.compile(r"round(\d{6})\.json")
 _log = logging.getLogger(__name__)
 
 
@@ -55,37 +65,95 @@ def load_state(path: str | Path) -> State:
     return load_file(path)
 
 
-def save_checkpoint(folder: Path, round_number: int, parts: Parts, rows: Rows) -> None:
-    """Save the state for the next round and the history; the JSON file, written last, commits."""
+class Checkpoint(NamedTuple):
+    """The state after a round or an epoch.
+
+    Attributes:
+        round: rounds, or epochs, that are done.
+        parts: the state by part; a part without tensors is missing.
+        rows: the history.
+        kept: further files that belong to the checkpoint, by their names below its folder, each
+            with its SHA-256.
+    """
+
+    round: int
+    parts: dict[str, State]
+    rows: Rows
+    kept: dict[str, str]
+
+
+def save_checkpoint(
+    folder: Path,
+    round_number: int,
+    parts: Parts,
+    rows: Rows,
+    *,
+    kept: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Save the state for the next round, the history, and the names and hashes of further files.
+
+    The JSON file, written last, commits. It has a hash of each file that belongs to the checkpoint,
+    and one of its own content.
+    """
     weights = _weights(folder, round_number)
     tensors = {
         f"{part}/{n}": tensor for part, state in parts.items() for n, tensor in state.items()
     }
     save_state(tensors, weights)
-    commit = {"round": round_number, "sha256": sha256(weights), "rows": rows}
-    write_json(_commit(folder, round_number), commit)
+    commit: dict[str, Any] = {
+        "folder": _identity(folder),
+        "round": round_number,
+        "rows": rows,
+        "files": {weights.name: sha256(weights), **kept},
+    }
+    write_json(_commit(folder, round_number), commit | {"digest": digest(commit)})
     # Two are kept, in case the newest is damaged.
     for old in _rounds(folder)[:-_KEPT]:
         _commit(folder, old).unlink()
         _weights(folder, old).unlink(missing_ok=True)
 
 
-def load_checkpoint(folder: Path) -> tuple[int, dict[str, State], Rows] | None:
-    """Return (round, parts, history) of the newest undamaged checkpoint, or None.
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """Return the newest checkpoint of which every file is whole, or None.
 
-    A part without tensors is missing in the parts.
+    Temporary files of a killed attempt are removed. Only one attempt at a time uses a folder.
     """
+    remove_temporary_files(folder)
     for round_number in reversed(_rounds(folder)):
-        weights = _weights(folder, round_number)
         try:
-            commit = read_json(_commit(folder, round_number))
-            if sha256(weights) == commit["sha256"]:
-                return round_number, _parts(load_state(weights)), commit["rows"]
-        except (OSError, ValueError, KeyError) as error:
-            _log.warning("checkpoint of round %d cannot be read: %s", round_number, error)
-            continue
-        _log.warning("checkpoint of round %d is damaged: going back a round", round_number)
+            commit = _checked(folder, round_number)
+            weights = _weights(folder, round_number)
+            kept = {name: own for name, own in commit["files"].items() if name != weights.name}
+            return Checkpoint(round_number, _parts(load_state(weights)), commit["rows"], kept)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _log.warning(
+                "the checkpoint of round %d in %s is not used: %s", round_number, folder, error
+            )
     return None
+
+
+def _checked(folder: Path, round_number: int) -> dict[str, Any]:
+    """Return the content of a commit; raise ValueError if any file of the checkpoint differs."""
+    name = _commit(folder, round_number).name
+    commit = read_json(folder / name)
+    if not isinstance(commit, dict) or digest(_content(commit)) != commit.get("digest"):
+        raise ValueError(f"{name} was changed")
+    if (commit["folder"], commit["round"]) != (_identity(folder), round_number):
+        raise ValueError(f"{name} is of round {commit['round']} in {commit['folder']}")
+    for file, expected in commit["files"].items():
+        if sha256(folder / file) != expected:
+            raise ValueError(f"{file} was changed")
+    return commit
+
+
+def _content(commit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the digest of a commit covers."""
+    return {name: value for name, value in commit.items() if name != "digest"}
+
+
+def _identity(folder: Path) -> str:
+    """Return the names of the folder and its parent, which depend on settings, code and inputs."""
+    return "/".join(folder.absolute().parts[-2:])
 
 
 def remove_checkpoints(folder: Path) -> None:
@@ -102,7 +170,9 @@ def _parts(tensors: State) -> dict[str, State]:
 
 
 def _rounds(folder: Path) -> list[int]:
-    return sorted(int(path.stem.removeprefix("round")) for path in folder.glob("round*.json"))
+    # Not copies that a user or a program that synchronises folders has made.
+    found = (_COMMIT.fullmatch(path.name) for path in folder.glob("round*.json") if path.is_file())
+    return sorted(int(match[1]) for match in found if match)
 
 
 def _weights(folder: Path, round_number: int) -> Path:

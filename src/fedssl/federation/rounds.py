@@ -89,10 +89,10 @@ def pretrain(
     own = typed(FederatedSettings, settings)
     device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
     folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
-    kept = Milestones(folder / "milestones", own.federation.kept_rounds)
+    kept = Milestones(folder, own.federation.kept_rounds)
     federation, server = set_up(own, inputs, device=device)
     start = server.model
-    done, server, rows = _resume(folder, federation.memory, server, device=device)
+    done, server, rows = _resume(folder, federation.memory, server, kept, device=device)
     workers = min(clients, clients_per_round(own))
     with side_by_side(federation, workers, inputs, device=device) as federation:
         server, rows = _train(federation, server, rows, done=done, folder=folder, kept=kept)
@@ -115,21 +115,26 @@ def pretrain(
 
 
 def _resume(
-    folder: Path, memory: ClientMemory, server: Server, *, device: torch.device
+    folder: Path,
+    memory: ClientMemory,
+    server: Server,
+    kept: Milestones,
+    *,
+    device: torch.device,
 ) -> tuple[int, Server, list[Row]]:
     """Return (rounds done, server, history) of the newest checkpoint, or the start without one."""
     if (resumed := load_checkpoint(folder)) is None:
         return 0, server, []
-    done, saved, rows = resumed
     parts = {
         part: {name: tensor.to(device) for name, tensor in state.items()}
-        for part, state in saved.items()
+        for part, state in resumed.parts.items()
     }
+    kept.restore(resumed.kept)
     memory.load(parts.pop("clients", {}))
     # In the order of the encoder's own state, as in a run that was not interrupted.
     parts["model"] = {name: parts["model"][name] for name in server.model}
-    _log.info("resuming after round %d", done)
-    return done, restored(parts), rows
+    _log.info("resuming after round %d", resumed.round)
+    return resumed.round, restored(parts), resumed.rows
 
 
 def _train(
@@ -156,7 +161,7 @@ def _train(
                 raise error.explained(federation.suspects, folder) from None
             kept.keep(round_number, server.model)
             parts = {**server.parts(), "clients": federation.memory.state()}
-            save_checkpoint(folder, round_number, parts, rows)
+            save_checkpoint(folder, round_number, parts, rows, kept=kept.files())
             progress.advance(round_number, mean_loss(round_rows))
     return server, rows
 

@@ -7,12 +7,13 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fedssl.errors import UserError
+from fedssl.files import remove_temporary_files
 from fedssl.gpus import reserved_gpus
 from fedssl.record.attempts import only_attempt
 from fedssl.record.sources import module_path
@@ -43,6 +44,7 @@ def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
         facts: dict[str, Any] = {}
         try:
             with _only_attempt(snakemake):
+                _remove_leftovers(snakemake.output)
                 # Before the body runs: it can take hours, and the checkout may be edited meanwhile.
                 names = snakemake.params.sources
                 code = code_facts([_source(name, snakemake.scriptdir) for name in names])
@@ -63,6 +65,13 @@ def _only_attempt(snakemake: Any) -> contextlib.AbstractContextManager[None]:
     """Let only this job write to its state folder, which a job that resumes has."""
     state = getattr(snakemake.params, "state", None)
     return only_attempt(state) if state else contextlib.nullcontext()
+
+
+def _remove_leftovers(outputs: Iterable[str]) -> None:
+    """Remove the temporary files of an attempt that was killed while it wrote an output."""
+    for output in map(Path, outputs):
+        for file in remove_temporary_files(output.parent, of=output.name):
+            _log.info("removed %s, which a killed attempt left", file)
 
 
 def _write_record(
