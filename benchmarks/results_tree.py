@@ -22,6 +22,7 @@ from fedssl.grid.paths import FEATURE_PROTOCOLS, RECORD, archive_record, folder_
 from fedssl.grid.plan import Plan
 from fedssl.paper.claims.claims import write_claims
 from fedssl.paper.products.registry import get_product
+from fedssl.record.inputs import Inputs
 from fedssl.record.read import CHECKOUT
 from fedssl.record.write import code_facts, write_provenance
 
@@ -223,7 +224,7 @@ class ResultsTree:
             rule=rule,
             wildcards=wildcards,
             settings=settings or {},
-            inputs=inputs,
+            inputs=Inputs(inputs).digests(),
             outputs=outputs,
             code=code_facts([_CODE / "fedavg.py"]),
             started=datetime.now(UTC),

@@ -4,7 +4,8 @@ import errno
 import logging
 import os
 import platform
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -147,3 +148,38 @@ def test_what_a_killed_attempt_left_of_an_output_is_removed(tmp_path: Path) -> N
         assert not mine.exists() and other.exists(), "another job may be writing that one"
         output.write_text("whole")
     assert f"removed {mine}" in Path(given.log[0]).read_text()
+
+
+def replaced(path: Path) -> None:
+    """Write other bytes of the same size, and put the old times back."""
+    before = path.stat()
+    path.write_text("that")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    "change", [replaced, Path.unlink, lambda path: path.with_name("new").write_text("more")]
+)
+def test_an_input_that_changes_while_the_job_runs_fails_it(
+    change: Callable[[Path], object], tmp_path: Path
+) -> None:
+    given = snakemake(tmp_path)
+    (folder := tmp_path / "models").mkdir()
+    (file := folder / "model").write_text("this")
+    given.input = [str(folder)]
+    with pytest.raises(SystemExit, match="was changed while this job ran"), recorded_job(given):
+        change(file)
+    assert not Path(given.output.provenance).exists()
+
+
+def test_an_input_that_is_touched_or_linked_is_the_same(tmp_path: Path) -> None:
+    given = snakemake(tmp_path)
+    (file := tmp_path / "model").write_text("this")
+    given.input = [str(file)]
+    with recorded_job(given):
+        (tmp_path / "made").write_text("made")
+        file.touch()
+        os.link(file, tmp_path / "backup")
+        file.replace(tmp_path / "moved")
+        shutil.copy(tmp_path / "moved", file)
+    assert read_json(given.output.provenance)["inputs"] == {str(file): sha256(file)}

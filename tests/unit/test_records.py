@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from fedssl.files import read_json, sha256
+from fedssl.record.inputs import Inputs
 from fedssl.record.read import Record, read_record
 from fedssl.record.write import code_facts, write_provenance
 
@@ -45,7 +46,7 @@ def test_a_job_records_the_files_in_a_folder_and_code_without_comments(tmp_path)
             rule="r",
             wildcards={},
             settings={},
-            inputs=[str(tmp_path / "milestones")],
+            inputs=Inputs([str(tmp_path / "milestones")]).digests(),
             outputs=[],
             code=code_facts([source]),
             started=datetime.now(UTC),

@@ -16,6 +16,7 @@ from fedssl.errors import UserError
 from fedssl.files import remove_temporary_files
 from fedssl.gpus import reserved_gpus
 from fedssl.record.attempts import only_attempt
+from fedssl.record.inputs import Inputs
 from fedssl.record.sources import module_path
 from fedssl.record.write import code_facts, gpu_name, write_provenance
 
@@ -48,8 +49,10 @@ def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
                 # Before the body runs: it can take hours, and the checkout may be edited meanwhile.
                 names = snakemake.params.sources
                 code = code_facts([_source(name, snakemake.scriptdir) for name in names])
+                inputs = Inputs(snakemake.input)
                 yield facts
-                _write_record(snakemake, settings, code=code, started=started, facts=facts)
+                found = inputs.digests(facts.pop("further_inputs", ()))
+                _write_record(snakemake, settings, found, code=code, started=started, facts=facts)
         except UserError as error:
             _log.error("%s", error)
             sys.exit(f"fedssl: {error}")
@@ -77,6 +80,7 @@ def _remove_leftovers(outputs: Iterable[str]) -> None:
 def _write_record(
     snakemake: Any,
     settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
     *,
     code: Mapping[str, Any],
     started: datetime,
@@ -87,7 +91,7 @@ def _write_record(
         rule=snakemake.rule,
         wildcards=dict(snakemake.wildcards.items()),
         settings=settings,
-        inputs=[*snakemake.input, *facts.pop("further_inputs", ())],
+        inputs=inputs,
         outputs=[name for name in snakemake.output if name != snakemake.output.provenance],
         code=code,
         started=started,

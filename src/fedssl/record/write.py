@@ -13,6 +13,7 @@ from typing import Any
 
 from fedssl.files import digest, sha256, write_json
 from fedssl.portable import limits
+from fedssl.record.inputs import files_of
 from fedssl.record.sources import code_digest
 
 _PACKAGES = (
@@ -51,7 +52,7 @@ def write_provenance(
     rule: str,
     wildcards: Mapping[str, str],
     settings: Mapping[str, Any],
-    inputs: Iterable[str],
+    inputs: Mapping[str, str],
     outputs: Iterable[str],
     code: Mapping[str, Any],
     started: datetime,
@@ -60,17 +61,17 @@ def write_provenance(
 ) -> None:
     """Write the record of a finished job; its entry `digest` is the SHA-256 of all other entries.
 
-    All files in a folder among the inputs or outputs are recorded. `code` is the result of
-    `code_facts` at the start of the job. `seconds` includes the `earlier_seconds` of attempts
-    before `started`.
+    `inputs` are files with their SHA-256, see `Inputs`. All files in a folder among the outputs are
+    recorded. `code` is the result of `code_facts` at the start of the job. `seconds` includes the
+    `earlier_seconds` of attempts before `started`.
     """
     ended = datetime.now(UTC)
     record = {
         "rule": rule,
         "wildcards": dict(wildcards),
         "settings": dict(settings),
-        "inputs": _digests(inputs),
-        "outputs": _digests(outputs),
+        "inputs": dict(inputs),
+        "outputs": {file: sha256(file) for file in files_of(outputs)},
         **code,
         "packages": _versions(),
         "python": platform.python_version(),
@@ -82,19 +83,6 @@ def write_provenance(
         **facts,
     }
     write_json(path, record | {"digest": digest(record)})
-
-
-def _digests(names: Iterable[str]) -> dict[str, str]:
-    files = dict.fromkeys(file for name in names for file in _files(name))
-    return {file: sha256(file) for file in files}
-
-
-def _files(name: str) -> list[str]:
-    """Return a file, or all files of a folder."""
-    # Hidden files are skipped: Snakemake puts a marker with a time stamp into output folders.
-    if not Path(name).is_dir():
-        return [name]
-    return sorted(str(path) for path in Path(name).rglob("[!.]*") if path.is_file())
 
 
 def _relative(file: Path, root: Path) -> str:

@@ -1,0 +1,61 @@
+"""The inputs of a job: hashed before it begins, and held to be the same when it ends."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from fedssl.errors import UserError
+from fedssl.files import sha256
+
+_State = tuple[int, ...]
+
+
+class Inputs:
+    """The files that a job reads, all files in folders among them included."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Hash the files."""
+        self._names = list(names)
+        # The state before the hash: a change in between shows in the next state.
+        self._found = {file: (_state(file), sha256(file)) for file in files_of(self._names)}
+
+    def digests(self, further: Iterable[str] = ()) -> dict[str, str]:
+        """Return the SHA-256 of each input, and of `further` files that the job found itself.
+
+        Raises:
+            UserError: an input has another content than when the job began, or is gone.
+        """
+        now = set(files_of(self._names))
+        changed = now ^ self._found.keys() or {file for file in now if not self._same(file)}
+        if changed:
+            raise UserError(
+                f"{min(changed)} was changed while this job ran, so its result would belong to no "
+                "state of its inputs; run again."
+            )
+        found = {file: own for file, (_, own) in self._found.items()}
+        return found | {f: sha256(f) for f in files_of(further) if f not in found}
+
+    def _same(self, file: str) -> bool:
+        state, own = self._found[file]
+        # Hash again only where something happened to the file, be it a new link to it.
+        return state == _state(file) or sha256(file) == own
+
+
+def files_of(names: Iterable[str]) -> list[str]:
+    """Return the files among the names, and all files of the folders among them."""
+    return list(dict.fromkeys(file for name in names for file in _files(name)))
+
+
+def _files(name: str) -> list[str]:
+    # Hidden files are skipped: Snakemake puts a marker with a time stamp into output folders.
+    if not Path(name).is_dir():
+        return [name]
+    return sorted(str(path) for path in Path(name).rglob("[!.]*") if path.is_file())
+
+
+def _state(file: str) -> _State:
+    """Return what changes when a file is written, also if its old times are put back."""
+    try:
+        found = Path(file).stat()
+    except FileNotFoundError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
