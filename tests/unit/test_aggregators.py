@@ -106,6 +106,14 @@ def test_loss_stays_finite_where_exp_underflows() -> None:
     assert float(state["backbone.A"]) == pytest.approx(0.7310586)
 
 
+def test_the_average_can_be_asked_for_twice() -> None:
+    accumulator = Accumulator(build("fedavg"), GLOBAL)
+    for each in (FIRST, SECOND):
+        accumulator.add(each)
+    first, second = accumulator.average(), accumulator.average()
+    assert all(torch.equal(first[name], second[name]) for name in GLOBAL)
+
+
 def test_l_dawa_keeps_the_sign_and_guards_zero_norms() -> None:
     aggregate = get_aggregator("l-dawa")
     turned = aggregate({"backbone.A": torch.tensor([1.0, 0.0])}, [update([-3.0, -4.0])])

@@ -151,10 +151,16 @@ def test_the_limit_is_a_tenth_of_all_updates() -> None:
         check_round([*usable[:7], row(7, "x"), *lost], 1, {}, rounds=2)
 
 
-def test_a_broken_global_model_ends_the_job() -> None:
-    model = {"a": torch.ones(2), "b": torch.tensor([1.0, math.nan])}
+@pytest.mark.parametrize("broken", [[1.0, math.nan], [math.inf, 1.0], [math.inf, -math.inf]])
+def test_a_broken_global_model_ends_the_job(broken: list[float]) -> None:
+    model = {"a": torch.ones(2), "b": torch.tensor(broken)}
     with pytest.raises(Diverged, match="b of the global model is not finite after round 1"):
         check_round([row(0, None)], 1, model, rounds=1)
+
+
+def test_large_finite_values_do_not_end_the_job() -> None:
+    largest = torch.finfo(torch.float32).max
+    check_round([row(0, None)], 1, {"a": torch.full((2,), largest)}, rounds=1)
 
 
 def test_a_client_with_two_modalities_sends_one_update() -> None:

@@ -18,6 +18,7 @@ from fedssl.ahead import ahead, steps_ahead
 from fedssl.federation.batches import epoch_batches
 from fedssl.federation.divergence import first_fault
 from fedssl.federation.history import Row, mean_step
+from fedssl.federation.memory import build_memory
 from fedssl.federation.settings import FederatedSettings
 from fedssl.federation.start import initial_method, training_views
 from fedssl.methods.base import Method
@@ -91,8 +92,9 @@ class LocalTrainer:
         self._settings = settings
         self._device = device
         self._state = method.state_dict()
-        # A copy of the whole model, because the aggregator decides which tensors are not sent.
-        self._round_0 = {name: tensor.clone() for name, tensor in self._state.items()}
+        # Tensors that are sent need no copy, because every task brings them.
+        sent = build_memory(settings, sent=method.sent, kept=method.kept).travels
+        self._round_0 = {name: t.clone() for name, t in self._state.items() if not sent(name)}
 
     @property
     def method(self) -> Method:
