@@ -5,6 +5,7 @@ import os
 import torch
 
 from fedssl.errors import UserError
+from fedssl.gpus import GPU_CORES
 from fedssl.portable import LIMITS, limits
 
 
@@ -14,17 +15,19 @@ def prepare_device(
     """Return the GPU if there is one, else the CPU, and set the number of torch threads.
 
     The number of threads is a setting of the cell and does not follow `--cores`: one and two
-    threads sum in a different order, which gives different bits. Under the precision `tf32` a GPU
-    multiplies matrices and convolves in TF32; a CPU has no TF32 and computes in fp32.
+    threads sum in a different order, which gives different bits. On a GPU they compute nothing, so
+    the setting is not used. Under the precision `tf32` a GPU multiplies matrices and convolves in
+    TF32; a CPU has no TF32 and computes in fp32.
 
     Raises:
         UserError: The job is `portable`, but its libraries use another instruction set than AVX2.
     """
     if portable:
         _check_portable()
-    torch.set_num_threads(threads)
     if not torch.cuda.is_available():
+        torch.set_num_threads(threads)
         return torch.device("cpu")
+    torch.set_num_threads(GPU_CORES)
     # cuBLAS is deterministic only with a fixed workspace, and reads this when it is first used.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # Benchmark mode picks the fastest kernel of the moment, and kernels differ in their bits.

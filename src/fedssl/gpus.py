@@ -1,4 +1,4 @@
-"""The GPUs of this machine. One job at a time uses a GPU."""
+"""The GPUs of this machine. One job at a time uses a GPU; a job can use several."""
 
 import contextlib
 import fcntl
@@ -11,6 +11,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+
+GPU_CORES = 2
+"""CPU cores of a process that computes on a GPU: one launches a step, one draws the next steps."""
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _PAUSE_SECONDS = 0.5
@@ -27,6 +30,11 @@ def visible_gpus() -> list[str]:
     ran = subprocess.run([program, "--list-gpus"], capture_output=True, text=True, check=False)
     found = [line for line in ran.stdout.splitlines() if line.startswith("GPU ")]
     return [str(number) for number in range(len(found))] if ran.returncode == 0 else []
+
+
+def use_only(gpu: str) -> None:
+    """Hide all other GPUs from this process; call this before CUDA is used, as it looks once."""
+    os.environ[_VISIBLE] = gpu
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,6 +24,7 @@ from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, federated, history, lay_out, run
 
 _barrier: Any  # of a kept worker
+_gpus: Any
 SHORT = {"federation": SETTINGS["federation"] | {"fraction": 0.75, "rounds": 2, "local_epochs": 1}}  # type: ignore[operator]
 
 
@@ -38,6 +40,7 @@ class KeptWorkers:
     """
 
     _pool: ProcessPoolExecutor | None = None
+    _gpus: Any
 
     def __call__(
         self,
@@ -46,9 +49,14 @@ class KeptWorkers:
         start: Callable[..., None],
         given: tuple[Any, ...],
     ) -> "KeptWorkers":
+        *plain, gpus = given
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(workers, context, _keep, (context.Barrier(workers),))
-        for started in [self.submit(_set_up, start, given) for _ in range(workers)]:
+            self._gpus = context.SimpleQueue()
+            shared = (context.Barrier(workers), self._gpus)
+            self._pool = ProcessPoolExecutor(workers, context, _keep, shared)
+        for _ in range(workers):
+            self._gpus.put(gpus.get())
+        for started in [self.submit(_set_up, start, plain) for _ in range(workers)]:
             started.result()
         return self
 
@@ -64,14 +72,14 @@ class KeptWorkers:
             self._pool.shutdown()
 
 
-def _keep(barrier: Any) -> None:
-    global _barrier
-    _barrier = barrier
+def _keep(barrier: Any, gpus: Any) -> None:
+    global _barrier, _gpus
+    _barrier, _gpus = barrier, gpus
 
 
-def _set_up(start: Callable[..., None], given: tuple[Any, ...]) -> None:
+def _set_up(start: Callable[..., None], given: list[Any]) -> None:
     _barrier.wait(120)  # so that each process gets one of these tasks
-    start(*given)
+    start(*given, _gpus)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +123,106 @@ def test_clients_side_by_side_train_the_same_bits(
     assert len(states) == 2 and len(set(states)) == 1, (
         "what clients and server keep is the same too"
     )
+
+
+def test_clients_side_by_side_train_the_same_bits_with_two_threads_each(
+    inputs: dict[str, str],
+    tmp_path: Path,
+    kept_workers: KeptWorkers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(distributed, "ProcessPoolExecutor", kept_workers)
+    one_round = {"federation": SHORT["federation"] | {"rounds": 1, "kept_rounds": [0]}}
+    before = torch.get_num_threads()
+    try:
+        alone = run(inputs, tmp_path / "alone", **one_round, threads=2)
+        assert torch.get_num_threads() == 2
+        together = run(inputs, tmp_path / "together", clients=2, **one_round, threads=2)
+    finally:
+        torch.set_num_threads(before)
+    assert sha256(together) == sha256(alone)
+
+
+class Submissions:
+    """Stands in for `ProcessPoolExecutor`: notes the tasks, and answers each when it is asked."""
+
+    def __init__(self, *_: object) -> None:
+        self.clients: list[int] = []
+        self.answered = 0
+
+    def submit(self, _: object, task: rounds.ClientTask, __: object) -> "Future[Any]":
+        self.clients.append(task.client)
+        states = distributed._pack({}, {}, {})
+        return Answer(self, (states, task.num_samples, 1.0, [], None))
+
+    def shutdown(self, **_: object) -> None:
+        """There is nothing to stop."""
+
+
+class Answer(Future):  # type: ignore[type-arg]
+    def __init__(self, pool: Submissions, answer: Any) -> None:
+        super().__init__()
+        self._pool = pool
+        self.set_result(answer)
+
+    def result(self, timeout: float | None = None) -> Any:
+        self._pool.answered += 1
+        return super().result(timeout)
+
+
+def tasks_of(sizes: list[int]) -> list[rounds.ClientTask]:
+    empty = Visit({}, {}, {}, 1.0)
+    return [
+        rounds.ClientTask(1, 10 * place, {"image": np.arange(size)}, empty, {})
+        for place, size in enumerate(sizes)
+    ]
+
+
+def test_the_longest_tasks_start_first_and_results_keep_the_clients_order(
+    inputs: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distributed, "ProcessPoolExecutor", Submissions)
+    sizes = [3, 9, 4, 9, 1]
+    with WorkerPool(2, federated(SETTINGS), inputs, device=torch.device("cpu")) as pool:
+        trained = list(pool.train_each(tasks_of(sizes)))
+        assert pool._executor.clients == [10, 30, 20, 0, 40]
+        assert list(pool.train_each([])) == []
+    assert [result.update.num_samples for result in trained] == sizes
+
+
+def test_a_large_round_does_not_fill_the_memory(
+    inputs: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distributed, "ProcessPoolExecutor", Submissions)
+    sizes = [1 + place * 7 % 100 for place in range(100)]
+    with WorkerPool(2, federated(SETTINGS), inputs, device=torch.device("cpu")) as pool:
+        trained = pool.train_each(tasks_of(sizes))
+        for place, size in enumerate(sizes):
+            assert next(trained).update.num_samples == size
+            waiting = len(pool._executor.clients) - place - 1
+            # Never fewer than there are workers, until the round ends.
+            assert min(2, len(sizes) - place - 1) <= waiting <= 32
+        assert sorted(pool._executor.clients) == [10 * place for place in range(100)]
+
+
+def place_of_worker(folder: Path, workers: int) -> str:
+    """Return the GPUs that this process sees, once each of the workers does this."""
+    (folder / str(os.getpid())).touch()
+    deadline = time.monotonic() + 120
+    while len(list(folder.iterdir())) < workers and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def test_workers_are_spread_over_the_gpus_and_each_sees_one(
+    inputs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-b")
+    settings, gpu = federated(SETTINGS), torch.device("cuda")
+    with WorkerPool(3, settings, inputs, device=gpu) as pool:
+        found = [pool._executor.submit(place_of_worker, tmp_path, 3) for _ in range(3)]
+        assert sorted(future.result() for future in found) == ["2", "2", "GPU-b"]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,GPU-b"
 
 
 def test_a_killed_worker_is_a_clear_error(inputs: dict[str, str], tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def limited(plan: Plan, **limits: int) -> Plan:
 
 
 def memory(plan: Plan, *, threads: int = 8) -> int:
-    return needs.pretrain_mem_mb(plan, wildcards(), threads=threads, state=pretrain_state)
+    return needs.pretrain_mem_mb(plan, wildcards(), threads=threads, gpus=0, state=pretrain_state)
 
 
 def test_a_pretraining_of_the_paper_asks_for_hours_and_not_for_days(plan: Plan) -> None:
@@ -64,22 +64,37 @@ def test_the_time_of_another_seed_takes_the_place_of_arithmetic(tmp_path: Path) 
 
 def test_memory_grows_with_the_clients_in_parallel_and_with_killed_attempts(plan: Plan) -> None:
     before = memory(plan)
-    assert needs.pretrain_clients(plan, wildcards(), threads=32) == 4
+    assert needs.pretrain_clients(plan, wildcards(), threads=32, gpus=0) == 4
     assert memory(plan, threads=32) > before
     with only_attempt(pretrain_state(plan, wildcards())):
         assert memory(plan) == min(2 * before, plan.config["limits"]["mem_mb"])
     assert memory(plan) == before
 
 
-def test_as_many_clients_train_in_parallel_as_fit_threads_gpu_and_round(plan: Plan) -> None:
-    def clients(plan: Plan, threads: int, cell: Cell = PAIRED) -> int:
-        return needs.pretrain_clients(plan, wildcards(cell), threads=threads)
+def clients(plan: Plan, threads: int, cell: Cell = PAIRED, *, gpus: int) -> int:
+    return needs.pretrain_clients(plan, wildcards(cell), threads=threads, gpus=gpus)
 
-    assert [clients(plan, threads) for threads in (4, 8, 23, 1000)] == [1, 1, 2, 10]
-    vit = replace(PAIRED, arch="vit")
-    small = limited(plan, gpu_mem=16_000)
-    assert (clients(small, 1000), clients(small, 1000, vit)) == (3, 1)
-    assert clients(limited(plan, gpu_mem=1), 8) == 1
+
+def test_on_a_cpu_as_many_clients_train_in_parallel_as_fit_threads_and_round(plan: Plan) -> None:
+    assert [clients(plan, n, gpus=0) for n in (4, 8, 23, 1000)] == [1, 1, 2, 10]
+    assert needs.pretrain_threads(plan, wildcards(), gpus=0, most=100) == 8
+    assert clients(limited(plan, gpu_mem=1), 1000, gpus=0) == 10
+
+
+def test_on_gpus_a_client_takes_few_cores_and_as_many_train_as_fit_the_gpus(plan: Plan) -> None:
+    for gpus in (1, 2, 4, 8):
+        threads = needs.pretrain_threads(plan, wildcards(), gpus=gpus, most=100)
+        assert threads == 2 * gpus and clients(plan, threads, gpus=gpus) == gpus
+    assert needs.pretrain_threads(plan, wildcards(), gpus=4, most=1) == 4
+    assert clients(plan, 4, gpus=4) == 4  # of a machine with few cores
+    assert (clients(plan, 12, gpus=4), clients(plan, 100, gpus=4)) == (6, 10)
+    small, vit = limited(plan, gpu_mem=16_000), replace(PAIRED, arch="vit")
+    # A GPU holds three clients with a ResNet-18 and one with a ViT.
+    assert [clients(small, 1000, gpus=gpus) for gpus in (1, 2, 4)] == [3, 6, 10]
+    assert [clients(small, 1000, vit, gpus=gpus) for gpus in (1, 2, 4)] == [1, 2, 4]
+    assert clients(limited(plan, gpu_mem=1), 8, gpus=2) == 2
+    centralised = replace(PAIRED, aggregator="centralised", study="fassl", split="a100-i0-b0")
+    assert clients(plan, 1000, centralised, gpus=1) == 1
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 3])
@@ -118,8 +133,12 @@ def test_a_group_with_all_scores_of_a_checkpoint_stays_within_the_limit(plan: Pl
 class Workflow:
     """What Snakemake knows while it reads the Snakefile."""
 
-    def __init__(self, *, nodes: int | None, cores: int | None, main: bool = True) -> None:
+    def __init__(
+        self, *, nodes: int | None, cores: int | None, main: bool = True, gpus: int | None = None
+    ) -> None:
         self.is_main_process = main
+        given = {} if gpus is None else {"pretrain": {"gpu": SimpleNamespace(raw=gpus)}}
+        self.resource_settings = SimpleNamespace(overwrite_resources=given)
         values = {"_nodes": nodes, "_cores": cores}
         self.global_resources = {k: SimpleNamespace(value=v) for k, v in values.items()}
 
@@ -144,3 +163,17 @@ def test_a_machine_offers_its_gpus_and_a_cluster_turns(monkeypatch: pytest.Monke
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     laptop = Workflow(nodes=None, cores=2)
     assert find_machine(laptop) == Machine(training_gpus=0) and laptop.offered() == {}
+
+
+def test_a_job_gets_the_gpus_of_the_command_line_or_all_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    for nodes, asked, given in ((100, 8, 8), (100, 0, 0), (None, 2, 2), (None, 8, 4), (None, 0, 0)):
+        machine = find_machine(Workflow(nodes=nodes, cores=16, gpus=asked))
+        assert machine.gpus("pretrain") == given and machine.gpus("pretrain_centralised") == 1
+    few = Workflow(nodes=None, cores=16, gpus=4)
+    few.register_resource("gpu", 2)  # --resources gpu=2 leaves two to others
+    assert find_machine(few).gpus("pretrain") == 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert find_machine(Workflow(nodes=None, cores=2, gpus=4)).gpus("pretrain") == 0

@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from fedssl import methods
 from fedssl.backbones.encoder import Encoder, initialise
@@ -38,6 +40,21 @@ ENCODERS = {
     "resnet18": {"width": 8, "embedding_dim": 16},
     "vit": {"patch": 8, "depth": 1, "heads": 2, "dim": 16, "mlp_ratio": 2, "embedding_dim": 16},
 }
+
+
+class HostOperations(TorchDispatchMode):
+    """Notes the operations that compute on the CPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        result = func(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves([args, result]) if isinstance(leaf, Tensor)]
+        if not any(map(on_gpu, tensors)):
+            self.names.add(func.overloadpacket.__name__)
+        return result
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +131,17 @@ def test_a_step_stays_on_the_gpu_up_to_its_loss(
     built = methods.build(method, encoder("resnet18"), **METHODS[method])
     trained = moved(built, fake).train()
     source = views(inputs, modality)
+    draws = stream(0, "views")
     with fake, torch.no_grad():
-        trained.start_round()
-        batch = trained.views(source, BATCH, stream(0, "views"))
-        loss = trained.training_step(batch)
-        trained.after_step(0.5)
+        trained.training_step(trained.views(source, BATCH, draws))  # makes the constants
+        with HostOperations() as host:
+            trained.start_round()
+            loss = trained.training_step(trained.views(source, BATCH, draws))
+            trained.after_step(0.5)
     assert on_gpu(loss) and loss.shape == ()
     assert all(on_gpu(tensor) for tensor in trained.state_dict().values())
+    # Arrays become tensors, and no more: CPU threads cannot change a bit of what a GPU computes.
+    assert host.names <= {"device", "lift_fresh"}
 
 
 @pytest.mark.parametrize("arch", sorted(ENCODERS))

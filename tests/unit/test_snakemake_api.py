@@ -21,7 +21,7 @@ import logging
 from pathlib import Path
 from fedssl.grid.snakemake_api import (
     all_products, ancient, command_line_targets, force, given_configuration, logger, num_cores,
-    offer, runs_here
+    offer, offered, runs_here, set_amount
 )
 
 configfile: "given.yaml"
@@ -65,6 +65,8 @@ Path("said.json").write_text(json.dumps({
     "here": here,
     "runs_here": runs_here(workflow),
     "cores": num_cores(workflow),
+    "gpus": offered(workflow, "gpu"),
+    "set": [set_amount(workflow, rule, "gpu") for rule in ("busy", "write")],
     "made": [any(p.match(name) for p in products) for name in ("x.txt", "x.log", "x.csv")],
 }))
 """
@@ -151,7 +153,14 @@ def test_an_offered_resource_limits_what_runs_unless_the_command_line_does(
     assert (workflow.said["runs_here"], workflow.said["cores"]) == (True, 6)
     times = [[*map(float, (workflow.folder / file).read_text().split())] for file in files]
     overlapping = [sum(start <= moment < end for start, end in times) for moment, _ in times]
-    assert max(overlapping) == at_once
+    assert max(overlapping) == at_once == workflow.said["gpus"]
+    assert workflow.said["set"] == [None, None]
+
+
+def test_the_command_line_sets_a_resource_of_a_rule(workflow: Workflow) -> None:
+    given = ("--set-resources", "busy:gpu=2", "write:gpu=1+1")
+    workflow.run("--dry-run", *given, "--", "z.busy")
+    assert workflow.said["set"] == [2, None], "an expression is not known before its job is"
 
 
 def test_summary_has_the_columns_that_the_mirror_reads(workflow: Workflow) -> None:

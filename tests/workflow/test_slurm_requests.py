@@ -38,6 +38,7 @@ studies:
 UNGROUPED = ("bank_images", "bank_waveforms", "normalisation", "pretrain", "pretrain_centralised")
 CHANGED = (
     ("pretrain", "runtime=90"),
+    ("pretrain", "gpu=2"),
     ("evaluate", "mem_mb=7777"),
     ("score_rounds", "slurm_partition=long"),
     ("score_rounds", "gpu_model=a100"),
@@ -136,13 +137,15 @@ def asked(calls: list[dict[str, str]], *options: str) -> list[tuple[str | None, 
 
 def test_an_override_of_one_resource_leaves_the_others(calls) -> None:
     options = ("-t", "--gpus", "--cpus-per-task", "-p")
-    assert asked(calls["pretrain"], *options)[0] == ("90", "1", "2", "main")
+    # Two GPUs of one node, with two cores each.
+    assert asked(calls["pretrain"], *options)[0] == ("90", "2", "4", "main")
+    assert asked(calls["pretrain"], "--nodes") == [("1",)] * 3
     # Two tasks, which take turns: cores and memory of one, time of both.
     assert asked(calls["evaluate"], *options)[0] == ("60", None, "1", "main")
     assert asked(calls["score_rounds"], *options)[0] == ("60", "a100:1", "1", "long")
     assert asked(calls["fine_tune"], *options)[0] == ("30", "1", "1", "main")
     assert {rule: 3000 <= int(calls[rule][0]["--mem"]) < 7777 for rule in RULES} == {
-        "pretrain": True,
+        "pretrain": False,  # three processes: two train, and one adds up what they send
         "evaluate": False,
         "score_rounds": True,
         "fine_tune": True,

@@ -8,6 +8,8 @@ from fedssl.federation.plan import (
 )
 from fedssl.grid.cell import CENTRALISED
 
+on_gpus = partial(planned, gpus=MACHINE.gpus("pretrain"))
+centrally = partial(planned, gpus=MACHINE.gpus("pretrain_centralised"))
 UNCHANGED = STALE.rerun(planned(pretrain_settings), record=OUT.provenance(ANY_CELL))
 
 
@@ -30,11 +32,12 @@ rule pretrain:
         ),
     conda:
         "../../envs/fedssl.yaml"
-    threads: planned(needs.pretrain_threads, most=MACHINE.most_threads)
+    threads: on_gpus(needs.pretrain_threads, most=MACHINE.most_threads)
     resources:
-        gpu=MACHINE.training_gpus,
-        clients=planned(needs.pretrain_clients),
-        mem_mb=planned(needs.pretrain_mem_mb, state=pretrain_state),
+        gpu=MACHINE.gpus("pretrain"),
+        nodes=1,  # or Slurm may take several GPUs from several nodes
+        clients=on_gpus(needs.pretrain_clients),
+        mem_mb=on_gpus(needs.pretrain_mem_mb, state=pretrain_state),
         runtime=planned(needs.pretrain_runtime),
     params:
         settings=planned(pretrain_settings),
@@ -60,10 +63,10 @@ rule pretrain_centralised:
         aggregator=CENTRALISED,
     conda:
         "../../envs/fedssl.yaml"
-    threads: planned(needs.pretrain_threads, most=MACHINE.most_threads)
+    threads: centrally(needs.pretrain_threads, most=MACHINE.most_threads)
     resources:
-        gpu=MACHINE.training_gpus,
-        mem_mb=planned(needs.pretrain_mem_mb, state=pretrain_state),
+        gpu=MACHINE.gpus("pretrain_centralised"),
+        mem_mb=centrally(needs.pretrain_mem_mb, state=pretrain_state),
         runtime=planned(needs.pretrain_runtime),
     params:
         settings=planned(pretrain_settings),

@@ -47,6 +47,11 @@ class ClientTask:
     visit: Visit
     local: State
 
+    @property
+    def num_samples(self) -> int:
+        """Number of samples of all modalities."""
+        return sum(map(len, self.samples.values()))
+
 
 class Trained(NamedTuple):
     """The result of a client's training.
@@ -135,8 +140,8 @@ class LocalTrainer:
         mean = mean_step([loss for _, loss in losses])
         seconds = _stretched(seconds, time.perf_counter() - started)
         report, notes = rule.finish(task.visit, self._state, reach=reach.value)
-        num_samples = sum(len(indices) for indices in task.samples.values())
-        update = ClientUpdate(self._state, num_samples, math.nan if mean is None else mean, report)
+        average = math.nan if mean is None else mean
+        update = ClientUpdate(self._state, task.num_samples, average, report)
         fault = first_fault(losses) if mean is None else None
         return Trained(update, notes, _rows(task, losses, seconds), fault)
 

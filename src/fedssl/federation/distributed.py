@@ -1,17 +1,19 @@
 """Train a round's clients in parallel, in processes that live as long as the job.
 
-Each client has random streams of its own and updates are summed in client order. The model is
-therefore the same, bit for bit, as with one process.
+Each process uses one GPU of the job, or the CPU. Each client has random streams of its own and
+updates are summed in client order. The model is therefore the same, bit for bit, as with one
+process.
 """
 
 import os
 import signal
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from itertools import zip_longest
 from multiprocessing import get_context, parent_process
+from multiprocessing.queues import SimpleQueue
 from threading import Thread
 from types import TracebackType
 from typing import Self
@@ -26,6 +28,11 @@ from fedssl.errors import OutOfMemory
 from fedssl.federation.client import ClientTask, LocalTrainer, Trained, local_trainer
 from fedssl.federation.history import Row
 from fedssl.federation.settings import FederatedSettings
+from fedssl.gpus import use_only, visible_gpus
+
+# Clients in a group, for each worker. Larger groups share the work a little better, but the states
+# of two groups can be in memory.
+_GROUP = 8
 
 State = dict[str, Tensor]
 
@@ -46,26 +53,39 @@ class WorkerPool:
         *,
         device: torch.device,
     ) -> None:
-        """Start the workers, each with its own model and views on the device."""
+        """Start the workers, each with its own model and views on the device.
+
+        On GPUs, the workers are spread over all that this process may use.
+        """
         self._workers = workers
         self._device = device
+        context = get_context("spawn")
+        gpus: SimpleQueue[str | None] = context.SimpleQueue()
+        found = visible_gpus() if device.type == "cuda" else [None]
+        for worker in range(workers):
+            gpus.put(found[worker % len(found)])
         self._executor = ProcessPoolExecutor(
-            workers, get_context("spawn"), _start, (settings, dict(inputs))
+            workers, context, _start, (settings, dict(inputs), gpus)
         )
 
     def train_each(self, tasks: Iterable[ClientTask]) -> Iterator[Trained]:
         """Yield the result of each task, in order.
 
-        One more task than there are workers is submitted, so that no worker waits for the caller.
         Raises OutOfMemory if a worker was killed, which happens when memory runs out.
         """
-        waiting: deque[Future[_Answer]] = deque()
-        for task in tasks:
-            waiting.append(self._executor.submit(_train, *_packed(task)))
-            if len(waiting) > self._workers:
-                yield self._answer(waiting.popleft())
-        while waiting:
-            yield self._answer(waiting.popleft())
+        tasks, size = list(tasks), _GROUP * self._workers
+        groups = [tasks[start : start + size] for start in range(0, len(tasks), size)]
+        coming = self._submit(groups[0]) if groups else {}
+        # The next group is submitted before this one is used up, so that no worker runs out.
+        for group, following in zip_longest(groups, groups[1:], fillvalue=()):
+            submitted, coming = coming, self._submit(following)
+            for task in group:
+                yield self._answer(submitted.pop(task.client))
+
+    def _submit(self, tasks: Sequence[ClientTask]) -> "dict[int, Future[_Answer]]":
+        """Submit tasks, the longest first, so that workers end together; return them by client."""
+        longest = sorted(tasks, key=lambda task: task.num_samples, reverse=True)
+        return {task.client: self._executor.submit(_train, *_packed(task)) for task in longest}
 
     def _answer(self, future: "Future[_Answer]") -> Trained:
         try:
@@ -98,9 +118,16 @@ _trainer: LocalTrainer  # of a worker
 _device: torch.device
 
 
-def _start(settings: FederatedSettings, inputs: Mapping[str, str]) -> None:
-    """Set up a worker. It ignores Ctrl-C and ends when its parent ends, for whatever reason."""
+def _start(
+    settings: FederatedSettings, inputs: Mapping[str, str], gpus: "SimpleQueue[str | None]"
+) -> None:
+    """Set up a worker on the next of the GPUs, or on the CPU if that is None.
+
+    It ignores Ctrl-C and ends when its parent ends, for whatever reason.
+    """
     global _trainer, _device
+    if (gpu := gpus.get()) is not None:
+        use_only(gpu)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     _device = prepare_device(

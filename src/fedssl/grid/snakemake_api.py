@@ -63,7 +63,22 @@ def offer(workflow: Any, **amounts: int) -> None:
             workflow.register_resource(name, amount)
 
 
+def offered(workflow: Any, name: str) -> int:
+    """Return how much there is of a resource."""
+    amount: int = workflow.global_resources[name].value
+    return amount
+
+
 def num_cores(workflow: Any) -> int | None:
     """Return the value of `--cores`; None if it is not set."""
     cores: int | None = workflow.global_resources["_cores"].value
     return cores
+
+
+def set_amount(workflow: Any, rule: str, name: str) -> int | None:
+    """Return the number that `--set-resources` sets for a resource of a rule, else None."""
+    # A function for a resource is told the job's threads and no other resource. An expression, such
+    # as "2 * attempt", has no value before its job is known.
+    found = workflow.resource_settings.overwrite_resources.get(rule, {}).get(name)
+    given = getattr(found, "raw", found)
+    return given if isinstance(given, int) else None

@@ -117,7 +117,10 @@ def _versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Return this machine's name, CPU and GPU, and the instruction set that torch uses."""
+    """Return this machine's name, CPU and GPU, and what torch uses of them; None without torch.
+
+    `gpus` counts the GPUs of the job, and `torch_threads` are those of each of its processes.
+    """
     cpu = next(
         (
             line.split(":", 1)[1].strip()
@@ -126,12 +129,15 @@ def hardware() -> dict[str, Any]:
         ),
         platform.processor() or "unknown",
     )
+    torch = sys.modules.get("torch")
     return {
         "host": platform.node(),
         "cpu": cpu,
         "cores": os.cpu_count(),
         "gpu": gpu_name(),
+        "gpus": torch.cuda.device_count() if torch else None,
         "instructions": _instructions(),
+        "torch_threads": torch.get_num_threads() if torch else None,
     }
 
 

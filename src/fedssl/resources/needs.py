@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from fedssl.gpus import GPU_CORES
 from fedssl.grid.cell import Cell
 from fedssl.grid.plan import Plan, Wildcards
 from fedssl.record.attempts import num_kills
@@ -40,21 +41,30 @@ def mem_mb(plan: Plan, _: Wildcards, *, attempt: int, need: int = 4000) -> int:
     return megabytes(need, plan.config["limits"]["mem_mb"], attempt=attempt)
 
 
-def pretrain_threads(plan: Plan, wildcards: Wildcards, *, most: int) -> int:
-    """Return the threads of a pretraining: those of one client, at most `most`."""
+def pretrain_threads(plan: Plan, wildcards: Wildcards, *, gpus: int, most: int) -> int:
+    """Return the threads of a pretraining: those of one client, or of one on each GPU.
+
+    It is at most `most`, for each GPU.
+    """
+    if gpus:
+        return gpus * min(GPU_CORES, most)
     threads: int = plan.grid.settings(Cell.of(wildcards))["threads"]
     return min(threads, most)
 
 
-def pretrain_clients(plan: Plan, wildcards: Wildcards, *, threads: int) -> int:
-    """Return the number of clients to train in parallel: as many as fit threads and GPU memory."""
+def pretrain_clients(plan: Plan, wildcards: Wildcards, *, threads: int, gpus: int) -> int:
+    """Return the number of clients to train in parallel: as many as fit threads and GPU memory.
+
+    It is at least one for each GPU, up to the clients of a round.
+    """
     cell = Cell.of(wildcards)
     settings = plan.grid.settings(cell)
     if not cell.federated:
         return 1
-    clients: int = threads // settings["threads"]
-    if gpu_mem := plan.config["limits"]["gpu_mem"]:
-        clients = min(clients, int(gpu_mem // costs.client_gpu_mb(plan, cell)))
+    clients: int = threads // (GPU_CORES if gpus else settings["threads"])
+    if gpus and (gpu_mem := plan.config["limits"]["gpu_mem"]):
+        clients = min(clients, gpus * int(gpu_mem // costs.client_gpu_mb(plan, cell)))
+    clients = max(clients, gpus)
     federation = settings["federation"]
     wanted: int = round(federation["clients"] * federation["fraction"])
     return max(1, min(clients, wanted))
@@ -67,13 +77,17 @@ def pretrain_runtime(plan: Plan, wildcards: Wildcards) -> int:
     return minutes(_expected(plan, cell, plan.paths.provenance, seconds), _limit(plan), least=60)
 
 
-def pretrain_mem_mb(plan: Plan, wildcards: Wildcards, *, threads: int, state: State) -> int:
+def pretrain_mem_mb(
+    plan: Plan, wildcards: Wildcards, *, threads: int, gpus: int, state: State
+) -> int:
     """Return the memory of a pretraining; more only if an attempt was killed without notice."""
     cell = Cell.of(wildcards)
-    clients = pretrain_clients(plan, wildcards, threads=threads)
+    clients = pretrain_clients(plan, wildcards, threads=threads, gpus=gpus)
     processes = clients + 1 if clients > 1 else 1
-    held = plan.grid.settings(cell)["federation"].get("clients", 1) * _CLIENT_STATE
-    need = processes * _PROCESS + held + _cached(plan, plan.grid.datasets(cell).values())
+    # With clients in parallel, states of a round wait for their turn as well.
+    states = plan.grid.settings(cell)["federation"].get("clients", 1) * (1 + (clients > 1))
+    cached = _cached(plan, plan.grid.datasets(cell).values())
+    need = processes * _PROCESS + states * _CLIENT_STATE + cached
     return _resumable(plan, wildcards, need, state=state)
 
 
