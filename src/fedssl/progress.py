@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 _log = logging.getLogger(__name__)
 
@@ -54,21 +53,12 @@ class RoundProgress:
         self._started_at = done
         self._started = time.monotonic()
         self._terminal = _own_terminal()
-        self._bar = Bar(
-            TextColumn("round"),
-            MofNCompleteColumn(),
-            BarColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=self._terminal is None,
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=total, completed=done, loss=float("nan"))
+        self._bar = None if self._terminal is None else _bar(total, done=done)
 
     def __enter__(self) -> Self:
         """Show the bar if this job owns the terminal."""
-        self._bar.start()
+        if self._bar is not None:
+            self._bar.start()
         return self
 
     def __exit__(
@@ -78,13 +68,15 @@ class RoundProgress:
         trace: TracebackType | None,
     ) -> None:
         """Remove the bar and release the terminal for another job."""
-        self._bar.stop()
+        if self._bar is not None:
+            self._bar.stop()
         if self._terminal is not None:
             os.close(self._terminal)
 
     def advance(self, round_number: int, loss: float) -> None:
         """Report a finished round and its mean loss."""
-        self._bar.update(self._task, completed=round_number, loss=loss)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=round_number, loss=loss)
         # Rounds of an earlier run are not counted: their duration is unknown here.
         pace = (time.monotonic() - self._started) / (round_number - self._started_at)
         left = format_duration(pace * (self._total - round_number))
@@ -164,6 +156,25 @@ def last_logged_round(log: str | Path) -> LoggedRound | None:
         return None
     done, total, pace = found[-1]
     return LoggedRound(int(done), int(total), float(pace), since=time.time() - path.stat().st_mtime)
+
+
+def _bar(total: int, *, done: int) -> "Bar":
+    # Imported here because it takes a fifth of a second: planning imports this module, and most
+    # jobs have no terminal.
+    from rich import progress
+    from rich.console import Console
+
+    bar = progress.Progress(
+        progress.TextColumn("round"),
+        progress.MofNCompleteColumn(),
+        progress.BarColumn(),
+        progress.TextColumn("loss {task.fields[loss]:.4f}"),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    bar.add_task("", total=total, completed=done, loss=float("nan"))
+    return bar
 
 
 def _own_terminal() -> int | None:

@@ -1,8 +1,13 @@
 """Which modules are the code of a job."""
 
 import os
+import sys
 from pathlib import Path
 
+import pytest
+
+from fedssl.record import sources
+from fedssl.record.parsed import ParsedSources
 from fedssl.record.sources import reachable, source_digests
 from tests.unit.figures import ROOT
 
@@ -19,7 +24,10 @@ def test_a_products_job_has_the_code_of_its_own_kind_only() -> None:
     assert kinds == {f"fedssl.paper.products.{name}" for name in ("gains", "product", "registry")}
 
 
-def test_digests_that_are_known_follow_an_edit_and_its_reversal(tmp_path: Path) -> None:
+def test_digests_that_are_known_follow_an_edit_and_its_reversal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "RECHECK_SECONDS", -1.0)
     script = tmp_path / "script.py"
     digests = []
     for place, text in enumerate(
@@ -39,3 +47,40 @@ def test_digests_belong_to_the_caller(tmp_path: Path) -> None:
     script.write_text("import fedssl.errors")
     source_digests(script).clear()
     assert "fedssl.errors" in source_digests(script)
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module that keeps entries."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    reader = tmp_path / "reader.py"
+    reader.write_text("first = 1")
+    return reader
+
+
+def test_what_was_parsed_is_kept_for_the_same_reader_only(reader: Path) -> None:
+    _keep(reader, "key", [["fedssl"], [], "digest"])
+    assert ParsedSources(reader).get("key") == [["fedssl"], [], "digest"]
+    reader.write_text("second = 2")
+    assert ParsedSources(reader).get("key") is None
+
+
+def test_a_damaged_file_of_what_was_parsed_is_replaced(reader: Path) -> None:
+    _keep(reader, "key", "entry")
+    (kept,) = (reader.parent / "__pycache__").iterdir()
+    kept.write_text('{"key": ["cut of')
+    assert ParsedSources(reader).get("key") is None
+    _keep(reader, "other", "entry")
+    assert ParsedSources(reader).get("other") == "entry"
+
+
+def test_runs_add_to_what_others_parsed(reader: Path) -> None:
+    _keep(reader, "key", "entry")
+    _keep(reader, "other", "entry")
+    assert ParsedSources(reader).get("key") == ParsedSources(reader).get("other") == "entry"
+
+
+def _keep(reader: Path, key: str, entry: object) -> None:
+    parsed = ParsedSources(reader)
+    parsed.add(key, entry)
+    parsed.save()

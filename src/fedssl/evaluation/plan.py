@@ -10,7 +10,6 @@ from fedssl import backbones
 from fedssl.files import digest
 from fedssl.grid.cell import Cell
 from fedssl.grid.cells import Grid
-from fedssl.grid.configuration import sort_keys
 from fedssl.grid.paths import FEATURE_PROTOCOLS
 from fedssl.grid.plan import Plan, Wildcards
 from fedssl.grid.snakemake_api import ancient
@@ -21,8 +20,9 @@ _SCORE_ROUNDS = "score_rounds"
 
 def initial_cell(grid: Grid, wildcards: Wildcards) -> Cell:
     """Return a cell whose pretraining starts from the random encoder in the wildcards."""
-    cells = grid.select(study=wildcards.study, arch=wildcards.arch)
-    return next(cell for cell in cells if grid.initial_variant(cell) == wildcards.variant)
+    study, arch, variant = wildcards.study, wildcards.arch, wildcards.variant
+    cells = (cell for cell in grid.cells if cell.study == study and cell.arch == arch)
+    return next(cell for cell in cells if grid.initial_variant(cell) == variant)
 
 
 def score_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
@@ -162,11 +162,11 @@ def job_settings(plan: Plan, cell: Cell, *protocols: str, **further: Any) -> dic
     """Return the settings of an evaluation job, with sorted keys."""
     # Only these settings of a cell. How it was pretrained shows in its checkpoint, and a new value
     # must rerun the scores only if the checkpoint changes.
-    own, evaluation = plan.grid.settings(cell), plan.config["evaluation"]
+    own, evaluation = plan.grid.settings(cell), plan.grid.evaluation
     settings = {
         **{key: own[key] for key in ("audio", "encoder", "image", "portable")},
         **{protocol: evaluation[protocol] for protocol in protocols},
         **further,
         "threads": evaluation["threads"],
     }
-    return dict(sort_keys(settings))
+    return dict(sorted(settings.items()))

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 ALPHA = 0.05
 """Share of cases that a 95 % interval misses."""
@@ -14,6 +13,9 @@ ALPHA = 0.05
 
 def critical(alpha: float = ALPHA, *, degrees: float = inf) -> float:
     """Return the two-sided quantile of Student's t, or of the normal distribution by default."""
+    # Imported here because it takes a third of a second, and planning imports this module.
+    from scipy.special import stdtrit
+
     return float(stdtrit(degrees, 1 - alpha / 2))
 
 

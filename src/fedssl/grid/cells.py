@@ -35,14 +35,21 @@ class Grid:
         # Ten jobs or more share a cell, and planning asks for the settings of each.
         self._settings: dict[Cell, dict[str, Any]] = {}
         self._tasks: dict[str, list[Task]] = {}
-        for study in config["studies"]:
+        self._pairs: dict[str, list[Pair]] = {}
+        for study, declared in config["studies"].items():
             check_study(config, study, layers)
-            self._tasks[study] = [
-                self._task(**entry) for entry in config["studies"][study]["tasks"]
-            ]
-            for place, entry in enumerate(config["studies"][study]["cells"]):
+            self._tasks[study] = [self._task(**entry) for entry in declared["tasks"]]
+            self._pairs[study] = [Pair(**entry) for entry in declared.get("pairs", [])]
+            for place, entry in enumerate(declared["cells"]):
                 self._expand(study, place, entry)
         self.cells = tuple(self._settings)
+        self._study_settings = {
+            study: dict(sort_keys(merge(config["settings"], declared.get("settings", {}))))
+            for study, declared in config["studies"].items()
+        }
+        self._varying_axes = {study: self._varying(study) for study in config["studies"]}
+        # Sorted once, because the settings of thousands of jobs contain parts of it.
+        self.evaluation: Mapping[str, Any] = sort_keys(config["evaluation"])
 
     @property
     def scale(self) -> dict[str, str]:
@@ -90,8 +97,7 @@ class Grid:
 
     def study_settings(self, study: str) -> dict[str, Any]:
         """Return the settings of a study without those of variants and entries."""
-        override = self.config["studies"][study].get("settings", {})
-        return dict(sort_keys(merge(self.config["settings"], override)))
+        return self._study_settings[study]
 
     def sharding(self, cell: Cell) -> str:
         """Return the wildcard value of a cell's sharding, `dirichlet-{alpha}-{clients}`."""
@@ -164,7 +170,7 @@ class Grid:
 
     def pairs(self, study: str) -> list[Pair]:
         """Return a study's paired tasks in declared order."""
-        return [Pair(**entry) for entry in self.config["studies"][study].get("pairs", [])]
+        return list(self._pairs[study])
 
     def pair(self, study: str, name: str) -> Pair:
         """Return a paired task of a study by its name."""
@@ -173,7 +179,8 @@ class Grid:
     def select(self, **axes: Any) -> list[Cell]:
         """Return the cells with the given values of axes, for example arch="vit"."""
         # Sets of items are compared in C: a plan selects among all cells thousands of times.
-        return [cell for cell in self.cells if axes.items() <= vars(cell).items()]
+        wanted = axes.items()
+        return [cell for cell in self.cells if wanted <= vars(cell).items()]
 
     def keeps_rounds(self, cell: Cell) -> bool:
         """Return whether a cell keeps models of some of its rounds."""
@@ -193,14 +200,17 @@ class Grid:
 
     def varying_axes(self, study: str) -> list[str]:
         """Return the axes, apart from the seed, on which a study's cells differ."""
-        cells = self.select(study=study)
-        return [axis for axis in AXES if len({getattr(cell, axis) for cell in cells}) > 1]
+        return list(self._varying_axes[study])
 
     def not_comparable(self, study: str) -> dict[str, str]:
         """Return task or pair -> why its data are not those of the paper."""
         found = [(task.task, task.not_comparable) for task in self.tasks(study)]
         found += [(pair.pair, pair.not_comparable) for pair in self.pairs(study)]
         return {name: reason for name, reason in found if reason}
+
+    def _varying(self, study: str) -> list[str]:
+        cells = self.select(study=study)
+        return [axis for axis in AXES if len({getattr(cell, axis) for cell in cells}) > 1]
 
     def _task(
         self,

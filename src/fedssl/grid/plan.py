@@ -48,4 +48,5 @@ class Plan:
     @property
     def studies(self) -> list[str]:
         """The studies that have cells."""
-        return [study for study in self.config["studies"] if self.grid.select(study=study)]
+        with_cells = {cell.study for cell in self.grid.cells}
+        return [study for study in self.config["studies"] if study in with_cells]

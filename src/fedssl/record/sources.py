@@ -7,20 +7,28 @@ not change it.
 """
 
 import ast
+import atexit
 import hashlib
 import os
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from fedssl.files import bytes_digest
+from fedssl.record.parsed import ParsedSources
+
 PACKAGE = Path(__file__).parents[1]
+# How old the check of a file's modification time may be.
+RECHECK_SECONDS = 1.0
 # The workflow's files in the root of a checkout.
 WORKFLOW_FOLDERS = ("config", "envs", "profiles", "slurm", "src/fedssl", "workflow")
 WORKFLOW_FILES = ("CITATION.cff", "LICENSE", "Snakefile", "pyproject.toml", "requirements.lock")
 # These modules observe a job or reject its inputs, and cannot change what it computes.
 _OBSERVERS = frozenset({"fedssl.progress", "fedssl.data.fetch.verify"})
-_OBSERVERS |= {f"fedssl.record.{name}" for name in ("job", "write", "sources")}
+_OBSERVERS |= {f"fedssl.record.{name}" for name in ("job", "write", "sources", "parsed")}
 # Modules called `settings` declare names, ranges and descriptions, but no values.
 _DECLARATIONS = "settings"
 
@@ -28,19 +36,27 @@ _DECLARATIONS = "settings"
 def source_digests(script: str | Path, *modules: str) -> dict[str, str]:
     """Return {name: digest} of a script, the named modules and all modules that they import."""
     # Thousands of jobs share a few dozen sets of sources. A call for a known set only asks for the
-    # modification times of its files, so that an edit during a run is still noticed.
+    # modification times of its files, so that an edit during a run is still noticed. Asking once a
+    # second is enough: a job that started with an older digest would only run once more.
     key = (str(script), *modules)
     known = _KNOWN.get(key)
-    if known is None or any(os.stat(path).st_mtime_ns != mtime for path, mtime in known.files):
+    if known is None or (time.monotonic() > known.checked + RECHECK_SECONDS and known.changed()):
         known = _KNOWN[key] = _sources(Path(script), *modules)
     return dict(known.digests)
 
 
-class _Sources(NamedTuple):
+@dataclass
+class _Sources:
     """The digests of a set of sources, and the file and modification time of each."""
 
     digests: dict[str, str]
-    files: list[tuple[str, int]]
+    files: dict[Path, int]
+    checked: float
+
+    def changed(self) -> bool:
+        """Return whether a file was modified."""
+        self.checked = time.monotonic()
+        return any(os.stat(path).st_mtime_ns != mtime for path, mtime in self.files.items())
 
 
 _KNOWN: dict[tuple[str, ...], _Sources] = {}
@@ -49,8 +65,9 @@ _KNOWN: dict[tuple[str, ...], _Sources] = {}
 def _sources(script: Path, *modules: str) -> _Sources:
     names = reachable(script, *modules)
     paths = {script.name: script, **{name: module_path(name) for name in names}}
-    files = [(str(path), path.stat().st_mtime_ns) for path in paths.values()]
-    return _Sources({name: code_digest(path) for name, path in paths.items()}, files)
+    times = {path: path.stat().st_mtime_ns for path in paths.values()}
+    digests = {name: _module(path, times[path]).digest for name, path in paths.items()}
+    return _Sources(digests, times, checked=time.monotonic())
 
 
 def reachable(script: Path, *modules: str) -> list[str]:
@@ -90,11 +107,22 @@ class _Module(NamedTuple):
 @cache
 def _module(path: Path, _mtime: int) -> _Module:
     # The modification time is an argument so that the cache misses after an edit.
-    tree = ast.parse(path.read_bytes())
+    content = path.read_bytes()
+    key = bytes_digest(content)
+    entry = _PARSED.get(key)
+    if entry is None:
+        tree = ast.parse(content)
+        entry = [*_named(tree), _tree_digest(tree)]
+        _PARSED.add(key, entry)
+    modules, names, digest = entry
+    named = [*modules, *filter(is_module, names)]
     # A parent package counts because importing a module runs its `__init__.py`.
-    named = set(_named(tree))
     parents = {name.rsplit(".", depth)[0] for name in named for depth in range(name.count(".") + 1)}
-    return _Module(tuple(sorted(parents)), _tree_digest(tree))
+    return _Module(tuple(sorted(parents)), digest)
+
+
+_PARSED = ParsedSources(Path(__file__))
+atexit.register(_PARSED.save)
 
 
 def _imports(path: Path) -> tuple[str, ...]:
@@ -102,18 +130,21 @@ def _imports(path: Path) -> tuple[str, ...]:
     return _module(path, path.stat().st_mtime_ns).imports
 
 
-def _named(tree: ast.AST) -> Iterator[str]:
+def _named(tree: ast.AST) -> tuple[list[str], list[str]]:
+    """Return imported modules, and imported names that are modules or members of one."""
+    modules: set[str] = set()
+    names: set[str] = set()
     for node in _executed(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if _is_ours(alias.name))
+            modules.update(alias.name for alias in node.names if _is_ours(alias.name))
         elif isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
-            yield node.module
-            submodules = (f"{node.module}.{alias.name}" for alias in node.names)
-            yield from filter(is_module, submodules)
+            modules.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
             literal = node.args[0]
             if isinstance(literal, ast.Constant) and _is_ours(str(literal.value)):
-                yield str(literal.value)
+                modules.add(str(literal.value))
+    return sorted(modules), sorted(names)
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
@@ -149,7 +180,13 @@ def code_digest(path: Path) -> str:
     Raises:
         SyntaxError: The file is not valid Python.
     """
-    return _module(path, path.stat().st_mtime_ns).digest
+    # Records and the audit state what a file holds now, so they do not read what was kept.
+    return _digest(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _digest(path: Path, _mtime: int) -> str:
+    return _tree_digest(ast.parse(path.read_bytes()))
 
 
 def _tree_digest(tree: ast.Module) -> str:

@@ -15,8 +15,8 @@ No documented rerun trigger can express this:
 Therefore the record is forced, as `--forcerun` would do; see `snakemake_api.force`.
 """
 
+import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from fedssl.grid.plan import Wildcards
@@ -48,7 +48,7 @@ class StaleResults:
         def no_inputs(wildcards: Wildcards) -> list[str]:
             path = pattern.format(**dict(wildcards.items()))
             # Merging settings takes time, so it is skipped for jobs that have not run yet.
-            if path not in self._forced and Path(path).is_file():
+            if path not in self._forced and os.path.isfile(path):
                 self._force(path, other_settings(path, settings(wildcards)))
             return []
 

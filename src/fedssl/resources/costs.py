@@ -4,8 +4,8 @@ The rates are those of the papers' encoders at 128 px. An encoder without an ent
 as slow as the slowest.
 """
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from fedssl.grid.cell import Cell
@@ -108,9 +108,11 @@ def bank_mb(plan: Plan, dataset: str) -> float:
     """Return the size of a bank in MB: of its file, or by its number of samples."""
     modality = plan.config["datasets"][dataset]["modality"]
     name = {"image": "images.npy", "audio": "waveforms.npy"}[modality]
-    file = Path(plan.paths.bank_file(dataset, name))
-    size = file.stat().st_size if file.is_file() else 0
-    return (size or num_samples(plan, dataset) * _BYTES[modality]) / 1e6
+    try:
+        size = os.stat(plan.paths.bank_file(dataset, name)).st_size
+    except OSError:  # not built yet
+        size = num_samples(plan, dataset) * _BYTES[modality]
+    return size / 1e6
 
 
 def model_bytes(arch: str) -> float:

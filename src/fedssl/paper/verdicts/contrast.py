@@ -6,8 +6,6 @@ from functools import cached_property
 from math import sqrt
 from statistics import fmean
 
-from scipy.special import stdtr
-
 from fedssl.evaluation.statistics import critical
 from fedssl.paper.verdicts.cell_verdict import satterthwaite
 from fedssl.paper.verdicts.seed_spread import Group, SeedNoise, Series, Spread
@@ -102,6 +100,9 @@ class Estimate:
     def _p(self, distance: float) -> float:
         if self.error == 0:
             return 0.5 if distance == 0 else float(distance < 0)
+        # Imported here because it takes a third of a second, and planning imports this module.
+        from scipy.special import stdtr
+
         return float(stdtr(self.degrees, self.allowance - distance / self.error))
 
 

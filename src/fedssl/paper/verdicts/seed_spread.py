@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, polygamma
 
 _FEWEST_TASKS = 3  # fewer say nothing about how much the variances of tasks differ
 
@@ -145,6 +144,9 @@ def prior_degrees(variances: Sequence[tuple[float, float]]) -> float:
     usable = [(variance, degrees) for variance, degrees in variances if variance > 0]
     if len(usable) < _FEWEST_TASKS:
         return 0.0
+    # Imported here because it takes a third of a second, and planning imports this module.
+    from scipy.special import digamma, polygamma
+
     logs = [log(s2) - float(digamma(d / 2)) + log(d / 2) for s2, d in usable]
     noise = float(np.mean([polygamma(1, d / 2) for _, d in usable]))
     excess = float(np.var(logs, ddof=1)) - noise
@@ -157,6 +159,8 @@ def inverse_trigamma(y: float) -> float:
         return 1 / sqrt(y)
     if y < 1e-6:
         return 1 / y
+    from scipy.special import polygamma
+
     x = 0.5 + 1 / y
     for _ in range(50):
         trigamma = float(polygamma(1, x))
