@@ -36,7 +36,7 @@ class Banks:
     """How banks are built."""
 
     threads: Count
-    """Number of threads that decode an archive. The bank has the same bytes for any number."""
+    """Number of processes that decode an archive. The bank has the same bytes for any number."""
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,12 @@ Each client has random streams of its own and updates are summed in client order
 therefore the same, bit for bit, as with one process.
 """
 
-import os
-import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from multiprocessing import get_context, parent_process
-from threading import Thread
+from multiprocessing import get_context
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +23,7 @@ from fedssl.errors import OutOfMemory
 from fedssl.federation.client import ClientTask, LocalTrainer, Trained, local_trainer
 from fedssl.federation.history import Row
 from fedssl.federation.settings import FederatedSettings
+from fedssl.workers import follow_parent
 
 State = dict[str, Tensor]
 
@@ -101,19 +99,11 @@ _device: torch.device
 def _start(settings: FederatedSettings, inputs: Mapping[str, str]) -> None:
     """Set up a worker. It ignores Ctrl-C and ends when its parent ends, for whatever reason."""
     global _trainer, _device
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+    follow_parent()
     _device = prepare_device(
         settings.threads, precision=settings.precision, portable=settings.portable
     )
     _trainer = local_trainer(settings, inputs, device=_device)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _packed(task: ClientTask) -> tuple[ClientTask, list[bytes]]:
