@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,3 +42,29 @@ def killed(
         [sys.executable, "-c", _VICTIM, json.dumps(given)], env={"PYTHONPATH": str(ROOT / "src")}
     )
     assert process.returncode == -signal.SIGKILL
+
+
+def lives(process: int) -> bool:
+    """Return whether a process runs; one that ended and was not waited for does not."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return status != "Z"
+
+
+def still_lives(process: int) -> bool:
+    """Return whether a process that should end runs after a minute."""
+    deadline = time.monotonic() + 60
+    while lives(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return lives(process)
+
+
+def children(process: int) -> list[int]:
+    """Return the processes that a process has started and that run."""
+    try:
+        listed = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [int(child) for child in listed]

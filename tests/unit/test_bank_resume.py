@@ -21,6 +21,7 @@ from fedssl.errors import UserError
 from fedssl.progress import MemberProgress
 from tests.unit.archives import ROOT, synthetic_archives
 from tests.unit.banks import contents
+from tests.unit.killed import children, still_lives
 
 ENTRY = {"classes": 10, "splits": {"train": 20, "test": 10}, "max_bad_share": 0.0}
 
@@ -37,7 +38,8 @@ def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def members(*, kill_at: int | None = None, read: list[int] | None = None) -> Iterator[Member]:
     """Yield decoded, encoded, bad and absent members; raise before `kill_at` if it is given."""
 
-    def decode(position: int) -> np.ndarray:
+    def decode(content: bytes) -> np.ndarray:
+        position = int(content)
         if read is not None:
             read.append(position)
         if position % 10 == 4:
@@ -52,12 +54,10 @@ def members(*, kill_at: int | None = None, read: list[int] | None = None) -> Ite
         elif i % 10 == 8:
             yield Sample(f"{i}", "b", "train", np.full(300, i, np.int16))
         else:
-            yield Encoded(f"{i}", lambda i=i: i, decode, label="a", split="train")
+            yield Encoded(f"{i}", lambda i=i: b"%d" % i, decode, label="a", split="train")
 
 
-def bank(
-    folder: Path, given: Iterator[Member], *, key: str = "k", threads: int = 1
-) -> MemberProgress:
+def bank(folder: Path, given: Iterator[Member], *, key: str = "k") -> MemberProgress:
     progress = MemberProgress()
     with open_partial_bank(folder / "state" / "v1", key=key, start=128) as partial:
         write_bank(
@@ -69,22 +69,20 @@ def bank(
             counts={"train": None},
             max_bad_share=0.2,
             partial=partial,
-            threads=threads,
             progress=progress,
         )
     return progress
 
 
-@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("kill_at", [1, 17, 58])
 def test_a_run_goes_on_where_one_stopped_and_ends_with_the_same_bytes(
-    kill_at: int, threads: int, tmp_path: Path
+    kill_at: int, tmp_path: Path
 ) -> None:
     bank(tmp_path / "whole", members())
     with pytest.raises(Killed):
-        bank(tmp_path / "cut", members(kill_at=kill_at), threads=threads)
+        bank(tmp_path / "cut", members(kill_at=kill_at))
     read: list[int] = []
-    progress = bank(tmp_path / "cut", members(read=read), threads=threads)
+    progress = bank(tmp_path / "cut", members(read=read))
     assert contents(tmp_path / "cut/bank") == contents(tmp_path / "whole/bank")
     resumed = progress.facts()["members_resumed"]
     assert (0 if kill_at == 1 else kill_at - 15) <= resumed <= kill_at
@@ -175,15 +173,17 @@ from pathlib import Path
 from fedssl.data.banks import decoding, partial_bank
 from fedssl.data.banks.build import build_bank
 partial_bank.BLOCK_BYTES = 4_000
-decode = decoding._decode
+decoding._ALONE_S = decoding._SECONDS_PER_BYTE = 0.0
+decoding._BATCH_S = 1e-6
+add = partial_bank.PartialBank.add
 def slowly(*given):
     time.sleep(0.02)
-    return decode(*given)
-decoding._decode = slowly
+    add(*given)
+partial_bank.PartialBank.add = slowly
 folder = Path(sys.argv[1])
 entry = {"classes": 10, "splits": {"train": 20, "test": 10}, "max_bad_share": 0.0}
 build_bank("fsdd", {"recordings": Path(sys.argv[2])}, folder / "bank", entry=entry,
-           state=folder / "state" / "v1", threads=2)
+           state=folder / "state" / "v1", workers=2)
 """
 
 
@@ -192,10 +192,12 @@ def test_a_killed_process_costs_nothing_but_time(tmp_path: Path) -> None:
     build_bank("fsdd", {"recordings": recordings}, tmp_path / "whole", entry=ENTRY)
     command = [sys.executable, "-c", SLOW, str(tmp_path), str(recordings)]
     journal, kills, lines = tmp_path / "state/v1/journal.jsonl", 0, [0]
+    workers: list[int] = []
     while True:
         process = subprocess.Popen(command, env={"PYTHONPATH": str(ROOT / "src")})
         while process.poll() is None and kills < 3:
             if journal.exists() and len(journal.read_bytes().splitlines()) > lines[-1] + 2:
+                workers += children(process.pid)
                 process.send_signal(signal.SIGKILL)
                 kills += 1
                 break
@@ -204,5 +206,6 @@ def test_a_killed_process_costs_nothing_but_time(tmp_path: Path) -> None:
             break
         lines.append(len(journal.read_bytes().splitlines()))
     assert kills == 3
+    assert len(workers) >= 6 and not any(map(still_lives, workers))
     assert lines == sorted(lines)
     assert contents(tmp_path / "bank") == contents(tmp_path / "whole")

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.context import SpawnContext
@@ -22,6 +21,7 @@ from fedssl.federation import distributed, rounds
 from fedssl.federation.distributed import WorkerPool
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, federated, history, lay_out, run
+from tests.unit.killed import lives, still_lives
 
 _barrier: Any  # of a kept worker
 _gpus: Any
@@ -267,17 +267,6 @@ def test_workers_end_with_a_parent_that_is_killed(inputs: dict[str, str], tmp_pa
     ) as parent:
         assert parent.stdout is not None
         workers = [int(word) for word in parent.stdout.readline().split()]
-        assert len(workers) == 2 and all(_lives(worker) for worker in workers)
+        assert len(workers) == 2 and all(lives(worker) for worker in workers)
         parent.kill()
-    deadline = time.monotonic() + 60
-    while any(_lives(worker) for worker in workers) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(_lives(worker) for worker in workers)
-
-
-def _lives(process: int) -> bool:
-    try:
-        status = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return status != "Z"
+    assert not any(still_lives(worker) for worker in workers)

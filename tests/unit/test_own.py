@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageDraw, ImageOps
 
 from fedssl.data.made_up.media import jpeg
 from fedssl.data.own.listing import find_files, listing_digest, own_files
@@ -109,6 +109,38 @@ def test_photographs_are_put_upright(tmp_path: Path) -> None:
     images = bank(IMAGES, tmp_path / "s", tmp_path / "bank").images
     assert images is not None
     assert images[:, :12].min() > 200 and images[:, -12:].max() < 55
+
+
+def test_large_photographs_are_nearly_those_of_the_whole_image(tmp_path: Path) -> None:
+    whole, sizes = {}, {"a": (1600, 1200), "b": (1599, 1201), "c": (250, 130)}
+    for label, size in sizes.items():
+        for take in range(4):
+            path = tmp_path / "s" / label / f"{take}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            photograph(size, seed=take).save(path, quality=92)
+            square = ImageOps.fit(Image.open(path), (32, 32), Image.Resampling.BICUBIC)
+            whole[f"{label}/{path.name}"] = np.asarray(square, dtype=int)
+    bank(IMAGES, tmp_path / "s", tmp_path / "bank")
+    images = np.load(tmp_path / "bank" / "images.npy").astype(int)
+    names = pd.read_parquet(tmp_path / "bank" / "index.parquet")["name"]
+    errors = {name: abs(images[i] - whole[name]) for i, name in enumerate(names)}
+    for name, error in errors.items():
+        if name.startswith("a"):
+            assert 0 < error.mean() < 0.5 and error.max() <= 12
+        else:  # a side that 2 does not divide, or no more than 4 times the bank's pixels
+            assert error.max() == 0
+
+
+def photograph(size: tuple[int, int], *, seed: int) -> Image.Image:
+    """Return a picture of soft colours and sharp edges."""
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(rng.integers(0, 256, (9, 12, 3), np.uint8)).resize(size)
+    draw = ImageDraw.Draw(image)
+    for _ in range(40):
+        x, y, radius = (int(number) for number in rng.integers(1, (*size, size[1] // 4)))
+        colour = tuple(int(value) for value in rng.integers(0, 256, 3))
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+    return image
 
 
 def test_a_table_gives_paths_labels_and_splits(tmp_path: Path) -> None:

@@ -8,18 +8,19 @@ from fedssl.data.own.listing import own_files
 from fedssl.progress import MemberProgress
 from fedssl.record.job import recorded_job
 
-with recorded_job(snakemake, **snakemake.params.contents) as facts:
-    dataset, paths = snakemake.wildcards.dataset, dict(snakemake.input.items())
-    verify_archives(snakemake.config, dataset, paths=paths)
-    progress = MemberProgress(snakemake.params.contents["splits"])
-    build_bank(
-        dataset,
-        {key: Path(path) for key, path in paths.items()},
-        Path(snakemake.output.bank).parent,
-        entry=snakemake.params.contents,
-        state=Path(snakemake.params.state),
-        threads=snakemake.threads,
-        progress=progress,
-    )
-    facts["pace"] = progress.facts()
-    facts["further_inputs"] = own_files(snakemake.params.contents, paths)
+if __name__ == "__main__":  # and not in the processes that decode
+    with recorded_job(snakemake, **snakemake.params.contents) as facts:
+        dataset, paths = snakemake.wildcards.dataset, dict(snakemake.input.items())
+        verify_archives(snakemake.config, dataset, paths=paths)
+        progress = MemberProgress(snakemake.params.contents["splits"])
+        build_bank(
+            dataset,
+            {key: Path(path) for key, path in paths.items()},
+            Path(snakemake.output.bank).parent,
+            entry=snakemake.params.contents,
+            state=Path(snakemake.params.state),
+            workers=snakemake.threads,
+            progress=progress,
+        )
+        facts["pace"] = progress.facts()
+        facts["further_inputs"] = own_files(snakemake.params.contents, paths)

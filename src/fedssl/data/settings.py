@@ -36,7 +36,7 @@ class Banks:
     """How banks are built."""
 
     threads: Count
-    """Number of threads that decode an archive. The bank has the same bytes for any number."""
+    """Number of processes that decode an archive. The bank has the same bytes for any number."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,8 @@ class OwnDataset:
     it."""
 
     size: Annotated[int | None, Ge(8)] = None
-    """Width and height in pixels of the square cut from the middle of each image; 128 if absent."""
+    """Width and height in pixels of the square cut from the middle of each image; 128 if absent. A
+    JPEG that is more than 8 times as large is reduced while it is decoded."""
 
     title: Text | None = None
     """Name to print; the name of the dataset if absent."""

@@ -5,16 +5,13 @@ updates are summed in client order. The model is therefore the same, bit for bit
 process.
 """
 
-import os
-import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from itertools import zip_longest
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
-from threading import Thread
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +26,7 @@ from fedssl.federation.client import ClientTask, LocalTrainer, Trained, local_tr
 from fedssl.federation.history import Row
 from fedssl.federation.settings import FederatedSettings
 from fedssl.gpus import use_only, visible_gpus
+from fedssl.workers import follow_parent
 
 # Clients in a group, for each worker. Larger groups share the work a little better, but the states
 # of two groups can be in memory.
@@ -126,21 +124,13 @@ def _start(
     It ignores Ctrl-C and ends when its parent ends, for whatever reason.
     """
     global _trainer, _device
+    follow_parent()
     if (gpu := gpus.get()) is not None:
         use_only(gpu)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
     _device = prepare_device(
         settings.threads, precision=settings.precision, portable=settings.portable
     )
     _trainer = local_trainer(settings, inputs, device=_device)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _packed(task: ClientTask) -> tuple[ClientTask, list[bytes]]:

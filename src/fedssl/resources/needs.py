@@ -21,6 +21,8 @@ _BY_ARITHMETIC = 3.0
 _MEASURED = 1.5
 # MB of a process that has imported torch and opened a CUDA context.
 _PROCESS = 3000
+# MB of a process that decodes: its libraries, and two batches of members.
+_DECODER = 200
 # MB of one client's model, which many aggregators keep between the client's rounds.
 _CLIENT_STATE = 60
 # MB of a bank that the page cache should hold; what does not fit is read again.
@@ -99,7 +101,8 @@ def bank_runtime(plan: Plan, wildcards: Wildcards) -> int:
 
 def bank_mem_mb(plan: Plan, wildcards: Wildcards, *, state: State) -> int:
     """Return the memory of building a bank; more only if an attempt was killed without notice."""
-    need = _PROCESS + _cached(plan, [wildcards.dataset])
+    decoding = plan.config["banks"]["threads"] * _DECODER
+    need = _PROCESS + decoding + _cached(plan, [wildcards.dataset])
     return _resumable(plan, wildcards, need, state=state)
 
 

@@ -59,7 +59,7 @@ def build_bank(
     *,
     entry: Mapping[str, Any],
     state: Path | None = None,
-    threads: int = 1,
+    workers: int = 1,
     progress: MemberProgress | None = None,
 ) -> dict[str, Any]:
     """Read the archives of `dataset` into a bank in `folder`; return the contents of bank.json.
@@ -70,7 +70,7 @@ def build_bank(
         folder: folder of the bank.
         entry: what the bank must hold, see `BankContents`. Other keys are ignored.
         state: folder from which a killed build of the same code is resumed; None keeps nothing.
-        threads: number of threads that decode.
+        workers: number of processes that decode; see `decode_members`.
         progress: reports every member.
 
     Raises:
@@ -89,7 +89,7 @@ def build_bank(
             max_bad_share=contents.max_bad_share,
             unverified=contents.unverified,
             partial=partial,
-            threads=threads,
+            workers=workers,
             progress=progress,
         )
 

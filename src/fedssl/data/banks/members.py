@@ -6,6 +6,12 @@ from typing import Any
 
 import numpy as np
 
+RawWaveform = tuple[np.ndarray, int]
+"""Part of a recording, (samples, channels) float32, and its sample rate in Hz."""
+
+Content = bytes | RawWaveform
+"""A member before it is decoded; the bytes are those of a file."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -32,8 +38,8 @@ class Encoded:
         name: name of the member, as in `Sample`.
         read: returns the argument of `decode`. Call it before asking the reader for the next
             member. May raise UnreadableError.
-        decode: returns the data of the sample. It may run in any thread, and may raise
-            UnreadableError.
+        decode: returns the data of the sample. It may run in another process, so pickle must be
+            able to pass it on. May raise UnreadableError.
         label: class name.
         split: split of the dataset that the member belongs to.
     """
@@ -41,7 +47,7 @@ class Encoded:
     # Reading is deferred so that a resumed build can skip members without reading them.
 
     name: str
-    read: Callable[[], Any]
+    read: Callable[[], Content]
     decode: Callable[[Any], np.ndarray]
     label: str = field(kw_only=True)
     split: str = field(kw_only=True)

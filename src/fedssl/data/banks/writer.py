@@ -40,12 +40,12 @@ def write_bank(
     max_bad_share: float,
     unverified: Collection[str] = (),
     partial: PartialBank,
-    threads: int = 1,
+    workers: int = 1,
     progress: MemberProgress | None = None,
 ) -> dict[str, Any]:
     """Write a bank to `folder` and return the contents of its bank.json.
 
-    The same members give the same bytes, for any number of threads and of killed earlier runs.
+    The same members give the same bytes, for any number of workers and of killed earlier runs.
     The label of a sample is the index of its class among the sorted class names. Memory holds only
     a few samples and the index. `partial` holds the data while they are written, including what an
     earlier run wrote. `num_classes`, `counts`, `max_bad_share` and `unverified` are the
@@ -58,7 +58,7 @@ def write_bank(
     folder, table = Path(folder), MemberTable(dataset, frozenset(unverified))
     _remove_leftovers(folder, FILES[modality])
     progress = progress or MemberProgress()
-    _write_data(members, partial, table, dtype=DTYPES[modality], threads=threads, progress=progress)
+    _write_data(members, partial, table, dtype=DTYPES[modality], workers=workers, progress=progress)
     table.check_bad(max_bad_share)
     table.check_counts(counts, num_classes=num_classes)
     if table.absent:
@@ -109,7 +109,7 @@ def _write_data(
     table: MemberTable,
     *,
     dtype: np.dtype,
-    threads: int,
+    workers: int,
     progress: MemberProgress,
 ) -> None:
     """Append the data of every sample to the data file, and write its header at the end."""
@@ -120,7 +120,7 @@ def _write_data(
     progress.start(table.members)
     with quiet_pillow():
         for member in decode_members(
-            itertools.islice(members, table.members, None), threads=threads
+            itertools.islice(members, table.members, None), workers=workers
         ):
             _check_type(member, dtype)
             checked = table.checked(member)

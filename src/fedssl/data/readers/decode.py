@@ -39,10 +39,12 @@ _RATES_HZ = (1_000, 1_000_000)
 _UNKNOWN_LENGTH = 0x7FFF_0000
 
 
-def decode_image(data: bytes, *, upright: bool = False) -> np.ndarray:
+def decode_image(data: bytes, *, upright: bool = False, least: int | None = None) -> np.ndarray:
     """Return a JPEG or PNG as (H, W, 3) uint8.
 
-    With `upright`, a photograph is turned according to its EXIF orientation.
+    With `upright`, a photograph is turned according to its EXIF orientation. With `least`, a JPEG
+    may come 2, 4 or 8 times smaller, with no fewer pixels than that on either side: its decoder
+    then averages pixels, which takes an eighth of the time.
 
     Raises:
         UnreadableError: the bytes are not a complete JPEG or PNG, or the image is too large.
@@ -53,10 +55,23 @@ def decode_image(data: bytes, *, upright: bool = False) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
             check_size(image.width * image.height)
+            if least is not None:
+                _reduce(image, least=least)
             turned = _turned_upright(image) if upright else image
             return np.asarray(_eight_bit(turned).convert("RGB"))
     except (*_PILLOW_ERRORS, Image.DecompressionBombError) as error:
         raise UnreadableError(f"it is not a whole JPEG or PNG image ({error})") from error
+
+
+def _reduce(image: Image.Image, *, least: int) -> None:
+    """Let the decoder of a JPEG reduce the image; see `decode_image`."""
+    for factor in (8, 4, 2):
+        width, height = image.width // factor, image.height // factor
+        # Other sizes would be rounded up, which moves the centre of the image.
+        whole = (width * factor, height * factor) == image.size
+        if whole and min(width, height) >= least:
+            image.draft(None, (width, height))
+            return
 
 
 def _turned_upright(image: Image.Image) -> Image.Image:

@@ -10,12 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from fedssl.data.banks.bank import Modality
 from fedssl.data.banks.members import AbsentMember, BadMember, Encoded, Member
 from fedssl.data.readers.csv_rows import read_rows, whole_number
-from fedssl.data.readers.recordings import Recordings, open_recordings
+from fedssl.data.readers.recordings import Recordings, decode_segment, open_recordings
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
@@ -79,7 +77,7 @@ def _member(segment: Segment, recordings: Recordings, *, split: str) -> Member:
     if segment.video not in recordings:
         return AbsentMember(segment.name, segment.label, split)
     read = functools.partial(recordings.segment, segment.video, segment.start, segment.stop)
-    return Encoded(segment.name, read, np.asarray, label=segment.label, split=split)
+    return Encoded(segment.name, read, decode_segment, label=segment.label, split=split)
 
 
 def read_segments(path: Path) -> Iterator[Segment]:

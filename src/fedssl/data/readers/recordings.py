@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import soundfile
 
-from fedssl.data.banks.members import UnreadableError
+from fedssl.data.banks.members import RawWaveform, UnreadableError
 from fedssl.data.fetch.manual_files import SOUNDS, manual_files
 from fedssl.data.readers.decode import bank_waveform, check_rate, check_size
 from fedssl.errors import UserError
@@ -65,8 +65,8 @@ class Recordings:
                 found.update(file)
         return sorted(found)
 
-    def segment(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Return the samples `start` to `stop`, counted at `rate`, as mono int16 at 16 kHz.
+    def segment(self, name: str, start: int, stop: int) -> RawWaveform:
+        """Return the samples `start` to `stop`, counted at `rate`; see `decode_segment`.
 
         Raises:
             UnreadableError: the recording is damaged or ends before the segment.
@@ -79,7 +79,7 @@ class Recordings:
         except (soundfile.SoundFileError, *_HDF5_ERRORS) as error:
             raise UnreadableError(f"its recording {name} is damaged ({error})") from error
 
-    def _from_sound(self, path: Path, start: int, stop: int) -> np.ndarray:
+    def _from_sound(self, path: Path, start: int, stop: int) -> RawWaveform:
         with soundfile.SoundFile(path) as file:
             # A sound file can have another rate than the annotations count at.
             scale = check_rate(file.samplerate) / self.rate
@@ -88,9 +88,9 @@ class Recordings:
             check_size((last - first) * file.channels)
             file.seek(first)
             waveform = file.read(last - first, dtype="float32", always_2d=True)
-            return bank_waveform(waveform, rate=file.samplerate)
+            return waveform, file.samplerate
 
-    def _from_array(self, array: Any, start: int, stop: int, *, file: Any) -> np.ndarray:
+    def _from_array(self, array: Any, start: int, stop: int, *, file: Any) -> RawWaveform:
         # HDF5 entries can be links to other files. Following one would read a file that no
         # checksum covers.
         elsewhere = getattr(array, "external", None) or getattr(array, "is_virtual", False)
@@ -106,7 +106,17 @@ class Recordings:
         # Integers are PCM: their full scale is that of the integer type.
         if array.dtype.kind == "i":
             waveform /= -np.float32(np.iinfo(array.dtype).min)
-        return bank_waveform(waveform[:, None], rate=self.rate)
+        return waveform[:, None], self.rate
+
+
+def decode_segment(segment: RawWaveform) -> np.ndarray:
+    """Return a segment as mono int16 at 16 kHz, (samples,).
+
+    Raises:
+        UnreadableError: samples are not finite, or far beyond full scale.
+    """
+    waveform, rate = segment
+    return bank_waveform(waveform, rate=rate)
 
 
 @contextlib.contextmanager

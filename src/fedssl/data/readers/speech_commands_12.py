@@ -47,8 +47,8 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
 
 def _silences(noise: Encoded) -> Iterator[Member]:
     """Yield clips of 1 s from a noise recording; each starts 0.5 s after the previous one."""
-    # Decode here and not in parallel: one member of the archive becomes many samples.
-    (recording,) = decode_members([noise], threads=1)
+    # Decode here and not in a worker: one member of the archive becomes many samples.
+    (recording,) = decode_members([noise])
     if not isinstance(recording, Sample):
         yield recording
         return
