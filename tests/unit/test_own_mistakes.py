@@ -113,7 +113,7 @@ def test_bad_files_are_listed_and_too_many_end_the_job(tmp_path: Path) -> None:
 def test_a_file_that_a_table_names_in_vain_is_told_with_its_line(tmp_path: Path) -> None:
     sound(tmp_path / "a.wav")
     table = csv(tmp_path, "a.wav,dog,train", "b.wav,cat,test")
-    with pytest.raises(UserError, match=r"b\.wav, which .*my\.csv, line 3 names, is no file"):
+    with pytest.raises(UserError, match=r"b\.wav: line 3 names it, but it is no file"):
         bank(TABLE, table, tmp_path / "bank")
 
 

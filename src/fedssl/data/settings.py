@@ -203,6 +203,22 @@ class OwnDataset:
     size: Annotated[int | None, Ge(8)] = None
     """Width and height in pixels of the square cut from the middle of each image; 128 if absent."""
 
+    bits: Annotated[int | None, Ge(8), Le(16)] = None
+    """Bits per pixel that 16-bit PNGs use, such as 12 for many cameras and scanners. If absent, all
+    16 are expected, and an image whose pixels stay below a quarter of them is unreadable."""
+
+    max_megapixels: Positive | None = None
+    """Largest image in millions of pixels; 100 if absent, so a photograph of 48 million
+    pixels is read. A decoding thread takes up to 12 bytes of memory per pixel."""
+
+    max_minutes: Positive | None = None
+    """Longest recording in minutes, whatever its rate and channels; 60 if absent. The decoded sound
+    takes 2 MB of memory per minute, next to its file."""
+
+    max_megabytes: Positive | None = None
+    """Largest file in millions of bytes; 700 if absent, an hour of stereo at 48 kHz. A file is held in memory while it is
+    decoded."""
+
     title: Text | None = None
     """Name to print; the name of the dataset if absent."""
 

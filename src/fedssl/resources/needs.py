@@ -85,7 +85,8 @@ def bank_runtime(plan: Plan, wildcards: Wildcards) -> int:
 
 def bank_mem_mb(plan: Plan, wildcards: Wildcards, *, state: State) -> int:
     """Return the memory of building a bank; more only if an attempt was killed without notice."""
-    need = _PROCESS + _cached(plan, [wildcards.dataset])
+    decoding = plan.config["banks"]["threads"] * costs.decoding_mb(plan, wildcards.dataset)
+    need = _PROCESS + _cached(plan, [wildcards.dataset]) + decoding
     return _resumable(plan, wildcards, need, state=state)
 
 

@@ -7,7 +7,15 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from fedssl.data.banks.members import BadMember, Decoded, Encoded, Member, Sample, UnreadableError
+from fedssl.data.banks.members import (
+    BadMember,
+    Decoded,
+    Encoded,
+    Member,
+    Noted,
+    Sample,
+    UnreadableError,
+)
 
 # Smaller members are decoded in the calling thread: passing them to another thread takes longer.
 _POOLED_BYTES = 1 << 16
@@ -54,9 +62,11 @@ def _done(member: Decoded) -> Future[Decoded]:
 
 def _decode(member: Encoded, content: Any) -> Sample | BadMember:
     try:
-        return Sample(member.name, member.label, member.split, member.decode(content))
+        found = member.decode(content)
     except UnreadableError as error:
         return _bad(member, error)
+    noted = found if isinstance(found, Noted) else Noted(found)
+    return Sample(member.name, member.label, member.split, noted.data, noted.notes)
 
 
 def _bad(member: Encoded, error: UnreadableError) -> BadMember:

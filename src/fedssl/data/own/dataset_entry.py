@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.own import folder, table
 from fedssl.data.settings import OwnDataset
 from fedssl.errors import UserError
@@ -13,13 +14,25 @@ from fedssl.typed import typed
 _KINDS = {"folder": folder.find_splits, "table": table.find_splits}
 _DEFAULTS = {
     "access": None,
+    "bits": None,
     "citation": "none",
     "classes": None,
     "licence": "not stated",
     "max_bad_share": 0.01,
+    "max_megabytes": OwnFiles.max_megabytes,
+    "max_megapixels": OwnFiles.max_megapixels,
+    "max_minutes": OwnFiles.max_minutes,
     "notes": None,
     "size": 128,
     "test_share": 0.2,
+}
+# Key -> the kind or modality that it is for.
+_ONLY_FOR = {
+    "bits": "image",
+    "max_megapixels": "image",
+    "max_minutes": "audio",
+    "size": "image",
+    "test_share": "folder",
 }
 
 
@@ -68,6 +81,6 @@ def _check_keys(own: OwnDataset, kind: str) -> None:
     if own.folder and own.table:
         raise UserError("the entry has both folder and table; keep one of the two")
     # With another kind or modality these keys would have no effect, so they are refused.
-    for key, value, what in (("test_share", own.test_share, "folder"), ("size", own.size, "image")):
-        if value is not None and what not in (kind, own.modality):
+    for key, what in _ONLY_FOR.items():
+        if getattr(own, key) is not None and what not in (kind, own.modality):
             raise UserError(f"{key} is only valid for a dataset of kind {what}; remove it")

@@ -67,7 +67,7 @@ def _labelled_files(table: Path) -> Iterator[LabelledFile]:
                 f"{where}: {name} is already in line {seen[path]}; name every file only once"
             )
         seen[path] = line
-        yield LabelledFile(name, path, label, split, named_in=where)
+        yield LabelledFile(name, path, label, split, line)
 
 
 def _check_row(name: str, label: str, split: str, *, where: str) -> None:
