@@ -6,7 +6,7 @@ from typing import Any
 
 from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.own import folder, table
-from fedssl.data.settings import OwnDataset
+from fedssl.data.own.settings import OwnDataset
 from fedssl.errors import UserError
 from fedssl.grid.configuration import Layer, key_text, origin
 from fedssl.typed import typed
