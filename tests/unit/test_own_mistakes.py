@@ -70,6 +70,10 @@ def test_a_folder_that_is_not_right_is_named(tmp_path: Path) -> None:
     }.items():
         assert words in refused({"folder": str(tmp_path / name)})
     assert "keep one of the two" in refused({"folder": str(tmp_path), "table": "x"})
+    by_class(tmp_path / "my {sounds}")
+    assert "sounds}: it must be without { }, which" in refused(
+        {"folder": f"{tmp_path}/my {{sounds}}"}
+    )
     assert "size is only valid for a dataset of kind image" in refused(
         {"folder": str(tmp_path), "size": 32}
     )

@@ -8,7 +8,7 @@ from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.own import folder, table
 from fedssl.data.own.settings import OwnDataset
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Layer, key_text, origin
+from fedssl.grid.configuration import Layer, key_text, origin, special_characters
 from fedssl.typed import typed
 
 _KINDS = {"folder": folder.find_splits, "table": table.find_splits}
@@ -69,6 +69,8 @@ def _completed(name: str, entry: Mapping[str, Any], layers: Sequence[Layer]) -> 
     key = ("datasets", name, kind)
     try:
         _check_keys(typed(OwnDataset, entry), kind)
+        if special := special_characters(str(path)):
+            raise UserError(f"{path}: {special}")
         splits = _KINDS[kind](path)
     except UserError as error:
         raise UserError(f"{origin(key, layers)}: {key_text(key)}: {error}.") from error
