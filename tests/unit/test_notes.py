@@ -10,7 +10,7 @@ from fedssl.data.banks.members import UnreadableError
 from fedssl.data.readers.containers.container import NO_LENGTH
 from fedssl.data.readers.decode import decode_image
 from fedssl.data.readers.sounds import CANCELLED, CLIPPED, QUIET, read_sound
-from tests.unit.own_files import FOLDER, bank, by_class
+from tests.unit.own_files import FOLDER, bank, by_class, sound
 from tests.unit.sounds import encoded, tone
 
 NOISE = np.random.default_rng(0).standard_normal(8_000)
@@ -24,13 +24,15 @@ def piped(sound: np.ndarray) -> bytes:
 
 def test_a_bank_counts_its_notes_and_names_the_first_members(tmp_path: Path) -> None:
     folder = by_class(tmp_path / "s")
+    for take in range(8):
+        sound(folder / "b" / f"{take}.wav", hz=800 + take)
     before = bank(FOLDER, folder, tmp_path / "before").digest
     assert "notes" not in read_facts(tmp_path / "before")
     for take in range(7):
         path = folder / "a" / f"{take}.wav"
-        sound = tone(300 + take, seconds=0.05)
-        assert path.read_bytes() == encoded(sound)
-        path.write_bytes(piped(sound))
+        wave = tone(300 + take, seconds=0.05)
+        assert path.read_bytes() == encoded(wave)
+        path.write_bytes(piped(wave))
     after = bank(FOLDER, folder, tmp_path / "after")
     names = [f"a/{take}.wav" for take in range(5)]
     assert read_facts(tmp_path / "after")["notes"] == {NO_LENGTH: {"members": 7, "first": names}}
@@ -80,8 +82,8 @@ def test_sound_that_the_bank_changes_is_noted(
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
 def test_ordinary_sound_and_silence_have_no_note(rate: int) -> None:
-    for sound in (tone(440), np.stack([tone(440), tone(600)], axis=1), np.zeros(99), np.zeros(0)):
-        assert read_sound(encoded(sound, rate=rate, subtype="PCM_24")).notes == ()
+    for wave in (tone(440), np.stack([tone(440), tone(600)], axis=1), np.zeros(99), np.zeros(0)):
+        assert read_sound(encoded(wave, rate=rate, subtype="PCM_24")).notes == ()
 
 
 def test_pieces_give_the_samples_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,11 +94,10 @@ def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
         find_files(FOLDER, folder)
 
 
-def test_class_folders_without_a_file_are_no_classes(tmp_path: Path) -> None:
+def test_a_class_folder_without_a_file_is_refused(tmp_path: Path) -> None:
     by_class(tmp_path / "s", classes="a")
     (tmp_path / "s" / "b").mkdir()
-    with pytest.raises(UserError, match="s has one class only, 'a'; at least two are needed"):
-        bank(FOLDER, tmp_path / "s", tmp_path / "bank")
+    assert "s/ has a folder without files, b; add" in refused({"folder": str(tmp_path / "s")})
 
 
 def test_bad_files_are_listed_and_too_many_end_the_job(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from fedssl.errors import UserError
 MemberRow = list[Any]
 
 _BAD_SHOWN = 5
+_TWO_CLASSES = "its data is also in another class"
 
 
 @dataclass
@@ -118,14 +119,24 @@ class MemberTable:
 
     def _noted_facts(self) -> dict[str, Any]:
         """Return note -> number of members and the first names, for bank.json."""
+        notes = dict(self.notes)
+        if names := self._in_two_classes():
+            notes[_TWO_CLASSES] = names
         # Leave the key out if there is no note, as for absent members.
-        if not self.notes:
+        if not notes:
             return {}
         found = {
             note: {"members": len(names), "first": names[:_BAD_SHOWN]}
-            for note, names in sorted(self.notes.items())
+            for note, names in sorted(notes.items())
         }
         return {"notes": found}
+
+    def _in_two_classes(self) -> list[str]:
+        """Return the names of samples whose data is also in another class."""
+        first = dict(zip(reversed(self.contents), reversed(self.labels), strict=True))
+        samples = list(zip(self.names, self.labels, self.contents, strict=True))
+        twice = {content for _, label, content in samples if label != first[content]}
+        return [name for name, _, content in samples if content in twice]
 
     def _absent_facts(self) -> dict[str, Any]:
         """Return the counts and names of absent members for bank.json."""

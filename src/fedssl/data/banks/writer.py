@@ -63,7 +63,12 @@ def write_bank(
     table.check_counts(counts, num_classes=num_classes)
     if table.absent:
         _LOG.warning("%s lacks %d members, listed in bank.json", dataset, len(table.absent))
-    return _write_files(table, partial.data_path, folder, modality=modality)
+    facts = _write_files(table, partial.data_path, folder, modality=modality)
+    for note, found in facts.get("notes", {}).items():
+        _LOG.warning(
+            "%s: %d members, such as %s: %s", dataset, found["members"], found["first"][0], note
+        )
+    return facts
 
 
 def _write_files(

@@ -1,10 +1,12 @@
 """Complete the configuration of users' own datasets, so that it has the keys of any dataset."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fedssl.data.banks.settings import OwnFiles
+from fedssl.data.file_names import existing_path
 from fedssl.data.own import folder, table
 from fedssl.data.own.settings import OwnDataset
 from fedssl.errors import UserError
@@ -61,7 +63,7 @@ def is_own(entry: Mapping[str, Any]) -> bool:
 def source(entry: Mapping[str, Any]) -> tuple[str, Path]:
     """Return the kind of an own dataset, "folder" or "table", and its path."""
     kind = next(kind for kind in _KINDS if kind in entry)
-    return kind, Path(entry[kind]).expanduser()
+    return kind, Path(existing_path(os.path.expanduser(entry[kind])))
 
 
 def _completed(name: str, entry: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Read the files of an own dataset as members of a bank."""
 
 import functools
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +13,14 @@ from PIL import Image, ImageOps
 from fedssl.data.banks.members import BadMember, Encoded, Member, Noted, UnreadableError
 from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.fetch.manual_files import SOUNDS
+from fedssl.data.own.folder import count_leftovers
 from fedssl.data.own.labelled_files import LabelledFile, check_classes
 from fedssl.data.own.listing import find_files
 from fedssl.data.readers.decode import read_image
 from fedssl.data.readers.sounds import read_sound
 from fedssl.errors import UserError
+
+_LOG = logging.getLogger(__name__)
 
 SUFFIXES = {"audio": SOUNDS, "image": frozenset({".jpg", ".jpeg", ".png"})}
 
@@ -32,6 +36,11 @@ def read(own: OwnFiles, source: Path) -> Iterator[Member]:
         UserError: `find_files` fails, no file has a known suffix, or all files have one class.
     """
     files, known = find_files(own, source), SUFFIXES[own.modality]
+    if own.kind == "folder" and (passed := count_leftovers(source)):
+        _LOG.warning(
+            "%s: passed over %d files and folders of operating systems: %s",
+            *(source, passed.total(), ", ".join(f"{name} ({n})" for name, n in passed.items())),
+        )
     _check_suffixes(files, known, source)
     check_classes((file.label for file in files), where=str(source))
     decode: Callable[[bytes], Noted] = functools.partial(read_sound, max_minutes=own.max_minutes)
