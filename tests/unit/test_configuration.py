@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Layer, merged, read_layers, with_places
+from fedssl.grid.configuration import Layer, line_of, merged, read_layers, with_places
 
 PLACES = {"results_dir": "out", "data_dir": "data", "mirror": None, "pins": "pins.yaml"}
 
@@ -51,6 +51,8 @@ def test_places_are_expanded_and_spelled_plainly(monkeypatch: pytest.MonkeyPatch
         ("results_dir", "my results", "'my results'; it must be without white space"),
         ("results_dir", "$NOWHERE/out", "there is no such environment variable"),
         ("mirror", "~nobody-here/m", "there is no such environment variable or user"),
+        ("results_dir", "out{v2}", "'out{v2}'; it must be without { }, which have a meaning"),
+        ("data_dir", "/a<b>", "it must be without < >, which have a meaning in Snakemake"),
     ],
 )
 def test_a_place_that_cannot_be_is_refused(key: str, value: str, words: str) -> None:
@@ -68,6 +70,8 @@ def test_a_place_that_cannot_be_is_refused(key: str, value: str, words: str) -> 
         (b"a: \xff\n", ["is not YAML", "can't decode byte 0xff"]),
         (b"- seeds\n", ["the top level is a list; it must be keys"]),
         (b"[]", ["the top level is a list; it must be keys"]),
+        (b"a: 1\nb: 2\na: 3\n", ["mine.yaml: a is given twice, in line 1 and in line 3"]),
+        (b"a:\n- {b: {c: 1,\n 'c': 2}}\n", ["a[0].b.c is given twice, in line 2 and in line 3"]),
         (None, ["cannot be read (No such file or directory)"]),
     ],
 )
@@ -103,3 +107,24 @@ def test_the_command_line_has_the_types_of_a_file(given: Any, meant: Any) -> Non
 def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("# nothing\n")
     assert merged(read_layers([tmp_path / "mine.yaml"], {})) == {}
+
+
+def test_merged_keys_and_repeated_aliases_are_not_given_twice(tmp_path: Path) -> None:
+    text = "base: &b {x: 1, y: 2}\nown: {<<: *b, x: 3}\nother: {<<: *b, x: 4}\nsame: [*b, *b]\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    found = merged(read_layers([tmp_path / "mine.yaml"], {}))
+    assert found["own"] == {"x": 3, "y": 2} and found["same"] == [{"x": 1, "y": 2}] * 2
+
+
+def test_aliases_of_aliases_do_not_take_for_ever(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [1]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60))]
+    (tmp_path / "mine.yaml").write_text("\n".join(lines))
+    assert len(read_layers([tmp_path / "mine.yaml"], {})[0].content) == 60
+
+
+def test_the_line_of_a_key_or_of_its_parent_is_that_of_the_last_layer(tmp_path: Path) -> None:
+    for name, text in (("one", "a:\n  b: 1\n  c: [1,\n    2]\n"), ("two", "\na: {b: 2}\n")):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    layers = read_layers([tmp_path / "one.yaml", tmp_path / "two.yaml"], {"d": 1})
+    keys = [("a", "b"), ("a", "c"), ("a", "c", 1), ("a", "c", 7), ("d",), ("x",)]
+    assert [line_of(key, layers) for key in keys] == [2, 3, 4, 3, None, None]

@@ -83,6 +83,36 @@ def test_a_task_that_does_not_fit_is_named(tasks: list[dict[str, Any]], says: st
     assert f"--config: studies.fssuavl.{says}" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("datasets", "split", "task", "says"),
+    [
+        ({"image": "cifar10"}, "a0-i0-b100", "cifar10", "audio, which the split a0-i0-b100 needs"),
+        ({"audio": "fsdd"}, "a50-i50-b0", "fsdd", "image, which the split a50-i50-b0 needs"),
+        ({"image": "cifar10"}, "a0-i100-b0", "fsdd", "audio, which the task fsdd needs"),
+        ({"image": "cifar10"}, "a0-i100-b0", "cifar10", None),
+        ({"audio": "fsdd"}, "a100-i0-b0", "fsdd", None),
+        ({"audio": "fsdd"}, "a100-i0-b0", "cifar10", None),
+    ],
+)
+def test_a_study_needs_the_modalities_of_its_splits_and_sounds_for_sounds(
+    datasets: dict[str, str], split: str, task: str, says: str | None
+) -> None:
+    axes = {"method": "simclr", "arch": "resnet18", "aggregator": "fedavg", "variant": "base"}
+    study = {
+        "title": "Mine",
+        "datasets": datasets,
+        "tasks": [{"task": task, "split": "test"}],
+        "variants": {"base": {}},
+        "cells": [{**{axis: [name] for axis, name in axes.items()}, "split": [split]}],
+    }
+    if says is None:
+        grid, _ = shipped(studies={"mine": study})
+        assert {cell.split for cell in grid.select(study="mine")} == {split}
+        return
+    with pytest.raises(UserError, match=f"studies.mine.datasets lacks {says}; add"):
+        shipped(studies={"mine": study})
+
+
 def test_rounds_to_keep_that_a_cell_does_not_have_name_both_layers() -> None:
     with pytest.raises(UserError) as error:
         shipped(settings={"federation": {"rounds": 2}})

@@ -70,6 +70,10 @@ def test_a_folder_that_is_not_right_is_named(tmp_path: Path) -> None:
     }.items():
         assert words in refused({"folder": str(tmp_path / name)})
     assert "keep one of the two" in refused({"folder": str(tmp_path), "table": "x"})
+    by_class(tmp_path / "my {sounds}")
+    assert "sounds}: it must be without { }, which" in refused(
+        {"folder": f"{tmp_path}/my {{sounds}}"}
+    )
     assert "size is only valid for a dataset of kind image" in refused(
         {"folder": str(tmp_path), "size": 32}
     )
@@ -90,11 +94,10 @@ def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
         find_files(FOLDER, folder)
 
 
-def test_class_folders_without_a_file_are_no_classes(tmp_path: Path) -> None:
+def test_a_class_folder_without_a_file_is_refused(tmp_path: Path) -> None:
     by_class(tmp_path / "s", classes="a")
     (tmp_path / "s" / "b").mkdir()
-    with pytest.raises(UserError, match="s has one class only, 'a'; at least two are needed"):
-        bank(FOLDER, tmp_path / "s", tmp_path / "bank")
+    assert "s/ has a folder without files, b; add" in refused({"folder": str(tmp_path / "s")})
 
 
 def test_bad_files_are_listed_and_too_many_end_the_job(tmp_path: Path) -> None:
@@ -113,7 +116,7 @@ def test_bad_files_are_listed_and_too_many_end_the_job(tmp_path: Path) -> None:
 def test_a_file_that_a_table_names_in_vain_is_told_with_its_line(tmp_path: Path) -> None:
     sound(tmp_path / "a.wav")
     table = csv(tmp_path, "a.wav,dog,train", "b.wav,cat,test")
-    with pytest.raises(UserError, match=r"b\.wav, which .*my\.csv, line 3 names, is no file"):
+    with pytest.raises(UserError, match=r"b\.wav: line 3 names it, but it is no file"):
         bank(TABLE, table, tmp_path / "bank")
 
 

@@ -107,6 +107,25 @@ def test_every_mistake_is_a_sentence_with_key_value_and_remedy(
     assert said(**change) == says
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("1e-3", "0.001"), ("1e-9", "1.0e-09"), ("0,5", "0.5"), ("1E0", "1.0"), ("fast", None)],
+)
+def test_text_that_was_meant_as_a_number_is_told_with_its_spelling(
+    text: str, written: str | None
+) -> None:
+    (mistake,) = find_mistakes(form(Inner), {"rate": text, "size": None})
+    said = f"is {text!r}; it must be a valid number"
+    assert mistake.text == (f"{said}, written {written}" if written else said)
+    if written:
+        assert find_mistakes(form(Inner), yaml.safe_load(f"{{rate: {written}, size: 1}}")) == []
+
+
+def test_a_count_is_spelled_without_a_point() -> None:
+    (mistake,) = find_mistakes(form(Inner), {"rate": 0.5, "size": "1e3"})
+    assert mistake.text.endswith(", written 1000")
+
+
 def test_plain_settings_become_objects_and_nothing_else_changes() -> None:
     found = typed(Outer, {**RIGHT, "of_another_class": 1})
     assert found == Outer(Inner(0.5, None), "fast", (1, 2))

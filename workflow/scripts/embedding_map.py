@@ -9,7 +9,7 @@ with recorded_job(snakemake, **snakemake.params.settings):
         identity=dict(snakemake.wildcards.items()),
         checkpoint=snakemake.params.checkpoint,
         banks=snakemake.input.banks,
-        normalisation=snakemake.input.normalisation,
+        normalisation=snakemake.input.get("normalisation"),
         points=snakemake.output.points,
         summary=snakemake.output.summary,
     )

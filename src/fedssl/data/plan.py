@@ -193,11 +193,12 @@ def _files_fingerprint(path: Path) -> str | None:
 def _own(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a user's own files are read, and a digest that changes with any of the files."""
     kind, path = source(entry)
-    own = {"kind": kind, "modality": entry["modality"]}
+    modality = entry["modality"]
+    own = {"kind": kind, "modality": modality, "max_megabytes": entry["max_megabytes"]}
     if kind == "folder":
         own["test_share"] = entry["test_share"]
-    if entry["modality"] == "image":
-        own["size"] = entry["size"]
+    limits = {"image": ("size", "bits", "max_megapixels"), "audio": ("max_minutes",)}
+    own |= {key: entry[key] for key in limits[modality]}
     return dict(
         sort_keys({**own, "listing": listing_digest(find_files(typed(OwnFiles, own), path))})
     )

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, MinLen
 
+from fedssl.data.own.settings import OwnDataset
 from fedssl.settings import (
     Absent,
     Address,
     AtLeastTwo,
     Choice,
     Count,
-    InnerShare,
     Key,
     Modality,
     Natural,
@@ -177,51 +177,6 @@ class Dataset:
 
     table: Annotated[str | None, _HAS_ARCHIVES] = None
     """For your own files only."""
-
-
-@dataclass(frozen=True)
-class OwnDataset:
-    """A user's own files. Keys that are absent have the defaults named here."""
-
-    modality: Modality
-    """Type of the samples: images (JPEG, PNG) or audio (WAV, FLAC, Ogg, Opus, MP3 of any rate)."""
-
-    folder: Text | None = None
-    """Folder with files in `<folder>/<class>/...`, at any depth, or in `<folder>/train/<class>/...`
-    with `test/` or `validation/` next to it. Relative to the working directory."""
-
-    table: Text | None = None
-    """CSV file instead of a folder, with the columns `path`, `label` and `split`. One split must be
-    `train`. Paths are relative to the folder of the CSV file, which itself is relative to the
-    working directory."""
-
-    test_share: InnerShare | None = None
-    """Share of each class that becomes the test split of a folder without split folders; 0.2 if
-    absent. It is drawn by file name, so it is the same in every run and new files hardly change
-    it."""
-
-    size: Annotated[int | None, Ge(8)] = None
-    """Width and height in pixels of the square cut from the middle of each image; 128 if absent. A
-    JPEG that is more than 8 times as large is reduced while it is decoded."""
-
-    title: Text | None = None
-    """Name to print; the name of the dataset if absent."""
-
-    classes: AtLeastTwo | None = None
-    """Number of classes, verified when the bank is built; counted if absent."""
-
-    licence: Text | None = None
-    """Licence or terms of use; `not stated` if absent."""
-
-    citation: Text | None = None
-    """Publication to cite; `none` if absent."""
-
-    max_bad_share: Share | None = None
-    """Largest accepted share of files that are unreadable or of another kind; 0.01 if absent.
-    `bank.json` lists them."""
-
-    notes: str | None = ""
-    """Further information for users."""
 
 
 @dataclass(frozen=True)

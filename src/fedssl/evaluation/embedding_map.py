@@ -30,7 +30,7 @@ def embedding_map(
     identity: Mapping[str, str],
     checkpoint: str,
     banks: Sequence[str],
-    normalisation: str,
+    normalisation: str | None,
     points: str,
     summary: str,
 ) -> None:
@@ -41,7 +41,7 @@ def embedding_map(
         identity: the wildcards that name the checkpoint; copied to the summary.
         checkpoint: file of the encoder's weights.
         banks: bank.json of each dataset in the settings.
-        normalisation: file of the spectrogram statistics.
+        normalisation: file of the spectrogram statistics; None if no bank has sounds.
         points: Parquet file to write, with one row per sample.
         summary: JSON file to write, with silhouettes of the samples by dataset and by modality.
     """
@@ -109,13 +109,13 @@ def silhouette(points: np.ndarray, groups: pd.Series) -> float:
 
 
 def _collect(
-    settings: MapSettings, checkpoint: str, *, banks: Sequence[str], normalisation: str
+    settings: MapSettings, checkpoint: str, *, banks: Sequence[str], normalisation: str | None
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the drawn samples of all datasets, one row each, and their features, (samples, d)."""
     device = prepare_device(settings.threads, portable=settings.portable)
     encoder = initialise(settings.seed, **settings.encoder)
     backbone = load_backbone(load_state(checkpoint), encoder)
-    statistics = read_json(normalisation)
+    statistics = read_json(normalisation) if normalisation else None
     samples, features = [], []
     for declared, path in zip(settings.datasets, banks, strict=True):
         bank = open_bank(Path(path).parent)

@@ -3,7 +3,7 @@
 The JSON schema covers types and ranges. These checks compare several parts of the configuration.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fedssl.errors import UserError
@@ -12,7 +12,7 @@ from fedssl.grid.facts import fact, misfits
 from fedssl.grid.forms import form
 from fedssl.grid.mistakes import find_mistakes
 from fedssl.grid.parts import AXES, declared_by
-from fedssl.grid.splits import MODALITIES
+from fedssl.grid.splits import MODALITIES, parse_split
 from fedssl.grid.transmission import parse_name
 
 if TYPE_CHECKING:
@@ -87,7 +87,16 @@ def _check_parts(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
 
 
 def _check_datasets(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
-    for modality, name in config["studies"][study]["datasets"].items():
+    declared = config["studies"][study]["datasets"]
+    for modality, user in _needed_modalities(config, study):
+        if declared.get(modality) is None:
+            raise UserError(
+                f"{located(('studies', study, 'datasets'), layers)} lacks {modality}, which {user} "
+                f"needs; add {modality}: and the name of a dataset."
+            )
+    for modality, name in declared.items():
+        if name is None:
+            continue
         datasets = config["datasets"].items()
         known = [n for n, entry in datasets if entry["modality"] == modality]
         if name not in known:
@@ -96,6 +105,21 @@ def _check_datasets(config: Mapping[str, Any], study: str, layers: Sequence[Laye
                 f"which is no {modality} dataset{closest(name, known)}; "
                 f"there are {', '.join(known)}."
             )
+
+
+def _needed_modalities(config: Mapping[str, Any], study: str) -> Iterator[tuple[str, str]]:
+    """Yield a modality that a study must have a pretraining dataset of, and what needs it."""
+    own = config["studies"][study]
+    for split in (split for entry in own["cells"] for split in entry["split"]):
+        for modality in parse_split(split).modalities:
+            yield modality, f"the split {split}"
+    # Sounds of tasks are scaled by the statistics of the pretraining sounds.
+    for task in own["tasks"] if own["cells"] else ():
+        entry = config["datasets"].get(task.get("dataset", task["task"]), {})
+        if entry.get("modality") == "audio":
+            yield "audio", f"the task {task['task']}"
+    for pair in own.get("pairs") or () if own["cells"] else ():
+        yield "audio", f"the pair {pair['pair']}"
 
 
 def _check_tasks(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:

@@ -6,34 +6,43 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from fedssl.errors import UserError
+from fedssl.grid.yaml_file import Key as Key
+from fedssl.grid.yaml_file import key_text as key_text
+from fedssl.grid.yaml_file import read_yaml
 
 # Files in the folder `config` that every run reads before the user's own.
 SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")
-Key = tuple[str | int, ...]
-# The C loader is five times as fast, which saves a quarter of a second whenever a run is planned.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Snakemake would take what these enclose for a wildcard or the name of another path.
+_SPECIAL = "{}<>"
 _PLACES = ("results_dir", "data_dir", "mirror", "pins")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One source of configuration: a file, or the command line."""
+    """One source of configuration: a file, or the command line.
+
+    Attributes:
+        name: path of the file, or `--config`.
+        content: what it sets.
+        lines: key -> line in the file.
+    """
 
     name: str
     content: Mapping[str, Any]
+    lines: Mapping[Key, int] = field(default_factory=dict)
 
 
 def read_layers(files: Iterable[str | Path], command_line: Mapping[str, Any]) -> list[Layer]:
     """Return the layers of the configuration; later ones override earlier ones."""
     names = dict.fromkeys(os.path.relpath(file) for file in files)
-    layers = [Layer(name, _read_yaml(Path(name))) for name in names]
+    layers = [_read_layer(Path(name)) for name in names]
     return [*layers, Layer("--config", _typed(dict(command_line)))]
 
 
@@ -95,30 +104,42 @@ def with_places(config: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str,
             wrong = "there is no such environment variable or user"
         elif key == "results_dir" and re.search(r"\s", place):
             wrong = "it must be without white space, because spaces separate paths in the tables"
+        elif key in ("results_dir", "data_dir") and (special := special_characters(place)):
+            wrong = special
         else:
             continue
         raise UserError(f"{located((key,), layers)} is {place!r}; {wrong}.")
     return {**config, **places}
 
 
+def special_characters(path: str) -> str:
+    """Return what is wrong with a path that Snakemake would not take literally; "" for others."""
+    found = " ".join(character for character in _SPECIAL if character in path)
+    return found and f"it must be without {found}, which have a meaning in Snakemake; rename it"
+
+
 def origin(key: Key, layers: Sequence[Layer]) -> str:
     """Return the name of the last layer that sets `key` or one of its parents."""
+    return _setter(key, layers)[0].name
+
+
+def line_of(key: Key, layers: Sequence[Layer]) -> int | None:
+    """Return the line of `key`, or of its innermost parent, in the file that `origin` names."""
+    layer, found = _setter(key, layers)
+    return layer.lines.get(found)
+
+
+def _setter(key: Key, layers: Sequence[Layer]) -> tuple[Layer, Key]:
     for depth in range(len(key), 0, -1):
         for layer in reversed(layers):
             if holds(layer.content, key[:depth]):
-                return layer.name
-    return layers[0].name
+                return layer, key[:depth]
+    return layers[0], ()
 
 
 def located(key: Key, layers: Sequence[Layer]) -> str:
     """Return `<layer>: <key>`, the start of a message about a key."""
     return f"{origin(key, layers)}: {key_text(key)}"
-
-
-def key_text(key: Iterable[str | int]) -> str:
-    """Return a key as text, such as studies.fssuavl.cells[0].split."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
-    return "".join(parts).removeprefix(".") or "the top level"
 
 
 def closest(value: str, known: Iterable[str]) -> str:
@@ -141,19 +162,17 @@ def _typed(value: Any) -> Any:
     return value if isinstance(meant, str | list | dict) else meant
 
 
-def _read_yaml(path: Path) -> Mapping[str, Any]:
+def _read_layer(path: Path) -> Layer:
     try:
-        with path.open(encoding="utf-8") as file:
-            content = yaml.load(file, Loader=_LOADER)
+        content, lines = read_yaml(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        # The text of a YAML error gives line and column, on several lines.
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not YAML: {error}.") from error
     if not isinstance(content, Mapping | None):
         found = type(content).__name__
         raise UserError(f"{path}: the top level is a {found}; it must be keys, as in seeds: [0].")
-    return content or {}
+    return Layer(str(path), content or {}, lines)
 
 
 def _place(given: str | None) -> Any:

@@ -1,12 +1,14 @@
 """Find mistakes in plain data, and describe each: the key, its value, and what would be right."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from fedssl.grid.configuration import Key, closest, key_text
@@ -67,7 +69,20 @@ def _mistake(found: Mapping[str, Any], schema: Mapping[str, Any]) -> Mistake:
     declared = _schema_at(found["loc"], schema)
     if found["type"].endswith("_type") and {"type": "null"} in declared.get("anyOf", ()):
         wanted += " or null"
-    return Mistake(_key(found["loc"]), f"is {found['input']!r}; it {wanted}")
+    return Mistake(_key(found["loc"]), f"is {found['input']!r}; it {wanted}{_spelling(found)}")
+
+
+def _spelling(found: Mapping[str, Any]) -> str:
+    """Return how to write text that was meant as a number, such as 1e-3; empty for other values."""
+    # YAML 1.1 reads a number with an exponent only if it has a point and a sign: 1.0e-3.
+    kind = {"float_type": float, "int_type": int}.get(found["type"])
+    try:
+        meant = float(str(found["input"]).replace(",", ".")) if kind else math.nan
+    except ValueError:
+        return ""
+    if not math.isfinite(meant) or (kind is int and not meant.is_integer()):
+        return ""
+    return f", written {yaml.safe_dump(kind(meant)).split()[0]}" if kind else ""
 
 
 def _key(place: Iterable[int | str]) -> Key:

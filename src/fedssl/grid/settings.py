@@ -51,8 +51,9 @@ class Scale:
 class PretrainingDatasets:
     """What a study's cells are pretrained on."""
 
-    audio: Word
-    """Dataset of sounds."""
+    audio: Word | None = None
+    """Dataset of sounds, if a cell sees any, or a task has sounds: their spectrograms are scaled by
+    its statistics."""
 
     image: Word | None = None
     """Dataset of images, if a cell sees any."""

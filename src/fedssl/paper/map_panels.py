@@ -64,13 +64,14 @@ def checkpoints(plan: Plan) -> list[str]:
 def map_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
     """Return the checkpoint or its folder, the banks and the audio statistics."""
     cell, study = Cell.of(wildcards), plan.grid.config["studies"][wildcards.study]
-    final = wildcards.checkpoint == FINAL
+    final, audio = wildcards.checkpoint == FINAL, study["datasets"].get("audio")
+    statistics = {"normalisation": plan.paths.normalisation(cell.study, audio)} if audio else {}
     return {
         # The rule `pretrain` declares the folder of kept rounds and not its files, because their
         # number depends on the settings.
         "pretrained": plan.paths.model(cell) if final else plan.paths.milestones(cell),
         "banks": [plan.paths.bank(task.dataset) for task in _tasks(plan, wildcards.study)],
-        "normalisation": plan.paths.normalisation(cell.study, study["datasets"]["audio"]),
+        **statistics,
     }
 
 

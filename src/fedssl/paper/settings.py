@@ -19,6 +19,7 @@ RowSplit = Annotated[
         "a{x}-i{y}-b{z}, or the two specialists together, a0-i100-b0+a100-i0-b0",
     ),
 ]
+ProductName = Annotated[str, Pattern(r"^[A-Za-z0-9_-]+$", "letters, digits, _ and -")]
 FigureName = Annotated[
     str, Pattern(r"^[a-z]+_figure[0-9]+$", "<study>_figure<number>, for example fssuavl_figure3")
 ]

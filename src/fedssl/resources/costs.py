@@ -95,6 +95,19 @@ def decoding_seconds(plan: Plan, dataset: str) -> float:
     return float(num_samples(plan, dataset) / (_DECODED * plan.config["banks"]["threads"]))
 
 
+def decoding_mb(plan: Plan, dataset: str) -> float:
+    """Return the memory in MB that decoding one of a user's own files takes at most.
+
+    That is 0 for archives, whose members are small.
+    """
+    entry = plan.config["datasets"][dataset]
+    if entry["archives"]:
+        return 0.0
+    pixels, minutes = entry["max_megapixels"], entry["max_minutes"]
+    decoded = {"image": 12 * pixels, "audio": 4 * minutes}[entry["modality"]]
+    return float(decoded + 2 * entry["max_megabytes"])
+
+
 def client_gpu_mb(plan: Plan, cell: Cell) -> float:
     """Return the GPU memory in MB that training one client takes, its context included."""
     settings = plan.grid.settings(cell)

@@ -101,7 +101,8 @@ def bank_runtime(plan: Plan, wildcards: Wildcards) -> int:
 
 def bank_mem_mb(plan: Plan, wildcards: Wildcards, *, state: State) -> int:
     """Return the memory of building a bank; more only if an attempt was killed without notice."""
-    decoding = plan.config["banks"]["threads"] * _DECODER
+    decoder = _DECODER + costs.decoding_mb(plan, wildcards.dataset)
+    decoding = plan.config["banks"]["threads"] * decoder
     need = _PROCESS + decoding + _cached(plan, [wildcards.dataset])
     return _resumable(plan, wildcards, need, state=state)
 

@@ -22,7 +22,15 @@ from fedssl.grid.settings import (
     StudyName,
     TaskEntry,
 )
-from fedssl.paper.settings import Contrast, FigureName, MapFigure, SweepFigure, Table, Verdicts
+from fedssl.paper.settings import (
+    Contrast,
+    FigureName,
+    MapFigure,
+    ProductName,
+    SweepFigure,
+    Table,
+    Verdicts,
+)
 from fedssl.resources.limits import Limits
 from fedssl.settings import (
     Check,
@@ -232,13 +240,13 @@ class Config:
     studies: Annotated[Mapping[StudyName, Study], MinLen(1)]
     """Studies by name."""
 
-    tables: Mapping[str, Table]
+    tables: Mapping[ProductName, Table]
     """Tables by name, `<study>_table<k>`."""
 
     datasets: Mapping[HyphenatedName, AnyDataset]
     """Datasets by name: that of the mirror folder, of the bank's folder and of the reader."""
 
-    contrasts: Mapping[str, Contrast]
+    contrasts: Mapping[ProductName, Contrast]
     """Contrasts by name, `<study>_<name>`."""
 
     maps: Mapping[FigureName, MapFigure]

@@ -35,7 +35,8 @@ class Bank:
         dataset: name of the dataset.
         modality: "image" or "audio".
         classes: sorted class names; a label is an index into them.
-        digest: SHA-256 of the contents of bank.json, which include the SHA-256 of every file.
+        digest: SHA-256 of what bank.json says about the contents, which includes the SHA-256 of
+            every file; without the reasons of bad members and the notes.
         labels: (N,) int64.
         splits: (N,) str, the split of each sample.
         absent: number of members that the owner no longer provides.

@@ -22,6 +22,7 @@ from fedssl.data.banks.members import (
     Decoded,
     Encoded,
     Member,
+    Noted,
     Sample,
     UnreadableError,
 )
@@ -40,8 +41,9 @@ _BATCH_BYTES = 16 << 20
 # Batches per worker that may wait.
 _AHEAD = 2
 
-# The data of a sample, or the reason why there are none.
-_Outcome = np.ndarray | str
+# The data of a sample with notes, or the reason why there are none.
+_Outcome = Noted | str
+_Decode = Callable[[Content], np.ndarray | Noted]
 # A member, and what `read` returned if the member is still encoded.
 _Loaded = tuple[Member, Content]
 
@@ -145,14 +147,14 @@ def _start() -> None:
     _ignore_pillow()
 
 
-def _outcomes(jobs: list[tuple[str, Callable[[Content], np.ndarray], Content]]) -> list[_Outcome]:
+def _outcomes(jobs: list[tuple[str, _Decode, Content]]) -> list[_Outcome]:
     """Decode the members of a batch, but no more of them if their data grow large."""
     # A file of a few bytes can hold a long silence. The caller decodes the rest itself.
     outcomes: list[_Outcome] = []
     size = 0
     for job in jobs:
         outcomes.append(outcome := _outcome(*job))
-        size += outcome.nbytes if isinstance(outcome, np.ndarray) else 0
+        size += outcome.data.nbytes if isinstance(outcome, Noted) else 0
         if size > _BATCH_BYTES:
             break
     return outcomes
@@ -170,20 +172,21 @@ def _results(batch: list[_Loaded], future: "Future[list[_Outcome]]") -> Iterator
             yield member
 
 
-def _outcome(name: str, decode: Callable[[Content], np.ndarray], content: Content) -> _Outcome:
+def _outcome(name: str, decode: _Decode, content: Content) -> _Outcome:
     try:
-        return decode(content)
+        found = decode(content)
     except UnreadableError as error:
         return str(error)
     except Exception as error:
         error.add_note(f"raised for member {name}")
         raise
+    return found if isinstance(found, Noted) else Noted(found)
 
 
 def _result(member: Encoded, outcome: _Outcome) -> Sample | BadMember:
     if isinstance(outcome, str):
         return BadMember(member.name, member.label, member.split, outcome)
-    return Sample(member.name, member.label, member.split, outcome)
+    return Sample(member.name, member.label, member.split, outcome.data, outcome.notes)
 
 
 @contextlib.contextmanager

@@ -13,10 +13,11 @@ from fedssl.data.banks.bank import SAMPLE_RATE, Modality
 from fedssl.data.banks.members import AbsentMember, BadMember, Decoded, Sample
 from fedssl.errors import UserError
 
-# A member as JSON: kind, name, class, split, and one or two details that depend on the kind.
+# A member as JSON: kind, name, class, split, and one to three details that depend on the kind.
 MemberRow = list[Any]
 
 _BAD_SHOWN = 5
+_TWO_CLASSES = "its data is also in another class"
 
 
 @dataclass
@@ -35,6 +36,7 @@ class MemberTable:
     contents: list[int] = field(default_factory=list)
     bad: list[BadMember] = field(default_factory=list)
     absent: list[AbsentMember] = field(default_factory=list)
+    notes: dict[str, list[str]] = field(default_factory=dict)
     image_shape: tuple[int, ...] = ()
     _seen: set[str] = field(default_factory=set)
 
@@ -56,8 +58,9 @@ class MemberTable:
             return BadMember(member.name, member.label, member.split, reason)
         return member
 
-    # Do not reword these reasons. They are recorded in bank.json, so another text changes the
-    # digest of every bank that has such a member. The same holds for the reasons of all readers.
+    # Reasons and notes, here and in all readers, must be the same in every run and on every
+    # machine: bank.json records them, and later jobs compare bank.json by its bytes. So they hold
+    # no path and no text of a library.
     def _misfit(self, sample: Sample) -> str:
         shape = sample.data.shape
         if not sample.data.size:
@@ -70,7 +73,7 @@ class MemberTable:
 
     def add(self, row: MemberRow) -> None:
         """Add a member, given as a row of `member_row` or of a partial bank."""
-        kind, name, label, split, detail, *content = row
+        kind, name, label, split, detail, *more = row
         if kind == "bad":
             self.bad.append(BadMember(name, label, split, detail))
         elif kind == "absent":
@@ -80,7 +83,10 @@ class MemberTable:
             self.names.append(name)
             self.labels.append(label)
             self.splits.append(split)
-            self.contents.extend(content)
+            content, notes = more
+            self.contents.append(content)
+            for note in notes:
+                self.notes.setdefault(note, []).append(name)
             # The shape of a waveform has one dimension, that of an image three. An image counts
             # as length 1, so that the sum of the lengths is the first axis of either array.
             self.lengths.append(detail[0] if len(detail) == 1 else 1)
@@ -99,6 +105,7 @@ class MemberTable:
             "counts": dict(sorted(Counter(self.splits).items())),
             "bad": [{"name": bad.name, "reason": bad.reason} for bad in self.bad],
             "duplicates": self._duplicates(),
+            **self._noted_facts(),
             **self._absent_facts(),
             **layout,
         }
@@ -109,6 +116,27 @@ class MemberTable:
         train = {content for split, content in samples if split == "train"}
         found = Counter(split for split, content in samples if content in train)
         return {split: n for split, n in sorted(found.items()) if split != "train"}
+
+    def _noted_facts(self) -> dict[str, Any]:
+        """Return note -> number of members and the first names, for bank.json."""
+        notes = dict(self.notes)
+        if names := self._in_two_classes():
+            notes[_TWO_CLASSES] = names
+        # Leave the key out if there is no note, as for absent members.
+        if not notes:
+            return {}
+        found = {
+            note: {"members": len(names), "first": names[:_BAD_SHOWN]}
+            for note, names in sorted(notes.items())
+        }
+        return {"notes": found}
+
+    def _in_two_classes(self) -> list[str]:
+        """Return the names of samples whose data is also in another class."""
+        first = dict(zip(reversed(self.contents), reversed(self.labels), strict=True))
+        samples = list(zip(self.names, self.labels, self.contents, strict=True))
+        twice = {content for _, label, content in samples if label != first[content]}
+        return [name for name, _, content in samples if content in twice]
 
     def _absent_facts(self) -> dict[str, Any]:
         """Return the counts and names of absent members for bank.json."""
@@ -164,11 +192,12 @@ class MemberTable:
 def member_row(member: Decoded) -> MemberRow:
     """Return a member as a list for JSON: kind, name, class, split, and the details of the kind.
 
-    These are the shape and a hash of the content for a sample, the reason for a bad member.
+    These are the shape, a hash of the content and the notes for a sample, and the reason for a bad
+    member.
     """
     entry = [member.name, member.label, member.split]
     if isinstance(member, Sample):
-        return ["sample", *entry, list(member.data.shape), _content_hash(member)]
+        return ["sample", *entry, list(member.data.shape), _content_hash(member), [*member.notes]]
     if isinstance(member, BadMember):
         return ["bad", *entry, member.reason]
     return ["absent", *entry, None]

@@ -22,12 +22,27 @@ class Sample:
         label: class name.
         split: split of the dataset that the member belongs to.
         data: image, (H, W, C) uint8 with C 1 or 3; or mono 16 kHz waveform, (samples,) int16.
+        notes: what a user should know about this member.
     """
 
     name: str
     label: str
     split: str
     data: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Noted:
+    """The data of a sample, and what a user should know about it.
+
+    Attributes:
+        data: the data, as in `Sample`.
+        notes: sentences without the name of the member. bank.json counts them by their text.
+    """
+
+    data: np.ndarray
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +63,7 @@ class Encoded:
 
     name: str
     read: Callable[[], Content]
-    decode: Callable[[Any], np.ndarray]
+    decode: Callable[[Any], np.ndarray | Noted]
     label: str = field(kw_only=True)
     split: str = field(kw_only=True)
 

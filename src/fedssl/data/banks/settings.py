@@ -6,6 +6,11 @@ from typing import Literal
 
 from fedssl.settings import Modality
 
+# Largest image and longest sound. A file of a few bytes can claim, or unpack to, more than fits
+# into memory.
+MAX_MEGAPIXELS = 100.0
+MAX_MINUTES = 60.0
+
 
 @dataclass(frozen=True)
 class OwnFiles:
@@ -16,12 +21,20 @@ class OwnFiles:
         modality: "image" or "audio".
         test_share: share of each class that becomes the split `test`; for folders only.
         size: width and height of the bank's images in pixels; for images only.
+        bits: bits per pixel that 16-bit PNGs use; None for 16, see `readers.pixels`. Images only.
+        max_megapixels: largest image in millions of pixels; for images only.
+        max_minutes: longest sound; for audio only.
+        max_megabytes: largest file in millions of bytes.
     """
 
     kind: Literal["folder", "table"]
     modality: Modality
     test_share: float = 0.0
     size: int = 0
+    bits: int | None = None
+    max_megapixels: float = MAX_MEGAPIXELS
+    max_minutes: float = MAX_MINUTES
+    max_megabytes: float = 700.0
 
 
 @dataclass(frozen=True)

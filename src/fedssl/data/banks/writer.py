@@ -63,7 +63,12 @@ def write_bank(
     table.check_counts(counts, num_classes=num_classes)
     if table.absent:
         _LOG.warning("%s lacks %d members, listed in bank.json", dataset, len(table.absent))
-    return _write_files(table, partial.data_path, folder, modality=modality)
+    facts = _write_files(table, partial.data_path, folder, modality=modality)
+    for note, found in facts.get("notes", {}).items():
+        _LOG.warning(
+            "%s: %d members, such as %s: %s", dataset, found["members"], found["first"][0], note
+        )
+    return facts
 
 
 def _write_files(
@@ -77,13 +82,20 @@ def _write_files(
         written = {**parts, names[0]: data_path}
         files = {n: {"sha256": sha256(p), "size": p.stat().st_size} for n, p in written.items()}
         facts = {"format": FORMAT, "modality": modality, **table.facts(modality), "files": files}
-        facts["digest"] = digest(facts)
+        facts["digest"] = _contents_digest(facts)
         _remove_outdated(folder / "bank.json", facts["digest"])
         # Move the data, because a copy would need the space of the bank twice.
         shutil.move(data_path, parts[names[0]])
     # bank.json is written last: a folder with a bank.json holds a complete bank.
     write_json(folder / "bank.json", facts)
     return facts
+
+
+def _contents_digest(facts: Mapping[str, Any]) -> str:
+    """Return a digest of what the bank holds: arrays, index and the names of bad members."""
+    # Not of reasons and notes: they describe the files, and may be worded better.
+    held = {key: value for key, value in facts.items() if key != "notes"}
+    return digest({**held, "bad": [{"name": bad["name"]} for bad in facts["bad"]]})
 
 
 def _remove_leftovers(folder: Path, names: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fedssl.data.file_names import existing_path, is_leftover
 from fedssl.data.readers.archive_members import open_zip, read_file, read_zip_member, tar_members
 from fedssl.errors import UserError
 from fedssl.files import digest
@@ -50,12 +51,12 @@ def files_fingerprint(path: Path) -> str:
 
 
 def _files_below(place: Path) -> Iterator[Path]:
-    # Hidden files and folders are skipped: partial downloads, and what file managers leave behind.
+    # Hidden files are partial downloads, or what file managers leave behind.
     # Sorting makes the order independent of the file system. Without `onerror`, os.walk would
     # silently skip an unreadable folder and clips would be missing.
     for folder, below, names in os.walk(place, onerror=_raise_unreadable):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+        below[:] = sorted(name for name in below if not is_leftover(name))
+        files = (Path(folder, name) for name in sorted(names) if not is_leftover(name))
         # Skip pipes and devices, which could block for ever. Keep broken links: they are reported
         # later as files that cannot be read.
         yield from (file for file in files if file.is_file() or not file.exists())
@@ -98,4 +99,5 @@ def _listed_paths(path: Path) -> list[Path]:
     named = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not named:
         raise UserError(f"{path} names no file or folder; list one path per line")
-    return [path.parent / Path(name).expanduser() for name in named]
+    places = (str(path.parent / Path(name).expanduser()) for name in named)
+    return [Path(existing_path(place)) for place in places]

@@ -1,25 +1,40 @@
 """Complete the configuration of users' own datasets, so that it has the keys of any dataset."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fedssl.data.banks.settings import OwnFiles
+from fedssl.data.file_names import existing_path
 from fedssl.data.own import folder, table
-from fedssl.data.settings import OwnDataset
+from fedssl.data.own.settings import OwnDataset
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Layer, key_text, origin
+from fedssl.grid.configuration import Layer, key_text, origin, special_characters
 from fedssl.typed import typed
 
 _KINDS = {"folder": folder.find_splits, "table": table.find_splits}
 _DEFAULTS = {
     "access": None,
+    "bits": None,
     "citation": "none",
     "classes": None,
     "licence": "not stated",
     "max_bad_share": 0.01,
+    "max_megabytes": OwnFiles.max_megabytes,
+    "max_megapixels": OwnFiles.max_megapixels,
+    "max_minutes": OwnFiles.max_minutes,
     "notes": None,
     "size": 128,
     "test_share": 0.2,
+}
+# Key -> the kind or modality that it is for.
+_ONLY_FOR = {
+    "bits": "image",
+    "max_megapixels": "image",
+    "max_minutes": "audio",
+    "size": "image",
+    "test_share": "folder",
 }
 
 
@@ -48,7 +63,7 @@ def is_own(entry: Mapping[str, Any]) -> bool:
 def source(entry: Mapping[str, Any]) -> tuple[str, Path]:
     """Return the kind of an own dataset, "folder" or "table", and its path."""
     kind = next(kind for kind in _KINDS if kind in entry)
-    return kind, Path(entry[kind]).expanduser()
+    return kind, Path(existing_path(os.path.expanduser(entry[kind])))
 
 
 def _completed(name: str, entry: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str, Any]:
@@ -56,6 +71,8 @@ def _completed(name: str, entry: Mapping[str, Any], layers: Sequence[Layer]) -> 
     key = ("datasets", name, kind)
     try:
         _check_keys(typed(OwnDataset, entry), kind)
+        if special := special_characters(str(path)):
+            raise UserError(f"{path}: {special}")
         splits = _KINDS[kind](path)
     except UserError as error:
         raise UserError(f"{origin(key, layers)}: {key_text(key)}: {error}.") from error
@@ -68,6 +85,6 @@ def _check_keys(own: OwnDataset, kind: str) -> None:
     if own.folder and own.table:
         raise UserError("the entry has both folder and table; keep one of the two")
     # With another kind or modality these keys would have no effect, so they are refused.
-    for key, value, what in (("test_share", own.test_share, "folder"), ("size", own.size, "image")):
-        if value is not None and what not in (kind, own.modality):
+    for key, what in _ONLY_FOR.items():
+        if getattr(own, key) is not None and what not in (kind, own.modality):
             raise UserError(f"{key} is only valid for a dataset of kind {what}; remove it")

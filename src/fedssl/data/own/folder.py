@@ -2,15 +2,18 @@
 
 The layout is `<folder>/<class>/...`, or `<folder>/<split>/<class>/...` with the splits train and
 test or validation. Files are found at every depth below their class. Links to files and folders are
-followed, because large collections are often stored elsewhere. Hidden files are skipped.
+followed, because large collections are often stored elsewhere. Hidden files and leftovers of
+operating systems are skipped. Names and classes are in Unicode form NFC, whatever the disk has.
 """
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 
+from fedssl.data.file_names import is_leftover, one_form
 from fedssl.data.own.labelled_files import TRAIN, LabelledFile, check_classes
 from fedssl.errors import UserError
 
@@ -29,7 +32,13 @@ def find_splits(folder: Path) -> list[str]:
         raise UserError(f"{folder} {kind}; it must be {_LAYOUT}")
     splits = _split_folders(folder)
     for place in (folder / split for split in splits) if splits else (folder,):
-        check_classes((entry.name for entry in _folders(place)), where=f"{place}/")
+        classes = _folders(place)
+        check_classes((one_form(entry.name) for entry in classes), where=f"{place}/")
+        if empty := [entry.name for entry in classes if not any(_files(entry.path))]:
+            raise UserError(
+                f"{place}/ has a folder without files, {', '.join(empty)}; add the files of this "
+                "class, or remove the folder"
+            )
     return splits or [TRAIN, "test"]
 
 
@@ -43,12 +52,24 @@ def find_files(folder: Path, *, test_share: float) -> list[LabelledFile]:
         splits = _split_at_random(_classes(folder, ""), test_share)
     files = [
         # Strings instead of Path objects: a folder can have 100,000 files.
-        LabelledFile(name, os.path.join(folder, name), label, split)
+        LabelledFile(one_form(name), os.path.join(folder, name), label, split)
         for split, classes in splits.items()
         for label, names in classes.items()
         for name in names
     ]
     return sorted(files, key=attrgetter("name"))
+
+
+def count_leftovers(folder: Path) -> Counter[str]:
+    """Return how many files and folders of each name `find_files` passes over, at any depth.
+
+    Hidden ones are not counted.
+    """
+    found: Counter[str] = Counter()
+    for _, folders, files in os.walk(folder, followlinks=False):
+        found.update(n for n in (*folders, *files) if is_leftover(n) and not n.startswith("."))
+        folders[:] = [name for name in folders if not is_leftover(name)]
+    return found
 
 
 def _split_folders(folder: Path) -> list[str]:
@@ -70,16 +91,19 @@ def _split_folders(folder: Path) -> list[str]:
 
 def _classes(place: Path, prefix: str) -> dict[str, list[str]]:
     """Return class -> names of its files; a name is `<prefix><class>/<path below the class>`."""
-    return {
-        entry.name: list(_files(entry.path, f"{prefix}{entry.name}/")) for entry in _folders(place)
-    }
+    found: dict[str, list[str]] = {}
+    for entry in _folders(place):
+        names = (f"{prefix}{entry.name}/{name}" for name in _files(entry.path))
+        found.setdefault(one_form(entry.name), []).extend(names)
+    return found
 
 
 def _folders(place: Path) -> list[os.DirEntry[str]]:
     return [entry for entry in _visible_entries(str(place)) if entry.is_dir()]
 
 
-def _files(place: str, prefix: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+def _files(place: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the paths of all files below a folder, relative to it."""
     # A link to a folder above would lead in circles. Compare real paths, not names: the same folder
     # may be linked from two places, which is fine.
     real = os.path.realpath(place)
@@ -95,7 +119,7 @@ def _files(place: str, prefix: str, above: tuple[str, ...] = ()) -> Iterator[str
 def _visible_entries(place: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(place) as found:
-            visible = [entry for entry in found if not entry.name.startswith(".")]
+            visible = [entry for entry in found if not is_leftover(entry.name)]
     except OSError as error:
         raise UserError(f"{place} cannot be read ({error.strerror})") from error
     # Names that are not valid Unicode cannot be stored in Parquet, and control characters would
@@ -124,4 +148,4 @@ def _split_at_random(
 # Sorting by a hash of the name gives a random but stable order: it does not depend on the order in
 # which the disk lists files, and a new file moves at most one other file to another split.
 def _random_key(name: str) -> str:
-    return hashlib.sha256(os.fsencode(name)).hexdigest()
+    return hashlib.sha256(os.fsencode(one_form(name))).hexdigest()

@@ -17,14 +17,14 @@ class LabelledFile:
         path: path of the file.
         label: class name.
         split: name of the split, such as "train" or "test".
-        named_in: CSV file and line that name the file, for messages; empty for a folder.
+        line: line of the CSV file that names the file; None for a folder.
     """
 
     name: str
     path: str
     label: str
     split: str
-    named_in: str = ""
+    line: int | None = None
 
 
 def check_classes(labels: Iterable[str], *, where: str) -> None:

@@ -1,6 +1,7 @@
 """Read the files of an own dataset as members of a bank."""
 
 import functools
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -9,14 +10,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from fedssl.data.banks.members import BadMember, Encoded, Member, UnreadableError
+from fedssl.data.banks.members import BadMember, Encoded, Member, Noted, UnreadableError
 from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.fetch.manual_files import SOUNDS
+from fedssl.data.own.folder import count_leftovers
 from fedssl.data.own.labelled_files import LabelledFile, check_classes
 from fedssl.data.own.listing import find_files
-from fedssl.data.readers.decode import decode_audio, decode_image
+from fedssl.data.readers.decode import read_image
+from fedssl.data.readers.sounds import read_sound
 from fedssl.errors import UserError
 
+_LOG = logging.getLogger(__name__)
 # Large images are read with at least this multiple of the bank's pixels on each side.
 _REDUCED = 4
 SUFFIXES = {"audio": SOUNDS, "image": frozenset({".jpg", ".jpeg", ".png"})}
@@ -33,23 +37,32 @@ def read(own: OwnFiles, source: Path) -> Iterator[Member]:
         UserError: `find_files` fails, no file has a known suffix, or all files have one class.
     """
     files, known = find_files(own, source), SUFFIXES[own.modality]
+    if own.kind == "folder" and (passed := count_leftovers(source)):
+        _LOG.warning(
+            "%s: passed over %d files and folders of operating systems: %s",
+            *(source, passed.total(), ", ".join(f"{name} ({n})" for name, n in passed.items())),
+        )
     _check_suffixes(files, known, source)
     check_classes((file.label for file in files), where=str(source))
-    decode = decode_audio
+    decode: Callable[[bytes], Noted] = functools.partial(read_sound, max_minutes=own.max_minutes)
     if own.modality == "image":
-        decode = functools.partial(_square_image, size=own.size)
+        decode = functools.partial(_square_image, own=own)
     for file in files:
-        yield _member(file, known, decode)
+        yield _member(file, known, decode, max_megabytes=own.max_megabytes)
 
 
 def _member(
-    file: LabelledFile, known: frozenset[str], decode: Callable[[bytes], np.ndarray]
+    file: LabelledFile,
+    known: frozenset[str],
+    decode: Callable[[bytes], Noted],
+    *,
+    max_megabytes: float,
 ) -> Member:
     suffix = _suffix(file)
     if suffix not in known:
         reason = f"its suffix is {suffix or 'missing'}; {', '.join(sorted(known))} can be read"
         return BadMember(file.name, file.label, file.split, reason)
-    load = functools.partial(_read_bytes, file)
+    load = functools.partial(_read_bytes, file, most=round(max_megabytes * 1e6))
     return Encoded(file.name, load, decode, label=file.label, split=file.split)
 
 
@@ -69,21 +82,29 @@ def _suffix(file: LabelledFile) -> str:
     return os.path.splitext(file.path)[1].lower()
 
 
-def _read_bytes(file: LabelledFile) -> bytes:
+def _read_bytes(file: LabelledFile, *, most: int) -> bytes:
     if not os.path.isfile(file.path):
-        named = f", which {file.named_in} names," if file.named_in else ""
-        raise UnreadableError(f"{file.path}{named} is no file")
+        raise UnreadableError(f"line {file.line} names it, but it is no file")
+    if (found := os.path.getsize(file.path)) > most:
+        raise UnreadableError(f"it has {found} bytes where {most} are allowed, see max_megabytes")
     try:
         return Path(file.path).read_bytes()
     except OSError as error:
-        raise UnreadableError(f"it cannot be read ({error.strerror})") from error
+        raise UnreadableError("its file cannot be read") from error
 
 
-def _square_image(data: bytes, *, size: int) -> np.ndarray:
+def _square_image(data: bytes, *, own: OwnFiles) -> Noted:
     """Return the central square of an image, resized to (size, size, 3) uint8."""
     # A bank is one array, so all images need one size. Photographs are turned upright first: many
     # cameras store the orientation only in the EXIF data.
     # From a reduced image, pixels of 12-megapixel photographs differ by 0.2 of 255 on average and
     # by 11 at most from those of the whole image. From a smaller one, they would differ by more.
-    image = Image.fromarray(decode_image(data, upright=True, least=_REDUCED * size))
-    return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC))
+    found = read_image(
+        data,
+        upright=True,
+        bits=own.bits,
+        max_megapixels=own.max_megapixels,
+        least=_REDUCED * own.size,
+    )
+    image, size = Image.fromarray(found.data), (own.size, own.size)
+    return Noted(np.asarray(ImageOps.fit(image, size, Image.Resampling.BICUBIC)), found.notes)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from fedssl.data.file_names import existing_path, one_form
 from fedssl.data.own.labelled_files import TRAIN, LabelledFile, check_classes
 from fedssl.data.readers.csv_rows import read_rows
 from fedssl.errors import UserError
@@ -57,7 +58,7 @@ def _labelled_files(table: Path) -> Iterator[LabelledFile]:
         where = f"{table}, line {line}"
         if len(row) != len(header):
             raise UserError(f"{where} has {len(row)} fields, but the header has {len(header)}")
-        name, label, split = (row[place].strip() for place in places)
+        name, label, split = (one_form(row[place].strip()) for place in places)
         _check_row(name, label, split, where=where)
         path = os.path.normpath(os.path.join(table.parent, os.path.expanduser(name)))
         # A file in two splits would be trained on and tested. Compare normalised paths, because
@@ -67,7 +68,7 @@ def _labelled_files(table: Path) -> Iterator[LabelledFile]:
                 f"{where}: {name} is already in line {seen[path]}; name every file only once"
             )
         seen[path] = line
-        yield LabelledFile(name, path, label, split, named_in=where)
+        yield LabelledFile(name, existing_path(path), label, split, line)
 
 
 def _check_row(name: str, label: str, split: str, *, where: str) -> None:

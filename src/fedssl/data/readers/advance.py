@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fedssl.data.banks.members import BadMember, Encoded
+from fedssl.data.banks.members import BadMember, Encoded, Noted
 from fedssl.data.readers.archive_members import open_zip, read_zip_member
 from fedssl.errors import UserError
 from fedssl.randomness import stream
@@ -27,7 +27,7 @@ _TRAIN_PERCENT = 70
 
 
 def read_zip(
-    path: Path, decode: Callable[[bytes], np.ndarray], *, folder: str, suffixes: str
+    path: Path, decode: Callable[[bytes], np.ndarray | Noted], *, folder: str, suffixes: str
 ) -> Iterator[Encoded | BadMember]:
     """Yield the `train` and `test` members `<folder>/<class>/<id>.<suffix>`, sorted by name.
 

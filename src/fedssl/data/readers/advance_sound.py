@@ -9,11 +9,11 @@ from pathlib import Path
 from fedssl.data.banks.bank import Modality
 from fedssl.data.banks.members import BadMember, Encoded
 from fedssl.data.readers.advance import read_zip
-from fedssl.data.readers.decode import decode_audio
+from fedssl.data.readers.sounds import read_sound
 
 MODALITY: Modality = "audio"
 
 
 def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
     """Yield the `train` and `test` sounds, sorted by class and id."""
-    yield from read_zip(archives["sound"], decode_audio, folder="sound", suffixes="wav")
+    yield from read_zip(archives["sound"], read_sound, folder="sound", suffixes="wav")

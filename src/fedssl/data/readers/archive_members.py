@@ -63,7 +63,7 @@ def read_zip_member(archive: zipfile.ZipFile, name: str) -> bytes:
             file.read(1)
             return data
     except (*_ZIP_ERRORS, *_FORMAT_ERRORS) as error:
-        raise UnreadableError(f"its bytes are damaged ({error})") from error
+        raise UnreadableError("its bytes are damaged") from error
 
 
 def read_required(read: Callable[[], bytes], where: str) -> bytes:
@@ -88,7 +88,7 @@ def read_file(path: Path) -> bytes:
         _check_size(path.stat().st_size)
         return path.read_bytes()
     except OSError as error:
-        raise UnreadableError(f"it cannot be read ({error.strerror})") from error
+        raise UnreadableError("its file cannot be read") from error
 
 
 def tar_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from fedssl.data.banks.bank import Modality
 from fedssl.data.banks.members import BadMember, Encoded
 from fedssl.data.readers.archive_members import open_zip, read_zip_member
-from fedssl.data.readers.decode import decode_audio
+from fedssl.data.readers.sounds import read_sound
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
@@ -58,4 +58,4 @@ def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
                 continue
             seen.add(match[1])
             load = functools.partial(read_zip_member, archive, match[0])
-            yield Encoded(match[1], load, decode_audio, label=match["angle"], split=split)
+            yield Encoded(match[1], load, read_sound, label=match["angle"], split=split)

@@ -11,7 +11,7 @@ from pathlib import Path
 from fedssl.data.banks.bank import Modality
 from fedssl.data.banks.members import BadMember, Encoded
 from fedssl.data.readers.archive_members import open_zip, read_zip_member
-from fedssl.data.readers.decode import decode_audio
+from fedssl.data.readers.sounds import read_sound
 
 MODALITY: Modality = "audio"
 
@@ -28,4 +28,4 @@ def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
             if match := _RECORDING.fullmatch(name):
                 split = "test" if int(match[2]) < _TEST_RECORDINGS else "train"
                 load = functools.partial(read_zip_member, archive, name)
-                yield Encoded(name, load, decode_audio, label=match[1], split=split)
+                yield Encoded(name, load, read_sound, label=match[1], split=split)

@@ -10,12 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.members import BadMember, Encoded, UnreadableError
+from fedssl.data.banks.members import BadMember, Encoded, Noted, UnreadableError
 from fedssl.data.readers.archive_members import read_required, tar_members
-from fedssl.data.readers.decode import decode_audio
+from fedssl.data.readers.sounds import read_sound
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
@@ -59,11 +57,11 @@ def _read_split(path: Path, root: str, *, split: str) -> Iterator[Encoded | BadM
         yield BadMember(f"{split}/{note}", family, split, reason)
 
 
-def _decode_note(data: bytes) -> np.ndarray:
-    waveform = decode_audio(data)
-    if len(waveform) != NOTE_SAMPLES:
-        raise UnreadableError(f"it has {len(waveform)} samples at 16 kHz, not {NOTE_SAMPLES}")
-    return waveform
+def _decode_note(data: bytes) -> Noted:
+    note = read_sound(data)
+    if len(note.data) != NOTE_SAMPLES:
+        raise UnreadableError(f"it has {len(note.data)} samples at 16 kHz, not {NOTE_SAMPLES}")
+    return note
 
 
 def _families(path: Path, root: str) -> dict[str, str]:

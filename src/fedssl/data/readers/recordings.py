@@ -17,7 +17,8 @@ import soundfile
 
 from fedssl.data.banks.members import RawWaveform, UnreadableError
 from fedssl.data.fetch.manual_files import SOUNDS, manual_files
-from fedssl.data.readers.decode import bank_waveform, check_rate, check_size
+from fedssl.data.readers.decode import check_size
+from fedssl.data.readers.sounds import bank_waveform, check_rate
 from fedssl.errors import UserError
 
 _HDF5 = (".hdf5", ".h5")
@@ -77,7 +78,7 @@ class Recordings:
             file = self._file(name)
             return self._from_array(file[name], start, stop, file=file)
         except (soundfile.SoundFileError, *_HDF5_ERRORS) as error:
-            raise UnreadableError(f"its recording {name} is damaged ({error})") from error
+            raise UnreadableError(f"its recording {name} is damaged") from error
 
     def _from_sound(self, path: Path, start: int, stop: int) -> RawWaveform:
         with soundfile.SoundFile(path) as file:
@@ -97,7 +98,7 @@ class Recordings:
         if elsewhere or getattr(array, "file", file) != file:
             raise UnreadableError("its HDF5 entry points to another file")
         if getattr(array, "ndim", None) != 1 or array.dtype.kind not in "if":
-            raise UnreadableError(f"its HDF5 entry is no 1-d array of samples but {array!r}")
+            raise UnreadableError("its HDF5 entry is no 1-d array of samples")
         _check_span(start, stop, length=len(array), rate=self.rate)
         check_size(stop - start)
         # A float64 sample can overflow to infinity here; `bank_waveform` refuses it.

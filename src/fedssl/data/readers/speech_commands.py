@@ -12,7 +12,7 @@ from pathlib import Path
 from fedssl.data.banks.bank import Modality
 from fedssl.data.banks.members import BadMember, Encoded
 from fedssl.data.readers.archive_members import read_text, tar_members
-from fedssl.data.readers.decode import decode_audio
+from fedssl.data.readers.sounds import read_sound
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
@@ -36,7 +36,7 @@ def read(archives: Mapping[str, Path]) -> Iterator[Encoded | BadMember]:
     for name, load in tar_members(archives["clips"]):
         if match := CLIP.fullmatch(name):
             split = split_of.get(name, "train")
-            yield Encoded(name, load, decode_audio, label=match[1], split=split)
+            yield Encoded(name, load, read_sound, label=match[1], split=split)
 
 
 def read_lists(path: Path) -> dict[str, str]:

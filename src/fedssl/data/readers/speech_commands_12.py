@@ -13,7 +13,7 @@ from fedssl.data.banks.bank import SAMPLE_RATE, Modality
 from fedssl.data.banks.decoding import decode_members
 from fedssl.data.banks.members import Encoded, Member, Sample
 from fedssl.data.readers.archive_members import tar_members
-from fedssl.data.readers.decode import decode_audio
+from fedssl.data.readers.sounds import read_sound
 from fedssl.data.readers.speech_commands import CLIP, read_lists
 
 MODALITY: Modality = "audio"
@@ -36,13 +36,13 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
         split = split_of.get(name, "train")
         if (match := CLIP.fullmatch(name)) and split != "test":
             label = match[1] if match[1] in COMMANDS else UNKNOWN
-            yield Encoded(name, load, decode_audio, label=label, split=split)
+            yield Encoded(name, load, read_sound, label=label, split=split)
         elif match := _NOISE.fullmatch(name):
             split = "validation" if match[1] == _VALIDATION_NOISE else "train"
-            yield from _silences(Encoded(name, load, decode_audio, label=SILENCE, split=split))
+            yield from _silences(Encoded(name, load, read_sound, label=SILENCE, split=split))
     for name, load in tar_members(archives["test"]):
         if match := _TEST_CLIP.fullmatch(name):
-            yield Encoded(f"test/{name}", load, decode_audio, label=match[1], split="test")
+            yield Encoded(f"test/{name}", load, read_sound, label=match[1], split="test")
 
 
 def _silences(noise: Encoded) -> Iterator[Member]:

@@ -18,7 +18,7 @@ from fedssl.data.banks.bank import Modality
 from fedssl.data.banks.members import AbsentMember, BadMember, Encoded, Member
 from fedssl.data.fetch.manual_files import SOUNDS, VIDEOS, manual_members
 from fedssl.data.readers.csv_rows import read_rows, whole_number
-from fedssl.data.readers.decode import decode_audio
+from fedssl.data.readers.sounds import read_sound
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"
@@ -53,7 +53,7 @@ def read(archives: Mapping[str, Path]) -> Iterator[Member]:
         # `pop`: the first file of a clip counts, others are spare.
         elif suffix in SOUNDS and clip in waiting:
             label, split = waiting.pop(clip)
-            yield Encoded(clip, load, decode_audio, label=label, split=split)
+            yield Encoded(clip, load, read_sound, label=label, split=split)
         elif suffix in SOUNDS:
             spare += 1
     if spare:

@@ -1,0 +1,43 @@
+"""AIFF and AIFF-C."""
+
+from fedssl.data.readers.containers.container import (
+    NO_LENGTH,
+    REST,
+    Container,
+    chunks,
+    cut_off,
+    end_of_chunks,
+    is_placeholder,
+    joined,
+    with_length,
+)
+
+MAGIC = b"FORM"
+
+
+def inspect(data: bytes) -> Container:
+    """Return what an AIFF file holds.
+
+    Raises:
+        UnreadableError: it is cut off or joined.
+    """
+    for kind, start, length in chunks(data, 12, "big"):
+        if kind == b"SSND":
+            return _sound(data, start, length)
+    return Container(data)
+
+
+def _sound(data: bytes, start: int, length: int) -> Container:
+    there = len(data) - start
+    whole = int.from_bytes(data[4:8], "big") + 8 == len(data)
+    # The content of the chunk begins with 8 bytes that are no sound.
+    unknown = length in (0, 8) and end_of_chunks(data, start + length, "big") < len(data)
+    if unknown or (length > there and (is_placeholder(length) or whole)):
+        return Container(with_length(data, start - 4, there, size=4, order="big"), (NO_LENGTH,))
+    if length > there:
+        raise cut_off(there, length)
+    rest = start + length + length % 2
+    if data[rest : rest + 4] == MAGIC:
+        raise joined()
+    read = end_of_chunks(data, rest, "big") >= len(data.rstrip(b"\0"))
+    return Container(data, () if read else (REST,))

@@ -1,0 +1,33 @@
+"""Apple's Core Audio Format."""
+
+from fedssl.data.readers.containers.container import (
+    OPEN_END,
+    Container,
+    cut_off,
+    joined,
+    with_length,
+)
+
+MAGIC = b"caff"
+
+
+def inspect(data: bytes) -> Container:
+    """Return what a CAF file holds.
+
+    Raises:
+        UnreadableError: it is cut off or joined.
+    """
+    start = 8
+    while start + 12 <= len(data):
+        if data[start : start + 4] == MAGIC:
+            raise joined()
+        length = int.from_bytes(data[start + 4 : start + 12], "big", signed=True)
+        start += 12
+        # -1 is allowed for the last chunk, and means that it goes on to the end of the file.
+        if length < 0:
+            there = len(data) - start
+            return Container(with_length(data, start - 8, there, size=8, order="big"), (OPEN_END,))
+        if start + length > len(data):
+            raise cut_off(len(data) - start, length)
+        start += length
+    return Container(data)

@@ -1,0 +1,91 @@
+"""WAV in all its forms: RIFF, RIFX (big-endian), RF64 and BW64 (64-bit lengths)."""
+
+from collections.abc import Mapping
+
+from fedssl.data.readers.containers.container import (
+    NO_LENGTH,
+    REST,
+    Container,
+    Order,
+    chunks,
+    cut_off,
+    end_of_chunks,
+    is_placeholder,
+    joined,
+    with_length,
+    without_padding,
+)
+
+ORDERS: Mapping[bytes, Order] = {
+    b"RIFF": "little",
+    b"RIFX": "big",
+    b"RF64": "little",
+    b"BW64": "little",
+}
+_IN_DS64 = 0xFFFF_FFFF
+# Formats of blocks that the header gives the number of samples of: Microsoft and IMA ADPCM, GSM.
+BLOCK_FORMATS = (0x02, 0x11, 0x31)
+
+
+def inspect(data: bytes) -> Container:
+    """Return what a WAV file holds.
+
+    Raises:
+        UnreadableError: it is cut off or joined.
+    """
+    order = ORDERS[data[:4]]
+    found: dict[bytes, bytes] = {}
+    for kind, start, length in chunks(data, 12, order):
+        if kind == b"data":
+            sound = _sound(data, start, length, found.get(b"ds64", b""))
+            return _unpadded(sound, start, found, order)
+        found[kind] = data[start : start + length]
+    return Container(data)
+
+
+def _sound(data: bytes, start: int, length: int, long: bytes) -> Container:
+    """Return the file whose samples begin at `start`; `long` is the chunk of 64-bit lengths."""
+    order = ORDERS[data[:4]]
+    file_length = int.from_bytes(data[4:8], order)
+    if long:
+        file_length = int.from_bytes(long[:8], "little")
+        length = int.from_bytes(long[8:16], "little") if length == _IN_DS64 else length
+    there = len(data) - start
+    whole = file_length + 8 == len(data)
+    if length > there:
+        # Either of the two lengths can be wrong. Some programs add the header to the length.
+        consistent = file_length + 8 >= start + length
+        header = length - there in (start, start - 8) and not consistent
+        if not (is_placeholder(length) or whole or header):
+            raise cut_off(there, length)
+        return _with_length(data, start, there)
+    rest = start + length + length % 2
+    if data[rest : rest + 4] in ORDERS:
+        raise joined()
+    if end_of_chunks(data, rest, order) >= len(data.rstrip(b"\0")):
+        return Container(data)
+    # What follows the samples is no chunk, so it may be samples that the length does not count.
+    if length == 0 or whole:
+        return _with_length(data, start, there)
+    return Container(data, (REST,))
+
+
+def _with_length(data: bytes, start: int, there: int) -> Container:
+    # libsndfile takes the length of RF64 from another chunk, which it passes over in RIFF.
+    kind = b"RIFX" if data[:4] == b"RIFX" else b"RIFF"
+    whole = with_length(data, start - 4, there, size=4, order=ORDERS[kind])
+    return Container(kind + whole[4:], (NO_LENGTH,))
+
+
+def _unpadded(
+    found: Container, start: int, header: Mapping[bytes, bytes], order: Order
+) -> Container:
+    """Return the file with the number of samples that its last block, which is padded, holds."""
+    described, stated = header.get(b"fmt ", b""), header.get(b"fact", b"")
+    if int.from_bytes(described[:2], order) not in BLOCK_FORMATS:
+        return found
+    block_bytes, per_block = (int.from_bytes(described[i : i + 2], order) for i in (12, 18))
+    length = int.from_bytes(found.data[start - 4 : start], order)
+    samples = int.from_bytes(stated[:4], order)
+    blocks = -(-length // max(block_bytes, 1))
+    return without_padding(found, blocks=blocks, per_block=per_block, samples=samples)

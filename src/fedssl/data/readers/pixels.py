@@ -1,0 +1,78 @@
+"""Convert an opened image to 8-bit RGB: pixels of 16 bits, and transparent ones."""
+
+import numpy as np
+from PIL import Image
+
+from fedssl.data.banks.members import UnreadableError
+
+TRANSPARENT = "its transparent pixels were put on white"
+
+# An image whose pixels stay below a quarter of the range probably uses fewer bits.
+_LEAST_BITS = 14
+_PNG = b"\x89PNG\r\n\x1a\n"
+_DEPTH, _COLOUR_TYPE = 24, 25  # bytes of a PNG's header
+_GREY = 0
+
+
+def rgb(image: Image.Image, data: bytes, *, bits: int | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return an image as (H, W, 3) uint8, and notes.
+
+    Args:
+        image: the opened image.
+        data: bytes of the file.
+        bits: bits per pixel that a 16-bit PNG uses; None for 16, unless the image seems to use
+            fewer.
+
+    Raises:
+        UnreadableError: the pixels do not fit the number of bits.
+    """
+    if image.mode.startswith("I"):
+        return _from_sixteen_bits(image, data, bits)
+    pixels, notes = _on_white(image)
+    if data[:8] == _PNG and data[_DEPTH] == 16 and data[_COLOUR_TYPE] != _GREY:
+        # Pillow keeps the upper 8 of the 16 bits of a colour.
+        _check_range(257 * int(pixels.max()), bits)
+        if bits not in (None, 16):
+            raise UnreadableError(f"it has 16-bit colours, of which {bits} bits cannot be read")
+    return pixels, notes
+
+
+def _from_sixteen_bits(
+    image: Image.Image, data: bytes, bits: int | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    values = np.asarray(image)
+    bits = bits or _significant_bits(data, highest=int(values.max()))
+    _check_range(int(values.max()), bits)
+    full = (1 << (bits or 16)) - 1
+    # Pillow's convert() would clip these values at 255. For 16 bits, 65535 / 255 = 257.
+    grey = np.rint(values / (full / 255)).astype(np.uint8)
+    hidden = values == image.info.get("transparency", -1)
+    grey[hidden] = 255
+    return np.repeat(grey[:, :, None], 3, axis=2), (TRANSPARENT,) if hidden.any() else ()
+
+
+def _significant_bits(data: bytes, *, highest: int) -> int | None:
+    """Return the number of bits that a PNG says it uses, if its pixels do not exceed it."""
+    place = data.find(b"sBIT", 0, data.find(b"IDAT"))
+    bits = data[place + 4] if place > 0 else 16
+    return bits if 8 <= bits < 16 and highest < 1 << bits else None
+
+
+def _check_range(highest: int, bits: int | None) -> None:
+    if bits is None and 0 < highest < 1 << _LEAST_BITS:
+        raise UnreadableError(
+            f"its 16-bit pixels reach only {highest} of 65535; set `bits` to the number of bits "
+            "that they use, such as 12"
+        )
+    if highest >= 1 << (bits or 16):
+        raise UnreadableError(f"its pixels reach {highest}, which needs more than {bits} bits")
+
+
+def _on_white(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return an image in RGB, with transparent pixels on white."""
+    # convert("RGB") alone would show the colours that transparent pixels happen to have.
+    colours = image.convert("RGBA") if image.has_transparency_data else image
+    if colours is image or np.asarray(colours.getchannel("A")).min() == 255:
+        return np.asarray(image.convert("RGB")), ()
+    white = Image.new("RGBA", image.size, "white")
+    return np.asarray(Image.alpha_composite(white, colours).convert("RGB")), (TRANSPARENT,)

@@ -1,0 +1,174 @@
+"""Sound that is cut off or joined is refused; whole files with a wrong header are read."""
+
+import io
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from fedssl.data.banks.members import UnreadableError
+from fedssl.data.readers.containers import mp3
+from fedssl.data.readers.containers.container import NO_LENGTH, OPEN_END, PADDING, REST
+from fedssl.data.readers.sounds import read_sound
+from tests.unit.sounds import encoded, tone
+
+WHOLE = "it is not a whole sound file"
+SOUND = tone(440, seconds=2.0) + 0.01 * np.random.default_rng(0).standard_normal(32_000)
+KINDS = [
+    ("WAV", "PCM_16", {}),
+    ("WAV", "PCM_16", {"endian": "BIG"}),
+    ("WAV", "GSM610", {}),
+    ("RF64", "PCM_24", {}),
+    ("W64", "PCM_16", {}),
+    ("AIFF", "PCM_16", {}),
+    ("AIFF", "GSM610", {}),
+    ("AU", "PCM_16", {}),
+    ("AU", "PCM_16", {"endian": "LITTLE"}),
+    ("CAF", "ALAC_16", {}),
+    ("FLAC", "PCM_16", {}),
+    ("OGG", "VORBIS", {}),
+    ("OGG", "OPUS", {}),
+    ("MP3", "MPEG_LAYER_III", {}),
+]
+any_kind = pytest.mark.parametrize(("container", "subtype", "how"), KINDS)
+
+
+def written(container: str, subtype: str, how: dict[str, Any], sound: np.ndarray = SOUND) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, sound, 16_000, format=container, subtype=subtype, **how)
+    return buffer.getvalue()
+
+
+def with_field(data: bytes, kind: bytes, value: int, form: str = "<I", skip: int = 4) -> bytes:
+    place = data.index(kind) + skip
+    return data[:place] + struct.pack(form, value) + data[place + struct.calcsize(form) :]
+
+
+def without_description(data: bytes) -> bytes:
+    """Return an MP3 without the first frame, which gives the number of frames."""
+    first = mp3._frame(data[:4])
+    assert first
+    return data[first.length :]
+
+
+@any_kind
+def test_a_whole_file_is_read_and_any_cut_is_refused(
+    container: str, subtype: str, how: dict[str, Any]
+) -> None:
+    data = written(container, subtype, how)
+    assert abs(len(read_sound(data).data) - 32_000) <= 320
+    lengths = [*range(1, 40), *range(40, len(data), len(data) // 23)]
+    # Metadata may follow the sound of a CAF file.
+    for cut in lengths if container != "CAF" else lengths[50:]:
+        with pytest.raises(UnreadableError, match=r"it is not a|its header"):
+            read_sound(data[:-cut])
+
+
+@any_kind
+def test_joined_files_are_refused(container: str, subtype: str, how: dict[str, Any]) -> None:
+    data = written(container, subtype, how)
+    for second in (data, written(container, subtype, how, SOUND[:8_000])):
+        with pytest.raises(UnreadableError, match="several sound files joined"):
+            read_sound(data + second)
+
+
+@pytest.mark.parametrize("container", ["RF64", "W64", "AIFF", "AU"])
+def test_every_container_gives_the_samples_of_the_wav(container: str) -> None:
+    expected = read_sound(encoded(SOUND)).data
+    np.testing.assert_array_equal(read_sound(encoded(SOUND, container=container)).data, expected)
+
+
+@pytest.mark.parametrize(
+    "length",
+    [0, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0xFFFF_FFDB, 0x7F00_0000, 2_000_000_000, 64_036],
+)
+def test_a_whole_wav_with_a_placeholder_is_read_with_a_note(length: int) -> None:
+    data = encoded(SOUND)
+    expected = read_sound(data)
+    assert expected.notes == ()
+    for riff in (None, 0, length + 36):
+        changed = with_field(data, b"data", length)
+        if riff is not None and length != 64_036:
+            changed = with_field(changed, b"RIFF", min(riff, 0xFFFF_FFFF))
+        found = read_sound(changed)
+        np.testing.assert_array_equal(found.data, expected.data)
+        assert found.notes == (NO_LENGTH,)
+
+
+@pytest.mark.parametrize(
+    ("container", "kind", "form", "skip", "values"),
+    [
+        ("AIFF", b"SSND", ">I", 4, (0, 8, 0x7F00_0008, 0xFFFF_FFFF)),
+        ("AU", b".snd", ">I", 8, (0, 0x7FFF_FFFF)),
+        ("W64", b"data", "<Q", 16, (0, 24, 0x7FFF_FFFF_FFFF_FFFF)),
+        ("RF64", b"ds64", "<Q", 16, (0, 0xFFFF_FFFF_FFFF_FFFF)),
+    ],
+)
+def test_other_containers_with_a_placeholder_are_read_with_a_note(
+    container: str, kind: bytes, form: str, skip: int, values: tuple[int, ...]
+) -> None:
+    data = encoded(SOUND, container=container)
+    for value in values:
+        found = read_sound(with_field(data, kind, value, form, skip))
+        assert (len(found.data), found.notes) == (32_000, (NO_LENGTH,))
+
+
+@pytest.mark.parametrize(
+    ("container", "kind", "form", "skip"), [("AU", b".snd", ">i", 8), ("CAF", b"data", ">q", 4)]
+)
+def test_a_length_that_may_be_unknown_is_noted(
+    container: str, kind: bytes, form: str, skip: int
+) -> None:
+    data = encoded(SOUND, container=container)
+    found = read_sound(with_field(data, kind, -1, form, skip))
+    assert (len(found.data), found.notes) == (32_000, (OPEN_END,))
+
+
+def test_an_empty_wav_with_chunks_behind_it_is_empty() -> None:
+    data = encoded(np.zeros(0)) + b"LIST" + struct.pack("<I", 4) + b"INFO"
+    assert len(read_sound(data).data) == 0
+
+
+@pytest.mark.parametrize("container", ["WAV", "W64", "AU"])
+def test_bytes_behind_the_sound_are_not_read_as_sound(container: str) -> None:
+    found = read_sound(encoded(SOUND, container=container) + bytes(range(1, 200)))
+    assert (len(found.data), found.notes) == (32_000, (REST,))
+
+
+def test_a_page_lost_in_the_middle_of_an_ogg_is_noticed() -> None:
+    data = written("OGG", "VORBIS", {}, np.tile(SOUND, 10))
+    pages = data.split(b"OggS")
+    assert len(pages) > 6
+    with pytest.raises(UnreadableError, match="pages are missing"):
+        read_sound(b"OggS".join([*pages[:5], *pages[6:]]))
+
+
+def test_an_mp3_that_does_not_say_its_length_is_read_whole_and_noted() -> None:
+    # The frames have different bit rates: libsndfile alone would read half of it.
+    data = without_description(written("MP3", "MPEG_LAYER_III", {}))
+    found = read_sound(data)
+    assert len(found.data) >= 32_000 and found.notes == (OPEN_END,)
+    with pytest.raises(UnreadableError, match="of its last frame"):
+        read_sound(data[:-10])
+
+
+def test_tags_around_an_mp3_are_no_sound() -> None:
+    data = written("MP3", "MPEG_LAYER_III", {})
+    tag = b"ID3\4\0\0" + bytes((0, 0, 0, 30)) + bytes(30)
+    found = read_sound(tag + data + b"TAG".ljust(128, b" "))
+    np.testing.assert_array_equal(found.data, read_sound(data).data)
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize("container", ["WAV", "W64"])
+def test_the_padding_of_the_last_adpcm_block_is_no_sound(container: str) -> None:
+    assert len(read_sound(encoded(SOUND, container="WAV", subtype="MS_ADPCM")).data) == 32_000
+    found = read_sound(encoded(SOUND, container=container, subtype="IMA_ADPCM"))
+    # libsndfile counts the padding of this format in the header.
+    assert len(found.data) >= 32_000 and found.notes == (PADDING,)
+
+
+def test_a_format_without_a_check_is_noted() -> None:
+    assert read_sound(encoded(SOUND, container="NIST")).notes == (OPEN_END,)

@@ -1,0 +1,111 @@
+"""Images of 16 bits and with transparent pixels."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fedssl.data.banks.members import Noted, UnreadableError
+from fedssl.data.readers.decode import read_image
+from fedssl.data.readers.pixels import TRANSPARENT
+
+RAMP = np.linspace(0, 1, 64).reshape(8, 8)
+GREY = np.rint(RAMP * 255)
+
+
+def saved(image: Image.Image, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def grey(bits: int, *, says: int | None = None) -> bytes:
+    """Return a ramp over all values of so many bits in a 16-bit PNG, which can say how many."""
+    data = saved(Image.fromarray(np.rint(RAMP * (2**bits - 1)).astype(np.uint16)))
+    if says is None:
+        return data
+    content = b"sBIT" + bytes([says])
+    chunk = struct.pack(">I", 1) + content + struct.pack(">I", zlib.crc32(content))
+    return data[:33] + chunk + data[33:]
+
+
+def colour(values: np.ndarray) -> bytes:
+    """Return a PNG with 16 bits per colour; Pillow cannot write one."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def greys(found: Noted) -> np.ndarray:
+    assert (found.data == found.data[:, :, :1]).all()
+    return found.data[:, :, 0]
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_few_bits_of_16_are_scaled_if_their_number_is_known_and_else_refused(bits: int) -> None:
+    assert np.abs(greys(read_image(grey(bits), bits=bits)) - GREY).max() <= 1
+    assert np.abs(greys(read_image(grey(bits, says=bits))) - GREY).max() <= 1
+    with pytest.raises(UnreadableError, match=f"reach only {2**bits - 1} of 65535; set `bits`"):
+        read_image(grey(bits))
+
+
+def test_a_number_of_bits_that_pixels_exceed_is_refused_or_not_believed() -> None:
+    with pytest.raises(UnreadableError, match="reach 65535, which needs more than 12 bits"):
+        read_image(grey(16), bits=12)
+    np.testing.assert_array_equal(greys(read_image(grey(16, says=12))), GREY)
+
+
+def test_a_dark_image_is_kept_if_all_16_bits_are_declared_and_a_black_one_always() -> None:
+    assert greys(read_image(grey(12), bits=16)).max() == 16
+    assert not read_image(saved(Image.new("I;16", (8, 8)))).data.any()
+
+
+def test_16_bit_colours_are_kept_or_refused_like_greys() -> None:
+    values = np.repeat(np.rint(RAMP * 65535)[:, :, None], 3, axis=2)
+    assert np.abs(greys(read_image(colour(values))) - GREY).max() <= 1
+    for bits, words in ((None, "reach only"), (12, "of which 12 bits cannot be read")):
+        with pytest.raises(UnreadableError, match=words):
+            read_image(colour(values // 16), bits=bits)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P", "L", "I;16"])
+def test_transparent_pixels_are_white_whatever_colour_they_hide(mode: str) -> None:
+    if mode in ("P", "L", "I;16"):
+        full = 65535 if mode == "I;16" else 255
+        values = np.full((4, 4), full if mode != "P" else 1, np.int32)
+        values[0] = 0
+        image = Image.fromarray(values.astype(np.uint16 if mode == "I;16" else np.uint8))
+        if mode == "P":
+            image.putpalette([9, 9, 9, 200, 0, 0])
+        found = read_image(saved(image, transparency=0))
+    else:
+        image = Image.new("RGBA", (4, 4), (200, 0, 0, 255))
+        image.paste((9, 9, 9, 0), (0, 0, 4, 1))
+        found = read_image(saved(image.convert(mode) if mode != "PA" else image.quantize(4)))
+    assert (found.data[0] == 255).all()
+    assert found.notes == (TRANSPARENT,)
+
+
+def test_half_transparent_pixels_are_mixed_and_opaque_ones_are_not_noted() -> None:
+    found = read_image(saved(Image.new("RGBA", (2, 2), (0, 0, 0, 128))))
+    assert abs(int(found.data[0, 0, 0]) - 127) <= 1 and found.notes == (TRANSPARENT,)
+    found = read_image(saved(Image.new("RGBA", (2, 2), (1, 2, 3, 255))))
+    assert found.data[0, 0].tolist() == [1, 2, 3] and found.notes == ()
+
+
+def test_the_limit_of_pixels_is_the_one_given() -> None:
+    data = saved(Image.new("L", (200, 100)))
+    assert read_image(data, max_megapixels=0.02).data.shape == (100, 200, 3)
+    with pytest.raises(UnreadableError, match="20000 values where 19000 are allowed"):
+        read_image(data, max_megapixels=0.019)
