@@ -234,12 +234,11 @@ def test_a_killed_worker_is_a_clear_error(inputs: dict[str, str], tmp_path: Path
             rounds.ClientTask(1, client, federation.holdings[client], visit, {})
             for client in range(4)
         ]
-        trained = pool.train_each(tasks)
-        next(trained)
+        next(pool.train_each(tasks))
         for worker in list(pool._executor._processes):
             os.kill(worker, signal.SIGKILL)
         with pytest.raises(OutOfMemory, match=r"2 processes .* killed.* memory .* fewer clients"):
-            list(trained)
+            list(pool.train_each(tasks))
 
 
 def test_workers_end_with_a_parent_that_is_killed(inputs: dict[str, str], tmp_path: Path) -> None:
