@@ -28,10 +28,10 @@ rule rehearse_pretrain:
         f"<logs>/rehearsal/pretrain/{CELL}.log",
     conda:
         "../../envs/fedssl.yaml"
-    threads: planned(needs.pretrain_threads, most=MACHINE.most_threads)
+    threads: on_gpus(needs.pretrain_threads, most=MACHINE.most_threads)
     resources:
-        gpu=MACHINE.training_gpus,
-        mem_mb=planned(needs.pretrain_mem_mb, state=pretrain_state),
+        gpu=MACHINE.gpus("pretrain"),
+        mem_mb=on_gpus(needs.pretrain_mem_mb, state=pretrain_state),
         runtime=planned(needs.runtime),
     params:
         settings=planned(pretrain_settings),
