@@ -75,7 +75,8 @@ def pretrain_mem_mb(plan: Plan, wildcards: Wildcards, *, threads: int, state: St
     clients = pretrain_clients(plan, wildcards, threads=threads)
     processes = clients + 1 if clients > 1 else 1
     held = plan.grid.settings(cell)["federation"].get("clients", 1) * _CLIENT_STATE
-    need = processes * _PROCESS + held + _cached(plan, plan.grid.datasets(cell).values())
+    banks = _read(plan, plan.grid.datasets(cell).values(), processes=processes)
+    need = processes * _PROCESS + held + banks
     return _resumable(plan, wildcards, need, state=state)
 
 
@@ -121,7 +122,7 @@ def score_mem_mb(plan: Plan, wildcards: Wildcards, *, attempt: int) -> int:
     datasets = _scored(plan, wildcards)
     samples = sum(costs.num_samples(plan, dataset) for dataset in datasets)
     features = _COPIES * samples * _FEATURE_BYTES / 1e6
-    need = _PROCESS + features + _cached(plan, datasets) / 4
+    need = _PROCESS + features + _read(plan, datasets, share=0.25)
     return megabytes(need, plan.config["limits"]["mem_mb"], attempt=attempt)
 
 
@@ -172,6 +173,13 @@ def _embedding(plan: Plan, wildcards: Wildcards, *, gpu: bool) -> float:
 
 def _scored(plan: Plan, wildcards: Wildcards) -> list[str]:
     return costs.scored_datasets(plan, wildcards.study, wildcards.task)
+
+
+def _read(plan: Plan, datasets: Iterable[str], *, processes: int = 1, share: float = 1.0) -> float:
+    """Return the MB of banks that a job holds in each process, or a share of what it caches."""
+    if plan.config["banks"]["read_from"] == "memory":
+        return processes * sum(costs.bank_mb(plan, dataset) for dataset in datasets)
+    return share * _cached(plan, datasets)
 
 
 def _cached(plan: Plan, datasets: Iterable[str]) -> float:

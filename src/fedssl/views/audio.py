@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
-from fedssl.data.banks.rows import Rows
+from fedssl.data.banks.rows import Batch, Rows
 from fedssl.portable import sqrt
 from fedssl.views.resample import apply_matrices, crop_matrix
 from fedssl.views.settings import Audio, AudioAugmentation
@@ -30,7 +30,7 @@ def crop_waveforms(
     *,
     length: int,
     rng: np.random.Generator | None,
-) -> np.ndarray:
+) -> Batch:
     """Cut one frame of `length` samples from each clip; return (batch, length) int16.
 
     A longer clip is cropped at a random place. A shorter clip is placed at a random position in a
@@ -44,7 +44,6 @@ def crop_waveforms(
     """
     # A clip of 1 s fits into the frame of 2 s whole. Without the random position, its two views
     # would be equal and the contrastive task trivial.
-    frames = np.zeros((len(spans), length), dtype=np.int16)
     slack = (spans[:, 1] - spans[:, 0]) - length
     # The second term of `shift` makes the last position as likely as the others. Rounding could
     # exceed the slack by one, hence the minimum.
@@ -55,8 +54,7 @@ def crop_waveforms(
     starts = spans[:, 0] + np.where(inside, shift, 0)
     first = np.where(inside, 0, shift)
     last = first + np.minimum(length, spans[:, 1] - spans[:, 0])
-    waveforms.copy(starts, [frame[a:b] for frame, a, b in zip(frames, first, last, strict=True)])
-    return frames
+    return waveforms.frames(starts, first, last, length=length)
 
 
 def log_mel(frames: Tensor, *, audio: Audio) -> Tensor:

@@ -4,7 +4,6 @@ Methods and evaluation call `Views` and need not know whether the bank holds ima
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fedssl.data.banks.bank import Bank
-from fedssl.data.banks.rows import Rows
+from fedssl.data.banks.rows import Batch, Rows
 from fedssl.views import audio as audio_views
 from fedssl.views import image as image_views
 from fedssl.views.settings import Audio, ViewSettings
@@ -73,7 +72,7 @@ class Views:
         if self.bank.modality == "audio":
             return self._draw_frames(self._frames(indices, rng), rng)
         assert self._settings.augmentation is not None
-        images = read_images(self.bank, indices)
+        images = self.bank.rows.take(indices)
         _, height, width, _ = images.shape
         augmentation = self._settings.augmentation.image
         numbers = image_views.draw(
@@ -130,7 +129,7 @@ class Views:
     def read_plain(self, indices: np.ndarray) -> Tensor:
         """Return images, or the central frames of clips, in host memory."""
         if self.bank.modality == "image":
-            return self.staged(read_images(self.bank, indices))
+            return self.staged(self.bank.rows.take(indices))
         return self.staged(self._frames(indices, None))
 
     def render_plain(self, samples: Tensor) -> Tensor:
@@ -143,8 +142,13 @@ class Views:
             samples, audio=self._settings.audio, statistics=self._statistics
         )
 
-    def staged(self, array: np.ndarray) -> Tensor:
-        """Return an array as a tensor in host memory, from where a GPU can copy it by itself."""
+    def staged(self, array: Batch) -> Tensor:
+        """Return an array as a tensor in host memory, from where a GPU can copy it by itself.
+
+        A tensor is on the device already.
+        """
+        if isinstance(array, Tensor):
+            return array
         tensor = torch.from_numpy(array)
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
@@ -152,7 +156,7 @@ class Views:
         """Return a staged tensor on the device, without waiting for a GPU."""
         return tensor.to(self.device, non_blocking=True)
 
-    def _draw_frames(self, frames: np.ndarray, rng: np.random.Generator) -> Drawn:
+    def _draw_frames(self, frames: Batch, rng: np.random.Generator) -> Drawn:
         assert self._settings.augmentation is not None
         batch, samples = frames.shape
         numbers = audio_views.draw(
@@ -164,7 +168,7 @@ class Views:
         )
         return Drawn(self.staged(frames), self.staged(numbers))
 
-    def _frames(self, indices: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+    def _frames(self, indices: np.ndarray, rng: np.random.Generator | None) -> Batch:
         return crop_bank(self.bank, indices, audio=self._settings.audio, rng=rng)
 
 
@@ -174,7 +178,7 @@ def crop_bank(
     *,
     audio: Audio,
     rng: np.random.Generator | None,
-) -> np.ndarray:
+) -> Batch:
     """Return one int16 frame per clip, (batch, samples): random with `rng`, else centred."""
     assert bank.offsets is not None
     spans = np.stack([bank.offsets[indices], bank.offsets[indices + 1]], axis=1)
@@ -182,21 +186,8 @@ def crop_bank(
     return audio_views.crop_waveforms(bank.rows, spans, length=length, rng=rng)
 
 
-def cut_windows(waveforms: Rows, windows: np.ndarray) -> np.ndarray:
+def cut_windows(waveforms: Rows, windows: np.ndarray) -> Batch:
     """Return the windows [start, stop) as int16 frames, padded with zeros to the longest."""
     lengths = windows[:, 1] - windows[:, 0]
-    frames = np.zeros((len(windows), lengths.max()), dtype=np.int16)
-    targets = [frame[:length] for frame, length in zip(frames, lengths, strict=True)]
-    waveforms.copy(windows[:, 0], targets)
-    return frames
-
-
-def read_images(bank: Bank, indices: np.ndarray) -> np.ndarray:
-    """Return the images at these positions of the bank, (len(indices), H, W, C) uint8."""
-    assert bank.images is not None
-    images = np.empty((len(indices), *bank.images.shape[1:]), dtype=np.uint8)
-    # One read for each run of neighbours: evaluation passes through a bank from start to end.
-    starts = np.flatnonzero(np.diff(indices, prepend=-2) != 1)
-    runs = pairwise([*starts.tolist(), len(images)])
-    bank.rows.copy(indices[starts], [images[start:stop] for start, stop in runs])
-    return images
+    first = np.zeros_like(lengths)
+    return waveforms.frames(windows[:, 0], first, lengths, length=int(lengths.max()))

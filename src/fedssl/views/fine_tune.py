@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedssl.views.bank_views import Drawn, Views, read_images
+from fedssl.views.bank_views import Drawn, Views
 from fedssl.views.image import normalise
 from fedssl.views.resample import apply_matrices, crop_matrix
 from fedssl.views.settings import FineTuneAugmentation, Image
@@ -32,7 +32,7 @@ class FineTuneViews(Views):
         """Read the samples of `fine_tune` and draw its numbers, both in host memory."""
         if self.bank.modality == "audio":
             return Drawn(self.staged(self._frames(indices, rng)), None)
-        images = read_images(self.bank, indices)
+        images = self.bank.rows.take(indices)
         _, height, width, _ = images.shape
         numbers = draw(rng, len(images), size=(height, width), augmentation=augmentation)
         return Drawn(self.staged(images), self.staged(numbers))
