@@ -109,7 +109,8 @@ def test_spectrogram_statistics_are_computed_again() -> None:
 def test_only_jobs_of_a_portable_run_are_started_with_the_limits(monkeypatch, portable):
     own = {"MKL_CBWR": "AVX2"}
     monkeypatch.setattr(os, "environ", dict(own))
-    prepare_jobs(Path("src"), mirror=None, pins="pins.yaml", portable=portable)
+    banks = {"read_from": "auto", "staging": None}
+    prepare_jobs(Path("src"), mirror=None, pins="pins.yaml", banks=banks, portable=portable)
     found = {name: value for name, value in os.environ.items() if name in LIMITS}
     assert found == (LIMITS if portable else own)
 

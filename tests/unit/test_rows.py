@@ -13,7 +13,7 @@ from fedssl.errors import UserError
 from fedssl.randomness import stream
 from fedssl.typed import typed
 from fedssl.views.audio import crop
-from fedssl.views.bank_views import Views, crop_clips, cut_windows, read_images
+from fedssl.views.bank_views import Views, crop_clips, cut_windows
 from fedssl.views.settings import Audio, ViewSettings
 from tests.unit import banks
 from tests.unit.federations import SETTINGS
@@ -54,14 +54,14 @@ def test_images_come_in_the_order_asked_for(wanted: list[int], tmp_path: Path) -
     banks.write(banks.images(6), tmp_path)
     bank, indices = open_bank(tmp_path), np.array(wanted, dtype=np.int64)
     assert bank.images is not None
-    np.testing.assert_array_equal(read_images(bank, indices), bank.images[indices])
+    np.testing.assert_array_equal(bank.rows.take(indices), bank.images[indices])
 
 
 def test_neighbours_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     banks.write(banks.images(6), tmp_path)
     bank, reads, read = open_bank(tmp_path), [], os.preadv
     monkeypatch.setattr(os, "preadv", lambda *given: reads.append(given) or read(*given))
-    read_images(bank, np.array([1, 2, 3, 0, 4, 5]))
+    bank.rows.take(np.array([1, 2, 3, 0, 4, 5]))
     assert len(reads) == 3
 
 

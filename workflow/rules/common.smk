@@ -87,6 +87,7 @@ prepare_jobs(
     BASE / "src",
     mirror=config["mirror"],
     pins=config["pins"],
+    banks=config["banks"],
     portable=config["portable"],
 )
 FAILURES = FailureCollector()

@@ -33,10 +33,22 @@ ArchiveKey = Annotated[str, Pattern(r"^[a-z][a-z0-9_]*$", "lower-case letters, d
 
 @dataclass(frozen=True)
 class Banks:
-    """How banks are built."""
+    """How banks are built and read. Changing how they are read reruns nothing."""
 
     threads: Count
     """Number of processes that decode an archive. The bank has the same bytes for any number."""
+
+    read_from: Literal["auto", "disk", "memory", "device"]
+    """Where jobs read the samples of a bank from; all places give the same bits. `auto` is memory
+    if the bank takes at most half of what is free for the job, else disk. `device` is the GPU's
+    memory if the bank takes at most half of what is free there, else `auto`. Clients that train in
+    parallel read from disk under `auto`, because each would have a copy."""
+
+    staging: Text | None
+    """Folder on a disk of the node to which the first job copies the samples of a bank, and from
+    which all jobs of the node read them; null copies nothing. `~` and `$VARIABLE` are expanded on
+    the node, but jobs do not see Slurm's own variables. A copy is verified with the SHA-256 in
+    `bank.json`. If there is no room for it, jobs read the bank where it is."""
 
 
 @dataclass(frozen=True)

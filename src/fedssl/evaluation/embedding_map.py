@@ -118,7 +118,7 @@ def _collect(
     statistics = read_json(normalisation) if normalisation else None
     samples, features = [], []
     for declared, path in zip(settings.datasets, banks, strict=True):
-        bank = open_bank(Path(path).parent)
+        bank = open_bank(Path(path).parent, device=device)
         positions = draw(bank, declared.split, count=settings.samples, seed=settings.seed)
         views = Views(bank, settings, statistics=statistics, device=device)
         found = extract_features(backbone, views, positions, device=device)

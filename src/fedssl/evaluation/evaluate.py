@@ -55,7 +55,7 @@ def evaluate(
     """
     own = typed(ScoreSettings, settings)
     device = prepare_device(own.threads, portable=own.portable)
-    bank = open_bank(Path(inputs["bank"]).parent)
+    bank = open_bank(Path(inputs["bank"]).parent, device=device)
     views = Views(bank, own, statistics=read_statistics(inputs), device=device)
     encoder = read_encoder(own, inputs.get("model"))
     scored = bank.indices(own.split)
@@ -126,7 +126,7 @@ def evaluate_recalibrated(
     """
     own = typed(RecalibratedSettings, settings)
     device = prepare_device(own.threads, portable=own.portable)
-    bank = open_bank(Path(inputs["bank"]).parent)
+    bank = open_bank(Path(inputs["bank"]).parent, device=device)
     views = Views(bank, own, statistics=read_statistics(inputs), device=device)
     backbone = read_encoder(own, inputs.get("model")).backbone
     features = task_features(backbone, views, own.split, recalibrate=True, device=device)
@@ -157,7 +157,7 @@ def fine_tune(
     """
     own = typed(FineTuneSettings, settings)
     device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
-    bank = open_bank(Path(inputs["bank"]).parent)
+    bank = open_bank(Path(inputs["bank"]).parent, device=device)
     views = [FineTuneViews(bank, own, statistics=read_statistics(inputs), device=device)]
     checkpoints = checkpoints_of(inputs, state=state)
     model = tuning.fine_tune(

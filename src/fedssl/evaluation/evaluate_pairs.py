@@ -41,7 +41,7 @@ def evaluate_pairs(
     """
     own = typed(PairSettings, settings)
     device = prepare_device(own.threads, portable=own.portable)
-    encoders, pairs = _encoders(own, inputs), open_pairs(own, inputs)
+    encoders, pairs = _encoders(own, inputs), open_pairs(own, inputs, device=device)
     features = _features(own, inputs, encoders, pairs, device=device)
     size = {"parameters": num_parameters(*encoders.values())}
     facts = {**identity, "seed": int(identity["seed"]), **size, **training_facts(inputs)}

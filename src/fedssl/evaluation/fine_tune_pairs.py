@@ -49,7 +49,7 @@ def fine_tune_pairs(
     """
     own = typed(FineTunePairSettings, settings)
     device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
-    pairs, statistics = open_pairs(own, inputs), read_statistics(inputs)
+    pairs, statistics = open_pairs(own, inputs, device=device), read_statistics(inputs)
     encoder = read_encoder(own, inputs.get("model"))
     views = [
         FineTuneViews(pairs.banks[name], own, statistics=statistics, device=device)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from fedssl.data.banks.bank import Bank, open_bank
 from fedssl.data.pairing import pair_split
@@ -56,7 +57,9 @@ class Pairs:
         return np.any(known, axis=0) if len(known) == len(found) else None
 
 
-def open_pairs(settings: PairingSettings, inputs: Mapping[str, str]) -> Pairs:
+def open_pairs(
+    settings: PairingSettings, inputs: Mapping[str, str], *, device: torch.device
+) -> Pairs:
     """Return the pairs of a job; `inputs` has the bank.json files `image_bank`, `audio_bank`."""
     folders = {name: Path(inputs[f"{name}_bank"]).parent for name in MODALITIES}
     train, scored = (
@@ -68,7 +71,8 @@ def open_pairs(settings: PairingSettings, inputs: Mapping[str, str]) -> Pairs:
         )
         for split in ("train", settings.split)
     )
-    return Pairs({name: open_bank(folder) for name, folder in folders.items()}, train, scored)
+    banks = {name: open_bank(folder, device=device) for name, folder in folders.items()}
+    return Pairs(banks, train, scored)
 
 
 def write_pair_score(

@@ -59,7 +59,8 @@ def score_rounds(
     """
     own = typed(RoundSettings, settings)
     ks, device = own.retrieval.ks, prepare_device(own.threads, portable=own.portable)
-    bank, store = open_bank(Path(inputs["bank"]).parent), ScoreStore(Path(state))
+    bank = open_bank(Path(inputs["bank"]).parent, device=device)
+    store = ScoreStore(Path(state))
     scorer = RoundScorer(own, bank, inputs, other_splits=other_splits, store=store, device=device)
     scored, computed = scorer.scores()
     hits = {round_number: score.hits for round_number, score in scored.items()}

@@ -33,7 +33,7 @@ def training_views(
     statistics = read_json(inputs["normalisation"]) if "normalisation" in inputs else None
     return {
         modality: Views(
-            open_bank(Path(inputs[f"{modality}_bank"]).parent),
+            open_bank(Path(inputs[f"{modality}_bank"]).parent, device=device),
             settings,
             statistics=statistics,
             device=device,

@@ -1,13 +1,17 @@
 """Environment variables that Snakemake's process passes to its jobs."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from fedssl.portable import LIMITS
 
 
-def prepare_jobs(source: Path, *, mirror: str | None, pins: str, portable: bool) -> None:
-    """Set variables so that jobs can import the package and find the mirror and the pins.
+def prepare_jobs(
+    source: Path, *, mirror: str | None, pins: str, banks: Mapping[str, Any], portable: bool
+) -> None:
+    """Set variables so that jobs can import the package, and find the mirror, pins and banks.
 
     If the run is `portable`, also hold the libraries of every job to one instruction set.
     """
@@ -18,5 +22,8 @@ def prepare_jobs(source: Path, *, mirror: str | None, pins: str, portable: bool)
     # parameter would rerun the download.
     os.environ["FEDSSL_MIRROR"] = mirror or ""
     os.environ["FEDSSL_PINS"] = pins
+    # Nor does the place that a bank is read from change a result.
+    os.environ["FEDSSL_BANKS_READ_FROM"] = banks["read_from"]
+    os.environ["FEDSSL_BANKS_STAGING"] = banks["staging"] or ""
     if portable:
         os.environ.update(LIMITS)

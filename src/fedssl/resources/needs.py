@@ -88,8 +88,8 @@ def pretrain_mem_mb(
     processes = clients + 1 if clients > 1 else 1
     # With clients in parallel, states of a round wait for their turn as well.
     states = plan.grid.settings(cell)["federation"].get("clients", 1) * (1 + (clients > 1))
-    cached = _cached(plan, plan.grid.datasets(cell).values())
-    need = processes * _PROCESS + states * _CLIENT_STATE + cached
+    banks = _read(plan, plan.grid.datasets(cell).values(), processes=processes)
+    need = processes * _PROCESS + states * _CLIENT_STATE + banks
     return _resumable(plan, wildcards, need, state=state)
 
 
@@ -136,7 +136,7 @@ def score_mem_mb(plan: Plan, wildcards: Wildcards, *, attempt: int) -> int:
     datasets = _scored(plan, wildcards)
     samples = sum(costs.num_samples(plan, dataset) for dataset in datasets)
     features = _COPIES * samples * _FEATURE_BYTES / 1e6
-    need = _PROCESS + features + _cached(plan, datasets) / 4
+    need = _PROCESS + features + _read(plan, datasets, share=0.25)
     return megabytes(need, plan.config["limits"]["mem_mb"], attempt=attempt)
 
 
@@ -187,6 +187,13 @@ def _embedding(plan: Plan, wildcards: Wildcards, *, gpu: bool) -> float:
 
 def _scored(plan: Plan, wildcards: Wildcards) -> list[str]:
     return costs.scored_datasets(plan, wildcards.study, wildcards.task)
+
+
+def _read(plan: Plan, datasets: Iterable[str], *, processes: int = 1, share: float = 1.0) -> float:
+    """Return the MB of banks that a job holds in each process, or a share of what it caches."""
+    if plan.config["banks"]["read_from"] == "memory":
+        return processes * sum(costs.bank_mb(plan, dataset) for dataset in datasets)
+    return share * _cached(plan, datasets)
 
 
 def _cached(plan: Plan, datasets: Iterable[str]) -> float:

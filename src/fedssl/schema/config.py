@@ -211,7 +211,7 @@ class Config:
     """The most that a job may ask for."""
 
     banks: Banks
-    """How banks are made."""
+    """How banks are made and read."""
 
     downloads: Downloads
     """Datasets whose members are fetched one by one, and how."""

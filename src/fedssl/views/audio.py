@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import melscale_fbanks
 
-from fedssl.data.banks.rows import Rows
+from fedssl.data.banks.rows import Batch, Rows
 from fedssl.portable import sqrt
 from fedssl.views.resample import apply_matrices, crop_matrix
 from fedssl.views.settings import Audio, AudioAugmentation
@@ -30,20 +30,18 @@ class Frames(NamedTuple):
 
     Attributes:
         starts: first sample of each frame in the waveforms.
-        spans: (batch, 2), [first, last) of the frame that the samples fill; zeros are around them.
+        first, last: [first, last) of each frame is what the samples fill; zeros are around them.
         length: samples per frame.
     """
 
     starts: np.ndarray
-    spans: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
     length: int
 
-    def read(self, waveforms: Rows) -> np.ndarray:
+    def read(self, waveforms: Rows) -> Batch:
         """Return the frames, (batch, length) int16."""
-        frames = np.zeros((len(self.starts), self.length), dtype=np.int16)
-        targets = [frame[a:b] for frame, (a, b) in zip(frames, self.spans, strict=True)]
-        waveforms.copy(self.starts, targets)
-        return frames
+        return waveforms.frames(self.starts, self.first, self.last, length=self.length)
 
 
 def crop(spans: np.ndarray, *, length: int, rng: np.random.Generator | None) -> Frames:
@@ -69,7 +67,7 @@ def crop(spans: np.ndarray, *, length: int, rng: np.random.Generator | None) -> 
     starts = spans[:, 0] + np.where(inside, shift, 0)
     first = np.where(inside, 0, shift)
     last = first + np.minimum(length, spans[:, 1] - spans[:, 0])
-    return Frames(starts, np.stack([first, last], axis=1), length)
+    return Frames(starts, first, last, length)
 
 
 def log_mel(frames: Tensor, *, audio: Audio) -> Tensor:

@@ -6,7 +6,6 @@ Methods and evaluation call `Views` and need not know whether the bank holds ima
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from fedssl.ahead import steps_ahead
 from fedssl.data.banks.bank import Bank
-from fedssl.data.banks.rows import Rows
+from fedssl.data.banks.rows import Batch, Rows
 from fedssl.views import audio as audio_views
 from fedssl.views import image as image_views
 from fedssl.views.settings import Audio, ViewSettings
@@ -85,7 +84,7 @@ class Views:
             frames = self._frames(indices, rng)
             return self._draw_frames(frames.read, len(indices), frames.length, rng)
         assert self._settings.augmentation is not None and self.bank.images is not None
-        samples = self._read(partial(read_images, self.bank, indices))
+        samples = self._read(partial(self.bank.rows.take, indices))
         numbers = image_views.draw(
             rng,
             len(indices),
@@ -141,7 +140,7 @@ class Views:
     def read_plain(self, indices: np.ndarray) -> Samples:
         """Return images, or the central frames of clips, in host memory."""
         if self.bank.modality == "image":
-            return self._read(partial(read_images, self.bank, indices))
+            return self._read(partial(self.bank.rows.take, indices))
         return self._read(partial(self._frames(indices, None).read, self.bank.rows))
 
     def render_plain(self, samples: Samples) -> Tensor:
@@ -154,8 +153,13 @@ class Views:
             inputs, audio=self._settings.audio, statistics=self._statistics
         )
 
-    def staged(self, array: np.ndarray) -> Tensor:
-        """Return an array as a tensor in host memory, from where a GPU can copy it by itself."""
+    def staged(self, array: Batch) -> Tensor:
+        """Return an array as a tensor in host memory, from where a GPU can copy it by itself.
+
+        A tensor is on the device already.
+        """
+        if isinstance(array, Tensor):
+            return array
         tensor = torch.from_numpy(array)
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
@@ -164,7 +168,7 @@ class Views:
         tensor = samples.result() if isinstance(samples, Future) else samples
         return tensor.to(self.device, non_blocking=True)
 
-    def _read(self, read: Callable[[], np.ndarray]) -> Samples:
+    def _read(self, read: Callable[[], Batch]) -> Samples:
         """Return the staged samples that `read` returns; ahead of a GPU, a thread reads them."""
         if self._readers is None:
             return self.staged(read())
@@ -176,7 +180,7 @@ class Views:
 
     def _draw_frames(
         self,
-        read: Callable[[Rows], np.ndarray],
+        read: Callable[[Rows], Batch],
         batch: int,
         samples: int,
         rng: np.random.Generator,
@@ -209,21 +213,8 @@ def crop_clips(
     return audio_views.crop(spans, length=audio_views.frame_length(audio), rng=rng)
 
 
-def cut_windows(waveforms: Rows, windows: np.ndarray) -> np.ndarray:
+def cut_windows(waveforms: Rows, windows: np.ndarray) -> Batch:
     """Return the windows [start, stop) as int16 frames, padded with zeros to the longest."""
     lengths = windows[:, 1] - windows[:, 0]
-    frames = np.zeros((len(windows), lengths.max()), dtype=np.int16)
-    targets = [frame[:length] for frame, length in zip(frames, lengths, strict=True)]
-    waveforms.copy(windows[:, 0], targets)
-    return frames
-
-
-def read_images(bank: Bank, indices: np.ndarray) -> np.ndarray:
-    """Return the images at these positions of the bank, (len(indices), H, W, C) uint8."""
-    assert bank.images is not None
-    images = np.empty((len(indices), *bank.images.shape[1:]), dtype=np.uint8)
-    # One read for each run of neighbours: evaluation passes through a bank from start to end.
-    starts = np.flatnonzero(np.diff(indices, prepend=-2) != 1)
-    runs = pairwise([*starts.tolist(), len(images)])
-    bank.rows.copy(indices[starts], [images[start:stop] for start, stop in runs])
-    return images
+    first = np.zeros_like(lengths)
+    return waveforms.frames(windows[:, 0], first, lengths, length=int(lengths.max()))

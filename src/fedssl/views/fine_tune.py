@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedssl.views.bank_views import Drawn, Views, read_images
+from fedssl.views.bank_views import Drawn, Views
 from fedssl.views.image import normalise
 from fedssl.views.resample import apply_matrices, crop_matrix
 from fedssl.views.settings import FineTuneAugmentation, Image
@@ -35,7 +35,7 @@ class FineTuneViews(Views):
         if self.bank.modality == "audio":
             return Drawn(self._read(partial(self._frames(indices, rng).read, self.bank.rows)), None)
         assert self.bank.images is not None
-        samples, size = self._read(partial(read_images, self.bank, indices)), self.bank.images.shape
+        samples, size = self._read(partial(self.bank.rows.take, indices)), self.bank.images.shape
         numbers = draw(rng, len(indices), size=size[1:3], augmentation=augmentation)
         return Drawn(samples, self.staged(numbers))
 

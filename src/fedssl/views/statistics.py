@@ -34,7 +34,7 @@ def write_statistics(bank: Bank, path: str | Path, *, audio: Mapping[str, Any]) 
     for start in range(0, len(train), _BATCH):
         frames = crop_clips(bank, train[start : start + _BATCH], audio=own, rng=rng).read(bank.rows)
         # Sum in float64: a million float32 terms would lose digits of the variance.
-        mel = log_mel(torch.from_numpy(frames), audio=own).double()
+        mel = log_mel(torch.as_tensor(frames), audio=own).double()
         total += float(mel.sum())
         square += float(mel.square().sum())
         count += mel.numel()

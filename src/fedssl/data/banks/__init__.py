@@ -1,9 +1,10 @@
 """Banks: datasets as arrays on disk, with labels and an index table.
 
-Start with `bank`, which defines the format and opens a bank; `rows` reads its samples. `build`
+Start with `bank`, which defines the format and opens a bank; `rows` and `device_rows` read its
+samples, from where `placement` says; `staging` copies a bank to the node. `build`
 reads archives into a bank: `members` are what a reader yields, `decoding` decodes them in parallel,
 `writer` writes the files, and `partial_bank` lets a killed build be resumed.
 
-May import `data.readers`, `data.own` and `data.fetch`. `bank` and `rows` import none of them,
+May import `data.readers`, `data.own` and `data.fetch`. These five import none of them,
 because every training job imports them.
 """

@@ -1,21 +1,25 @@
 """Open a bank: a dataset as arrays on disk, written by `fedssl.data.banks.writer`.
 
-Training jobs import only this module and `rows`. Editing the writer or a reader therefore does
-not rerun them, unless the bank itself changes.
+Training jobs import only this module, `placement` and what these need. Editing the writer or a
+reader therefore does not rerun them, unless the bank itself changes.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from fedssl.data.banks.placement import PlacedRows
 from fedssl.data.banks.rows import FileRows, Rows
 from fedssl.errors import UserError
 from fedssl.settings import Modality as Modality
+
+if TYPE_CHECKING:
+    import torch
 
 SAMPLE_RATE = 16_000
 # Increase this when the files change, so that a bank of an earlier version is rebuilt, not misread.
@@ -86,8 +90,11 @@ class Bank:
         return np.isin(self.contents[positions], self.contents[of])
 
 
-def open_bank(folder: str | Path) -> Bank:
+def open_bank(folder: str | Path, *, device: "torch.device | None" = None) -> Bank:
     """Open the bank in `folder`; its data are read when they are used.
+
+    A job that reads many samples gives the `device` that it computes on. Its rows are then read
+    from where the settings `banks.read_from` and `banks.staging` say, see `placement`.
 
     Raises:
         UserError: a file is missing or does not have its recorded size.
@@ -99,6 +106,7 @@ def open_bank(folder: str | Path) -> Bank:
     for name, file in facts["files"].items():
         _check_size(folder / name, file["size"])
     audio = facts["modality"] == "audio"
+    data = folder / FILES[facts["modality"]][0]
     index = pq.ParquetFile(folder / "index.parquet")
     columns = [name for name in ("split", "content") if name in index.schema_arrow.names]
     table = index.read(columns)
@@ -111,7 +119,11 @@ def open_bank(folder: str | Path) -> Bank:
         splits=np.array(table["split"].to_pylist(), dtype=np.str_),
         absent=sum(facts.get("absent", {}).get("counts", {}).values()),
         contents=table["content"].to_numpy() if "content" in columns else None,
-        rows=FileRows(folder / FILES[facts["modality"]][0]),
+        rows=(
+            FileRows(data)
+            if device is None
+            else PlacedRows(data, checksum=facts["files"][data.name]["sha256"], device=device)
+        ),
         images=None if audio else np.load(folder / "images.npy", mmap_mode="r"),
         waveforms=np.load(folder / "waveforms.npy", mmap_mode="r") if audio else None,
         offsets=np.load(folder / "offsets.npy") if audio else None,

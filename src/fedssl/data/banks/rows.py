@@ -8,30 +8,77 @@ memory map then read the whole read-ahead window of the disk for each crop, one 
 
 import os
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, Union
 
 import numpy as np
 
 from fedssl.errors import UserError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# In host memory, or on the device that holds the array.
+Batch = Union[np.ndarray, "Tensor"]
+
 
 class Rows(Protocol):
-    """The rows of an array, in memory or in a file."""
+    """The rows of an array: in a file, in memory, or on a device."""
 
+    def take(self, indices: np.ndarray) -> Batch:
+        """Return the rows at these positions, in their order."""
+
+    def frames(
+        self, starts: np.ndarray, first: np.ndarray, last: np.ndarray, *, length: int
+    ) -> Batch:
+        """Return frames of single numbers, (len(starts), length).
+
+        Each frame has the rows from its start on at its places `first` to `last`, and zeros at the
+        others.
+        """
+
+
+class HostRows(ABC):
+    """Rows that are copied to batches in host memory."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        """Remember the shape and the type of a row of `array`."""
+        self._shape, self._dtype = array.shape[1:], array.dtype
+
+    @abstractmethod
     def copy(self, starts: Sequence[int] | np.ndarray, targets: Iterable[np.ndarray]) -> None:
         """Fill each target with the rows that begin at its start.
 
         A target is C-contiguous and has the shape and type of its rows.
         """
 
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Return the rows at these positions, in their order."""
+        taken = np.empty((len(indices), *self._shape), self._dtype)
+        # One read for each run of neighbours: evaluation passes through a bank from start to end.
+        starts = np.flatnonzero(np.diff(indices, prepend=-2) != 1)
+        runs = pairwise([*starts.tolist(), len(taken)])
+        self.copy(indices[starts], [taken[start:stop] for start, stop in runs])
+        return taken
 
-class MemoryRows:
+    def frames(
+        self, starts: np.ndarray, first: np.ndarray, last: np.ndarray, *, length: int
+    ) -> np.ndarray:
+        """Return frames, (len(starts), length); see `Rows`."""
+        frames = np.zeros((len(starts), length), self._dtype)
+        self.copy(starts, [frame[a:b] for frame, a, b in zip(frames, first, last, strict=True)])
+        return frames
+
+
+class MemoryRows(HostRows):
     """The rows of an array that supports slicing."""
 
     def __init__(self, array: np.ndarray) -> None:
         """Refer to the array."""
+        super().__init__(array)
         self._array = array
 
     def copy(self, starts: Sequence[int] | np.ndarray, targets: Iterable[np.ndarray]) -> None:
@@ -40,13 +87,14 @@ class MemoryRows:
             target[...] = self._array[start : start + len(target)]
 
 
-class FileRows:
+class FileRows(HostRows):
     """The rows of a .npy file, read at their positions. Threads can share it."""
 
     def __init__(self, path: str | Path) -> None:
         """Open the file; it is closed when the object is no longer used."""
         self._path = path
         mapped = np.load(path, mmap_mode="r")
+        super().__init__(mapped)
         self._begin, self._row_bytes = mapped.offset, mapped[:1].nbytes
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
