@@ -206,11 +206,3 @@ def test_shapes_that_do_not_fit_are_named(sample):
         predict(queries, bank, labels[1:])
     with pytest.raises(UserError, match="one label per sample"):
         predict(queries, bank[:0], labels[:0])
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_predicts_what_a_cpu_does(sample):
-    queries, bank, labels = sample
-    found = predict(queries, bank.cuda(), labels.cuda())
-    assert found.device.type == "cpu"
-    assert torch.equal(found, predict(queries, bank, labels))

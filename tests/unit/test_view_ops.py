@@ -108,16 +108,3 @@ def test_a_constant_made_in_evaluation_serves_a_training(tmp_path: Path) -> None
     with torch.inference_mode():
         FineTuneViews(bank, own, statistics=None, device=torch.device("cpu")).plain(BATCH)
     assert not constant(own.image.mean, torch.device("cpu")).is_inference()
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU to wait for")
-@pytest.mark.parametrize("modality", ["image", "audio"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_view_does_not_wait_for_the_gpu(modality: str, kind: str, tmp_path: Path) -> None:
-    views = sources(tmp_path, torch.device("cuda"))[modality]
-    KINDS[kind](views)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        KINDS[kind](views)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
