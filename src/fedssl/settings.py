@@ -171,8 +171,22 @@ HyphenatedName = Annotated[
 ]
 """A name of words that hyphens separate."""
 
-Pair = tuple[NonNegative, NonNegative]
+_Ordered = Check(lambda pair: pair[0] <= pair[1], "two numbers, the lower one first")
+
+Pair = Annotated[tuple[NonNegative, NonNegative], _Ordered]
 """The lowest and the highest value of a random draw."""
+
+Shares = Annotated[tuple[PositiveShare, PositiveShare], _Ordered]
+"""The lowest and the highest share of a random draw, above 0."""
+
+Threads = Annotated[int, Ge(1), Le(1024)]
+"""A number of threads."""
+
+Pixels = Annotated[int, Ge(8), Le(4096)]
+"""The width and height of a square image."""
+
+LearningRate = Annotated[float, Gt(0.0), Le(1000.0)]
+"""A learning rate; larger ones are mistakes."""
 
 Precision = Literal["fp32", "tf32", "bf16"]
 """Arithmetic of training."""

@@ -21,6 +21,7 @@ from fedssl.settings import (
     Positive,
     Share,
     Text,
+    Threads,
     Unique,
 )
 
@@ -35,7 +36,7 @@ ArchiveKey = Annotated[str, Pattern(r"^[a-z][a-z0-9_]*$", "lower-case letters, d
 class Banks:
     """How banks are built and read. Changing how they are read reruns nothing."""
 
-    threads: Count
+    threads: Threads
     """Number of processes that decode an archive. The bank has the same bytes for any number."""
 
     read_from: Literal["auto", "disk", "memory", "device"]

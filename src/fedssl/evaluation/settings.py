@@ -11,10 +11,13 @@ from fedssl.settings import (
     Check,
     Count,
     Key,
+    LearningRate,
+    Momentum,
     NonNegative,
     Positive,
     Precision,
     Share,
+    Threads,
     Unique,
 )
 from fedssl.views.settings import FineTuneAugmentation, ViewSettings
@@ -39,10 +42,13 @@ class Supervised:
     epochs: Count
     """Number of epochs. Stated."""
 
-    lr: Positive
+    lr: LearningRate
     """Initial learning rate. Stated."""
 
-    milestones: tuple[Share, ...]
+    milestones: Annotated[
+        tuple[Share, ...],
+        Check(lambda shares: list(shares) == sorted(set(shares)), "a list of increasing shares"),
+    ]
     """Shares of the epochs after which the learning rate drops. Stated."""
 
     decay: Positive
@@ -52,7 +58,7 @@ class Supervised:
     batch_size: AtLeastTwo
     """Number of samples in a batch. Decided."""
 
-    momentum: Share
+    momentum: Momentum
     """Nesterov momentum. Decided: the authors' earlier code."""
 
     weight_decay: NonNegative
@@ -108,7 +114,7 @@ class EmbeddingMap:
 class Evaluation:
     """How checkpoints are scored."""
 
-    threads: Count
+    threads: Threads
     """Number of torch threads of a job."""
 
     recalibrate_batch_norm: bool

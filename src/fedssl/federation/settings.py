@@ -8,13 +8,14 @@ from fedssl.aggregators.centralised import Centralised
 from fedssl.settings import (
     AtLeastTwo,
     Count,
+    LearningRate,
+    Momentum,
     Natural,
     NonNegative,
     Positive,
     PositiveShare,
     Precision,
     Rounds,
-    Share,
     Unique,
 )
 from fedssl.views.settings import ViewSettings
@@ -60,7 +61,7 @@ class Federation:
 class Optimiser:
     """SGD, with a new state for every client and round."""
 
-    lr: Positive
+    lr: LearningRate
     """Initial learning rate of a round. Stated."""
 
     schedule: Literal["cosine-local", "cosine-global", "constant"]
@@ -68,7 +69,7 @@ class Optimiser:
     "cosine". Decided: a cosine over the local epochs of a round, which starts anew in each round;
     in a centralised cell, over all epochs."""
 
-    momentum: Share
+    momentum: Momentum
     """Momentum of SGD. Decided: the authors' earlier code."""
 
     weight_decay: NonNegative

@@ -6,10 +6,11 @@ from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.grid.cell import AXES, Cell
-from fedssl.grid.checks import check_rounds, check_settings, check_study
+from fedssl.grid.checks import check_settings, check_study
 from fedssl.grid.configuration import Layer, located, merge, sort_keys
 from fedssl.grid.facts import fact, setting
 from fedssl.grid.parts import declared_by
+from fedssl.grid.sizes import check_cell, check_evaluation
 from fedssl.grid.splits import parse_split
 from fedssl.grid.tasks import Pair
 from fedssl.grid.tasks import Task as Task
@@ -40,6 +41,7 @@ class Grid:
             check_study(config, study, layers)
             self._tasks[study] = [self._task(**entry) for entry in declared["tasks"]]
             self._pairs[study] = [Pair(**entry) for entry in declared.get("pairs", [])]
+            check_evaluation(config, layers, tasks=self._tasks[study], pairs=self._pairs[study])
             for place, entry in enumerate(declared["cells"]):
                 self._expand(study, place, entry)
         self.cells = tuple(self._settings)
@@ -247,4 +249,5 @@ class Grid:
                 raise UserError(f"{where}: {error}") from error
             self._settings[cell] = settings = self._merged(cell, entry.get("settings", {}))
             check_settings(settings, where)
-            check_rounds(settings, key, self._layers, cell=cell)
+            trained = {name: self.config["datasets"][name] for name in self.datasets(cell).values()}
+            check_cell(settings, key, self._layers, cell=cell, datasets=trained)

@@ -4,19 +4,16 @@ The JSON schema covers types and ranges. These checks compare several parts of t
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Key, Layer, closest, holds, key_text, located, merged
+from fedssl.grid.configuration import Layer, closest, key_text, located
 from fedssl.grid.facts import fact, misfits
 from fedssl.grid.forms import form
 from fedssl.grid.mistakes import find_mistakes
 from fedssl.grid.parts import AXES, declared_by
 from fedssl.grid.splits import MODALITIES, parse_split
 from fedssl.grid.transmission import parse_name
-
-if TYPE_CHECKING:
-    from fedssl.grid.cell import Cell
 
 
 def check_study(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
@@ -45,31 +42,6 @@ def check_settings(settings: Mapping[str, Any], place: str) -> None:
         sentences += [] if wrong else misfits(name, declared, settings, key=key)
         if sentences:
             raise UserError("\n".join(f"{place}: {sentence}" for sentence in sentences))
-
-
-def check_rounds(
-    settings: Mapping[str, Any], entry: Key, layers: Sequence[Layer], *, cell: "Cell"
-) -> None:
-    """Raise UserError if a cell keeps a round that it does not have; `entry` declares the cell."""
-    rounds = settings["federation"].get("rounds", 0)
-    late = [r for r in settings["federation"].get("kept_rounds", []) if r > rounds]
-    if late:
-        study = entry[:2]
-        own = [(*entry, "settings"), (*study, "variants", cell.variant), (*study, "settings")]
-        number, kept = (
-            _setter([(*key, "federation", name) for key in (*own, ("settings",))], layers)
-            for name in ("rounds", "kept_rounds")
-        )
-        raise UserError(
-            f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); keep only "
-            f"rounds from 0 to {rounds}, or set more rounds."
-        )
-
-
-def _setter(keys: Sequence[Key], layers: Sequence[Layer]) -> str:
-    """Return `<layer>: <key>` for the first of `keys` that the merged layers contain."""
-    content = merged(layers)
-    return located(next((key for key in keys if holds(content, key)), keys[-1]), layers)
 
 
 def _check_parts(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:

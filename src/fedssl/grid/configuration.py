@@ -22,6 +22,9 @@ SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")
 # Snakemake would take what these enclose for a wildcard or the name of another path.
 _SPECIAL = "{}<>"
 _PLACES = ("results_dir", "data_dir", "mirror", "pins")
+# Folders of the checkout that no run may write to.
+_CHECKOUT = {".git", ".snakemake", ".venv", "benchmarks", "config", "docs", "envs", "profiles"}
+_CHECKOUT |= {"src", "tests", "workflow"}
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,23 @@ def with_places(config: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str,
             wrong = "it must be without white space, because spaces separate paths in the tables"
         elif key in ("results_dir", "data_dir") and (special := special_characters(place)):
             wrong = special
+        elif key in ("results_dir", "data_dir") and (owned := _owned(place)):
+            wrong = owned
         else:
             continue
         raise UserError(f"{located((key,), layers)} is {place!r}; {wrong}.")
     return {**config, **places}
+
+
+def _owned(place: str) -> str:
+    """Return what is wrong with a folder that is not a run's own; "" for others."""
+    path = Path(place).absolute()
+    if path == Path(path.anchor) or path == Path.cwd():
+        return "a run needs a folder of its own; name one, such as results/mine"
+    inside = path.relative_to(Path.cwd()).parts if path.is_relative_to(Path.cwd()) else ("",)
+    if inside[0] in _CHECKOUT:
+        return f"{inside[0]} belongs to the workflow; name another folder, such as results/mine"
+    return ""
 
 
 def special_characters(path: str) -> str:

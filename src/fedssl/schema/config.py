@@ -34,13 +34,13 @@ from fedssl.paper.settings import (
 from fedssl.resources.limits import Limits
 from fedssl.settings import (
     Check,
-    Count,
     HyphenatedName,
     Made,
     Natural,
     Partial,
     Precision,
     Text,
+    Threads,
     Unique,
     Word,
 )
@@ -63,7 +63,7 @@ class TrainingSettings:
     augmentation: Augmentation
     """Random changes of a sample that make two views of it."""
 
-    threads: Count
+    threads: Threads
     """Torch threads of one client's training. They change the last bits of a result, so they are a
     setting and not `--cores`."""
 

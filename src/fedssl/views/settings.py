@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from fedssl.settings import Count, NonNegative, Pair, Positive, PositiveShare, Share
+from fedssl.settings import Count, NonNegative, Pair, Pixels, Positive, PositiveShare, Share, Shares
 
 
 @dataclass(frozen=True)
 class Image:
     """Size and scale of images."""
 
-    size: Count
+    size: Pixels
     """Width and height in pixels. Stated."""
 
     mean: tuple[float, float, float]
@@ -45,7 +45,7 @@ class Audio:
     log_floor: Positive
     """Value added to the magnitude before the logarithm. Decided."""
 
-    size: Count
+    size: Pixels
     """Width and height of the log-mel image after resizing, in pixels. Stated."""
 
     statistics_clips: Count
@@ -60,7 +60,7 @@ class Audio:
 class ImageAugmentation:
     """Augmentations of SimCLR, with the values of the paper's reference [33]."""
 
-    crop_scale: Pair
+    crop_scale: Shares
     """Least and largest share of the area that a random crop keeps. Reference [33]."""
 
     jitter: tuple[NonNegative, NonNegative, NonNegative, NonNegative]
@@ -83,10 +83,10 @@ class ImageAugmentation:
 class AudioAugmentation:
     """Augmentations of log-mel images. The papers state none, so the defaults switch them off."""
 
-    frequency_crop: Pair
+    frequency_crop: Shares
     """Least and largest share of the mel bins that a random crop keeps. Decided: all."""
 
-    time_crop: Pair
+    time_crop: Shares
     """Least and largest share of the time steps that a random crop keeps. Decided: all."""
 
     frequency_mask: Share

@@ -1,0 +1,132 @@
+"""Check that the numbers of a configuration fit each other and the sizes of the datasets.
+
+The JSON schema covers the range of each number alone. What is wrong here would otherwise fail in a
+job, perhaps after hours of training.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fedssl.errors import UserError
+from fedssl.grid.configuration import Key, Layer, holds, located, merged
+
+if TYPE_CHECKING:
+    from fedssl.grid.cell import Cell
+    from fedssl.grid.tasks import Pair, Task
+
+Datasets = Mapping[str, Mapping[str, Any]]
+
+
+def check_cell(
+    settings: Mapping[str, Any],
+    entry: Key,
+    layers: Sequence[Layer],
+    *,
+    cell: "Cell",
+    datasets: Datasets,
+) -> None:
+    """Raise UserError unless the merged settings of a cell fit each other and its datasets.
+
+    `entry` declares the cell, and `datasets` are those that it is trained on.
+    """
+
+    def setter(section: str, name: str) -> str:
+        """Return the layer and the key that set a setting of the cell."""
+        study = entry[:2]
+        own = [(*entry, "settings"), (*study, "variants", cell.variant), (*study, "settings")]
+        keys = [(*key, section, name) for key in (*own, ("settings",))]
+        content = merged(layers)
+        return located(next((key for key in keys if holds(content, key)), keys[-1]), layers)
+
+    _check_rounds(settings, cell, setter)
+    mistakes = [_audio(settings)]
+    mistakes += [_clients(settings, name, entry) for name, entry in datasets.items()]
+    for mistake in filter(None, mistakes):
+        (section, name), text = mistake
+        raise UserError(f"{setter(section, name)} {text} ({cell.path}).")
+
+
+_Mistake = tuple[tuple[str, str], str]  # section and name of a setting, and what is wrong with it
+
+
+def _check_rounds(
+    settings: Mapping[str, Any], cell: "Cell", setter: Callable[[str, str], str]
+) -> None:
+    """Raise UserError if a cell keeps a round that it does not have."""
+    rounds = settings["federation"].get("rounds", 0)
+    late = [r for r in settings["federation"].get("kept_rounds", []) if r > rounds]
+    if late:
+        number, kept = setter("federation", "rounds"), setter("federation", "kept_rounds")
+        raise UserError(
+            f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); keep only "
+            f"rounds from 0 to {rounds}, or set more rounds."
+        )
+
+
+def _audio(settings: Mapping[str, Any]) -> _Mistake | None:
+    audio = settings["audio"]
+    frame = round(audio["crop_seconds"] * audio["sample_rate"])
+    bins = audio["n_fft"] // 2 + 1
+    if audio["n_fft"] < audio["window"]:
+        text = f"is {audio['n_fft']}, less than the window of {audio['window']} samples"
+        return ("audio", "n_fft"), f"{text}; the FFT must cover the window"
+    if audio["mels"] > bins:
+        text = f"is {audio['mels']}, but an FFT of {audio['n_fft']} samples has {bins} frequencies"
+        return ("audio", "mels"), f"{text}; use fewer mel bins or a longer FFT"
+    if frame < max(audio["window"], audio["hop"]):
+        text = f"is {audio['crop_seconds']}, which is {frame} samples; a crop must cover the window"
+        wanted = f"of {audio['window']} samples and the hop of {audio['hop']}"
+        return ("audio", "crop_seconds"), f"{text} {wanted}"
+    return None
+
+
+def _clients(settings: Mapping[str, Any], name: str, dataset: Mapping[str, Any]) -> _Mistake | None:
+    clients, samples = settings["federation"].get("clients"), dataset["splits"].get("train")
+    if clients is None or samples is None:
+        return None
+    if clients > samples:
+        text = f"is {clients}, but {name} has {samples} training samples"
+        return ("federation", "clients"), f"{text}; use fewer clients"
+    if (least := settings["sharding"]["min_samples"]) * clients > samples:
+        text = f"is {least}, but {name} has {samples} training samples for {clients} clients"
+        return ("sharding", "min_samples"), f"{text}; use at most {samples // clients}"
+    return None
+
+
+def check_evaluation(
+    config: Mapping[str, Any],
+    layers: Sequence[Layer],
+    *,
+    tasks: Sequence["Task"],
+    pairs: Sequence["Pair"],
+) -> None:
+    """Raise UserError unless the settings of the evaluation fit the sizes of a study's tasks."""
+    evaluation, datasets = config["evaluation"], config["datasets"]
+    largest, samples = max(evaluation["retrieval"]["ks"]), evaluation["embedding-map"]["samples"]
+    for task in tasks:
+        memory = datasets[task.dataset]["splits"]["train"]
+        if memory is not None and largest > memory:
+            where = located(("evaluation", "retrieval", "ks"), layers)
+            raise UserError(
+                f"{where} has {largest}, but {task.task} has {memory} training samples to retrieve."
+            )
+    if (perplexity := evaluation["embedding-map"]["perplexity"]) >= samples:
+        where = located(("evaluation", "embedding-map", "perplexity"), layers)
+        raise UserError(
+            f"{where} is {perplexity}; it must be smaller than the {samples} samples of a dataset "
+            "on the map (evaluation.embedding-map.samples)."
+        )
+    for pair, dataset, split in _paired(pairs):
+        entry = datasets[dataset]
+        if (count := entry["splits"][split]) is not None and count < entry.get("classes", 1):
+            raise UserError(
+                f"pair {pair.pair} joins samples by their label, but {dataset} has {count} samples "
+                f"in {split} for {entry['classes']} classes; use a larger split."
+            )
+
+
+def _paired(pairs: Sequence["Pair"]) -> Iterator[tuple["Pair", str, str]]:
+    """Yield the datasets and splits in which each class of a pair needs a sample."""
+    for pair in (pair for pair in pairs if pair.by == "label"):
+        for dataset in (pair.image, pair.audio):
+            yield from ((pair, dataset, split) for split in ("train", pair.split))
