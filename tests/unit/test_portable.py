@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from inspect import signature
 from pathlib import Path
+from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,7 +48,9 @@ AVX2 = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
 
 def start_worker(settings: Mapping[str, Any], **_: Any) -> None:
-    distributed._start(typed(FederatedSettings, settings), {})
+    gpus: SimpleQueue[None] = SimpleQueue()
+    gpus.put(None)
+    distributed._start(typed(FederatedSettings, settings), {}, gpus)
 
 
 # Every job that computes with torch, the planning function of its settings, and its wildcards.

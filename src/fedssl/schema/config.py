@@ -64,8 +64,8 @@ class TrainingSettings:
     """Random changes of a sample that make two views of it."""
 
     threads: Threads
-    """Torch threads of one client's training. They change the last bits of a result, so they are a
-    setting and not `--cores`."""
+    """Torch threads of one client's training on a CPU. They change the last bits of a result, so
+    they are a setting and not `--cores`. On a GPU they compute nothing and are not used."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,73 @@
+"""The order in which clients in parallel start: the longest first, a bounded number at a time."""
+
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fedssl.aggregators.base import Visit
+from fedssl.federation import distributed, rounds
+from fedssl.federation.distributed import WorkerPool
+from tests.unit.federations import SETTINGS, federated
+
+
+class Submissions:
+    """Stands in for `ProcessPoolExecutor`: notes the tasks, and answers each when it is asked."""
+
+    def __init__(self, *_: object) -> None:
+        self.clients: list[int] = []
+        self.answered = 0
+
+    def submit(self, _: object, task: rounds.ClientTask, __: object) -> "Future[Any]":
+        self.clients.append(task.client)
+        states = distributed._pack({}, {}, {})
+        return Answer(self, (states, task.num_samples, 1.0, [], None))
+
+    def shutdown(self, **_: object) -> None:
+        """There is nothing to stop."""
+
+
+class Answer(Future):  # type: ignore[type-arg]
+    def __init__(self, pool: Submissions, answer: Any) -> None:
+        super().__init__()
+        self._pool = pool
+        self.set_result(answer)
+
+    def result(self, timeout: float | None = None) -> Any:
+        self._pool.answered += 1
+        return super().result(timeout)
+
+
+def tasks_of(sizes: list[int]) -> list[rounds.ClientTask]:
+    empty = Visit({}, {}, {}, 1.0)
+    return [
+        rounds.ClientTask(1, 10 * place, {"image": np.arange(size)}, empty, {})
+        for place, size in enumerate(sizes)
+    ]
+
+
+def test_the_longest_tasks_start_first_and_results_keep_the_clients_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(distributed, "ProcessPoolExecutor", Submissions)
+    sizes = [3, 9, 4, 9, 1]
+    with WorkerPool(2, federated(SETTINGS), {}, device=torch.device("cpu")) as pool:
+        trained = list(pool.train_each(tasks_of(sizes)))
+        assert pool._executor.clients == [10, 30, 20, 0, 40]
+        assert list(pool.train_each([])) == []
+    assert [result.update.num_samples for result in trained] == sizes
+
+
+def test_a_large_round_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "ProcessPoolExecutor", Submissions)
+    sizes = [1 + place * 7 % 100 for place in range(100)]
+    with WorkerPool(2, federated(SETTINGS), {}, device=torch.device("cpu")) as pool:
+        trained = pool.train_each(tasks_of(sizes))
+        for place, size in enumerate(sizes):
+            assert next(trained).update.num_samples == size
+            waiting = len(pool._executor.clients) - place - 1
+            # Never fewer than there are workers, until the round ends.
+            assert min(2, len(sizes) - place - 1) <= waiting <= 32
+        assert sorted(pool._executor.clients) == [10 * place for place in range(100)]
