@@ -1,0 +1,227 @@
+"""The steps of `scale.py`: each returns, for a size and a folder, what is to be measured."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+sys.path.insert(0, str(ROOT))
+
+Run = Callable[[], object]
+DIM = 512  # of the features of ResNet-18
+_SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+
+
+def bank(modality: str, size: int, folder: Path) -> Run:
+    """Return the writing of a bank of tiny samples."""
+    from fedssl.data.banks.members import Sample
+    from fedssl.data.banks.partial_bank import open_partial_bank
+    from fedssl.data.banks.writer import HEADER_BYTES, write_bank
+
+    data = {"image": np.ones((2, 2, 3), np.uint8), "audio": np.ones(8, np.int16)}[modality]
+
+    def members() -> Iterator[Sample]:
+        for place in range(size):
+            yield Sample(f"{place:07d}", f"class{place % 200:03d}", "train", data)
+
+    def run() -> None:
+        with open_partial_bank(folder / "state", key="a", start=HEADER_BYTES) as partial:
+            write_bank(
+                members(),
+                folder / "bank",
+                dataset="made-up",
+                modality=modality,
+                num_classes=200,
+                counts={"train": size},
+                max_bad_share=0.0,
+                partial=partial,
+            )
+
+    return run
+
+
+def images(size: int, folder: Path) -> Run:
+    """Return the writing of a bank of images."""
+    return bank("image", size, folder)
+
+
+def waveforms(size: int, folder: Path) -> Run:
+    """Return the writing of a bank of sounds."""
+    return bank("audio", size, folder)
+
+
+def shards(size: int, folder: Path) -> Run:
+    """Return the dealing of a bank to 100 clients."""
+    from fedssl.data.banks.bank import open_bank
+    from fedssl.data.sharding import read_shards, write_shards
+
+    bank("audio", size, folder)()
+    sharding = {"alpha": 0.1, "clients": 100, "min_samples": 2}
+
+    def run() -> None:
+        opened = open_bank(folder / "bank")
+        write_shards(opened, folder / "shards.json", sharding=sharding, seed=0)
+        read_shards(folder / "shards.json", opened)
+
+    return run
+
+
+def client(size: int, folder: Path) -> Run:
+    """Return a round of one client, on small pictures and with a narrow encoder."""
+    import round as one_client
+
+    from fedssl.federation.rounds import run_round
+
+    one_client.CLIENTS, one_client.SAMPLES, one_client.SIZE = 1, size, 16
+    federation, server, _ = one_client.prepare(folder)
+    return lambda: run_round(federation, server, 1)
+
+
+def knn(size: int, _folder: Path) -> Run:
+    """Return the prediction of `size` queries from a bank of 200,000 features."""
+    import torch
+
+    from fedssl.evaluation.knn import knn_predict
+
+    random = torch.Generator().manual_seed(0)
+    features = torch.randn(200_000, DIM, generator=random)
+    labels = torch.randint(200, (200_000,), generator=random)
+    queries = torch.randn(size, DIM, generator=random)
+    settings = {"bank_labels": labels, "num_classes": 200, "k": 200, "temperature": 0.1}
+    return lambda: knn_predict(queries, features, **settings)
+
+
+def page(seeds: int, folder: Path) -> Run:
+    """Return the writing of the tables and the page of the whole grid, from made-up scores."""
+    from tests.report_tree import ReportTree
+
+    tree = ReportTree.of(folder)
+    tree.config["seeds"] = list(range(seeds))
+    return tree.write
+
+
+def browser(seeds: int, folder: Path) -> Run:
+    """Return the loading of the page in Chromium, up to its `load` event and a first filter."""
+    from playwright.sync_api import sync_playwright
+    from tests.browser.chromium import chromium
+
+    page(seeds, folder)()
+    file = folder / "results/report/index.html"
+    print(f"page with {seeds} seeds: {file.stat().st_size / 1e6:.2f} MB", file=sys.stderr)
+    found = chromium()
+
+    def run() -> float:
+        with sync_playwright() as playwright:
+            opened = playwright.chromium.launch(
+                executable_path=found.program, env=os.environ | found.env, args=["--no-sandbox"]
+            )
+            tab = opened.new_page()
+            started = time.perf_counter()
+            tab.goto(file.as_uri(), wait_until="load")
+            tab.evaluate("() => new Promise(done => requestAnimationFrame(() => done()))")
+            seconds = time.perf_counter() - started
+            opened.close()
+        return seconds
+
+    return run
+
+
+def planning(seeds: int, folder: Path) -> Run:
+    """Return a dry run of the whole grid in which nothing has run."""
+    command = [*_SNAKEMAKE, "--dry-run", "--config", f"seeds={list(range(seeds))}"]
+    return lambda: _run(command, _checkout(folder))
+
+
+def no_op(seeds: int, folder: Path) -> Run:
+    """Return a dry run of the whole grid in which everything has run."""
+    seeded, copy = ["--config", f"seeds={list(range(seeds))}"], _checkout(folder)
+    _run([sys.executable, str(ROOT / "benchmarks/finished_run.py"), *seeded], copy)
+
+    def run() -> None:
+        printed = _run([*_SNAKEMAKE, "--dry-run", *seeded], copy)
+        assert "Nothing to be done" in printed, printed[-3000:]
+
+    return run
+
+
+def plain(seeds: int, folder: Path) -> Run:
+    """Return a dry run of a plain workflow with as many jobs as the grid."""
+    jobs = round(2215 / 3 * seeds)
+    (folder / "touch.py").touch()
+    (folder / "Snakefile").write_text(PLAIN.replace("JOBS", str(jobs)))
+    return lambda: _run([*_SNAKEMAKE, "--dry-run"], folder)
+
+
+PLAIN = """
+def inputs(wildcards):
+    return {"bank": f"bank/{int(wildcards.cell) % 20}.json", "normalisation": "bank/mean.json"}
+def settings(wildcards): return {"seed": 0, "knn": {"k": 200, "temperature": 0.1}}
+def megabytes(wildcards, attempt): return 4000
+def minutes(wildcards, attempt): return 30 * attempt
+rule all:
+    input: [f"scores/{cell}/task/knn.json" for cell in range(JOBS)]
+rule bank:
+    output: "bank/{dataset}.json"
+    script: "touch.py"
+rule score:
+    input: unpack(inputs)
+    output:
+        metrics=[f"scores/{{cell}}/{{task}}/{name}.json" for name in ("knn", "probe", "r")],
+        samples=[f"scores/{{cell}}/{{task}}/{name}.parquet" for name in ("knn", "probe")],
+        provenance="scores/{cell}/{task}/provenance.json",
+    log: "logs/{cell}/{task}.log"
+    benchmark: "benchmarks/{cell}/{task}.tsv"
+    threads: 4
+    resources: mem_mb=megabytes, runtime=minutes, gpu=1
+    params: settings=settings, sources=settings
+    script: "touch.py"
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step with the size that the papers have, and a smaller one."""
+
+    what: str
+    unit: str
+    full: int
+    small: int
+    prepare: Callable[[int, Path], Run]
+
+
+STEPS = [
+    Step("bank of Tiny ImageNet", "images", 100_000, 10_000, images),
+    Step("bank of VGGSound", "clips", 183_730, 18_373, waveforms),
+    Step("bank of NSynth", "notes", 293_301, 29_330, waveforms),
+    Step("shards of NSynth", "notes", 293_301, 29_330, shards),
+    Step("largest client", "samples", 8_000, 800, client),
+    Step("kNN, bank of 200,000", "queries", 100_000, 10_000, knn),
+    Step("tables and page", "seeds", 3, 1, page),
+    Step("page in Chromium", "seeds", 3, 1, browser),
+    Step("plan, nothing has run", "seeds", 3, 1, planning),
+    Step("plan, everything has run", "seeds", 3, 1, no_op),
+    Step("plain workflow", "seeds", 3, 1, plain),
+]
+
+
+def _run(command: list[str], folder: Path) -> str:
+    """Return what a command prints in a folder."""
+    env = os.environ | {"PYTHONPATH": str(folder / "src")}
+    ran = subprocess.run(
+        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    return ran.stdout
+
+
+def _checkout(folder: Path) -> Path:
+    from tests.workflow.project import Project
+
+    return Project.copy(folder / "checkout").root
