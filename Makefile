@@ -15,7 +15,7 @@ READY := .venv/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 SOURCES := src tests benchmarks workflow/scripts
 
-.PHONY: demo mini mirror test test-slow lint schemas lock clean
+.PHONY: demo mini mirror test test-slow bench lint schemas lock clean
 
 demo: $(READY) ## everything, on small made-up archives, in minutes
 	$(SNAKEMAKE) --configfile config/demo.yaml
@@ -42,6 +42,9 @@ test: $(READY) ## all tests but the slow ones
 
 test-slow: $(READY) ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow
+
+bench: $(READY) ## compare the speed with other systems, and write docs/performance.md
+	$(BIN)/python -m benchmarks.bench
 
 lint: $(READY) ## style, types, and Snakemake's own linter
 	$(BIN)/ruff check $(SOURCES)

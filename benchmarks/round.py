@@ -105,6 +105,7 @@ def prepare(folder: Path) -> tuple[rounds.Federation, Server, dict[str, str]]:
         "aggregator": {"name": "fedavg"},
         "encoder": {"arch": "resnet18", "width": 16, "embedding_dim": 128},
         "method": {"name": "simclr", "temperature": 0.5},
+        "portable": False,
         "precision": "fp32",
         "seed": 0,
         "split": "a0-i100-b0",
