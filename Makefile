@@ -15,7 +15,7 @@ READY := .venv/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 SOURCES := src tests benchmarks workflow/scripts
 
-.PHONY: demo mini mirror test test-slow test-gpu lint schemas lock clean
+.PHONY: demo mini mirror test test-slow test-gpu bench lint schemas lock clean
 
 demo: $(READY) ## everything, on small made-up archives, in minutes
 	$(SNAKEMAKE) --configfile config/demo.yaml
@@ -46,6 +46,9 @@ test-slow: $(READY) ## the tests that take minutes each
 test-gpu: $(READY) ## the tests that need a GPU, then throughput next to ready input and the chip's peak
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m gpu
 	$(BIN)/python benchmarks/gpu.py
+
+bench: $(READY) ## compare the speed with other systems, and write docs/performance.md
+	$(BIN)/python -m benchmarks.bench
 
 lint: $(READY) ## style, types, and Snakemake's own linter
 	$(BIN)/ruff check $(SOURCES)
