@@ -6,7 +6,7 @@ from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.grid.cell import AXES, Cell
-from fedssl.grid.checks import check_rounds, check_settings, check_study
+from fedssl.grid.checks import check_modalities, check_rounds, check_settings, check_study
 from fedssl.grid.configuration import Layer, located, merge, sort_keys
 from fedssl.grid.facts import fact, setting
 from fedssl.grid.parts import declared_by
@@ -42,6 +42,7 @@ class Grid:
             ]
             for place, entry in enumerate(config["studies"][study]["cells"]):
                 self._expand(study, place, entry)
+            check_modalities(config, study, layers)
         self.cells = tuple(self._settings)
 
     @property
