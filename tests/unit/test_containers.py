@@ -173,3 +173,12 @@ def test_the_padding_of_the_last_adpcm_block_is_no_sound(container: str) -> None
 
 def test_a_format_without_a_check_is_noted() -> None:
     assert read_sound(encoded(SOUND, container="VOC")).notes == (OPEN_END,)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_a_damaged_page_in_the_middle_of_an_ogg_is_noticed(subtype: str) -> None:
+    data = bytearray(written("OGG", subtype, {}, np.tile(SOUND, 10)))
+    data[len(data) // 2] ^= 0xFF
+    # The decoder leaves out the page, and returns a sound of the right length.
+    with pytest.raises(UnreadableError, match="one of its pages is damaged"):
+        read_sound(bytes(data))
