@@ -31,6 +31,7 @@ KINDS = [
     ("OGG", "VORBIS", {}),
     ("OGG", "OPUS", {}),
     ("MP3", "MPEG_LAYER_III", {}),
+    ("NIST", "PCM_16", {}),
 ]
 any_kind = pytest.mark.parametrize(("container", "subtype", "how"), KINDS)
 
@@ -131,7 +132,7 @@ def test_an_empty_wav_with_chunks_behind_it_is_empty() -> None:
     assert len(read_sound(data).data) == 0
 
 
-@pytest.mark.parametrize("container", ["WAV", "W64", "AU"])
+@pytest.mark.parametrize("container", ["WAV", "W64", "AU", "NIST"])
 def test_bytes_behind_the_sound_are_not_read_as_sound(container: str) -> None:
     found = read_sound(encoded(SOUND, container=container) + bytes(range(1, 200)))
     assert (len(found.data), found.notes) == (32_000, (REST,))
@@ -171,4 +172,13 @@ def test_the_padding_of_the_last_adpcm_block_is_no_sound(container: str) -> None
 
 
 def test_a_format_without_a_check_is_noted() -> None:
-    assert read_sound(encoded(SOUND, container="NIST")).notes == (OPEN_END,)
+    assert read_sound(encoded(SOUND, container="VOC")).notes == (OPEN_END,)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_a_damaged_page_in_the_middle_of_an_ogg_is_noticed(subtype: str) -> None:
+    data = bytearray(written("OGG", subtype, {}, np.tile(SOUND, 10)))
+    data[len(data) // 2] ^= 0xFF
+    # The decoder leaves out the page, and returns a sound of the right length.
+    with pytest.raises(UnreadableError, match="one of its pages is damaged"):
+        read_sound(bytes(data))

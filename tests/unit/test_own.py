@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import ExifTags, Image, ImageDraw, ImageOps
 
+from fedssl.data.banks.bank import read_facts
 from fedssl.data.made_up.media import jpeg
 from fedssl.data.own.listing import find_files, listing_digest, own_files
 from fedssl.errors import UserError
@@ -22,6 +23,7 @@ from tests.unit.own_files import (
     csv,
     sound,
 )
+from tests.unit.sounds import encoded, tone
 
 
 def test_a_folder_by_class_has_a_share_of_each_class_as_test(tmp_path: Path) -> None:
@@ -194,3 +196,31 @@ def test_a_changed_label_is_noticed(tmp_path: Path) -> None:
         for split in ("train", "test")
     }
     assert len(digests) == 4
+
+
+@pytest.mark.parametrize("suffix", ["aiff", "AIF", "au", "caf", "w64", "oga", "opus", "mp3"])
+def test_sound_of_every_named_suffix_is_read(suffix: str, tmp_path: Path) -> None:
+    container = {"aif": "AIFF", "oga": "OGG", "opus": "OGG"}.get(suffix.lower(), suffix.upper())
+    folder = by_class(tmp_path / "s", each=4)
+    kinds = {"OGG": "VORBIS", "MP3": "MPEG_LAYER_III"}
+    data = encoded(tone(440), container=container, subtype=kinds.get(container, "PCM_16"))
+    (folder / "a" / f"x.{suffix}").write_bytes(data)
+    assert len(bank(FOLDER, folder, tmp_path / "bank")) == 9
+
+
+def test_a_file_of_another_kind_is_told_how_to_convert_it(tmp_path: Path) -> None:
+    folder = by_class(tmp_path / "s", each=4)
+    (folder / "a" / "x.m4a").touch()
+    bank(FOLDER, folder, tmp_path / "bank", max_bad_share=0.2)
+    (bad,) = read_facts(tmp_path / "bank")["bad"]
+    assert "its suffix is .m4a" in bad["reason"] and "convert it to .flac or .wav" in bad["reason"]
+
+
+def test_the_limits_are_those_of_the_entry(tmp_path: Path) -> None:
+    folder = by_class(tmp_path / "s", each=4)
+    for limit, words in (
+        ({"max_minutes": 0.0001}, "it has 800 samples where 96 are allowed"),
+        ({"max_megabytes": 0.0001}, "it has 1644 bytes where 100 are allowed, see max_megabytes"),
+    ):
+        with pytest.raises(UserError, match=words):
+            bank(replace(FOLDER, **limit), folder, tmp_path / "bank")

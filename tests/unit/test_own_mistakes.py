@@ -81,7 +81,7 @@ def test_a_folder_that_is_not_right_is_named(tmp_path: Path) -> None:
 
 def test_files_of_another_kind_are_named_with_what_can_be_read(tmp_path: Path) -> None:
     by_class(tmp_path / "s", each=1)
-    with pytest.raises(UserError, match=r"\.wav \(2\); files must end in \.jpeg, \.jpg, \.png"):
+    with pytest.raises(UserError, match=r"\.wav \(2\); files must end in \.bmp, .*\.jpg, \.png"):
         bank(IMAGES, tmp_path / "s", tmp_path / "bank")
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from fedssl.data.fetch.acquire import acquire
 from fedssl.data.fetch.pins import DatasetArchive, pin, read_pins
+from fedssl.data.fetch.verify import verified_archives
 from fedssl.errors import UserError
 from fedssl.files import sha256
 from fedssl.typed import typed
@@ -19,16 +20,18 @@ TOY = typed(DatasetArchive, {**ARCHIVE, "dataset": "toy"})
 
 
 def fetch(root: Path, data: str = "data", mirror: str = "mirror", **changes: Any) -> Path:
-    """Fetch the toy archive from a mirror folder into a data folder; pins are next to both."""
-    acquire(
-        {**ARCHIVE, **changes},
-        root / data / "a.tar",
-        dataset="toy",
-        mirror=str(root / mirror),
-        pins=root / "pins.yaml",
-        access=None,
-    )
-    return root / data / "a.tar"
+    """Fetch the toy archive from a mirror folder into a data folder, and read its contents.
+
+    The pins are next to both folders.
+    """
+    entry, path, pins = {**ARCHIVE, **changes}, root / data / "a.tar", root / "pins.yaml"
+    before = pins.read_bytes() if pins.exists() else None
+    acquire(entry, path, dataset="toy", mirror=str(root / mirror), pins=pins, access=None)
+    assert before == (pins.read_bytes() if pins.exists() else None), "only the contents decide"
+    config = {"datasets": {"toy": {"archives": {"a": entry}}}, "pins": str(pins)}
+    with verified_archives(config, "toy", paths={"a": str(path)}):
+        pass
+    return path
 
 
 def mirrored(root: Path, body: bytes, mirror: str = "mirror") -> None:

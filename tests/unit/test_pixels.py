@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,15 +11,15 @@ from PIL import Image
 
 from fedssl.data.banks.members import Noted, UnreadableError
 from fedssl.data.readers.decode import read_image
-from fedssl.data.readers.pixels import TRANSPARENT
+from fedssl.data.readers.pixels import ONLY_FIRST, TRANSPARENT
 
 RAMP = np.linspace(0, 1, 64).reshape(8, 8)
 GREY = np.rint(RAMP * 255)
 
 
-def saved(image: Image.Image, **options: object) -> bytes:
+def saved(image: Image.Image, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", **options)  # type: ignore[arg-type]
+    image.save(buffer, format="PNG", **options)
     return buffer.getvalue()
 
 
@@ -109,3 +110,45 @@ def test_the_limit_of_pixels_is_the_one_given() -> None:
     assert read_image(data, max_megapixels=0.02).data.shape == (100, 200, 3)
     with pytest.raises(UnreadableError, match="20000 values where 19000 are allowed"):
         read_image(data, max_megapixels=0.019)
+
+
+OWN: Any = {"formats": ("BMP", "JPEG", "PNG", "TIFF", "WEBP")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("TIFF", "RGB"), ("TIFF", "CMYK"), ("TIFF", "1"), ("WEBP", "RGBA"), ("BMP", "P")],
+)
+def test_other_formats_are_read_where_they_are_allowed_and_a_cut_is_noticed(
+    kind: str, mode: str
+) -> None:
+    buffer = io.BytesIO()
+    pixels = np.kron(np.eye(32), np.full((2, 2), 255)).astype(np.uint8)
+    image = Image.fromarray(pixels).convert("RGB").convert(mode)
+    image.save(buffer, format=kind, **({"lossless": True} if kind == "WEBP" else {}))
+    np.testing.assert_array_equal(greys(read_image(buffer.getvalue(), **OWN)), pixels)
+    with pytest.raises(UnreadableError, match="not a whole JPEG or PNG"):
+        read_image(buffer.getvalue())
+    for cut in (len(buffer.getvalue()) // 2, 20):
+        with pytest.raises(UnreadableError, match="not a whole BMP, JPEG, PNG, TIFF or WEBP"):
+            read_image(buffer.getvalue()[:-cut], **OWN)
+
+
+def test_a_tiff_of_several_pages_is_noted_and_one_of_floats_is_refused() -> None:
+    pages, floats = io.BytesIO(), io.BytesIO()
+    first = Image.new("L", (4, 4), 7)
+    first.save(pages, format="TIFF", save_all=True, append_images=[Image.new("L", (4, 4), 9)])
+    found = read_image(pages.getvalue(), **OWN)
+    assert found.data.max() == 7 and found.notes == (ONLY_FIRST,)
+    Image.new("F", (4, 4)).save(floats, format="TIFF")
+    with pytest.raises(UnreadableError, match="floating-point"):
+        read_image(floats.getvalue(), **OWN)
+
+
+def test_a_12_bit_tiff_is_treated_like_a_png() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.rint(RAMP * 4095).astype(np.uint16)).save(buffer, format="TIFF")
+    with pytest.raises(UnreadableError, match="reach only 4095"):
+        read_image(buffer.getvalue(), **OWN)
+    found = read_image(buffer.getvalue(), bits=12, formats=("TIFF",))
+    assert np.abs(greys(found) - GREY).max() <= 1

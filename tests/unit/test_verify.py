@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fedssl.data.fetch.pins import read_pins
-from fedssl.data.fetch.verify import verify_archives
+from fedssl.data.fetch.verify import verified_archives
 from fedssl.errors import UserError
 from fedssl.files import sha256
 
@@ -21,7 +21,8 @@ def verify(folder: Path, datasets: dict[str, Any], *, dataset: str = "toy") -> N
     """Verify the archives a.csv and b.csv in a folder, if the dataset declares them."""
     config = {"datasets": datasets, "pins": f"{folder}/pins.yaml"}
     paths = {key: f"{folder}/{key}.csv" for key in datasets[dataset].get("archives", {})}
-    verify_archives(config, dataset, paths=paths)
+    with verified_archives(config, dataset, paths=paths):
+        pass
 
 
 def test_what_was_put_there_by_hand_is_pinned_and_from_then_on_the_only_one(tmp_path: Path) -> None:
@@ -76,3 +77,22 @@ def test_lists_that_users_write_are_not_pinned(tmp_path: Path) -> None:
 def test_an_archive_that_went_away_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a\.csv cannot be used \(No such file"):
         verify(tmp_path, {"toy": {"archives": {"a": archive("a.csv")}}})
+
+
+def test_an_archive_whose_contents_do_not_pass_is_not_pinned(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("wrong")
+    config = {
+        "datasets": {"toy": {"archives": {"a": archive("a.csv")}}},
+        "pins": f"{tmp_path}/pins.yaml",
+    }
+    paths = {"a": f"{tmp_path}/a.csv"}
+    with (
+        pytest.raises(UserError, match="holds 1 of 2 members"),
+        verified_archives(config, "toy", paths=paths),
+    ):
+        raise UserError("it holds 1 of 2 members")
+    assert not (tmp_path / "pins.yaml").exists()
+    (tmp_path / "a.csv").write_text("right")
+    with verified_archives(config, "toy", paths=paths):
+        pass
+    assert "toy/a.csv" in read_pins(tmp_path / "pins.yaml")

@@ -80,6 +80,7 @@ def test_a_mistake_is_one_sentence_before_any_job(
 ) -> None:
     for label in "ab":
         (unfinished.root / "my-sounds" / label).mkdir(parents=True)
+        (unfinished.root / "my-sounds" / label / "x.wav").touch()
     (unfinished.root / "my.yaml").write_text(example("yaml").replace(before, after))
     printed = unfinished.run("--dry-run", "mine", config=CONFIG, ok=False)
     assert f"my.yaml: {words}" in printed and "Traceback" not in printed

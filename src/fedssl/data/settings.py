@@ -104,7 +104,8 @@ class Archive:
 
     checksum: Annotated[str, Pattern(_HEX, "md5:<hex> or sha256:<hex> of the file, or null")] | None
     """`md5:<hex>` or `sha256:<hex>`. Only a file with this checksum is accepted, whether it was
-    fetched or copied by hand. With null, the checksum is pinned on first use, see `pins`."""
+    fetched or copied by hand. With null, the checksum is pinned when the first bank was
+    built from it, see `pins`."""
 
 
 @dataclass(frozen=True)

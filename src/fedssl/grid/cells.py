@@ -1,12 +1,12 @@
 """Expand the merged configuration into validated cells and their settings."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.grid.cell import AXES, Cell
-from fedssl.grid.checks import check_settings, check_study
+from fedssl.grid.checks import check_modalities, check_settings, check_study
 from fedssl.grid.configuration import Layer, located, merge, sort_keys
 from fedssl.grid.facts import fact, setting
 from fedssl.grid.parts import declared_by
@@ -42,8 +42,15 @@ class Grid:
             self._tasks[study] = [self._task(**entry) for entry in declared["tasks"]]
             self._pairs[study] = [Pair(**entry) for entry in declared.get("pairs", [])]
             check_evaluation(config, layers, tasks=self._tasks[study], pairs=self._pairs[study])
-            for place, entry in enumerate(declared["cells"]):
-                self._expand(study, place, entry)
+            expanded = [
+                (cell, ("studies", study, "cells", place))
+                for place, entry in enumerate(declared["cells"])
+                for cell in self._expand(study, place, entry)
+            ]
+            check_modalities(config, study, layers)
+            for cell, key in expanded:
+                trained = {name: config["datasets"][name] for name in self.datasets(cell).values()}
+                check_cell(self.settings(cell), key, layers, cell=cell, datasets=trained)
         self.cells = tuple(self._settings)
         self._study_settings = {
             study: dict(sort_keys(merge(config["settings"], declared.get("settings", {}))))
@@ -227,7 +234,7 @@ class Grid:
         title = f"{entry['title']}, {split}" if dataset else entry["title"]
         return Task(task, name, split, entry["modality"], title, not_comparable)
 
-    def _expand(self, study: str, place: int, entry: Mapping[str, Any]) -> None:
+    def _expand(self, study: str, place: int, entry: Mapping[str, Any]) -> Iterator[Cell]:
         key = ("studies", study, "cells", place)
         where, variants = located(key, self._layers), self.config["studies"][study]["variants"]
         # The path of a random encoder has a variant and no entry, so only a variant may change it.
@@ -249,5 +256,4 @@ class Grid:
                 raise UserError(f"{where}: {error}") from error
             self._settings[cell] = settings = self._merged(cell, entry.get("settings", {}))
             check_settings(settings, where)
-            trained = {name: self.config["datasets"][name] for name in self.datasets(cell).values()}
-            check_cell(settings, key, self._layers, cell=cell, datasets=trained)
+            yield cell

@@ -24,6 +24,20 @@ def check_study(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) 
     _check_pairs(config, study, layers)
 
 
+def check_modalities(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
+    """Raise UserError if a study's cells or tasks need a modality that it has no dataset of.
+
+    The splits of the cells must be valid.
+    """
+    declared = config["studies"][study]["datasets"]
+    for modality, user in _needed_modalities(config, study):
+        if declared.get(modality) is None:
+            raise UserError(
+                f"{located(('studies', study, 'datasets'), layers)} lacks {modality}, which {user} "
+                f"needs; add {modality}: and the name of a dataset."
+            )
+
+
 def check_settings(settings: Mapping[str, Any], place: str) -> None:
     """Raise UserError if the merged settings of a cell do not fit its parts.
 
@@ -59,14 +73,7 @@ def _check_parts(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
 
 
 def _check_datasets(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
-    declared = config["studies"][study]["datasets"]
-    for modality, user in _needed_modalities(config, study):
-        if declared.get(modality) is None:
-            raise UserError(
-                f"{located(('studies', study, 'datasets'), layers)} lacks {modality}, which {user} "
-                f"needs; add {modality}: and the name of a dataset."
-            )
-    for modality, name in declared.items():
+    for modality, name in config["studies"][study]["datasets"].items():
         if name is None:
             continue
         datasets = config["datasets"].items()

@@ -189,9 +189,9 @@ class Config:
     null. Changing it reruns nothing."""
 
     pins: Text
-    """File with the SHA-256 of archives whose owners publish none, written on first use; later ones
-    must be the same. Commit it: then all who run the checkout get the same bytes. Changing it
-    reruns nothing."""
+    """File with the SHA-256 of archives whose owners publish none, written when the contents have
+    passed all checks; later ones must be the same. Commit it: then all who run the checkout get the
+    same bytes. Changing it reruns nothing."""
 
     seeds: Annotated[tuple[Natural, ...], MinLen(1), Unique()]
     """Seeds: each cell runs once for each; tables show mean and standard deviation. One seed

@@ -21,7 +21,7 @@ class OwnFiles:
         modality: "image" or "audio".
         test_share: share of each class that becomes the split `test`; for folders only.
         size: width and height of the bank's images in pixels; for images only.
-        bits: bits per pixel that 16-bit PNGs use; None for 16, see `readers.pixels`. Images only.
+        bits: bits per pixel that 16-bit images use; None for 16, see `readers.pixels`. Images only.
         max_megapixels: largest image in millions of pixels; for images only.
         max_minutes: longest sound; for audio only.
         max_megabytes: largest file in millions of bytes.

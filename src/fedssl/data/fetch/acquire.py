@@ -18,7 +18,12 @@ import pooch
 import requests
 
 from fedssl.data.fetch.pins import DatasetArchive
-from fedssl.data.fetch.verify import check_archive, describe_expected, find_problem, pinning
+from fedssl.data.fetch.verify import (
+    check_archive,
+    describe_expected,
+    expected_archive,
+    find_problem,
+)
 from fedssl.errors import UserError
 from fedssl.files import atomic_write
 from fedssl.typed import typed
@@ -58,7 +63,7 @@ def acquire(
 
     The mirror is tried first, then the official addresses. An existing file is verified and kept.
     Several processes may call this for the same file: one fetches it and the others wait. An
-    archive without a checksum is pinned on first use, and later runs must get the same bytes.
+    archive without a checksum must have its pinned one, see `fedssl.data.fetch.pins`.
 
     Args:
         archive: the archive in the datasets file, see `fedssl.data.settings.Archive`.
@@ -73,7 +78,7 @@ def acquire(
             lists the sources that were tried and says what to do.
     """
     declared = typed(DatasetArchive, {**archive, "dataset": dataset})
-    with pinning(declared, pins, path=destination) as pinned:
+    with expected_archive(declared, pins, path=destination) as pinned:
         if not _is_present(pinned, destination):
             _obtain(pinned, destination, mirror=mirror, access=access)
 

@@ -15,7 +15,12 @@ from fedssl.data.readers.archive_members import open_zip, read_file, read_zip_me
 from fedssl.errors import UserError
 from fedssl.files import digest
 
-SOUNDS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
+SOUNDS = frozenset(
+    {
+        *(".wav", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+        *(".aiff", ".aif", ".aifc", ".au", ".snd", ".caf"),
+    }
+)
 VIDEOS = frozenset({".mp4", ".mkv", ".webm", ".m4a"})
 
 # Compare these with the end of the name: Path.suffix of "a.tar.gz" is only ".gz".

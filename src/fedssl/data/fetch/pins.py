@@ -1,7 +1,7 @@
 """Pin the checksum of archives whose owners publish none.
 
-The SHA-256 of such an archive is recorded when it is first fetched or found, in a file to commit.
-From then on every archive is compared with its pin. Pins are not part of any rule's params, so a
+The SHA-256 of such an archive is recorded when its first bank was built, in a file to commit. From
+then on every archive is compared with its pin. Pins are not part of any rule's params, so a
 new pin does not rerun jobs.
 """
 

@@ -23,10 +23,15 @@ _CHUNK_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
-def verify_archives(config: Mapping[str, Any], dataset: str, *, paths: Mapping[str, str]) -> None:
-    """Verify all archives of a dataset, and pin those that have no checksum yet.
+@contextlib.contextmanager
+def verified_archives(
+    config: Mapping[str, Any], dataset: str, *, paths: Mapping[str, str]
+) -> Iterator[None]:
+    """Verify all archives of a dataset; pin those without a checksum if the block succeeds.
 
-    A user's own files and generated archives have no declared checksum and are skipped.
+    The block reads their contents. So a wrong archive that was fetched first is not pinned, and
+    does not lock out the right one. A user's own files and generated archives have no declared
+    checksum and are skipped.
 
     Args:
         config: the configuration, with `datasets` and `pins`.
@@ -37,7 +42,7 @@ def verify_archives(config: Mapping[str, Any], dataset: str, *, paths: Mapping[s
         UserError: an archive is damaged or differs from its declaration. The message says which
             archive and what to do.
     """
-    datasets = config["datasets"]
+    datasets, pins, verified = config["datasets"], Path(config["pins"]), []
     for key, entry in datasets[dataset].get("archives", {}).items():
         # `from` names the dataset that owns an archive which several datasets share. The checksum
         # and the pin are those of the owner.
@@ -45,23 +50,28 @@ def verify_archives(config: Mapping[str, Any], dataset: str, *, paths: Mapping[s
         if not datasets[owner].get("synthetic"):
             declared = datasets[owner]["archives"][key]
             archive, path = typed(DatasetArchive, {**declared, "dataset": owner}), Path(paths[key])
-            with pinning(archive, Path(config["pins"]), path=path) as pinned:
+            with expected_archive(archive, pins, path=path) as pinned:
                 check_archive(pinned, path)
+            verified.append((pinned, path))
+    yield
+    for pinned, path in verified:
+        with _explain_disk_errors(pins):
+            pin(pinned, pins, path=path)
 
 
 @contextlib.contextmanager
-def pinning(archive: DatasetArchive, pins: Path, *, path: Path) -> Iterator[DatasetArchive]:
-    """Yield the archive with its pinned checksum; pin the file at `path` if the block succeeds.
+def expected_archive(
+    archive: DatasetArchive, pins: Path, *, path: Path
+) -> Iterator[DatasetArchive]:
+    """Yield the archive with its pinned checksum, for a block that uses the file at `path`.
 
     Raises:
-        UserError: a file cannot be read or written, or another process pinned other bytes.
+        UserError: a file cannot be read or written.
     """
     with _explain_disk_errors(pins):
         pinned = with_pin(archive, pins)
     with _explain_disk_errors(path):
         yield pinned
-    with _explain_disk_errors(pins):
-        pin(pinned, pins, path=path)
 
 
 def check_archive(archive: DatasetArchive, path: Path) -> None:

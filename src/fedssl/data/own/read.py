@@ -23,7 +23,16 @@ from fedssl.errors import UserError
 _LOG = logging.getLogger(__name__)
 # Large images are read with at least this multiple of the bank's pixels on each side.
 _REDUCED = 4
-SUFFIXES = {"audio": SOUNDS, "image": frozenset({".jpg", ".jpeg", ".png"})}
+_IMAGES = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    **{".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"},
+}
+SUFFIXES = {"audio": SOUNDS, "image": frozenset(_IMAGES)}
+_CONVERTED = {
+    "audio": "convert it to .flac or .wav, for example with ffmpeg",
+    "image": "convert it to .png or .jpg, for example with ImageMagick",
+}
 
 
 def read(own: OwnFiles, source: Path) -> Iterator[Member]:
@@ -48,21 +57,16 @@ def read(own: OwnFiles, source: Path) -> Iterator[Member]:
     if own.modality == "image":
         decode = functools.partial(_square_image, own=own)
     for file in files:
-        yield _member(file, known, decode, max_megabytes=own.max_megabytes)
+        yield _member(file, decode, own=own)
 
 
-def _member(
-    file: LabelledFile,
-    known: frozenset[str],
-    decode: Callable[[bytes], Noted],
-    *,
-    max_megabytes: float,
-) -> Member:
-    suffix = _suffix(file)
+def _member(file: LabelledFile, decode: Callable[[bytes], Noted], *, own: OwnFiles) -> Member:
+    suffix, known = _suffix(file), SUFFIXES[own.modality]
     if suffix not in known:
-        reason = f"its suffix is {suffix or 'missing'}; {', '.join(sorted(known))} can be read"
+        reason = f"its suffix is {suffix or 'missing'}; {', '.join(sorted(known))} can be read, so "
+        reason += _CONVERTED[own.modality]
         return BadMember(file.name, file.label, file.split, reason)
-    load = functools.partial(_read_bytes, file, most=round(max_megabytes * 1e6))
+    load = functools.partial(_read_bytes, file, most=round(own.max_megabytes * 1e6))
     return Encoded(file.name, load, decode, label=file.label, split=file.split)
 
 
@@ -105,6 +109,7 @@ def _square_image(data: bytes, *, own: OwnFiles) -> Noted:
         bits=own.bits,
         max_megapixels=own.max_megapixels,
         least=_REDUCED * own.size,
+        formats=tuple(sorted(set(_IMAGES.values()))),
     )
     image, size = Image.fromarray(found.data), (own.size, own.size)
     return Noted(np.asarray(ImageOps.fit(image, size, Image.Resampling.BICUBIC)), found.notes)

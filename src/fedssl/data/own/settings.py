@@ -13,7 +13,8 @@ class OwnDataset:
     """A user's own files. Keys that are absent have the defaults named here."""
 
     modality: Modality
-    """Type of the samples: images (JPEG, PNG) or audio (WAV, FLAC, Ogg, Opus, MP3 of any rate)."""
+    """Type of the samples: images (JPEG, PNG, TIFF, WebP, BMP) or audio (WAV, FLAC, Ogg, Opus, MP3,
+    AIFF, AU, CAF, W64 of any rate)."""
 
     folder: Text | None = None
     """Folder with files in `<folder>/<class>/...`, at any depth, or in `<folder>/train/<class>/...`
@@ -34,8 +35,8 @@ class OwnDataset:
     JPEG that is more than 8 times as large is reduced while it is decoded."""
 
     bits: Annotated[int | None, Ge(8), Le(16)] = None
-    """Bits per pixel that 16-bit PNGs use, such as 12 for many cameras and scanners. If absent, all
-    16 are expected, and an image whose pixels stay below a quarter of them is unreadable."""
+    """Bits per pixel that 16-bit images use, such as 12 for many cameras and scanners. If absent,
+    all 16 are expected, and an image whose pixels stay below a quarter of them is unreadable."""
 
     max_megapixels: Positive | None = None
     """Largest image in millions of pixels; 100 if absent, so a photograph of 48 million

@@ -49,8 +49,8 @@ def _labelled_files(table: Path) -> Iterator[LabelledFile]:
     if missing := [name for name in _COLUMNS if name not in header]:
         raise UserError(
             f"{table}, line 1 has no column {_listed(missing)}; its columns are "
-            f"{', '.join(header) or 'none'}; it must have path, label and split, separated by "
-            "commas"
+            f"{', '.join(header) or 'none'}; it must have path, label and split, with a "
+            "comma between them"
         )
     places = [header.index(name) for name in _COLUMNS]
     seen: dict[str, int] = {}

@@ -9,7 +9,7 @@ from PIL import ExifTags, Image
 
 from fedssl.data.banks.members import Noted, UnreadableError
 from fedssl.data.banks.settings import MAX_MEGAPIXELS
-from fedssl.data.readers.pixels import rgb
+from fedssl.data.readers.pixels import bit_depth, first_of_many, rgb
 from fedssl.data.readers.sounds import read_sound
 
 # Largest number of samples of a segment over all channels.
@@ -18,7 +18,10 @@ MAX_VALUES = 1 << 25
 Image.MAX_IMAGE_PIXELS = None
 
 # Pillow raises all of these for damaged files.
-_PILLOW_ERRORS = (OSError, ValueError, SyntaxError, TypeError, struct.error, zlib.error)
+_PILLOW_ERRORS = (
+    *(OSError, EOFError, ValueError, SyntaxError, TypeError, AttributeError, LookupError),
+    *(RuntimeError, OverflowError, struct.error, zlib.error),
+)
 # EXIF orientation -> operation that turns the image upright.
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -43,8 +46,9 @@ def read_image(
     bits: int | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
     least: int | None = None,
+    formats: tuple[str, ...] = ("JPEG", "PNG"),
 ) -> Noted:
-    """Return a JPEG or PNG as (H, W, 3) uint8, with notes.
+    """Return an image as (H, W, 3) uint8, with notes.
 
     Args:
         data: bytes of the file.
@@ -53,22 +57,28 @@ def read_image(
         max_megapixels: largest size in millions of pixels.
         least: a JPEG may come 2, 4 or 8 times smaller, with no fewer pixels than this on either
             side. Its decoder then averages pixels, which takes an eighth of the time.
+        formats: Pillow's names of the formats that are allowed.
 
     Raises:
-        UnreadableError: the bytes are not a complete JPEG or PNG, or the image is too large.
+        UnreadableError: the bytes are not a complete image, or the image is too large.
     """
     # Convert to RGB: about 2.5 % of the JPEGs of Tiny ImageNet are greyscale, and a bank needs one
-    # shape. Allow only two formats, because Pillow has many decoders that untrusted files could
+    # shape. Allow few formats, because Pillow has many decoders that untrusted files could
     # choose.
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+        with Image.open(io.BytesIO(data), formats=formats) as image:
             check_size(image.width * image.height, most=round(max_megapixels * 1e6))
+            # Asked before the image is turned, which makes an image without a file of it.
+            depth, notes = bit_depth(image, data), first_of_many(image)
             if least is not None:
                 _reduce(image, least=least)
-            return Noted(*rgb(_turned_upright(image) if upright else image, data, bits=bits))
+            turned = _turned_upright(image) if upright else image
+            pixels, more = rgb(turned, data, bits=bits, depth=depth)
+            return Noted(pixels, (*notes, *more))
     except _PILLOW_ERRORS as error:
         # Not the text of Pillow: it can differ in every run, and so would bank.json.
-        raise UnreadableError("it is not a whole JPEG or PNG image") from error
+        named = " or ".join([", ".join(formats[:-1]), formats[-1]])
+        raise UnreadableError(f"it is not a whole {named} image") from error
 
 
 def _reduce(image: Image.Image, *, least: int) -> None:

@@ -5,31 +5,52 @@ from PIL import Image
 
 from fedssl.data.banks.members import UnreadableError
 
+ONLY_FIRST = "only the first of its images was read"
 TRANSPARENT = "its transparent pixels were put on white"
 
 # An image whose pixels stay below a quarter of the range probably uses fewer bits.
 _LEAST_BITS = 14
 _PNG = b"\x89PNG\r\n\x1a\n"
-_DEPTH, _COLOUR_TYPE = 24, 25  # bytes of a PNG's header
-_GREY = 0
+_PNG_DEPTH = 24  # byte of a PNG's header
+_TIFF_DEPTH = 258  # tag of a TIFF
 
 
-def rgb(image: Image.Image, data: bytes, *, bits: int | None) -> tuple[np.ndarray, tuple[str, ...]]:
+def bit_depth(image: Image.Image, data: bytes) -> int:
+    """Return the number of bits per pixel and colour that the file of an opened image has."""
+    if data[:8] == _PNG:
+        return data[_PNG_DEPTH]
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    return int(max(tags.get(_TIFF_DEPTH, (8,))))
+
+
+def first_of_many(image: Image.Image) -> tuple[str, ...]:
+    """Return a note if the file of an opened image holds several images, such as pages."""
+    # The further images of a JPEG are previews, which cameras add.
+    several = image.format in ("PNG", "TIFF", "WEBP") and getattr(image, "n_frames", 1) > 1
+    return (ONLY_FIRST,) if several else ()
+
+
+def rgb(
+    image: Image.Image, data: bytes, *, bits: int | None, depth: int
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return an image as (H, W, 3) uint8, and notes.
 
     Args:
         image: the opened image.
         data: bytes of the file.
-        bits: bits per pixel that a 16-bit PNG uses; None for 16, unless the image seems to use
+        bits: bits per pixel that a 16-bit image uses; None for 16, unless the image seems to use
             fewer.
+        depth: bits per pixel that the file has, see `bit_depth`.
 
     Raises:
         UnreadableError: the pixels do not fit the number of bits.
     """
     if image.mode.startswith("I"):
         return _from_sixteen_bits(image, data, bits)
+    if image.mode == "F":
+        raise UnreadableError("its pixels are floating-point numbers; save 8 or 16 bits per pixel")
     pixels, notes = _on_white(image)
-    if data[:8] == _PNG and data[_DEPTH] == 16 and data[_COLOUR_TYPE] != _GREY:
+    if depth == 16:
         # Pillow keeps the upper 8 of the 16 bits of a colour.
         _check_range(257 * int(pixels.max()), bits)
         if bits not in (None, 16):
@@ -41,6 +62,8 @@ def _from_sixteen_bits(
     image: Image.Image, data: bytes, bits: int | None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     values = np.asarray(image)
+    if values.min() < 0:
+        raise UnreadableError("it has negative pixels; save 8 or 16 bits per pixel")
     bits = bits or _significant_bits(data, highest=int(values.max()))
     _check_range(int(values.max()), bits)
     full = (1 << (bits or 16)) - 1
@@ -65,7 +88,8 @@ def _check_range(highest: int, bits: int | None) -> None:
             "that they use, such as 12"
         )
     if highest >= 1 << (bits or 16):
-        raise UnreadableError(f"its pixels reach {highest}, which needs more than {bits} bits")
+        allowed = bits or 16
+        raise UnreadableError(f"its pixels reach {highest}, which needs more than {allowed} bits")
 
 
 def _on_white(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -89,6 +89,9 @@ class Recordings:
             check_size((last - first) * file.channels)
             file.seek(first)
             waveform = file.read(last - first, dtype="float32", always_2d=True)
+            if len(waveform) < min(last, file.frames) - first:
+                there = first + len(waveform)
+                raise UnreadableError(f"its recording ends at sample {there} of {file.frames}")
             return waveform, file.samplerate
 
     def _from_array(self, array: Any, start: int, stop: int, *, file: Any) -> RawWaveform:

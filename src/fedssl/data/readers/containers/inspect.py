@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from fedssl.data.readers.containers import aiff, au, caf, flac, mp3, ogg, riff, w64
+from fedssl.data.readers.containers import aiff, au, caf, flac, mp3, nist, ogg, riff, w64
 from fedssl.data.readers.containers.container import OPEN_END, Container
 
 _BY_MAGIC: Mapping[bytes, Callable[[bytes], Container]] = {
@@ -12,6 +12,7 @@ _BY_MAGIC: Mapping[bytes, Callable[[bytes], Container]] = {
     aiff.MAGIC: aiff.inspect,
     caf.MAGIC: caf.inspect,
     flac.MAGIC: flac.inspect,
+    nist.MAGIC: nist.inspect,
     ogg.MAGIC: ogg.inspect,
 }
 

@@ -1,5 +1,6 @@
 """Ogg: pages of Vorbis, Opus or FLAC."""
 
+import zlib
 from collections.abc import Iterator
 
 from fedssl.data.banks.members import UnreadableError
@@ -8,6 +9,7 @@ from fedssl.data.readers.containers.container import REST, Container, joined
 MAGIC = b"OggS"
 _HEADER = 27  # bytes before the table of segments
 _FIRST, _LAST = 2, 4  # flags of the pages where a stream begins and ends
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def inspect(data: bytes) -> Container:
@@ -43,8 +45,19 @@ def _pages(data: bytes) -> Iterator[tuple[int, int]]:
         stop = start + _HEADER + data[start + 26] + sum(segments)
         if stop > len(data):
             raise _incomplete("its last page is cut off")
+        # The decoder leaves out a page with a wrong checksum, and fills up the length.
+        if _checksum(data[start:stop]) != int.from_bytes(data[start + 22 : start + 26], "little"):
+            raise _incomplete("one of its pages is damaged")
         yield start, stop
         start = stop
+
+
+def _checksum(page: bytes) -> int:
+    """Return the CRC-32 of a page, without the checksum that it holds."""
+    # Ogg takes the bits of a byte in the other order than zlib, and starts from 0.
+    content = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)
+    found = zlib.crc32(content, 0xFFFF_FFFF) ^ 0xFFFF_FFFF
+    return int(f"{found:032b}"[::-1], 2)
 
 
 def _incomplete(why: str) -> UnreadableError:
