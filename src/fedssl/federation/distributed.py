@@ -71,7 +71,16 @@ class WorkerPool:
 
         Raises OutOfMemory if a worker was killed, which happens when memory runs out.
         """
-        tasks, size = list(tasks), _GROUP * self._workers
+        try:
+            yield from self._in_groups(list(tasks), size=_GROUP * self._workers)
+        except BrokenProcessPool as error:
+            raise OutOfMemory(
+                f"one of {self._workers} processes that train clients in parallel was killed, "
+                "probably because memory ran out. Give the job more memory, or let fewer clients "
+                "train in parallel (--set-resources pretrain:clients=1). Finished rounds are kept."
+            ) from error
+
+    def _in_groups(self, tasks: Sequence[ClientTask], *, size: int) -> Iterator[Trained]:
         groups = [tasks[start : start + size] for start in range(0, len(tasks), size)]
         coming = self._submit(groups[0]) if groups else {}
         # The next group is submitted before this one is used up, so that no worker runs out.
@@ -86,14 +95,7 @@ class WorkerPool:
         return {task.client: self._executor.submit(_train, *_packed(task)) for task in longest}
 
     def _answer(self, future: "Future[_Answer]") -> Trained:
-        try:
-            tensors, num_samples, loss, rows, fault = future.result()
-        except BrokenProcessPool as error:
-            raise OutOfMemory(
-                f"one of {self._workers} processes that train clients in parallel was killed, "
-                "probably because memory ran out. Give the job more memory, or let fewer clients "
-                "train in parallel (--set-resources pretrain:clients=1). Finished rounds are kept."
-            ) from error
+        tensors, num_samples, loss, rows, fault = future.result()
         state, report, notes = _unpack(tensors, device=self._device)
         return Trained(ClientUpdate(state, num_samples, loss, report), notes, rows, fault)
 
