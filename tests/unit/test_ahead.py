@@ -13,7 +13,7 @@ from fedssl.ahead import ahead, steps_ahead
 from fedssl.backbones.encoder import initialise
 from fedssl.data.banks.bank import open_bank
 from fedssl.evaluation import features, fine_tune
-from fedssl.federation import centralised, client
+from fedssl.federation import client, epoch
 from fedssl.files import sha256
 from fedssl.methods.simclr import SimCLR
 from fedssl.randomness import stream
@@ -28,7 +28,7 @@ from tests.unit.test_features import pictures, resnet
 from tests.unit.test_fine_tune import colours, tune
 
 CPU = torch.device("cpu")
-ENGINES = (client, centralised, features, fine_tune, bank_views)
+ENGINES = (client, epoch, features, fine_tune, bank_views)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import torch
 from fedssl.aggregators import ClientUpdate, build
 from fedssl.aggregators.accumulator import Accumulator, State
 from fedssl.aggregators.base import Visit
-from fedssl.federation.client import _Reach
 from fedssl.federation.rounds import run_round, set_up
+from fedssl.federation.schedule import Reach
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, federated, lay_out, run
 
@@ -122,7 +122,7 @@ def test_scaffold_by_hand() -> None:
 
 def test_scaffolds_control_variate_is_the_mean_gradient_with_momentum_too() -> None:
     parameter = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
-    optimiser, reach = torch.optim.SGD([parameter], lr=0.1, momentum=0.9), _Reach(0.9)
+    optimiser, reach = torch.optim.SGD([parameter], lr=0.1, momentum=0.9), Reach(0.9)
     for lr in (0.1, 0.1, 0.02):
         optimiser.param_groups[0]["lr"] = lr
         parameter.grad = torch.tensor([0.7], dtype=torch.float64)

@@ -6,7 +6,7 @@ objective of a client. In its history, the round is the epoch and the client is 
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,17 +16,13 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from fedssl.ahead import ahead, steps_ahead
 from fedssl.device import prepare_device
 from fedssl.federation.batches import Batch, epoch_batches
-from fedssl.federation.checkpoint import (
-    load_checkpoint,
-    save_checkpoint,
-    save_state,
-)
-from fedssl.federation.client import cosine
+from fedssl.federation.checkpoint import load_checkpoint, save_checkpoint, save_state
 from fedssl.federation.divergence import Diverged, backbone_change, first_fault, suspects
+from fedssl.federation.epoch import DrawnBatch, Epoch
 from fedssl.federation.history import Row, mean_loss, mean_step, seconds_until, write_rows
+from fedssl.federation.schedule import cosine
 from fedssl.federation.settings import CentralisedSettings
 from fedssl.federation.start import initial_method, training_views
 from fedssl.files import digest, sha256
@@ -37,7 +33,6 @@ from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 
 State = dict[str, Tensor]
-DrawnBatch = tuple[str, Callable[[], Any]]
 
 
 def pretrain(
@@ -123,7 +118,7 @@ class CentralisedTraining(pl.LightningModule):
         self._losses: list[tuple[str, Tensor]] = []
         self._seconds: dict[str, float] = {}
         self._started = 0.0
-        self._epoch: _Epoch | None = None
+        self._epoch: Epoch | None = None
 
     def resume(self, epoch: int, parts: Mapping[str, State], rows: list[Row]) -> None:
         """Continue after an epoch, from the parts that `parts` returned then."""
@@ -155,7 +150,7 @@ class CentralisedTraining(pl.LightningModule):
                 optimiser.state[parameter]["momentum_buffer"] = buffer
         return optimiser
 
-    def train_dataloader(self) -> "_Epoch":
+    def train_dataloader(self) -> Epoch:
         """Return the batches of an epoch, as modality and a function that returns the views."""
         federation, seed = self._settings.federation, self._settings.seed
         batches = epoch_batches(
@@ -166,7 +161,7 @@ class CentralisedTraining(pl.LightningModule):
         )
         draws = stream(seed, "centralised views", round=self.epoch)
         self.close()
-        self._epoch = _Epoch(list(batches), partial(self._drawn, draws), device=self.device)
+        self._epoch = Epoch(list(batches), partial(self._drawn, draws), device=self.device)
         return self._epoch
 
     def close(self) -> None:
@@ -235,32 +230,6 @@ class CentralisedTraining(pl.LightningModule):
     def epoch(self) -> int:
         """The epoch in progress, from 1."""
         return self.done + self.current_epoch + 1
-
-
-class _Epoch:
-    """An epoch's batches, drawn ahead. A Trainer would treat a bare list as a list of loaders."""
-
-    def __init__(
-        self,
-        batches: Sequence[Batch],
-        draw: Callable[[Batch], DrawnBatch],
-        *,
-        device: torch.device,
-    ) -> None:
-        self._batches = batches
-        self._draw = draw
-        self._depth = steps_ahead(device)
-        self._stack = contextlib.ExitStack()
-
-    def __iter__(self) -> Iterator[DrawnBatch]:
-        drawn = map(self._draw, self._batches)
-        return self._stack.enter_context(ahead(drawn, depth=self._depth))
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def close(self) -> None:
-        self._stack.close()
 
 
 class _Commit(pl.Callback):

@@ -19,6 +19,7 @@ from fedssl.federation.batches import epoch_batches
 from fedssl.federation.divergence import first_fault
 from fedssl.federation.history import Row, mean_step
 from fedssl.federation.memory import build_memory
+from fedssl.federation.schedule import Reach, learning_rate
 from fedssl.federation.settings import FederatedSettings
 from fedssl.federation.start import initial_method, training_views
 from fedssl.methods.base import Method
@@ -124,7 +125,7 @@ class LocalTrainer:
     def _train(self, task: ClientTask, steps: Iterator[_Step]) -> Trained:
         self._load(task)
         rule = self._aggregator.in_round(task.round)
-        optimiser, reach = self._optimiser(), _Reach(self._settings.optimiser.momentum)
+        optimiser, reach = self._optimiser(), Reach(self._settings.optimiser.momentum)
         losses: list[tuple[str, Tensor]] = []
         seconds = dict.fromkeys(task.samples, 0.0)
         started = time.perf_counter()
@@ -209,19 +210,6 @@ class LocalTrainer:
         )
 
 
-class _Reach:
-    """The distance that SGD moves a parameter whose gradient is 1 in every step."""
-
-    def __init__(self, momentum: float) -> None:
-        self._momentum = momentum
-        self._velocity = 0.0
-        self.value = 0.0
-
-    def advance(self, lr: float) -> None:
-        self._velocity = self._momentum * self._velocity + 1.0
-        self.value += lr * self._velocity
-
-
 def _stretched(seconds: Mapping[str, float], further: float) -> dict[str, float]:
     """Return the seconds of each modality with its share of some further seconds."""
     total = sum(seconds.values())
@@ -252,22 +240,3 @@ def local_trainer(
     """Return the trainer of a cell's clients, with the model of round 0."""
     views = training_views(settings, inputs, device=device)
     return LocalTrainer(initial_method(settings), views, settings, device=device)
-
-
-def learning_rate(settings: FederatedSettings, *, round_number: int, epoch: int) -> float:
-    """Return the learning rate of a local epoch (0-based) in a round (1-based).
-
-    paper: both "unchanged throughout" and "decays according to a cosine schedule"; here, by
-    default, a cosine inside the local training that starts at the same value in every round.
-    """
-    optimiser, federation = settings.optimiser, settings.federation
-    if optimiser.schedule == "constant":
-        return float(optimiser.lr)
-    if optimiser.schedule == "cosine-global":
-        return cosine(optimiser.lr, (round_number - 1) / federation.rounds)
-    return cosine(optimiser.lr, epoch / federation.local_epochs)
-
-
-def cosine(lr: float, progress: float) -> float:
-    """Return the learning rate at a progress from 0 to 1; it falls from `lr` to 0."""
-    return lr * 0.5 * (1.0 + math.cos(math.pi * progress))

@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -82,24 +82,48 @@ class Meter:
         self.seconds = time.perf_counter() - self._started
         self._waited, self._read = seconds_waited() - self._waited, _read() - self._read
 
-    def setup_seconds(self, *, warm_up: float) -> float:
-        """Return the seconds from the making of the meter to the block.
+    def rate(
+        self,
+        of: Mapping[str, Any],
+        *,
+        modality: str,
+        samples: int,
+        steps: int,
+        passed: int,
+        warm_up: float,
+        seconds: float | None = None,
+        fixed_seconds: float = 0.0,
+    ) -> Rate:
+        """Return the rate of the block.
 
-        Without the `warm_up` seconds that the steps before the block would have taken in it.
+        Args:
+            of: the fields of `Rate` that name the job.
+            modality: modality of the samples.
+            samples: as in `Rate`.
+            steps: number of steps in the block.
+            passed: number of samples in the block.
+            warm_up: seconds that the steps before the block would have taken in it.
+            seconds: time of the steps; by default that of the block.
+            fixed_seconds: as in `Rate`.
         """
-        return round(max(self._started - self._made - warm_up, 0.0), 6)
-
-    def facts(self) -> dict[str, Any]:
-        """Return the fields of a `Rate` that belong to the whole block."""
+        seconds = self.seconds if seconds is None else seconds
         gpu = self._device.type == "cuda"
-        return {
-            "waiting": round(self._waited / self.seconds, 3),
-            "read_mb_s": round(self._read / 1e6 / self.seconds, 1),
-            "host_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-            "gpu_mb": round(torch.cuda.max_memory_reserved() / 1e6) if gpu else 0,
-            "device": torch.cuda.get_device_name() if gpu else "CPU",
-            "threads": torch.get_num_threads(),
-        }
+        return Rate(
+            **of,
+            modality=modality,
+            samples=samples,
+            steps=steps,
+            seconds_per_step=round(seconds / steps, 6),
+            seconds_per_sample=round(seconds / passed, 8),
+            fixed_seconds=round(fixed_seconds, 6),
+            setup_seconds=round(max(self._started - self._made - warm_up, 0.0), 6),
+            waiting=round(self._waited / self.seconds, 3),
+            read_mb_s=round(self._read / 1e6 / self.seconds, 1),
+            host_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            gpu_mb=round(torch.cuda.max_memory_reserved() / 1e6) if gpu else 0,
+            device=torch.cuda.get_device_name() if gpu else "CPU",
+            threads=torch.get_num_threads(),
+        )
 
     def _finish(self) -> None:
         if self._device.type == "cuda":

@@ -117,21 +117,16 @@ def rehearse_fine_tuning(
     queries = _spread(scored, _BATCHES * _BATCH)
     with Meter(device) as predicting:
         predict(model, [views], [queries], device=device)
-    steps = -(-len(some) // own.fine_tune.batch_size)
-    return [
-        Rate(
-            **of,
-            modality=bank.modality,
-            samples=len(train),
-            steps=steps,
-            seconds_per_step=round(meter.seconds / steps, 6),
-            seconds_per_sample=round(meter.seconds / len(some), 8),
-            fixed_seconds=round(predicting.seconds * len(scored) / len(queries), 6),
-            setup_seconds=meter.setup_seconds(warm_up=meter.seconds),
-            precision=own.precision,
-            **meter.facts(),
-        )
-    ]
+    rate = meter.rate(
+        {**of, "precision": own.precision},
+        modality=bank.modality,
+        samples=len(train),
+        steps=-(-len(some) // own.fine_tune.batch_size),
+        passed=len(some),
+        warm_up=meter.seconds,
+        fixed_seconds=predicting.seconds * len(scored) / len(queries),
+    )
+    return [rate]
 
 
 def _embedding(
@@ -145,16 +140,13 @@ def _embedding(
     with meter:
         extract_features(encoder.backbone, views, some, device=views.device)
     steps = -(-len(some) // _BATCH)
-    return Rate(
-        **of,
+    return meter.rate(
+        of,
         modality=bank.modality,
         samples=len(everything),
         steps=steps,
-        seconds_per_step=round(meter.seconds / steps, 6),
-        seconds_per_sample=round(meter.seconds / len(some), 8),
-        fixed_seconds=0.0,
-        setup_seconds=meter.setup_seconds(warm_up=meter.seconds / steps),
-        **meter.facts(),
+        passed=len(some),
+        warm_up=meter.seconds / steps,
     )
 
 

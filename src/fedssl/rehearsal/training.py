@@ -96,20 +96,15 @@ def _rates(
     rates = []
     for modality in sorted(samples):
         own = [row for row in rows if row["modality"] == modality]
-        seconds, steps, passed = (
-            sum(row[key] for row in own) for key in ("seconds", "steps", "samples")
+        rate = meter.rate(
+            of,
+            modality=modality,
+            samples=samples[modality],
+            steps=sum(row["steps"] for row in own),
+            passed=sum(row["samples"] for row in own),
+            warm_up=meter.seconds,
+            seconds=sum(row["seconds"] for row in own),
+            fixed_seconds=fixed / clients,
         )
-        rates.append(
-            Rate(
-                **of,
-                modality=modality,
-                samples=samples[modality],
-                steps=steps,
-                seconds_per_step=round(seconds / steps, 6),
-                seconds_per_sample=round(seconds / passed, 8),
-                fixed_seconds=round(fixed / clients, 6),
-                setup_seconds=meter.setup_seconds(warm_up=meter.seconds),
-                **meter.facts(),
-            )
-        )
+        rates.append(rate)
     return rates

@@ -56,7 +56,7 @@ def read_image(
         bits: bits per pixel that a 16-bit PNG uses, see `pixels.rgb`.
         max_megapixels: largest size in millions of pixels.
         least: a JPEG may come 2, 4 or 8 times smaller, with no fewer pixels than this on either
-            side. Its decoder then averages pixels, which takes an eighth of the time.
+            side. Its decoder then averages pixels, which takes about a sixth of the time.
         formats: Pillow's names of the formats that are allowed.
 
     Raises:
