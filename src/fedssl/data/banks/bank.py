@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from fedssl.data.banks.placement import PlacedRows
-from fedssl.data.banks.rows import FileRows, Rows
+from fedssl.data.banks.rows import Rows
+from fedssl.data.banks.verified import verify
 from fedssl.errors import UserError
 from fedssl.settings import Modality as Modality
 
@@ -97,16 +98,17 @@ def open_bank(folder: str | Path, *, device: "torch.device | None" = None) -> Ba
     from where the settings `banks.read_from` and `banks.staging` say, see `placement`.
 
     Raises:
-        UserError: a file is missing or does not have its recorded size.
+        UserError: a file is missing, or is not the one that bank.json records. The samples are
+            verified when they are first read.
     """
     folder = Path(folder)
     facts = read_facts(folder)
-    # Compare sizes only: hashing the arrays would read the whole dataset in every job. The audit
-    # compares the checksums.
-    for name, file in facts["files"].items():
-        _check_size(folder / name, file["size"])
     audio = facts["modality"] == "audio"
     data = folder / FILES[facts["modality"]][0]
+    for name, file in facts["files"].items():
+        _check_size(folder / name, file["size"])
+        if name != data.name:  # which is verified at its first read: not every job reads it
+            verify(folder / name, file["sha256"])
     index = pq.ParquetFile(folder / "index.parquet")
     columns = [name for name in ("split", "content") if name in index.schema_arrow.names]
     table = index.read(columns)
@@ -119,11 +121,7 @@ def open_bank(folder: str | Path, *, device: "torch.device | None" = None) -> Ba
         splits=np.array(table["split"].to_pylist(), dtype=np.str_),
         absent=sum(facts.get("absent", {}).get("counts", {}).values()),
         contents=table["content"].to_numpy() if "content" in columns else None,
-        rows=(
-            FileRows(data)
-            if device is None
-            else PlacedRows(data, checksum=facts["files"][data.name]["sha256"], device=device)
-        ),
+        rows=PlacedRows(data, checksum=facts["files"][data.name]["sha256"], device=device),
         images=None if audio else np.load(folder / "images.npy", mmap_mode="r"),
         waveforms=np.load(folder / "waveforms.npy", mmap_mode="r") if audio else None,
         offsets=np.load(folder / "offsets.npy") if audio else None,

@@ -16,6 +16,7 @@ import numpy as np
 
 from fedssl.data.banks.rows import Batch, FileRows, MemoryRows, Rows
 from fedssl.data.banks.staging import staged
+from fedssl.data.banks.verified import verify
 from fedssl.errors import UserError
 from fedssl.host_memory import available_bytes
 
@@ -32,8 +33,8 @@ class PlacedRows:
     clients train in parallel, only their processes do.
     """
 
-    def __init__(self, path: Path, *, checksum: str, device: "torch.device") -> None:
-        """Remember the file and its SHA-256."""
+    def __init__(self, path: Path, *, checksum: str, device: "torch.device | None") -> None:
+        """Remember the file and its SHA-256; without a device, the place is the disk."""
         self._path = path
         self._checksum = checksum
         self._device = device
@@ -43,9 +44,12 @@ class PlacedRows:
         """The rows in their place.
 
         Raises:
-            UserError: the file is to be copied to the node, and has another checksum, or the
+            UserError: the file has another checksum, or it is to be copied to the node and the
                 folder there is unknown.
         """
+        if self._device is None:
+            verify(self._path, self._checksum)
+            return FileRows(self._path)
         return _placed(self._path, checksum=self._checksum, device=self._device)
 
     def take(self, indices: np.ndarray) -> Batch:
@@ -63,6 +67,7 @@ def _placed(path: Path, *, checksum: str, device: "torch.device") -> Rows:
     """Choose the place; see `fedssl.data.settings.Banks`."""
     if folder := os.environ.get("FEDSSL_BANKS_STAGING"):
         path = staged(path, _on_this_node(folder), checksum=checksum)
+    verify(path, checksum)
     wanted, size = os.environ.get("FEDSSL_BANKS_READ_FROM", "disk"), path.stat().st_size
     if wanted == "device":
         free = _free_bytes(device)
