@@ -13,6 +13,8 @@ from fedssl.rehearsal.plan import (
     training_sources,
 )
 
+# One process on one GPU, whatever a pretraining is given.
+alone = partial(planned, gpus=MACHINE.training_gpus)
 TRAINING_RATES = OUT.rehearsed(PRETRAIN, ANY_CELL)
 SCORING_RATES = OUT.rehearsed(EVALUATE, ANY_CELL, "{task}")
 FINE_TUNING_RATES = OUT.rehearsed(FINE_TUNE, ANY_CELL, "{task}")
@@ -28,10 +30,10 @@ rule rehearse_pretrain:
         f"<logs>/rehearsal/pretrain/{CELL}.log",
     conda:
         "../../envs/fedssl.yaml"
-    threads: on_gpus(needs.pretrain_threads, most=MACHINE.most_threads)
+    threads: alone(needs.pretrain_threads, most=MACHINE.most_threads)
     resources:
-        gpu=MACHINE.gpus("pretrain"),
-        mem_mb=on_gpus(needs.pretrain_mem_mb, state=pretrain_state),
+        gpu=MACHINE.training_gpus,
+        mem_mb=alone(needs.pretrain_mem_mb, state=pretrain_state),
         runtime=planned(needs.runtime),
     params:
         settings=planned(pretrain_settings),
