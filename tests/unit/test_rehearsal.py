@@ -12,9 +12,10 @@ from fedssl.command.budget import _needed, _too_small
 from fedssl.command.costs import Estimator, JobCost, costs
 from fedssl.command.dry_run import PlannedJob
 from fedssl.grid.cell import Cell
+from fedssl.grid.configuration import command_line
 from fedssl.grid.plan import Plan
 from fedssl.rehearsal.costs import rehearsed_seconds
-from fedssl.rehearsal.plan import rehearsed_files, step_kind, trained_cells
+from fedssl.rehearsal.plan import budget_command, rehearsed_files, step_kind, trained_cells
 from fedssl.rehearsal.rates import Meter, Rate, read_table, write_rates, write_table
 from fedssl.rehearsal.scoring import rehearse_evaluation, rehearse_fine_tuning, rehearse_rounds
 from fedssl.rehearsal.training import rehearse_pretraining
@@ -210,3 +211,10 @@ def test_limits_that_are_too_small_are_named() -> None:
     ]
     large = shipped_plan(results="no-results", limits={**limits, "mem_mb": 9000, "gpu_mem": 8000})
     assert list(_too_small(large, [resumes], [RATE])) == ["limits.gpu_mem: 8000, needed 9000"]
+
+
+def test_the_budget_is_planned_with_the_configuration_of_the_run() -> None:
+    given = {"mirror": None, "results_dir": "results/mine", "seeds": [0, 1], "portable": True}
+    command = budget_command([Path("config/demo.yaml")], given)
+    assert command["configfiles"] == ["config/demo.yaml"]
+    assert command_line(command["settings"]) == given

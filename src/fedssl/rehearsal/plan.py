@@ -1,5 +1,6 @@
 """Plan the rehearsal: which cells and tasks stand for all of their kind, and what its rules run."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,5 +95,5 @@ def budget_command(configfiles: list[Path], settings: dict[str, Any]) -> dict[st
     """Return the configuration of a run as a command line has it."""
     return {
         "configfiles": [str(file) for file in configfiles],
-        "settings": [f"{key}={value}" for key, value in settings.items()],
+        "settings": [f"{key}={json.dumps(value)}" for key, value in settings.items()],
     }
