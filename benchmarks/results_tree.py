@@ -12,9 +12,9 @@ import pandas as pd
 
 from fedssl.command.project import Project
 from fedssl.data.banks.bank import open_bank
-from fedssl.data.banks.members import Sample
 from fedssl.data.banks.partial_bank import open_partial_bank
 from fedssl.data.banks.writer import HEADER_BYTES, write_bank
+from fedssl.data.samples import Sample
 from fedssl.data.sharding import write_shards
 from fedssl.files import write_json
 from fedssl.grid.cell import Cell

@@ -21,9 +21,9 @@ _SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 def bank(modality: str, size: int, folder: Path) -> Run:
     """Return the writing of a bank of tiny samples."""
-    from fedssl.data.banks.members import Sample
     from fedssl.data.banks.partial_bank import open_partial_bank
     from fedssl.data.banks.writer import HEADER_BYTES, write_bank
+    from fedssl.data.samples import Sample
 
     data = {"image": np.ones((2, 2, 3), np.uint8), "audio": np.ones(8, np.int16)}[modality]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fedssl.data.banks.members import BadMember, Sample
 from fedssl.data.banks.partial_bank import PartialBank, open_partial_bank
 from fedssl.data.banks.writer import write_bank
+from fedssl.data.samples import BadMember, Sample
 
 Samples = Sequence[Sample | BadMember]
 BAD = BadMember("broken.png", "cat", "train", "it is cut short")

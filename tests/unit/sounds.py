@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from fedssl.data.banks.members import Member
+from fedssl.data.samples import Member
 
 # Container, sample format and rate of the files that a user may have.
 KINDS = [

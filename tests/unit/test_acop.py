@@ -11,7 +11,7 @@ from torch import nn
 from fedssl import methods
 from fedssl.backbones.encoder import initialise
 from fedssl.data.banks.bank import open_bank
-from fedssl.data.banks.members import Sample
+from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 from fedssl.methods.acop import ACOP
 from fedssl.randomness import stream

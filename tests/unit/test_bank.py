@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedssl.data.banks.bank import FILES, Modality, open_bank
-from fedssl.data.banks.members import Sample
+from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 from tests.unit.banks import clips, images, write
 

@@ -14,9 +14,9 @@ import pytest
 
 from fedssl.data.banks import partial_bank
 from fedssl.data.banks.build import build_bank
-from fedssl.data.banks.members import AbsentMember, Encoded, Member, Sample, UnreadableError
 from fedssl.data.banks.partial_bank import open_partial_bank
 from fedssl.data.banks.writer import write_bank
+from fedssl.data.samples import AbsentMember, Encoded, Member, Sample, UnreadableError
 from fedssl.errors import UserError
 from fedssl.progress import MemberProgress
 from tests.unit.archives import ROOT, synthetic_archives

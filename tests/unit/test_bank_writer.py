@@ -13,8 +13,8 @@ import pytest
 
 from fedssl.data.banks import writer as bank_writer
 from fedssl.data.banks.bank import open_bank
-from fedssl.data.banks.members import BadMember, Sample
 from fedssl.data.banks.writer import write_bank
+from fedssl.data.samples import BadMember, Sample
 from fedssl.errors import UserError
 from tests.unit.banks import BAD, Samples, clips, contents, images, toy_partial_bank, write
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import BadMember, UnreadableError
 from fedssl.data.fetch.manual_files import manual_files
 from fedssl.data.readers import mnist, vggsound
 from fedssl.data.readers.archive_members import MAX_BYTES, open_zip, read_zip_member, tar_members
 from fedssl.data.readers.recordings import open_recordings
+from fedssl.data.samples import BadMember, UnreadableError
 from fedssl.errors import UserError
 from tests.unit.fuzzing import limited
 from tests.unit.nasties import silent_flac

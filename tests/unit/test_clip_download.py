@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import Sample
 from fedssl.data.readers import vggsound
+from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 from tests.unit.clip_downloads import IDS, SOUND, annotations, download, rows, wavs
 from tests.unit.clip_server import Answer, serving

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from fedssl.data.banks.members import UnreadableError
 from fedssl.data.readers.containers import mp3
 from fedssl.data.readers.containers.container import NO_LENGTH, OPEN_END, PADDING, REST
 from fedssl.data.readers.sounds import read_sound
+from fedssl.data.samples import UnreadableError
 from tests.unit.sounds import encoded, tone
 
 WHOLE = "it is not a whole sound file"

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from fedssl.data.banks.members import AbsentMember, BadMember
+from fedssl.data.samples import AbsentMember, BadMember
 from fedssl.paper.products.datasets import PRODUCT, build_datasets
 from tests.unit.archives import DATASETS
 from tests.unit.banks import clips, write

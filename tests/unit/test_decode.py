@@ -8,8 +8,8 @@ import pytest
 import soundfile
 from PIL import ExifTags, Image, ImageOps
 
-from fedssl.data.banks.members import UnreadableError
-from fedssl.data.readers.decode import decode_audio, decode_image
+from fedssl.data.decode import decode_audio, decode_image
+from fedssl.data.samples import UnreadableError
 
 
 def wav(waveform: np.ndarray, rate: int, subtype: str = "PCM_16") -> bytes:

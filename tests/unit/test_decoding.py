@@ -14,7 +14,7 @@ import pytest
 from fedssl.data.banks import decoding
 from fedssl.data.banks.build import build_bank
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import (
+from fedssl.data.samples import (
     AbsentMember,
     BadMember,
     Decoded,

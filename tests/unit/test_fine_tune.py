@@ -13,7 +13,7 @@ from torchvision.transforms.v2 import functional as tv
 
 from fedssl.backbones.encoder import Encoder, initialise
 from fedssl.data.banks.bank import open_bank
-from fedssl.data.banks.members import Sample
+from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 from fedssl.evaluation import evaluate
 from fedssl.evaluation.epoch_checkpoints import EpochCheckpoints

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import Sample
 from fedssl.data.fetch.manual_files import manual_members
 from fedssl.data.made_up.containers import write_tar_gz, write_zip
 from fedssl.data.readers import vggsound
 from fedssl.data.readers.archive_members import tar_members
+from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 from tests.unit.archives import tarred, zipped
 from tests.unit.sounds import CLIP, CLIPS, annotated, encoded, filled, outcome, pitch, tone

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedssl.data.banks.members import Noted, UnreadableError
-from fedssl.data.readers.decode import read_image
+from fedssl.data.decode import read_image
 from fedssl.data.readers.pixels import ONLY_FIRST, TRANSPARENT
+from fedssl.data.samples import Noted, UnreadableError
 
 RAMP = np.linspace(0, 1, 64).reshape(8, 8)
 GREY = np.rint(RAMP * 255)

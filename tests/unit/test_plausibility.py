@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedssl.data.banks.bank import open_bank
-from fedssl.data.banks.members import Sample
+from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 from fedssl.evaluation.job_files import write_metric
 from fedssl.evaluation.plausibility import (

@@ -12,9 +12,9 @@ import pytest
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.build import build_bank, get_reader
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import Encoded, Sample
 from fedssl.data.made_up.media import wav
 from fedssl.data.readers import fsdd, speech_commands
+from fedssl.data.samples import Encoded, Sample
 from fedssl.errors import UserError
 from tests.unit.archives import DATASETS, SMALL, synthetic_archives, tarred, zipped
 

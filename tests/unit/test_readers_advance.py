@@ -9,12 +9,12 @@ import pytest
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.build import build_bank, get_reader
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import Sample
 from fedssl.data.made_up.containers import write_zip
 from fedssl.data.made_up.media import jpeg, picture
 from fedssl.data.pairing import pair_by_name
 from fedssl.data.readers import advance_sound, advance_vision
 from fedssl.data.readers.advance import split_by_place
+from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 from tests.unit.banks import write
 from tests.unit.sounds import encoded, outcome, tone

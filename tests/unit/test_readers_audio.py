@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import Sample
 from fedssl.data.made_up.media import wav
 from fedssl.data.readers import esc10, fsdd, speech_commands
+from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 from tests.unit.archives import tarred, zipped
 

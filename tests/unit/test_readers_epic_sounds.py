@@ -12,9 +12,9 @@ import pytest
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.build import build_bank
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import AbsentMember, BadMember, Member, Sample
 from fedssl.data.readers import epic_sounds
 from fedssl.data.readers.epic_sounds import read_segments
+from fedssl.data.samples import AbsentMember, BadMember, Member, Sample
 from fedssl.errors import UserError
 from tests.unit.archives import MIRROR
 from tests.unit.sounds import encoded, pitch, three_tones

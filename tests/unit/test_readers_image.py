@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import BadMember, Sample
 from fedssl.data.made_up.containers import python2_pickle, write_idx
 from fedssl.data.made_up.media import jpeg
 from fedssl.data.readers import cifar10, mnist, tiny_imagenet
+from fedssl.data.samples import BadMember, Sample
 from fedssl.errors import UserError
 from tests.unit.archives import tarred, zipped
 

@@ -10,8 +10,8 @@ import pytest
 
 from fedssl.data.banks.build import build_bank
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import BadMember, Sample
 from fedssl.data.readers import vggsound
+from fedssl.data.samples import BadMember, Sample
 from fedssl.errors import UserError
 from tests.unit.archives import MIRROR
 from tests.unit.sounds import (

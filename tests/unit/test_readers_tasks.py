@@ -11,9 +11,9 @@ import pytest
 
 from fedssl.data.banks.build import build_bank
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import BadMember, Sample
 from fedssl.data.made_up.containers import write_tar_gz, write_zip
 from fedssl.data.readers import dov, nsynth
+from fedssl.data.samples import BadMember, Sample
 from fedssl.errors import UserError
 from tests.unit.sounds import encoded, pitch, tone
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from fedssl.data.banks.members import UnreadableError
 from fedssl.data.readers.recordings import Recordings, decode_segment, open_recordings
+from fedssl.data.samples import UnreadableError
 from fedssl.errors import UserError
 from tests.unit.sounds import encoded, filled, pitch, three_tones, tone
 

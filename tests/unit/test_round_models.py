@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from fedssl.backbones.encoder import initialise
-from fedssl.data.banks.members import Sample
+from fedssl.data.samples import Sample
 from fedssl.evaluation.evaluate import evaluate
 from fedssl.evaluation.plan import remove_shared_scores, round_inputs, round_state
 from fedssl.evaluation.round_models import RoundScorer, other_splits

@@ -15,10 +15,10 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from fedssl.data.banks.build import get_reader
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import Sample
+from fedssl.data.decode import decode_audio
 from fedssl.data.made_up.archives import README, write_archives
 from fedssl.data.made_up.media import ogg, picture, sound
-from fedssl.data.readers.decode import decode_audio
+from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 from tests.unit.archives import SMALL, archive_paths, real_archives, synthetic_archives
 

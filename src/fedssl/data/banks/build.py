@@ -11,11 +11,11 @@ from typing import Any, Protocol, runtime_checkable
 
 from fedssl.data import own, readers
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.members import Member
 from fedssl.data.banks.partial_bank import PartialBank, open_partial_bank
 from fedssl.data.banks.settings import BankContents
 from fedssl.data.banks.writer import HEADER_BYTES, write_bank
 from fedssl.data.fetch.manual_files import files_fingerprint
+from fedssl.data.samples import Member
 from fedssl.errors import UserError
 from fedssl.files import digest
 from fedssl.progress import MemberProgress

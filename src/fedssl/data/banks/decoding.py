@@ -16,7 +16,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from fedssl.data.banks.members import (
+from fedssl.data.samples import (
     BadMember,
     Content,
     Decoded,

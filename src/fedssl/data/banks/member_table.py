@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fedssl.data.banks.bank import SAMPLE_RATE, Modality
-from fedssl.data.banks.members import AbsentMember, BadMember, Decoded, Sample
+from fedssl.data.samples import AbsentMember, BadMember, Decoded, Sample
 from fedssl.errors import UserError
 
 # A member as JSON: kind, name, class, split, and one to three details that depend on the kind.

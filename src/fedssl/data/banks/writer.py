@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from fedssl.data.banks.bank import FILES, FORMAT, Modality
 from fedssl.data.banks.decoding import decode_members, quiet_pillow
 from fedssl.data.banks.member_table import MemberTable, member_row
-from fedssl.data.banks.members import Member, Sample
 from fedssl.data.banks.partial_bank import PartialBank
+from fedssl.data.samples import Member, Sample
 from fedssl.files import atomic_write, digest, sha256, write_json
 from fedssl.progress import MemberProgress
 

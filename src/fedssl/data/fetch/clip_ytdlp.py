@@ -19,9 +19,9 @@ from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.utils import GeoRestrictedError
 
 from fedssl.data.banks.bank import SAMPLE_RATE
-from fedssl.data.banks.members import UnreadableError
-from fedssl.data.readers.decode import check_size
+from fedssl.data.decode import check_size
 from fedssl.data.readers.sounds import bank_waveform, check_rate
+from fedssl.data.samples import UnreadableError
 from fedssl.data.settings import ClipRequests
 from fedssl.errors import UserError
 

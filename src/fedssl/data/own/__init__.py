@@ -4,6 +4,6 @@ Such a dataset needs no archive and no reader. `folder` and `table` find the fil
 and splits. `dataset_entry` completes the entry in the configuration, and `read` yields the members
 of the bank. Start with `read`.
 
-May import `data.banks.members`, `data.readers`, `data.fetch.manual_files` and the settings of data.
+May import `data.samples`, `data.readers`, `data.fetch.manual_files` and the settings of data.
 Only `dataset_entry` reads the configuration.
 """

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from fedssl.data.banks.members import BadMember, Encoded, Member, Noted, UnreadableError
 from fedssl.data.banks.settings import OwnFiles
+from fedssl.data.decode import read_image
 from fedssl.data.fetch.manual_files import SOUNDS
 from fedssl.data.own.folder import count_leftovers
 from fedssl.data.own.labelled_files import LabelledFile, check_classes
 from fedssl.data.own.listing import find_files
-from fedssl.data.readers.decode import read_image
 from fedssl.data.readers.sounds import read_sound
+from fedssl.data.samples import BadMember, Encoded, Member, Noted, UnreadableError
 from fedssl.errors import UserError
 
 _LOG = logging.getLogger(__name__)

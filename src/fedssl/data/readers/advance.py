@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fedssl.data.banks.members import BadMember, Encoded, Noted
 from fedssl.data.readers.archive_members import open_zip, read_zip_member
+from fedssl.data.samples import BadMember, Encoded, Noted
 from fedssl.errors import UserError
 from fedssl.randomness import stream
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.members import BadMember, Encoded
+from fedssl.data.decode import decode_image
 from fedssl.data.readers.advance import read_zip
-from fedssl.data.readers.decode import decode_image
+from fedssl.data.samples import BadMember, Encoded
 
 MODALITY: Modality = "image"
 

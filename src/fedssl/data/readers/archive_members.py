@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Self, cast
 
-from fedssl.data.banks.members import UnreadableError
+from fedssl.data.samples import UnreadableError
 from fedssl.errors import UserError
 
-# Largest size of a member: the longest clip that `fedssl.data.readers.decode` accepts, with 8 bytes
+# Largest size of a member: the longest clip that `fedssl.data.decode` accepts, with 8 bytes
 # per sample.
 MAX_BYTES = 1 << 28
 

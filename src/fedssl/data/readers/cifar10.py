@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.members import Sample
 from fedssl.data.readers.archive_members import read_required, tar_members
 from fedssl.data.readers.unpickle import unpickle
+from fedssl.data.samples import Sample
 from fedssl.errors import UserError
 
 MODALITY: Modality = "image"

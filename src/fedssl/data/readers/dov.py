@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.members import BadMember, Encoded
 from fedssl.data.readers.archive_members import open_zip, read_zip_member
 from fedssl.data.readers.sounds import read_sound
+from fedssl.data.samples import BadMember, Encoded
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.members import AbsentMember, BadMember, Encoded, Member
 from fedssl.data.readers.csv_rows import read_rows, whole_number
 from fedssl.data.readers.recordings import Recordings, decode_segment, open_recordings
+from fedssl.data.samples import AbsentMember, BadMember, Encoded, Member
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.members import BadMember, Sample
 from fedssl.data.readers.archive_members import MAX_BYTES
+from fedssl.data.samples import BadMember, Sample
 from fedssl.errors import UserError
 
 MODALITY: Modality = "image"

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.members import BadMember, Encoded, Noted, UnreadableError
 from fedssl.data.readers.archive_members import read_required, tar_members
 from fedssl.data.readers.sounds import read_sound
+from fedssl.data.samples import BadMember, Encoded, Noted, UnreadableError
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"

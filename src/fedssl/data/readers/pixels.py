@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from fedssl.data.banks.members import UnreadableError
+from fedssl.data.samples import UnreadableError
 
 ONLY_FIRST = "only the first of its images was read"
 TRANSPARENT = "its transparent pixels were put on white"

@@ -15,10 +15,10 @@ import h5py
 import numpy as np
 import soundfile
 
-from fedssl.data.banks.members import RawWaveform, UnreadableError
+from fedssl.data.decode import check_size
 from fedssl.data.fetch.manual_files import SOUNDS, manual_files
-from fedssl.data.readers.decode import check_size
 from fedssl.data.readers.sounds import bank_waveform, check_rate
+from fedssl.data.samples import RawWaveform, UnreadableError
 from fedssl.errors import UserError
 
 _HDF5 = (".hdf5", ".h5")

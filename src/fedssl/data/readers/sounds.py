@@ -9,10 +9,10 @@ import soundfile
 import soxr
 
 from fedssl.data.banks.bank import SAMPLE_RATE
-from fedssl.data.banks.members import Noted, UnreadableError
 from fedssl.data.banks.settings import MAX_MINUTES
 from fedssl.data.readers.containers.container import Container
 from fedssl.data.readers.containers.inspect import inspect
+from fedssl.data.samples import Noted, UnreadableError
 
 CANCELLED = "its channels cancel each other: averaged, they are 20 dB quieter or more"
 CLIPPED = "more than 1 % of its samples are beyond full scale and were clipped"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from fedssl.data.banks.bank import SAMPLE_RATE, Modality
 from fedssl.data.banks.decoding import decode_members
-from fedssl.data.banks.members import Encoded, Member, Sample
 from fedssl.data.readers.archive_members import tar_members
 from fedssl.data.readers.sounds import read_sound
 from fedssl.data.readers.speech_commands import CLIP, read_lists
+from fedssl.data.samples import Encoded, Member, Sample
 
 MODALITY: Modality = "audio"
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.members import BadMember, Encoded
+from fedssl.data.decode import decode_image
 from fedssl.data.readers.archive_members import open_zip, read_text, read_zip_member
-from fedssl.data.readers.decode import decode_image
+from fedssl.data.samples import BadMember, Encoded
 from fedssl.errors import UserError
 
 MODALITY: Modality = "image"

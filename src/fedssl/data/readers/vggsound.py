@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from fedssl.data.banks.bank import Modality
-from fedssl.data.banks.members import AbsentMember, BadMember, Encoded, Member
 from fedssl.data.fetch.manual_files import SOUNDS, VIDEOS, manual_members
 from fedssl.data.readers.csv_rows import read_rows, whole_number
 from fedssl.data.readers.sounds import read_sound
+from fedssl.data.samples import AbsentMember, BadMember, Encoded, Member
 from fedssl.errors import UserError
 
 MODALITY: Modality = "audio"

@@ -3,5 +3,5 @@
 libsndfile reads a file that is cut off or joined as a shorter sound, without an error. Start with
 `container`, which has the type that all modules return, and `inspect`, which chooses the module.
 
-May import `data.banks.members`.
+May import `data.samples`.
 """

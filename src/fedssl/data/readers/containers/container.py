@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from fedssl.data.banks.members import UnreadableError
+from fedssl.data.samples import UnreadableError
 
 Order = Literal["little", "big"]
 

@@ -1,7 +1,7 @@
 """FLAC."""
 
-from fedssl.data.banks.members import UnreadableError
 from fedssl.data.readers.containers.container import Container, joined
+from fedssl.data.samples import UnreadableError
 
 MAGIC = b"fLaC"
 # A second file begins with the same block of metadata; its first byte has a flag.

@@ -3,8 +3,8 @@
 import zlib
 from collections.abc import Iterator
 
-from fedssl.data.banks.members import UnreadableError
 from fedssl.data.readers.containers.container import REST, Container, joined
+from fedssl.data.samples import UnreadableError
 
 MAGIC = b"OggS"
 _HEADER = 27  # bytes before the table of segments

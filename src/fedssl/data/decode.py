@@ -7,10 +7,10 @@ import zlib
 import numpy as np
 from PIL import ExifTags, Image
 
-from fedssl.data.banks.members import Noted, UnreadableError
 from fedssl.data.banks.settings import MAX_MEGAPIXELS
 from fedssl.data.readers.pixels import bit_depth, first_of_many, rgb
 from fedssl.data.readers.sounds import read_sound
+from fedssl.data.samples import Noted, UnreadableError
 
 # Largest number of samples of a segment over all channels.
 MAX_VALUES = 1 << 25
