@@ -70,6 +70,8 @@ def test_a_place_that_cannot_be_is_refused(key: str, value: str, words: str) -> 
         (b"a: \xff\n", ["is not YAML", "can't decode byte 0xff"]),
         (b"- seeds\n", ["the top level is a list; it must be keys"]),
         (b"[]", ["the top level is a list; it must be keys"]),
+        (b"a: 1\nb: &own\n  c: [*own]\n", ["mine.yaml: b.c[0] is an alias of what contains it"]),
+        (b"&all\na: *all\n", ["mine.yaml: a is an alias of what contains it (line 1)"]),
         (b"a: 1\nb: 2\na: 3\n", ["mine.yaml: a is given twice, in line 1 and in line 3"]),
         (b"a:\n- {b: {c: 1,\n 'c': 2}}\n", ["a[0].b.c is given twice, in line 2 and in line 3"]),
         (None, ["cannot be read (No such file or directory)"]),

@@ -20,14 +20,14 @@ def read_yaml(text: str, name: str) -> tuple[Any, dict[Key, int]]:
         name: name of the file, for messages.
 
     Raises:
-        UserError: the text is not YAML, or a mapping has a key twice.
+        UserError: the text is not YAML, a mapping has a key twice, or an alias contains itself.
     """
     try:
         loader = _LOADER(text)
         try:
             node = loader.get_single_node()
             # YAML would silently drop the first of two equal keys, so they are found here.
-            lines = dict(_lines(node, (), set(), name)) if node else {}
+            lines = dict(_lines(node, (), set(), (), name)) if node else {}
             return loader.construct_document(node) if node else None, lines
         finally:
             loader.dispose()
@@ -42,8 +42,15 @@ def key_text(key: Key) -> str:
     return "".join(parts).removeprefix(".") or "the top level"
 
 
-def _lines(node: yaml.Node, key: Key, seen: set[int], name: str) -> Iterator[tuple[Key, int]]:
-    """Yield key and line of everything below a node."""
+def _lines(
+    node: yaml.Node, key: Key, seen: set[int], above: tuple[int, ...], name: str
+) -> Iterator[tuple[Key, int]]:
+    """Yield key and line of everything below a node; `above` are the nodes that contain it."""
+    if id(node) in above:
+        raise UserError(
+            f"{name}: {key_text(key)} is an alias of what contains it (line "
+            f"{node.start_mark.line + 1}), so it has no end; write out what is meant."
+        )
     # A node that an alias repeats is visited once: aliases of aliases could be too many to count.
     if id(node) in seen:
         return
@@ -57,7 +64,7 @@ def _lines(node: yaml.Node, key: Key, seen: set[int], name: str) -> Iterator[tup
         return
     for below, named, value in inner:
         yield below, named.start_mark.line + 1
-        yield from _lines(value, below, seen, name)
+        yield from _lines(value, below, seen, (*above, id(node)), name)
 
 
 def _check_keys(node: yaml.MappingNode, key: Key, name: str) -> None:
