@@ -128,7 +128,9 @@ def rates(case: Case, banks: dict[Modality, Bank], device: torch.device, *, batc
             )
             for name, source in sources.items()
         }
-    task = ClientTask(1, 0, {case.modality: samples}, Visit({}, {}, {}, 1.0), {})
+    state = trainers["bank"].method.global_state()
+    received = {name: tensor.clone() for name, tensor in state.items()}
+    task = ClientTask(1, 0, {case.modality: samples}, Visit(received, {}, {}, 1.0), {})
     # The mean loss, which a training returns, waits for the GPU.
     runs = {name: lambda own=own: own.train(task) for name, own in trainers.items()}
     seconds = interleaved(runs, runs=5 if gpu else 3)

@@ -33,7 +33,9 @@ def test_a_client_of_the_papers_takes_no_more_gpu_memory_than_planned(
     views = Views(open_bank(tmp_path / "bank"), settings, statistics=None, device=gpu)
     trainer = LocalTrainer(initial_method(settings), {"image": views}, settings, device=gpu)
     torch.cuda.reset_peak_memory_stats()
-    trainer.train(ClientTask(1, 0, {"image": np.arange(256)}, Visit({}, {}, {}, 1.0), {}))
+    received = {name: tensor.clone() for name, tensor in trainer.method.global_state().items()}
+    visit = Visit(received, {}, {}, 1.0)
+    trainer.train(ClientTask(1, 0, {"image": np.arange(256)}, visit, {}))
     # Without the context of CUDA, which is a part of the plan.
     used = torch.cuda.max_memory_allocated() / 2**20
     assert planned / 3 < used < planned

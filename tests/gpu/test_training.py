@@ -24,9 +24,15 @@ def trainer(inputs: dict[str, str], device: torch.device, **changes: Any) -> Loc
     return local_trainer(federated({**SETTINGS, **changes}), inputs, device=device)
 
 
-def task(modality: str, steps: int = 5) -> ClientTask:
-    """A task of batches of eight samples in each of two epochs."""
-    return ClientTask(1, 0, {modality: np.arange(8 * steps) % 48}, Visit({}, {}, {}, 1.0), {})
+def task(own: LocalTrainer, modality: str, steps: int = 5) -> ClientTask:
+    """A task of batches of eight samples in each of two epochs, from the trainer's own model."""
+    received = {name: tensor.clone() for name, tensor in own.method.global_state().items()}
+    visit = Visit(received, {}, {}, 1.0)
+    return ClientTask(1, 0, {modality: np.arange(8 * steps) % 48}, visit, {})
+
+
+def image_loss(own: LocalTrainer) -> float:
+    return own.train(task(own, "image")).update.loss
 
 
 @pytest.mark.parametrize("modality", ["image", "audio"])
@@ -37,7 +43,7 @@ def test_a_step_does_not_wait_for_the_gpu(
     if modality not in methods.method_class(method).Settings.modalities:
         pytest.skip(f"{method} does not train on {modality}")
     own = trainer(inputs, gpu, method={"name": method, **METHODS[method]})
-    visit = task(modality)
+    visit = task(own, modality)
     own.train(visit)  # makes the constants, and lets libraries choose their kernels
     steps = [step for step in own._steps(visit) if step is not None]
     optimiser, rule = own._optimiser(), own._aggregator.in_round(1)
@@ -68,7 +74,7 @@ def test_training_on_a_gpu_is_close_to_a_cpu(
     arch: str, inputs: dict[str, str], gpu: torch.device
 ) -> None:
     losses = [
-        trainer(inputs, device, encoder=ENCODER[arch]).train(task("image")).update.loss
+        image_loss(trainer(inputs, device, encoder=ENCODER[arch]))
         for device in (gpu, torch.device("cpu"))
     ]
     assert losses[0] == pytest.approx(losses[1], rel=0.002)
@@ -79,8 +85,8 @@ def test_training_on_a_gpu_is_close_to_a_cpu(
 def test_lower_precision_is_close_to_fp32(
     arch: str, precision: str, inputs: dict[str, str], gpu: torch.device
 ) -> None:
-    expected = trainer(inputs, gpu, encoder=ENCODER[arch]).train(task("image")).update.loss
+    expected = image_loss(trainer(inputs, gpu, encoder=ENCODER[arch]))
     prepare_device(1, precision=precision)
     other = trainer(inputs, gpu, encoder=ENCODER[arch], precision=precision)
-    found = other.train(task("image")).update.loss
+    found = image_loss(other)
     assert found == pytest.approx(expected, rel=TOLERANCE[precision])

@@ -66,7 +66,7 @@ def test_the_logits_of_a_pair_are_the_mean_of_those_of_its_image_and_its_sound()
 
 def test_it_learns_pairs_from_both_parts(inputs, tmp_path) -> None:
     own = typed(FineTunePairSettings, SETTINGS)
-    pairs = open_pairs(own, inputs)
+    pairs = open_pairs(own, inputs, device=CPU)
     statistics = read_json(inputs["normalisation"])
     views = [
         FineTuneViews(pairs.banks[name], own, statistics=statistics, device=CPU)

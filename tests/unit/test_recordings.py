@@ -134,6 +134,7 @@ def test_a_segment_across_the_end_of_a_cut_recording_is_refused(tmp_path: Path) 
     data = encoded(sound, container="MP3", subtype="MPEG_LAYER_III")
     files = {"a.mp3": data[: len(data) * 6 // 10]}
     with open_recordings(filled(tmp_path, files), rate=16_000) as recordings:
-        assert len(recordings.segment("a", 0, 16_000)) == 16_000
+        waveform, rate = recordings.segment("a", 0, 16_000)
+        assert (len(waveform), rate) == (16_000, 16_000)
         with pytest.raises(UnreadableError, match=r"ends at sample \d+ of 320000"):
             recordings.segment("a", 10 * 16_000, 15 * 16_000)

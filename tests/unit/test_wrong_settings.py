@@ -31,7 +31,7 @@ WRONG = [
     ("settings.optimiser.momentum", 1.0, "less than 1"),
     ("settings.federation.clients", 10**8, "tiny-imagenet has 1200 training samples"),
     ("settings.sharding.min_samples", 10**9, "for 4 clients; use at most 300"),
-    ("evaluation.retrieval.ks", [1, 10**6], "has 1200 training samples to retrieve"),
+    ("evaluation.retrieval.ks", [1, 10**6], "has 1200 samples to retrieve from"),
     ("evaluation.embedding-map.perplexity", 1000, "smaller than the 60 samples"),
     ("evaluation.linear-probe.lr", 1e300, "less than or equal to 1000"),
     ("evaluation.fine-tune.lr", 1e300, "less than or equal to 1000"),

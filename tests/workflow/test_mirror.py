@@ -70,7 +70,8 @@ def toy(unfinished: Project) -> Project:
         classes, splits = SMALL[dataset]
         entries[dataset] = {"archives": archives, "classes": classes, "splits": dict(splits)}
         entries[dataset] |= {"synthetic": False, "unverified": []}
-    (unfinished.root / "toy.yaml").write_text(yaml.safe_dump({"datasets": entries}))
+    own = {"datasets": entries, "evaluation": {"retrieval": {"ks": [1]}}}
+    (unfinished.root / "toy.yaml").write_text(yaml.safe_dump(own))
     return unfinished
 
 

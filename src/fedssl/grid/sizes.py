@@ -108,7 +108,8 @@ def check_evaluation(
         if memory is not None and largest > memory:
             where = located(("evaluation", "retrieval", "ks"), layers)
             raise UserError(
-                f"{where} has {largest}, but {task.task} has {memory} training samples to retrieve."
+                f"{where} has {largest}, but {task.task} has {memory} samples to retrieve from; "
+                f"use numbers up to {memory}."
             )
     if (perplexity := evaluation["embedding-map"]["perplexity"]) >= samples:
         where = located(("evaluation", "embedding-map", "perplexity"), layers)
