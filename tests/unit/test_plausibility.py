@@ -23,6 +23,7 @@ from fedssl.evaluation.plausibility import (
     feature_facts,
 )
 from fedssl.evaluation.protocols import Features, top1
+from fedssl.files import sha256
 from fedssl.views.statistics import write_statistics
 from tests.unit import banks
 from tests.unit.federations import SETTINGS
@@ -143,7 +144,8 @@ def test_a_bank_of_an_earlier_version_says_nothing_of_duplicates(tmp_path: Path)
     index = pd.read_parquet(tmp_path / "index.parquet").drop(columns="content")
     index.to_parquet(tmp_path / "index.parquet")
     facts = json.loads((tmp_path / "bank.json").read_text())
-    facts["files"]["index.parquet"]["size"] = (tmp_path / "index.parquet").stat().st_size
+    own = tmp_path / "index.parquet"
+    facts["files"]["index.parquet"] = {"size": own.stat().st_size, "sha256": sha256(own)}
     (tmp_path / "bank.json").write_text(json.dumps(facts))
     bank = open_bank(tmp_path)
     assert bank.duplicates(bank.indices("test"), of=bank.indices("train")) is None
