@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fedssl.ahead import ahead
-from fedssl.command.budget import _needed, _too_small
+from fedssl.command.budget import _needed, _sources, _too_small
 from fedssl.command.costs import Estimator, JobCost, costs
 from fedssl.command.dry_run import PlannedJob
 from fedssl.grid.cell import Cell
@@ -218,3 +218,12 @@ def test_the_budget_is_planned_with_the_configuration_of_the_run() -> None:
     command = budget_command([Path("config/demo.yaml")], given)
     assert command["configfiles"] == ["config/demo.yaml"]
     assert command_line(command["settings"]) == given
+
+
+def test_a_budget_says_what_it_is_estimated_from() -> None:
+    def job(*sources: str) -> JobCost:
+        return JobCost(1.0, "A40", 0, 0.0, 0.0, frozenset(sources))
+
+    known = [job("arithmetic"), job("rehearsal"), job("rehearsal"), job("a.json", "b.json")]
+    assert _sources(3, known) == "1 arithmetic, 1 finished, 2 rehearsal, 3 unknown"
+    assert _sources(0, []) == ""

@@ -27,6 +27,7 @@ def test_a_rehearsal_runs_no_whole_job_and_tells_what_all_will_cost(unfinished: 
     budget = pd.read_csv(results / "budget.csv").set_index("target")
     whole = budget.loc["all"]
     assert whole["jobs"] == max(budget["jobs"]) and whole["core_hours"] > 0
+    assert "rehearsal" in whole["estimated_from"] and "arithmetic" not in whole["estimated_from"]
     command = [sys.executable, "-m", "fedssl", "estimate", "all", "--json"]
     command += [word for file in CONFIG[1:] for word in ("--configfile", file)]
     env = {**os.environ, "PYTHONPATH": "src"}

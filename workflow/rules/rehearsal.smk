@@ -5,9 +5,8 @@ from fedssl.rehearsal.plan import (
     FINE_TUNE,
     PRETRAIN,
     budget_command,
-    fine_tunes,
     rehearsed_files,
-    scores_rounds,
+    rehearsed_rules,
     scoring_names,
     training_names,
     training_sources,
@@ -84,8 +83,7 @@ rule rehearse_fine_tune:
     params:
         settings=planned(fine_tune_settings),
         round_settings=planned(round_settings),
-        fine_tune=lambda wildcards: fine_tunes(PLAN, wildcards.study),
-        score_rounds=lambda wildcards: scores_rounds(PLAN, wildcards.study),
+        rules=planned(rehearsed_rules),
         names=planned(scoring_names),
         sources=planned(encoder_sources, script="rehearse_fine_tune.py"),
     script:

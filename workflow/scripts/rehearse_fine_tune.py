@@ -8,10 +8,10 @@ params, names = snakemake.params, snakemake.params.names
 inputs = dict(snakemake.input.items())
 with recorded_job(snakemake, **params.settings):
     rates = []
-    if params.fine_tune:
+    if "fine_tune" in params.rules:
         of = {"rule": "fine_tune", **names}
         rates += rehearse_fine_tuning(params.settings, inputs=inputs, of=of)
-    if params.score_rounds:
+    if "score_rounds" in params.rules:
         of = {"rule": "score_rounds", **names}
         rates += rehearse_rounds(params.round_settings, inputs=inputs, of=of)
     write_rates(rates, snakemake.output.rates)

@@ -1,10 +1,11 @@
 """The budget of a run: the time, memory and storage of each target, and limits too small for it."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from fedssl.command.costs import Estimator, JobCost
+from fedssl.command.costs import ARITHMETIC, FINISHED, REHEARSAL, Estimator, JobCost
 from fedssl.command.dry_run import PlannedJob, planned_jobs
 from fedssl.command.project import open_project
 from fedssl.files import atomic_write
@@ -20,9 +21,9 @@ _RESUMABLE = ("pretrain", "fine_tune", "score_rounds", "bank")
 def write_budget(path: str, *, configfiles: Sequence[str], settings: Sequence[str]) -> None:
     """Write the budget of every target and study, and of all together, as CSV.
 
-    A row has the jobs that the target still needs, with the jobs before them. Jobs of unknown cost
-    are counted, but cost nothing here. Hours on N GPUs are at best: they leave out waiting for
-    other jobs, for nodes, and for CPU cores.
+    A row has the jobs that the target still needs, with the jobs before them, and says how many of
+    them are estimated from what. Jobs of unknown cost are counted, but cost nothing here. Hours on
+    N GPUs are at best: they leave out waiting for other jobs, for nodes, and for CPU cores.
     """
     plan = open_project(configfiles, settings).plan
     jobs = planned_jobs(["all"], configfiles, settings=settings)
@@ -83,7 +84,7 @@ def _row(
     memory = [rate for rate in rates if rate.study in studies]
     return {
         "jobs": len(jobs),
-        "jobs_of_unknown_cost": len(jobs) - len(known),
+        "estimated_from": _sources(len(jobs) - len(known), [cost for _, cost in known]),
         "gpu_hours": round(gpu, 2),
         "core_hours": round(core, 2),
         **{f"hours_on_{n}_gpu": round(max(gpu / n, longest), 2) for n in _GPUS},
@@ -92,6 +93,15 @@ def _row(
         "gpu_mb": max((rate.gpu_mb for rate in memory), default=None),
         "too_small": "; ".join(_too_small(plan, known, memory)),
     }
+
+
+def _sources(unknown: int, known: Sequence[JobCost]) -> str:
+    """Return how many jobs are estimated from finished jobs, a rehearsal, arithmetic or nothing."""
+    other = {REHEARSAL, ARITHMETIC}
+    counts = Counter("".join(cost.sources & other) or FINISHED for cost in known)
+    counts["unknown"] = unknown
+    named = (f"{count} {name}" for name, count in sorted(counts.items()) if count)
+    return ", ".join(named)
 
 
 def _too_small(

@@ -19,7 +19,7 @@ _LEAST = "aggregator"
 _ALIKE = (*(axis for axis in AXES if axis != _LEAST), "task", "dataset", _LEAST)
 _OTHER = "/"  # stands for all values that no finished job has; no wildcard has a slash here
 CPU = "CPU"
-REHEARSAL, ARITHMETIC = "rehearsal", "arithmetic"
+FINISHED, REHEARSAL, ARITHMETIC = "finished", "rehearsal", "arithmetic"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def measured_jobs(results: str | Path) -> list[Record]:
 
 
 class Estimator:
-    """Estimates jobs from what is known of a run."""
+    """Estimates jobs from finished jobs, a rehearsal or arithmetic."""
 
     def __init__(self, plan: Plan, measured: Sequence[Record], rates: Sequence[Rate]) -> None:
         """Store the plan, the records of finished jobs, and the rates of a rehearsal."""
@@ -127,7 +127,7 @@ def _total(rule: str, jobs: Sequence[PlannedJob], found: Sequence[JobCost | None
         return Cost(rule, len(jobs), 0, None, None, None, None, None)
     sources = frozenset[str]().union(*(cost.sources for cost in known))
     finished = sources - {REHEARSAL, ARITHMETIC}
-    named = [*(["finished"] if finished else []), *sorted(sources - finished)]
+    named = [*([FINISHED] if finished else []), *sorted(sources - finished)]
     return Cost(
         rule=rule,
         jobs=len(jobs),

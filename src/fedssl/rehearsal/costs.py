@@ -6,11 +6,10 @@ from types import SimpleNamespace
 
 from fedssl.grid.cell import Cell
 from fedssl.grid.plan import Plan
-from fedssl.rehearsal.plan import EVALUATE, FINE_TUNE, PRETRAIN, step_kind
+from fedssl.rehearsal.plan import EVALUATE, FINE_TUNE, PRETRAIN, SCORE_ROUNDS, step_kind
 from fedssl.rehearsal.rates import Rate
 from fedssl.resources import costs
 
-_SCORE_ROUNDS = "score_rounds"
 _RECALIBRATED = "evaluate_recalibrated"
 _PRETRAINING = (PRETRAIN, "pretrain_centralised")
 
@@ -24,7 +23,7 @@ def rehearsed_seconds(
     if (measured := _measured_rule(rule)) is None:
         return None
     models, passes = 1.0, 1.0
-    if measured == _SCORE_ROUNDS:
+    if measured == SCORE_ROUNDS:
         models = costs.scored_rounds(plan, Cell.of(SimpleNamespace(**wildcards)))
     elif measured == FINE_TUNE:
         passes = plan.config["evaluation"]["fine-tune"]["epochs"]
@@ -52,7 +51,7 @@ def _pretraining(plan: Plan, cell: Cell, rates: Sequence[Rate]) -> tuple[float, 
 
 def _measured_rule(rule: str) -> str | None:
     """Return the rehearsed rule whose steps are those of a rule."""
-    for measured in (FINE_TUNE, _SCORE_ROUNDS):
+    for measured in (FINE_TUNE, SCORE_ROUNDS):
         if rule.startswith(measured):
             return measured
     return EVALUATE if rule.startswith(("evaluate", "paired")) else None

@@ -14,7 +14,8 @@ from fedssl.record.sources import source_digests
 
 # Settings that the time of a training step depends on, apart from its batch and its data.
 _OF_A_STEP = ("audio", "augmentation", "encoder", "image", "method", "precision", "threads")
-PRETRAIN, EVALUATE, FINE_TUNE = "pretrain", "evaluate", "fine_tune"
+PRETRAIN, EVALUATE = "pretrain", "evaluate"
+FINE_TUNE, SCORE_ROUNDS = "fine_tune", "score_rounds"
 
 
 def step_kind(grid: Grid, cell: Cell) -> str:
@@ -52,24 +53,23 @@ def rehearsed_files(plan: Plan) -> Iterator[str]:
         yield plan.paths.rehearsed(PRETRAIN, cell)
     for cell, task in scored_cells(plan):
         yield plan.paths.rehearsed(EVALUATE, cell, task)
-        if rehearses_training(plan, cell.study):
+        if _rules_on_gpus(plan, cell.study):
             yield plan.paths.rehearsed(FINE_TUNE, cell, task)
 
 
-def rehearses_training(plan: Plan, study: str) -> bool:
-    """Return whether a study fine-tunes encoders or scores kept rounds."""
-    return fine_tunes(plan, study) or scores_rounds(plan, study)
+def rehearsed_rules(plan: Plan, wildcards: Wildcards) -> list[str]:
+    """Return the rules that `rehearse_fine_tune` rehearses for a study."""
+    return _rules_on_gpus(plan, wildcards.study)
 
 
-def fine_tunes(plan: Plan, study: str) -> bool:
-    """Return whether a table of a study has fine-tuned encoders."""
+def _rules_on_gpus(plan: Plan, study: str) -> list[str]:
+    """Return those of the rules that score checkpoints on GPUs which a study needs."""
     tables = [table for table in plan.config["tables"].values() if table["study"] == study]
-    return any("fine-tune" in table["protocols"] for table in tables)
-
-
-def scores_rounds(plan: Plan, study: str) -> bool:
-    """Return whether the kept rounds of a study are scored."""
-    return bool(plan.config["studies"][study].get("score_rounds"))
+    needed = {
+        FINE_TUNE: any("fine-tune" in table["protocols"] for table in tables),
+        SCORE_ROUNDS: plan.config["studies"][study].get("score_rounds", False),
+    }
+    return [rule for rule, own in needed.items() if own]
 
 
 def training_names(plan: Plan, wildcards: Wildcards) -> dict[str, str]:

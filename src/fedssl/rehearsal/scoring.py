@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from fedssl.backbones.encoder import Encoder
 from fedssl.data.banks.bank import Bank, open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation.evaluate import write_scores
@@ -17,7 +16,7 @@ from fedssl.evaluation.fine_tune import Classifier, fine_tune, predict
 from fedssl.evaluation.job_files import read_encoder, read_statistics
 from fedssl.evaluation.plausibility import feature_facts
 from fedssl.evaluation.protocols import Features, probe_score, task_hits
-from fedssl.evaluation.settings import FineTuneSettings, RoundSettings, ScoreSettings
+from fedssl.evaluation.settings import FineTuneSettings, RoundSettings, ScoreSettings, TaskSettings
 from fedssl.randomness import stream
 from fedssl.rehearsal.rates import Meter, Rate
 from fedssl.typed import typed
@@ -46,12 +45,7 @@ def rehearse_evaluation(
     """
     own = typed(ScoreSettings, settings)
     device = prepare_device(own.threads, portable=own.portable)
-    meter = Meter(device)
-    bank = open_bank(Path(inputs["bank"]).parent)
-    encoder = read_encoder(own, None)
-    views = Views(bank, own, statistics=read_statistics(inputs), device=device)
-    rate = _embedding(encoder, views, own.split, meter=meter, of=of)
-    features = _made_up(bank, own.split, encoder.num_features, device=device)
+    rate, features, bank = _embedding(own, inputs, device=device, of=of)
     short = replace(own, linear_probe=replace(own.linear_probe, epochs=_EPOCHS))
     with Meter(device) as scoring:
         write_scores(
@@ -75,12 +69,7 @@ def rehearse_rounds(
     """Return the rate of `score_rounds` for one model, see `rehearse_evaluation`."""
     own = typed(RoundSettings, settings)
     device = prepare_device(own.threads, portable=own.portable)
-    meter = Meter(device)
-    bank = open_bank(Path(inputs["bank"]).parent)
-    encoder = read_encoder(own, None)
-    views = Views(bank, own, statistics=read_statistics(inputs), device=device)
-    rate = _embedding(encoder, views, own.split, meter=meter, of=of)
-    features = _made_up(bank, own.split, encoder.num_features, device=device)
+    rate, features, _ = _embedding(own, inputs, device=device, of=of)
     with Meter(device) as scoring:
         task_hits(features, ks=own.retrieval.ks)
         feature_facts(features)
@@ -94,7 +83,7 @@ def rehearse_fine_tuning(
     own = typed(FineTuneSettings, settings)
     device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
     meter = Meter(device)
-    bank = open_bank(Path(inputs["bank"]).parent)
+    bank = open_bank(Path(inputs["bank"]).parent, device=device)
     views = FineTuneViews(bank, own, statistics=read_statistics(inputs), device=device)
     train, scored = bank.indices("train"), bank.indices(own.split)
     some = _spread(train, _BATCHES * own.fine_tune.batch_size)
@@ -130,17 +119,20 @@ def rehearse_fine_tuning(
 
 
 def _embedding(
-    encoder: Encoder, views: Views, split: str, *, meter: Meter, of: Mapping[str, Any]
-) -> Rate:
-    """Return the rate of computing features of a task's samples."""
-    bank = views.bank
-    everything = np.concatenate([bank.indices("train"), bank.indices(split)])
+    own: TaskSettings, inputs: Mapping[str, str], *, device: torch.device, of: Mapping[str, Any]
+) -> tuple[Rate, Features, Bank]:
+    """Return the rate of computing a task's features, random features of its size, and its bank."""
+    meter = Meter(device)
+    bank = open_bank(Path(inputs["bank"]).parent, device=device)
+    encoder = read_encoder(own, None)
+    views = Views(bank, own, statistics=read_statistics(inputs), device=device)
+    everything = np.concatenate([bank.indices("train"), bank.indices(own.split)])
     some = _spread(everything, _BATCHES * _BATCH)
     extract_features(encoder.backbone, views, some[:_BATCH], device=views.device)
     with meter:
         extract_features(encoder.backbone, views, some, device=views.device)
     steps = -(-len(some) // _BATCH)
-    return meter.rate(
+    rate = meter.rate(
         of,
         modality=bank.modality,
         samples=len(everything),
@@ -148,6 +140,7 @@ def _embedding(
         passed=len(some),
         warm_up=meter.seconds / steps,
     )
+    return rate, _made_up(bank, own.split, encoder.num_features, device=device), bank
 
 
 def _spread(positions: np.ndarray, count: int) -> np.ndarray:
