@@ -107,7 +107,7 @@ def test_a_bank_takes_half_of_what_is_free(
     caplog.set_level(logging.INFO)
     assert type(placed(open_bank(tmp_path, device=CPU))) is PLACES[place]
     said = {"device": "the memory of cpu"}.get(place, place)
-    assert f"images.npy (0.00 GB) from {said}, of which" in caplog.text
+    assert f"images.npy (0.00 GB) from {said} (" in caplog.text
     assert ("does not fit beside the model on cpu" in caplog.text) == (wanted == "device" != place)
 
 

@@ -8,7 +8,7 @@ from fedssl.rehearsal.rates import write_rates
 from fedssl.rehearsal.training import rehearse_pretraining
 
 with recorded_job(snakemake, **snakemake.params.settings):
-    # Beside the checkpoints of pretraining, because writing them is a part of what is measured.
+    # On the disk of the results, because writing a checkpoint is a part of what is measured.
     with tempfile.TemporaryDirectory(dir=Path(snakemake.output.rates).parent) as folder:
         rates = rehearse_pretraining(
             snakemake.params.settings,

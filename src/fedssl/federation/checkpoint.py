@@ -114,7 +114,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
-    """Return the newest checkpoint of which every file is whole, or None.
+    """Return the newest checkpoint whose files are all whole, or None.
 
     Temporary files of a killed attempt are removed. Only one attempt at a time uses a folder.
     """

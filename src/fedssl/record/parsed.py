@@ -1,4 +1,4 @@
-"""Keep what was read from source files for the next run, because parsing them takes a second.
+"""Keep what was read from source files for the next run: parsing them takes a second.
 
 The file is next to Python's bytecode and serves the same purpose. It may be deleted at any time. An
 entry is found by the SHA-256 of a source file, so an entry can be unused, but never out of date.

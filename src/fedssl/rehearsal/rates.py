@@ -1,4 +1,4 @@
-"""Rates: what is measured of a kind of job, and the table of them."""
+"""Measure the time, reading and memory of a kind of job, and keep the results in a table."""
 
 import resource
 import time
@@ -30,7 +30,7 @@ class Rate:
         steps: number of steps that were measured.
         seconds_per_step: mean time of a step.
         seconds_per_sample: mean time of a sample.
-        fixed_seconds: time of a client, or of a checkpoint, beside its steps.
+        fixed_seconds: time of a client, or of a checkpoint, in addition to its steps.
         setup_seconds: time of a job before its first step, and what the first steps take longer.
         waiting: share of the time in which a step waited for its samples.
         read_mb_s: MB that were read in a second, from a disk or from the page cache.

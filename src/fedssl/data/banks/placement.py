@@ -113,7 +113,7 @@ def _free_bytes(device: "torch.device") -> int:
 
 
 def _say(path: Path, place: str, *, size: int, free: int) -> None:
-    _LOG.info("reading %s (%s) from %s, of which %s were free", path, _gb(size), place, _gb(free))
+    _LOG.info("reading %s (%s) from %s (%s free)", path, _gb(size), place, _gb(free))
 
 
 def _gb(size: float) -> str:
