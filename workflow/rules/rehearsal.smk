@@ -100,6 +100,8 @@ rule rehearsal:
     log:
         "<logs>/rehearsal.log",
     localrule: True
+    conda:
+        "../../envs/fedssl.yaml"
     params:
         command=budget_command(configfiles, settings),
         sources=source_digests(SCRIPTS / "rehearsal.py"),
