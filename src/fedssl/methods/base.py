@@ -20,10 +20,11 @@ class Method(nn.Module):
     with `backbone.` or `head.`; backbone-only transmission and the aggregators rely on that.
     """
 
-    sent: ClassVar[tuple[str, ...]] = ("backbone.", "head.")
+    # Of the class, unless a setting of the method decides.
+    sent: tuple[str, ...] = ("backbone.", "head.")
     """Prefixes of the tensors that clients and server exchange: the global model."""
 
-    kept: ClassVar[tuple[str, ...]] = ()
+    kept: tuple[str, ...] = ()
     """Prefixes of the tensors that stay with a client. All others start anew in every round."""
 
     @dataclass(frozen=True)

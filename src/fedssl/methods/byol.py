@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from fedssl.backbones.encoder import Encoder
-from fedssl.methods.layers import embedding_dim, linear, seeded_by_head
+from fedssl.methods.layers import predictor
 from fedssl.methods.momentum import MomentumEncoder
 from fedssl.methods.two_views import TwoViews
 from fedssl.settings import Count, Share
@@ -31,11 +32,10 @@ class BYOL(TwoViews):
     """BYOL with the encoder's 128-d head as its projection, as in the other methods.
 
     paper: a 4096-256 MLP projects, and each view is a batch of its own; here: the head alone, and
-    by default one batch of both views. In a federation the predictor stays with its client, and
-    the target starts as a copy of the received encoder: both are chosen here.
+    by default one batch of both views. Grill et al. have no federation. By default the predictor
+    stays with its client, and the target starts as a copy of the received encoder: both are chosen
+    here. FedU and FedEMA send the predictor, and the target stays with its client.
     """
-
-    kept = ("predictor.",)
 
     @dataclass(frozen=True)
     class Settings(TwoViews.Settings):
@@ -47,12 +47,34 @@ class BYOL(TwoViews):
         momentum: Share = 0.996
         """Momentum of the target network at the start, 1 at the end. Stated by Grill et al."""
 
+        momentum_schedule: Literal["cosine", "constant"] = "cosine"
+        """Whether the momentum rises to 1 by a cosine, as stated by Grill et al., or stays, as in
+        the code of FedU and FedEMA."""
+
+        predictor: Literal["stays", "travels"] = "stays"
+        """Whether the predictor stays with its client or is averaged with the encoder. Chosen:
+        stays; FedU and FedEMA average it."""
+
+        target: Literal["restarts", "stays"] = "restarts"
+        """Whether the target starts every round as the received encoder, or stays with its client
+        from its first round on. Chosen: restarts; with FedU and FedEMA it stays."""
+
+    settings: Settings
+
     def __init__(self, encoder: Encoder, settings: Settings) -> None:
         """Add a predictor and the target network."""
         super().__init__(encoder, settings)
-        self._momentum = settings.momentum
-        self.predictor = _predictor(encoder, hidden=settings.predictor_hidden)
+        hidden = settings.predictor_hidden
+        self.predictor = predictor(encoder, hidden=hidden, purpose="initialise byol predictor")
         self.target = MomentumEncoder(self.backbone, self.head)
+        if settings.predictor == "travels":
+            self.sent = (*self.sent, "predictor.")
+        else:
+            self.kept = ("predictor.",)
+        if settings.target == "stays":
+            self.kept = (*self.kept, "target.")
+            # Kept with the target: whether the client has one of its own.
+            self.target.register_buffer("own", torch.zeros((), dtype=torch.bool))
 
     def training_step(self, batch: Tensor) -> Tensor:
         """Return the symmetric loss of two views, (2, batch, 3, size, size): from 0 to 8."""
@@ -63,20 +85,16 @@ class BYOL(TwoViews):
             return 2.0 * byol_loss(predicted.float(), torch.cat([second, first]))
 
     def start_round(self) -> None:
-        """Let the target be the received encoder."""
-        self.target.restart(self.backbone, self.head)
+        """Let the target be the received encoder, unless it is the client's own."""
+        stays = self.settings.target == "stays"
+        if not (stays and self.target.get_buffer("own")):
+            self.target.restart(self.backbone, self.head)
+        if stays:
+            self.target.get_buffer("own").fill_(True)
 
     def after_step(self, progress: float) -> None:
         """Let the target follow the encoder."""
-        momentum = momentum_at(progress, first=self._momentum)
+        momentum = self.settings.momentum
+        if self.settings.momentum_schedule == "cosine":
+            momentum = momentum_at(progress, first=momentum)
         self.target.follow(self.backbone, self.head, momentum=momentum)
-
-
-def _predictor(encoder: Encoder, *, hidden: int) -> nn.Sequential:
-    """Return Linear, batch norm, ReLU, Linear, by torch's distribution of first weights."""
-    dim, generator = embedding_dim(encoder), seeded_by_head(encoder, "initialise byol predictor")
-    first, last = linear(dim, hidden), linear(hidden, dim)
-    for layer in (first, last):
-        bound = 1.0 / math.sqrt(layer.in_features)
-        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-    return nn.Sequential(first, nn.BatchNorm1d(hidden), nn.ReLU(), last)

@@ -4,6 +4,7 @@ The encoder's head is a function of the cell's seed. A generator seeded by the h
 makes what is added to it a function of the seed, too, and draws from no global generator.
 """
 
+import math
 import zlib
 
 import torch
@@ -33,3 +34,16 @@ def embedding_dim(encoder: Encoder) -> int:
     """Return the width of the head's output."""
     layers = [module for module in encoder.head.modules() if isinstance(module, nn.Linear)]
     return layers[-1].out_features
+
+
+def predictor(encoder: Encoder, *, hidden: int, purpose: str) -> nn.Sequential:
+    """Return Linear, batch norm, ReLU, Linear, by torch's distribution of first weights.
+
+    It maps an embedding to a prediction of the same width. BYOL and SimSiam have one.
+    """
+    dim, generator = embedding_dim(encoder), seeded_by_head(encoder, purpose)
+    first, last = linear(dim, hidden), linear(hidden, dim)
+    for layer in (first, last):
+        bound = 1.0 / math.sqrt(layer.in_features)
+        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+    return nn.Sequential(first, nn.BatchNorm1d(hidden), nn.ReLU(), last)
