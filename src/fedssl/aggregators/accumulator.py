@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fedssl.aggregators import ClientUpdate
-from fedssl.aggregators.base import Aggregator
+from fedssl.aggregators.base import EACH, Aggregator
 
 State = dict[str, Tensor]
 
@@ -25,6 +25,7 @@ class Accumulator:
             for name, tensor in global_state.items()
         }
         self._dtypes = {name: tensor.dtype for name, tensor in global_state.items()}
+        self._each: dict[str, list[Tensor]] = {}
         self._mass = 0.0
         self._log_scale = -math.inf
 
@@ -34,12 +35,15 @@ class Accumulator:
         if fault := _fault(update):
             return fault
         weight = self._rule.weight(self._global_state, update)
-        self._make_room(update.report)
+        averaged = {n: t for n, t in update.report.items() if not n.startswith(EACH)}
+        for name in update.report.keys() - averaged.keys():
+            self._each.setdefault(name, []).append(update.report[name])
+        self._make_room(averaged)
         # The softmax runs over clients not all known yet: keep the largest exponent at 0.
         self._rescale(max(self._log_scale, weight.log_mass))
         scaled = weight.mass * math.exp(weight.log_mass - self._log_scale)
         self._mass += scaled
-        sent = {**update.state, **update.report}
+        sent = {**update.state, **averaged}
         for name, total in self._sums.items():
             total.add_(sent[name], alpha=scaled * weight.factors.get(name, 1.0))
         return None
@@ -59,7 +63,8 @@ class Accumulator:
         """Return the next global and server state; both are unchanged if no update was usable."""
         if self._mass == 0.0:
             return {name: tensor.clone() for name, tensor in self._global_state.items()}, server
-        return self._rule.step(self._global_state, self.average(), server)
+        each = {name: torch.stack(tensors) for name, tensors in self._each.items()}
+        return self._rule.step(self._global_state, {**self.average(), **each}, server)
 
     def _make_room(self, report: Mapping[str, Tensor]) -> None:
         for name in report.keys() - self._sums.keys():

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     State = dict[str, Tensor]
     Tensors = Mapping[str, Tensor]
 
+EACH = "each/"
+"""Prefix of reports that are not averaged: `step` gets those of all clients, stacked."""
+
 
 @dataclass(frozen=True)
 class Weight:
@@ -73,7 +76,8 @@ class Aggregator:
     ) -> tuple["State", "State"]:
         """Return the next global state and the next server state.
 
-        `average` holds the averaged tensors of the model and of the clients' reports.
+        `average` holds the averaged tensors of the model and of the clients' reports. Of a report
+        whose name begins with `EACH` it holds all, (clients, ...), in the order of the clients.
         """
         return average, server
 

@@ -140,6 +140,7 @@ class LocalTrainer:
         # Before the rest, because this waits until a GPU has computed the steps that it was given.
         mean = mean_step([loss for _, loss in losses])
         seconds = _stretched(seconds, time.perf_counter() - started)
+        self._method.finish_round()
         report, notes = rule.finish(task.visit, self._state, reach=reach.value)
         average = math.nan if mean is None else mean
         update = ClientUpdate(self._state, task.num_samples, average, report)
@@ -190,6 +191,8 @@ class LocalTrainer:
         low = self._settings.precision == "bf16"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=low):
             loss: Tensor = self._method.training_step(batch)
+        if not loss.requires_grad:
+            return loss
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         # Before the step, so that the momentum includes the correction.

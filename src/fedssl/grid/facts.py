@@ -18,6 +18,9 @@ class Facts:
     min_batch: ClassVar[int] = 2
     """Smallest batch size that the part can train with."""
 
+    needs: ClassVar[Mapping[str, str]] = {}
+    """Other parts of a cell that this part works with: `method` or `aggregator` -> its name."""
+
     derived: ClassVar[Mapping[str, str]] = {}
     """Settings that are copied from another setting of the cell -> key of the other setting."""
 
@@ -61,6 +64,9 @@ def misfits(name: str, declared: type, settings: Mapping[str, Any], *, key: str)
             f"image.size is {image} and audio.size {audio}; {name} has one input size, so make "
             "them equal."
         )
+    for other, needed in fact(declared, "needs").items():
+        if (found := settings[other]["name"]) != needed:
+            yield f"{other} is {found}; the {key} {name} needs the {other} {needed}."
     own = settings[key]
     for multiple, unit in fact(declared, "multiples").items():
         if own[multiple] % own[unit]:

@@ -79,7 +79,10 @@ class Method(nn.Module):
         return partial(self.views, source, indices, rng)
 
     def training_step(self, batch: Any) -> Tensor:
-        """Return the loss (scalar) of a batch of `views`."""
+        """Return the loss (scalar) of a batch of `views`.
+
+        After a loss without a gradient there is no optimiser step.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define a training_step")
 
     def start_round(self) -> None:
@@ -90,6 +93,9 @@ class Method(nn.Module):
 
         `progress` is the finished share of the whole training, above 0 and up to 1.
         """
+
+    def finish_round(self) -> None:
+        """Finish a client's round, after its last step; by default do nothing."""
 
     def global_state(self) -> dict[str, Tensor]:
         """Return the tensors that are sent; the model file of a checkpoint holds the same."""
