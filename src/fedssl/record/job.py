@@ -21,6 +21,9 @@ from fedssl.record.sources import module_path
 from fedssl.record.write import code_facts, gpu_name, write_provenance
 
 _log = logging.getLogger("fedssl")
+# Seconds to wait for a job of an earlier run that writes the same files: long enough to see that a
+# requeued job's first attempt is dead, and no longer, because a GPU may stand idle.
+_WAIT_S = 600.0
 # Texts of a full disk in the errors of libraries; the last is NumPy's, which has no error code.
 _NO_ROOM = (
     *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)),
@@ -65,9 +68,9 @@ def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
 
 
 def _only_attempt(snakemake: Any) -> contextlib.AbstractContextManager[None]:
-    """Let only this job write to its state folder, which a job that resumes has."""
-    state = getattr(snakemake.params, "state", None)
-    return only_attempt(state) if state else contextlib.nullcontext()
+    """Let only this job write its outputs, and to its state folder if it resumes."""
+    record, state = snakemake.output.provenance, getattr(snakemake.params, "state", None)
+    return only_attempt(record, state=state, wait=_WAIT_S)
 
 
 def _remove_leftovers(outputs: Iterable[str]) -> None:
