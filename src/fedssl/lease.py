@@ -69,17 +69,12 @@ def take(
         on_loss: called in a thread with a message if another process takes over the lease.
 
     Raises:
-        UserError: Another process holds the lease, or the file cannot be written.
+        UserError: Another process holds the lease.
+        OSError: The file cannot be written.
     """
     owner = this_process()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _Candidate(path, owner, what).wait(wait)
-    except OSError as error:
-        raise UserError(
-            f"{error.filename or path} cannot be written by {owner.user} ({error.strerror}): make "
-            "room there, ask its owner for access, or set results_dir to a folder of your own."
-        ) from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _Candidate(path, owner, what).wait(wait)
     return Lease(path, owner, what, on_loss)
 
 
@@ -184,9 +179,12 @@ class _Candidate:
 
     def _silent(self, found: Sign) -> float:
         """Return the seconds since a sign of life, by the clock of the file system."""
-        write_new(self._offer, self._owner)
-        os.utime(self._offer)
-        return (self._offer.stat().st_mtime_ns - found.mtime_ns) / 1e9
+        try:
+            write_new(self._offer, self._owner)
+            os.utime(self._offer)
+            return (self._offer.stat().st_mtime_ns - found.mtime_ns) / 1e9
+        except FileNotFoundError:  # the offer was cleared away as a leftover
+            return 0.0
 
     def _take_over(self, dead: Owner) -> bool:
         """Put the own lease in the place of a dead owner's; return False if another did."""

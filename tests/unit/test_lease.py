@@ -20,6 +20,7 @@ from fedssl.files import write_text
 from fedssl.lease import LostLease, hold, take
 from fedssl.lease_file import read_owner, read_sign
 from fedssl.owner import this_process
+from fedssl.record.run_lease import hold_results
 from tests.unit.archives import ROOT
 
 # Other hosts, users and boots are processes that say that they are one.
@@ -289,8 +290,30 @@ def test_where_no_file_can_have_two_names_the_lease_is_exclusive_as_well(
     assert left(path) == []
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_results_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    words = r"file cannot be written by \w+ \(File exists\): make room there, ask its owner"
-    with pytest.raises(UserError, match=words), hold(tmp_path / "file" / ".lease", what="x"):
-        pass
+    words = r"results_dir is .*/file, which cannot be written \(File exists\): make room there, ask"
+    with pytest.raises(UserError, match=words):
+        hold_results(str(tmp_path / "file"))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_results_folder_of_another_user_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    said = """
+import os, sys
+from fedssl.errors import UserError
+from fedssl.record.run_lease import hold_results
+os.setuid(65534)
+try:
+    hold_results(sys.argv[1])
+except UserError as error:
+    print(error)
+"""
+    # In the folder of the sources, which only root may look into.
+    command = [sys.executable, "-c", said, str(tmp_path)]
+    printed = subprocess.check_output(command, env={"PYTHONPATH": str(ROOT / "src")}, text=True)
+    assert printed.startswith(
+        f"results_dir is {tmp_path}, which cannot be written (Permission denied): make room there, "
+        "ask its owner for access"
+    )

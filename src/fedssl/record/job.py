@@ -32,8 +32,13 @@ _NO_ROOM = (
 
 
 @contextlib.contextmanager
-def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
+def recorded_job(
+    snakemake: Any, *, wait: float = _WAIT_S, **settings: Any
+) -> Iterator[dict[str, Any]]:
     """Run the body of a script; yields a dict to which it adds facts for the provenance record.
+
+    No other job writes the outputs meanwhile; the job of an earlier run, or of a run that shares
+    the data folder, is waited for up to `wait` seconds.
 
     `snakemake.log[0]` receives the log. If the body fails, the log has one sentence for a user's
     mistake or a full disk, and a traceback for other errors. If it succeeds,
@@ -47,7 +52,7 @@ def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
         _say_where(snakemake)
         facts: dict[str, Any] = {}
         try:
-            with _only_attempt(snakemake):
+            with _only_attempt(snakemake, wait=wait):
                 _remove_leftovers(snakemake.output)
                 # Before the body runs: it can take hours, and the checkout may be edited meanwhile.
                 names = snakemake.params.sources
@@ -67,10 +72,10 @@ def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
             sys.exit(f"fedssl: {said}")
 
 
-def _only_attempt(snakemake: Any) -> contextlib.AbstractContextManager[None]:
+def _only_attempt(snakemake: Any, *, wait: float) -> contextlib.AbstractContextManager[None]:
     """Let only this job write its outputs, and to its state folder if it resumes."""
     record, state = snakemake.output.provenance, getattr(snakemake.params, "state", None)
-    return only_attempt(record, state=state, wait=_WAIT_S)
+    return only_attempt(record, state=state, wait=wait)
 
 
 def _remove_leftovers(outputs: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from fedssl.errors import UserError
 from fedssl.lease import Lease, take
 
 _HELD: dict[Path, Lease] = {}
@@ -21,9 +22,16 @@ def hold_results(results: str) -> None:
         UserError: Another run has the folder, or it cannot be written.
     """
     path = Path(results).absolute() / ".lease"
-    if path not in _HELD:
+    if path in _HELD:
+        return
+    try:
         _HELD[path] = take(path, what=results, on_loss=_stop)
-        atexit.register(release_results)
+    except OSError as error:
+        raise UserError(
+            f"results_dir is {results}, which cannot be written ({error.strerror}): make room "
+            "there, ask its owner for access, or set results_dir to a folder of your own."
+        ) from error
+    atexit.register(release_results)
 
 
 def release_results() -> None:
