@@ -66,7 +66,8 @@ def test_memory_grows_with_the_clients_in_parallel_and_with_killed_attempts(plan
     before = memory(plan)
     assert needs.pretrain_clients(plan, wildcards(), threads=32, gpus=0) == 4
     assert memory(plan, threads=32) > before
-    with only_attempt(pretrain_state(plan, wildcards())):
+    state = pretrain_state(plan, wildcards())
+    with only_attempt(f"{state}.json", state=state):
         assert memory(plan) == min(2 * before, plan.config["limits"]["mem_mb"])
     assert memory(plan) == before
 

@@ -18,6 +18,7 @@ from fedssl.grid.snakemake_api import (
     command_line_targets,
     given_configuration,
     logger,
+    starts_run,
 )
 from fedssl.crate.plan import crate_spec, workflow_files
 from fedssl.data.plan import archive_files
@@ -38,6 +39,7 @@ from fedssl.paper.plan import (
 )
 from fedssl.paper.products.registry import KINDS as PRODUCT_KINDS, module_name
 from fedssl.paper.seeds import seeds_of
+from fedssl.record.run_lease import hold_results, release_results
 from fedssl.record.stale import StaleResults
 from fedssl.resources import needs
 from fedssl.resources.machine import find_machine
@@ -128,8 +130,10 @@ onstart:
 onsuccess:
     remove_shared_scores(PLAN)
     write_cells(GRID, TREE)
+    release_results()
 
 
 onerror:
     report_failures(FAILURES.failures(), repeatable(sys.argv[1:], TARGETS))
     write_cells(GRID, TREE)
+    release_results()

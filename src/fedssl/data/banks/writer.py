@@ -100,7 +100,7 @@ def _contents_digest(facts: Mapping[str, Any]) -> str:
 
 def _remove_leftovers(folder: Path, names: Iterable[str]) -> None:
     """Remove temporary files of killed processes."""
-    # No other process can be writing here now, because this one holds the lock of the partial bank.
+    # No other process can be writing here now, because this one holds the lease of the bank.
     for name in names:
         for leftover in folder.glob(f".{name}.*.part"):
             leftover.unlink()
