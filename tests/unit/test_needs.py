@@ -72,13 +72,9 @@ def test_memory_grows_with_the_clients_in_parallel_and_with_killed_attempts(plan
 
 
 def test_memory_of_a_rule_that_holds_a_cohort_grows_with_the_clients_of_a_round() -> None:
-    entry = {
-        "method": ["simclr"],
-        "arch": ["resnet18"],
-        "variant": ["base"],
-        "split": ["a0-i0-b100"],
-    }
-    cells = [{**entry, "aggregator": ["fedavg", "median", "trimmed-mean-bb"]}]
+    rules = ["fedavg", "median", "trimmed-mean-bb"]
+    entry = {"method": ["simclr"], "arch": ["resnet18"], "split": ["a0-i0-b100"]}
+    cells = [{**entry, "aggregator": rules, "variant": ["base"]}]
     asked = []
     for fraction in (0.1, 1.0):
         changes = {"settings": {"federation": {"fraction": fraction}}, "limits": {"mem_mb": 10**9}}
