@@ -23,6 +23,8 @@ _WORDS = {
     "fedu": "FedU",
     "l-dawa": "L-DAWA",
     "loss": "Loss",
+    "median": "Median",
+    "trimmed-mean": "Trimmed mean",
     "e1": "E=1",
     "e5": "E=5",
     "e10": "E=10",

@@ -64,7 +64,14 @@ def trained_clients(settings: Mapping[str, Any]) -> int:
     federation = settings["federation"]
     if "rounds" not in federation:
         return 0
-    return int(federation["rounds"] * max(1, round(federation["clients"] * federation["fraction"])))
+    return int(federation["rounds"] * clients_per_round(settings))
+
+
+def clients_per_round(settings: Mapping[str, Any]) -> int:
+    """Return the number of clients that a federated cell trains in a round."""
+    federation = settings["federation"]
+    wanted: int = round(federation["clients"] * federation["fraction"])
+    return max(1, wanted)
 
 
 def fine_tuning_seconds(plan: Plan, study: str, arch: str, *, dataset: str) -> float:
