@@ -10,6 +10,7 @@ from fedssl.record.environment import prepare_jobs
 from fedssl.errors import UserError
 from fedssl.grid.cell import Cell
 from fedssl.grid.cells import Grid
+from fedssl.grid.own_studies import only_asked
 from fedssl.record.failures import FailureCollector, repeatable, report_failures
 from fedssl.grid.paths import RECORD, ResultPaths, folder_record, from_here, record_of
 from fedssl.grid.plan import Plan
@@ -27,6 +28,8 @@ from fedssl.paper.page.plan import page_inputs, page_spec
 from fedssl.paper.plan import check_products as check_declared_products
 from fedssl.paper.plan import (
     certificate_spec,
+    claims_files,
+    final_files,
     moment,
     named_targets,
     product_rule,
@@ -34,6 +37,7 @@ from fedssl.paper.plan import (
     records,
     report_labels,
     reported,
+    study_files,
     tables,
     target_files,
 )
@@ -74,11 +78,14 @@ try:
     # Snakemake's values, in the order of the files: it puts what a --configfile names first.
     ordered = merge(merged(LAYERS), config)
     GRID = Grid(with_own_datasets(ordered, LAYERS), LAYERS)
+    # Without the papers, if there are own studies.
+    config["studies"] = GRID.config["studies"]
     TREE = ResultPaths(config["results_dir"])
-    PLAN = Plan(GRID, TREE, FILES, LAYERS, shipped=len(SHIPPED))
+    TARGETS = command_line_targets(sys.argv)
+    ASKED = only_asked(TARGETS, GRID.config)
+    PLAN = Plan(GRID, TREE, FILES, LAYERS, shipped=len(SHIPPED), asked=ASKED)
     ARCHIVES = archive_files(PLAN)
     check_declared_products(PLAN)
-    TARGETS = command_line_targets(sys.argv)
     check_targets(TARGETS, GRID, TREE, named=named_targets(PLAN))
 except UserError as error:
     raise WorkflowError(str(error))
