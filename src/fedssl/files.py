@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.errors import UserError
+from fedssl.publishing import check_reads
 
 
 @contextlib.contextmanager
@@ -21,7 +22,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`, and rename it to `path` if the block succeeds.
 
     The temporary file is removed if the block raises. Missing parent folders are created. Raises
-    UserError if `path` is a folder.
+    UserError if `path` is a folder, or if what this process has read is damaged.
     """
     path = Path(path)
     if path.is_dir():
@@ -34,6 +35,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        check_reads()
         # mkstemp creates files that only their owner can read. Restore the usual permissions, so
         # that colleagues who share the results folder can read them.
         temporary.chmod(0o666 & ~_umask())

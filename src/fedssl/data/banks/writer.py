@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fedssl.data.banks.bank import FILES, FORMAT, Modality
+from fedssl.data.banks.block_hashes import file_facts
 from fedssl.data.banks.decoding import decode_members, quiet_pillow
 from fedssl.data.banks.member_table import MemberTable, member_row
 from fedssl.data.banks.partial_bank import PartialBank
 from fedssl.data.samples import Member, Sample
-from fedssl.files import atomic_write, digest, sha256, write_json
+from fedssl.files import atomic_write, digest, write_json
 from fedssl.progress import MemberProgress
 
 _LOG = logging.getLogger(__name__)
@@ -79,9 +80,8 @@ def _write_files(
     with contextlib.ExitStack() as stack:
         parts = {name: stack.enter_context(atomic_write(folder / name)) for name in names}
         _write_index(table, parts, modality=modality)
-        written = {**parts, names[0]: data_path}
-        files = {n: {"sha256": sha256(p), "size": p.stat().st_size} for n, p in written.items()}
-        facts = {"format": FORMAT, "modality": modality, **table.facts(modality), "files": files}
+        facts = {"format": FORMAT, "modality": modality, **table.facts(modality)}
+        facts |= file_facts({**parts, names[0]: data_path})
         facts["digest"] = _contents_digest(facts)
         _remove_outdated(folder / "bank.json", facts["digest"])
         # Move the data, because a copy would need the space of the bank twice.
@@ -93,8 +93,9 @@ def _write_files(
 
 def _contents_digest(facts: Mapping[str, Any]) -> str:
     """Return a digest of what the bank holds: arrays, index and the names of bad members."""
-    # Not of reasons and notes: they describe the files, and may be worded better.
-    held = {key: value for key, value in facts.items() if key != "notes"}
+    # Not of reasons and notes: they describe the files, and may be worded better. Nor of what the
+    # files themselves tell.
+    held = {key: value for key, value in facts.items() if key not in ("blocks", "notes", "sound")}
     return digest({**held, "bad": [{"name": bad["name"]} for bad in facts["bad"]]})
 
 
