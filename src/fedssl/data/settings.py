@@ -20,6 +20,7 @@ from fedssl.settings import (
     Pattern,
     Positive,
     Share,
+    SoundType,
     Text,
     Threads,
     Unique,
@@ -178,6 +179,10 @@ class Dataset:
     unverified: Annotated[tuple[CountedName, ...] | None, Unique()] = None
     """`classes` and splits whose declared numbers nobody has verified on the archives yet. The
     message about a mismatch says so."""
+
+    dtype: SoundType | None = None
+    """How the bank stores sound; `int16` if absent. `float32` keeps quiet recordings of more than 16
+    bits as they are, in twice the space, 64 KB per second. For audio only."""
 
     published: Published | None = None
     """Numbers in table 1 of FSSUAVL."""
