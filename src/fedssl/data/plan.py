@@ -144,7 +144,7 @@ def _read(plan: Plan, dataset: str) -> dict[str, Any]:
 def _stored(entry: Mapping[str, Any], *, where: str) -> dict[str, str]:
     """Return the type of the samples in a bank, unless it is the usual one."""
     dtype = entry.get("dtype")
-    if dtype is not None and entry["modality"] != "audio":
+    if dtype is not None and entry["modality"] != "audio" and not is_own(entry):
         raise UserError(f"{where} is {dtype!r}; only a dataset of sound has it, so remove it.")
     # The usual one is left out: a bank of an earlier version has it, too.
     return {"dtype": dtype} if dtype not in (None, "int16") else {}

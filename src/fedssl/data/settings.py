@@ -181,8 +181,8 @@ class Dataset:
     message about a mismatch says so."""
 
     dtype: SoundType | None = None
-    """How the bank stores sound; `int16` if absent. `float32` keeps quiet recordings of more than 16
-    bits as they are, in twice the space, 64 KB per second. For audio only."""
+    """How the bank stores sound; `int16` if absent. `float32` keeps quiet recordings of more than
+    16 bits as they are, in twice the space, 64 KB per second. For audio only."""
 
     published: Published | None = None
     """Numbers in table 1 of FSSUAVL."""

@@ -19,7 +19,7 @@ _DEFAULTS = {
     "bits": None,
     "citation": "none",
     "classes": None,
-    "dtype": None,
+    "dtype": "int16",
     "licence": "not stated",
     "max_bad_share": 0.01,
     "max_megabytes": OwnFiles.max_megabytes,

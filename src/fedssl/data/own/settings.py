@@ -48,8 +48,8 @@ class OwnDataset:
 
     dtype: SoundType | None = None
     """How the bank stores sound; `int16` if absent. `float32` keeps recordings of 24 bits or float
-    that are quiet (below -60 dBFS) or beyond full scale as they are. It takes twice the space, 64 KB
-    per second."""
+    that are quiet (below -60 dBFS) or beyond full scale as they are. It takes twice the space,
+    64 KB per second."""
 
     max_megabytes: Positive | None = None
     """Largest file in millions of bytes; 700 if absent, an hour of stereo at 48 kHz. A file is held
