@@ -96,8 +96,8 @@ def warnings(facts: Mapping[str, Any]) -> Iterator[str]:
         f"{remedy}, or make them louder",
         "silent": f"hold zeros only: leave them out; {remedy} and are not silent",
     }
-    if not sixteen:
-        del faults["quiet"]
+    if not sixteen:  # then nothing is lost
+        del faults["clipped"], faults["quiet"]
         faults["silent"] = "hold zeros only: leave them out"
     for fault, says in faults.items():
         if facts[fault] > _WARNED_SHARE * facts["clips"]:
