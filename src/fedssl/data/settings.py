@@ -49,8 +49,8 @@ class Banks:
     staging: Text | None
     """Folder on a disk of the node to which the first job copies the samples of a bank, and from
     which all jobs of the node read them; null copies nothing. `~` and `$VARIABLE` are expanded on
-    the node, but jobs do not see Slurm's own variables. A copy is verified with the SHA-256 in
-    `bank.json`. If there is no room for it, jobs read the bank where it is."""
+    the node, but jobs do not see Slurm's own variables. A copy is verified with the hashes in
+    `bank.json` while it is made. If there is no room for it, jobs read the bank where it is."""
 
 
 @dataclass(frozen=True)
