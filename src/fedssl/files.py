@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.errors import UserError
-from fedssl.lease import check_held
+from fedssl.publishing import check_publishing
 
 
 @contextlib.contextmanager
@@ -23,7 +23,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`, and rename it to `path` if the block succeeds.
 
     The temporary file is removed if the block raises. Missing parent folders are created. Raises
-    UserError if `path` is a folder, or if this process has lost a lease.
+    UserError if `path` is a folder, if what this process has read is damaged, or if it has lost a
+    lease.
     """
     path = Path(path)
     if path.is_dir():
@@ -42,7 +43,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         # Sync the data before the rename: after a power failure the new name must not point to
         # an empty file. Syncing the folder makes the rename itself durable.
         _fsync(temporary)
-        check_held()
+        check_publishing()
         temporary.replace(path)
         _fsync(path.parent)
     finally:

@@ -7,7 +7,7 @@ silent for `SILENT_S` seconds by the clock of the file system, and for `WATCH_S`
 was watched, because a file server that stood still had silenced everybody.
 
 An owner can be stopped for that long and then go on. So it asks before it publishes a file whether
-the lease is still its own: `fedssl.files.atomic_write` calls `check_held`.
+the lease is still its own: `fedssl.files.atomic_write` runs `check_held` before each rename.
 
 Locks of the kernel (flock) are not enough: some shared file systems keep them on each node, and
 they do not say who holds them.
@@ -24,6 +24,7 @@ from pathlib import Path
 from fedssl.errors import UserError
 from fedssl.lease_file import Sign, create, read_owner, read_sign, write_new
 from fedssl.owner import Owner, this_process
+from fedssl.publishing import before_publishing
 
 BEAT_S = 15.0
 SILENT_S = 120.0
@@ -125,6 +126,7 @@ class Lease:
 
 
 _HELD: list[Lease] = []
+before_publishing(check_held)
 
 
 class _Candidate:

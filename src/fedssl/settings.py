@@ -195,6 +195,7 @@ Precision = Literal["fp32", "tf32", "bf16"]
 """Arithmetic of training."""
 
 Modality = Literal["image", "audio"]
+SoundType = Literal["int16", "float32"]
 """What a sample is."""
 
 Address = Annotated[str, Pattern(r"^https?://", "an http or https address")]

@@ -111,7 +111,7 @@ def decoding_mb(plan: Plan, dataset: str) -> float:
     if entry["archives"]:
         return 0.0
     pixels, minutes = entry["max_megapixels"], entry["max_minutes"]
-    decoded = {"image": 12 * pixels, "audio": 4 * minutes}[entry["modality"]]
+    decoded = {"image": 12 * pixels, "audio": 4 * minutes * _wide(entry)}[entry["modality"]]
     return float(decoded + 2 * entry["max_megabytes"])
 
 
@@ -126,13 +126,19 @@ def client_gpu_mb(plan: Plan, cell: Cell) -> float:
 
 def bank_mb(plan: Plan, dataset: str) -> float:
     """Return the size of a bank in MB: of its file, or by its number of samples."""
-    modality = plan.config["datasets"][dataset]["modality"]
+    entry = plan.config["datasets"][dataset]
+    modality = entry["modality"]
     name = {"image": "images.npy", "audio": "waveforms.npy"}[modality]
     try:
         size = os.stat(plan.paths.bank_file(dataset, name)).st_size
     except OSError:  # not built yet
-        size = num_samples(plan, dataset) * _BYTES[modality]
+        size = num_samples(plan, dataset) * _BYTES[modality] * _wide(entry)
     return size / 1e6
+
+
+def _wide(entry: Mapping[str, Any]) -> int:
+    """Return how many times the space of int16 a sample of sound takes; 1 for images."""
+    return 2 if entry.get("dtype") == "float32" else 1
 
 
 def model_bytes(arch: str) -> float:
