@@ -68,7 +68,7 @@ def test_a_study_of_one_modality_has_everything_and_nothing_of_the_papers(
         "results/report/index.html",
     ]
     assert published_files(plan) == []
-    with pytest.raises(UserError, match="no target 'fssuavl_table2', because .* mine, and so no"):
+    with pytest.raises(UserError, match=r"no target 'fssuavl_table2', because .* mine, and so no"):
         check_targets(["fssuavl_table2"], plan.grid, plan.paths, named=named_targets(plan))
 
 
