@@ -2,13 +2,16 @@
 
 First, crops of 2 s out of clips of 10 s, as fssuavl trains on, read as training reads them and
 through a memory map. The page cache of the file is dropped before each read, and the kernel counts
-the bytes that come from the disk. Runs are interleaved; the figures are medians.
+the bytes that come from the disk. Runs are interleaved; the figures are medians. Reads are also
+verified: with all blocks verified before, as all jobs of a node but its first find them, and with
+a thread that verifies the blocks meanwhile. `until verified` is the time until it has done so.
 Targets: 256 cold crops in 0.08 s, and at most 1.3 times the wanted bytes from the disk.
 
 Then the share of time that a GPU would be busy, if a step took it 60 ms: two augmented views of 256
-cold samples, drawn ahead as training draws them on a GPU, drawn when they are due, and drawn when
-they are due through a memory map. The samples are read, staged and handed over to torch's device
-`meta`, which holds no data. What the device would compute, and launching it, is not in the figures.
+cold samples, drawn ahead as training draws them on a GPU (with blocks verified before, and
+meanwhile), drawn when they are due, and drawn when they are due through a memory map. The samples
+are read, staged and handed over to torch's device `meta`, which holds no data. What the device
+would compute, and launching it, is not in the figures.
 Target: 95 %.
 """
 
@@ -29,7 +32,9 @@ from views import shipped
 
 from fedssl.ahead import ahead, steps_ahead
 from fedssl.data.banks.bank import FILES, Bank, Modality
+from fedssl.data.banks.block_hashes import ArrayHashes, array_hashes, file_facts
 from fedssl.data.banks.rows import FileRows, MemoryRows, Rows
+from fedssl.data.banks.verified import finish_all, remember_verified
 from fedssl.randomness import stream
 from fedssl.schema.config import CellSettings
 from fedssl.views.audio import crop
@@ -55,6 +60,24 @@ def mapped(path: Path) -> Rows:
     return MemoryRows(np.load(path, mmap_mode="r"))
 
 
+def hashes_of(path: Path) -> ArrayHashes:
+    """Return the hashes of a file, as its bank.json would have them."""
+    return array_hashes({"dataset": "benchmark", **file_facts({path.name: path})}, path.name)
+
+
+def verified(path: Path, hashes: ArrayHashes) -> Rows:
+    """Return rows of which all blocks are verified."""
+    remember_verified(path, hashes)
+    return FileRows(path, hashes)
+
+
+def unverified(path: Path, hashes: ArrayHashes) -> Rows:
+    """Return rows of which no block is verified yet."""
+    for marks in path.parent.glob(".verified-*/*"):
+        marks.unlink()
+    return FileRows(path, hashes)
+
+
 def drop_pages(path: Path) -> None:
     """Drop the file's pages from the page cache."""
     handle = os.open(path, os.O_RDONLY)
@@ -71,14 +94,18 @@ def bytes_read() -> int:
 
 def read_cold(path: Path, *, clips: int) -> None:
     """Print each way's seconds and bytes for a batch of crops, cold and then warm."""
+    hashes = hashes_of(path)
     ways: dict[str, Callable[[], Rows]] = {
         "positional reads": lambda: FileRows(path),
+        "... verified before": lambda: verified(path, hashes),
+        "... verified meanwhile": lambda: unverified(path, hashes),
         "memory map": lambda: mapped(path),
     }
     rng = stream(1, "benchmark")
     cold: dict[str, list[float]] = {name: [] for name in ways}
     warm: dict[str, list[float]] = {name: [] for name in ways}
     share: dict[str, list[float]] = {name: [] for name in ways}
+    until: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(RUNS):
         chosen = rng.choice(clips, BATCH, replace=False)
         spans = np.stack([chosen * CLIP, (chosen + 1) * CLIP], axis=1)
@@ -87,16 +114,19 @@ def read_cold(path: Path, *, clips: int) -> None:
             # Pages that a map still holds are not dropped, so each run has a map of its own.
             drop_pages(path)
             rows = opened()
-            before = bytes_read()
+            before, started = bytes_read(), time.perf_counter()
             cold[name].append(crop_seconds(rows, spans, seed=seed))
+            finish_all()
+            until[name].append(time.perf_counter() - started)
             share[name].append((bytes_read() - before) / (BATCH * CROP * 2))
             warm[name].append(crop_seconds(rows, spans, seed=seed))
             del rows
     print(f"\n{BATCH} crops of 2 s, {clips * CLIP * 2 / 1e9:.1f} GB of sound")
-    print(f"  {'':24s} {'cold s':>8s} {'bytes / wanted':>15s} {'warm s':>8s}")
+    heads = (("cold s", 8), ("bytes / wanted", 15), ("warm s", 8), ("until verified", 15))
+    print(f"  {'':24s} " + " ".join(f"{head:>{width}s}" for head, width in heads))
     for name in ways:
-        middle = [statistics.median(kept[name]) for kept in (cold, share, warm)]
-        print(f"  {name:24s} {middle[0]:8.3f} {middle[1]:15.2f} {middle[2]:8.3f}")
+        middle = [statistics.median(kept[name]) for kept in (cold, share, warm, until)]
+        print(f"  {name:24s} {middle[0]:8.3f} {middle[1]:15.2f} {middle[2]:8.3f} {middle[3]:15.3f}")
 
 
 def crop_seconds(rows: Rows, spans: np.ndarray, *, seed: int) -> float:
@@ -129,10 +159,12 @@ class StandIn:
 def feed(folder: Path, modality: Modality, settings: CellSettings, *, clips: int) -> None:
     """Print the share of time that a device is busy with steps on a cold bank."""
     path = folder / FILES[modality][0]
+    hashes = hashes_of(path)
     shares: dict[str, list[float]] = {}
     for run in range(3):
         for name, device, rows in (
-            ("drawn ahead", torch.device("meta"), FileRows(path)),
+            ("drawn ahead", torch.device("meta"), verified(path, hashes)),
+            ("... verified meanwhile", torch.device("meta"), unverified(path, hashes)),
             ("drawn when due", torch.device("cpu"), FileRows(path)),
             ("when due, memory map", torch.device("cpu"), mapped(path)),
         ):
@@ -144,6 +176,7 @@ def feed(folder: Path, modality: Modality, settings: CellSettings, *, clips: int
             )
             depth = steps_ahead(device)
             shares.setdefault(name, []).append(share_busy(views, path, depth=depth, run=run))
+            finish_all()
     print(f"\n{modality}: share of time that a device with steps of {STEP_S * 1000:.0f} ms is busy")
     for name, found in shares.items():
         print(f"  {name:24s} {100 * statistics.median(found):6.1f} %")

@@ -1,7 +1,8 @@
 """Write files atomically, read JSON, and compute checksums.
 
 A job can be killed at any time, so every result file is written to a temporary file and renamed
-into place. A reader then sees either the complete file or no file.
+into place. A reader then sees either the complete file or no file. A process that has lost a lease
+writes no file any more.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.errors import UserError
+from fedssl.publishing import check_publishing
 
 
 @contextlib.contextmanager
@@ -21,7 +23,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`, and rename it to `path` if the block succeeds.
 
     The temporary file is removed if the block raises. Missing parent folders are created. Raises
-    UserError if `path` is a folder.
+    UserError if `path` is a folder, if what this process has read is damaged, or if it has lost a
+    lease.
     """
     path = Path(path)
     if path.is_dir():
@@ -40,6 +43,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         # Sync the data before the rename: after a power failure the new name must not point to
         # an empty file. Syncing the folder makes the rename itself durable.
         _fsync(temporary)
+        check_publishing()
         temporary.replace(path)
         _fsync(path.parent)
     finally:

@@ -153,7 +153,10 @@ Cosine = Annotated[float, Ge(-1.0), Le(1.0)]
 """The cosine of an angle, from -1 to 1."""
 
 DropoutRate = Annotated[float, Ge(0.0), Lt(1.0)]
-"""The share of units that a step leaves out, from 0 to below 1."""
+"""The share of units that a step leaves out, or of clients that leave, from 0 to below 1."""
+
+TrimmedShare = Annotated[float, Ge(0.0), Lt(0.5)]
+"""The share that a trimmed mean cuts off at each end, from 0 to below a half."""
 
 Clips = Annotated[int, Ge(2), Le(4)]
 """A number of clips to put in order, 2 to 4; they have 2 to 24 possible orders."""
@@ -192,6 +195,7 @@ Precision = Literal["fp32", "tf32", "bf16"]
 """Arithmetic of training."""
 
 Modality = Literal["image", "audio"]
+SoundType = Literal["int16", "float32"]
 """What a sample is."""
 
 Address = Annotated[str, Pattern(r"^https?://", "an http or https address")]

@@ -24,8 +24,7 @@ def fetch(entry: Mapping[str, Any], folder: Path, **changes: Any) -> Path:
 
 def visible(folder: Path) -> list[str]:
     """Return the visible files in `folder` and any partial files."""
-    names = (path.name for path in folder.iterdir())
-    return sorted(name for name in names if not name.endswith(".lock"))
+    return sorted(path.name for path in folder.iterdir())
 
 
 def mirrored(folder: Path, body: bytes = BODY) -> str:

@@ -2,9 +2,12 @@
 
 import copy
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.banks.build import build_bank
@@ -77,6 +80,16 @@ SETTINGS = {
 def federated(settings: Mapping[str, Any]) -> FederatedSettings:
     """Return the settings of a federated cell as its job has them."""
     return typed(FederatedSettings, settings)
+
+
+def with_faults(faults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `SETTINGS` with faults of clients."""
+    return {**SETTINGS, "federation": {**SETTINGS["federation"], "faults": faults}}  # type: ignore[dict-item]
+
+
+def sized(sizes: Sequence[int]) -> list[np.ndarray]:
+    """Return consecutive samples of each client."""
+    return [np.arange(low, high) for low, high in pairwise(np.cumsum([0, *sizes]))]
 
 
 def lay_out(folder: Path) -> dict[str, str]:

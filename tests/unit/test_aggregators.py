@@ -30,7 +30,7 @@ from fedssl.grid.transmission import declared_settings
 ROOT = Path(__file__).parents[2]
 # From a fresh server state these return the weighted mean itself.
 RULES = ("fedavg", "fairavg", "loss", "fedu", "fedavg-bb", "loss-bb", "fedavgm", "fedprox-bb")
-ALL_RULES = (*RULES, "l-dawa", "fedadam", "scaffold")
+ALL_RULES = (*RULES, "l-dawa", "fedadam", "scaffold", "median", "trimmed-mean-bb")
 GLOBAL = {"backbone.A": torch.tensor([1.0, 0.0]), "head.B": torch.tensor([0.0, 2.0])}
 FIRST = ClientUpdate(
     {"backbone.A": torch.tensor([3.0, 4.0]), "head.B": torch.tensor([0.0, 1.0])}, 10, 1.0
@@ -211,11 +211,11 @@ def test_reading_what_rules_declare_imports_no_torch() -> None:
 
 
 def test_no_code_elsewhere_names_a_rule() -> None:
-    """Print has its spellings and colours; `loss` is a word, and `centralised` no rule.
+    """Print has its spellings; `loss` and `median` are words, and `centralised` is no rule.
 
     Orchestra's clients name their server.
     """
-    rules = set(names()) - {"loss", "loss-bb", "centralised", "orchestra"}
+    rules = set(names()) - {"loss", "loss-bb", "median", "centralised", "orchestra"}
     outside = [
         path
         for path in (ROOT / "src/fedssl").rglob("*.py")

@@ -18,7 +18,7 @@ JOB = """
 import sys, time
 from fedssl.record.attempts import only_attempt
 
-with only_attempt(sys.argv[1]):
+with only_attempt(sys.argv[1] + ".json", state=sys.argv[1]):
     print("started", flush=True)
     time.sleep(600)
 """
@@ -53,7 +53,7 @@ def test_only_attempts_that_are_killed_without_notice_are_counted(tmp_path: Path
 )
 def test_an_error_counts_if_memory_ran_out(tmp_path: Path, error: Exception, kills: int) -> None:
     state = str(tmp_path / "state")
-    with pytest.raises(type(error)), only_attempt(state):
+    with pytest.raises(type(error)), only_attempt(f"{state}.json", state=state):
         raise error
     assert num_kills(state) == kills
 
@@ -61,17 +61,22 @@ def test_an_error_counts_if_memory_ran_out(tmp_path: Path, error: Exception, kil
 def test_success_leaves_nothing_behind(tmp_path: Path) -> None:
     state, before = tmp_path / "folder" / "state", signal.getsignal(signal.SIGTERM)
     for _ in range(2):
-        with only_attempt(str(state)):
+        with only_attempt(f"{state}.json", state=str(state)):
             assert num_kills(str(state)) == 1
     assert list(state.parent.iterdir()) == [] and signal.getsignal(signal.SIGTERM) == before
 
 
-def test_two_jobs_never_write_to_one_state(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    with running(state) as job:
-        expected = rf"another job \(process {job.pid} on .*Wait until .* its progress is kept"
-        with pytest.raises(UserError, match=expected), only_attempt(str(state)):
+@pytest.mark.parametrize(("record", "state"), [("state.json", "other"), ("other.json", "state")])
+def test_two_jobs_never_write_to_one_record_or_state(
+    tmp_path: Path, record: str, state: str
+) -> None:
+    with running(tmp_path / "state") as job:
+        refused = rf"is being written by process {job.pid} of .*wait until .* its progress is kept"
+        with (
+            pytest.raises(UserError, match=refused),
+            only_attempt(str(tmp_path / record), state=str(tmp_path / state)),
+        ):
             pytest.fail("both jobs run")
-        assert num_kills(str(state)) == 1, "the refused job does not count"
-    with only_attempt(str(state)):
-        assert num_kills(str(state)) == 2
+        assert num_kills(str(tmp_path / "state")) == 1, "the refused job does not count"
+    with only_attempt(str(tmp_path / "state.json"), state=str(tmp_path / "state")):
+        assert num_kills(str(tmp_path / "state")) == 2

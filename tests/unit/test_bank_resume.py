@@ -1,5 +1,6 @@
 """Interrupted builds of banks: a resumed build ends with the bytes of an uninterrupted one."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,10 +15,11 @@ import pytest
 
 from fedssl.data.banks import partial_bank
 from fedssl.data.banks.build import build_bank
-from fedssl.data.banks.partial_bank import open_partial_bank
+from fedssl.data.banks.partial_bank import PartialBank, open_partial_bank
 from fedssl.data.banks.writer import write_bank
 from fedssl.data.samples import AbsentMember, Encoded, Member, Sample, UnreadableError
 from fedssl.errors import UserError
+from fedssl.lease import LostLease, hold
 from fedssl.progress import MemberProgress
 from tests.unit.archives import ROOT, synthetic_archives
 from tests.unit.banks import contents
@@ -127,12 +129,13 @@ def test_the_state_of_other_code_is_removed(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["v1"]
 
 
-def test_two_processes_do_not_write_one_bank(tmp_path: Path) -> None:
-    with (
-        open_partial_bank(tmp_path / "state/v1", key="k", start=128),
-        pytest.raises(UserError, match="another process is reading"),
-    ):
+def test_a_process_that_has_lost_its_lease_commits_nothing(tmp_path: Path) -> None:
+    state = tmp_path / "state/v1"
+    with pytest.raises(LostLease), hold(tmp_path / ".lease", what="the bank"):
+        (tmp_path / ".lease").unlink()
         bank(tmp_path, members())
+    with contextlib.closing(PartialBank(state, key="k", start=128)) as partial:
+        assert partial.rows == [] and not (tmp_path / "bank/bank.json").exists()
 
 
 def test_a_member_that_comes_twice_is_bad(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from fedssl.aggregators.base import Visit
-from fedssl.federation import distributed, rounds
+from fedssl.federation import distributed
+from fedssl.federation.client import ClientTask
 from fedssl.federation.distributed import WorkerPool
 from tests.unit.federations import SETTINGS, federated
 
@@ -20,7 +21,7 @@ class Submissions:
         self.clients: list[int] = []
         self.answered = 0
 
-    def submit(self, _: object, task: rounds.ClientTask, __: object) -> "Future[Any]":
+    def submit(self, _: object, task: ClientTask, __: object) -> "Future[Any]":
         self.clients.append(task.client)
         states = distributed._pack({}, {}, {})
         return Answer(self, (states, task.num_samples, 1.0, [], None))
@@ -40,10 +41,10 @@ class Answer(Future):  # type: ignore[type-arg]
         return super().result(timeout)
 
 
-def tasks_of(sizes: list[int]) -> list[rounds.ClientTask]:
+def tasks_of(sizes: list[int]) -> list[ClientTask]:
     empty = Visit({}, {}, {}, 1.0)
     return [
-        rounds.ClientTask(1, 10 * place, {"image": np.arange(size)}, empty, {})
+        ClientTask(1, 10 * place, {"image": np.arange(size)}, empty, {})
         for place, size in enumerate(sizes)
     ]
 

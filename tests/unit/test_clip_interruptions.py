@@ -24,7 +24,7 @@ def test_two_processes_do_not_fetch_into_one_folder(tmp_path: Path) -> None:
     with (
         serving({}, SOUND) as server,
         clip_download._locked(tmp_path / "clips"),
-        pytest.raises(UserError, match="another process is fetching"),
+        pytest.raises(UserError, match="clips is being written by process"),
     ):
         download(tmp_path, server)
 

@@ -1,16 +1,18 @@
 """A state folder that was damaged between two attempts: the same bits, or a loud way back."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.chaos.watch import Watch
 
 from fedssl.errors import UserError
 from fedssl.federation import rounds
-from fedssl.federation.checkpoint import load_checkpoint, save_checkpoint
+from fedssl.federation.checkpoint import load_checkpoint, save_checkpoint, save_state
 from fedssl.federation.milestones import Milestones, milestone
 from fedssl.files import atomic_write, sha256
 from tests.unit.federations import SETTINGS, history, lay_out, run
@@ -159,6 +161,18 @@ def test_a_kept_model_that_changes_while_the_cell_trains_is_not_delivered(tmp_pa
     with pytest.raises(UserError, match=r"round2\.safetensors was changed or removed.*run again"):
         kept.deliver(tmp_path / "damaged")
     assert not milestone(tmp_path / "damaged", 2).exists()
+
+
+def test_a_model_is_written_under_a_name_that_the_next_attempt_removes(tmp_path: Path) -> None:
+    with Watch(tmp_path) as watch:
+        save_state({"a": torch.zeros(9)}, tmp_path / "model.safetensors")
+        appeared = {name for name in watch.appeared(0.5) if name}
+    # safetensors' own writer has temporary files of its own, which a kill would leave for ever.
+    assert all(
+        re.fullmatch(r"(\.model\.safetensors\..*\.part|model\.safetensors)", name)
+        for name in appeared
+    )
+    assert len(appeared) == 2
 
 
 def test_what_a_killed_write_left_is_removed(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import torch
 from fedssl.aggregators.base import Visit
 from fedssl.errors import OutOfMemory
 from fedssl.federation import distributed, rounds
+from fedssl.federation.client import ClientTask
 from fedssl.federation.distributed import WorkerPool
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, federated, history, lay_out, run
@@ -168,8 +169,7 @@ def test_a_killed_worker_is_a_clear_error(inputs: dict[str, str], tmp_path: Path
     visit = Visit(server.model, {}, {}, 1.0)
     with WorkerPool(2, federated(SETTINGS), inputs, device=torch.device("cpu")) as pool:
         tasks = [
-            rounds.ClientTask(1, client, federation.holdings[client], visit, {})
-            for client in range(4)
+            ClientTask(1, client, federation.holdings[client], visit, {}) for client in range(4)
         ]
         next(pool.train_each(tasks))
         for worker in list(pool._executor._processes):

@@ -1,4 +1,4 @@
-"""The FedAvg family and the server optimisers against Flower's own, in another environment."""
+"""FedAvg's family, server optimisers and robust rules against Flower's, in another environment."""
 
 import subprocess
 import sys
@@ -10,6 +10,7 @@ import torch
 
 from fedssl.aggregators import ClientUpdate, build, get_aggregator
 from fedssl.aggregators.base import Aggregator
+from fedssl.aggregators.cohort import collector
 
 FLOWER = "flwr==1.27.0"  # wants an older rich than the workflow
 PROGRAM = """
@@ -17,13 +18,15 @@ import sys
 import numpy as np
 from flwr.common import Code, FitRes, Status, ndarrays_to_parameters, parameters_to_ndarrays
 from flwr.server.strategy import FedAdam, FedAvgM
-from flwr.server.strategy.aggregate import aggregate
+from flwr.server.strategy.aggregate import aggregate, aggregate_median, aggregate_trimmed_avg
 
 given = np.load(sys.argv[1])
 clients = range(int(given["clients"]))
 results = [([given[f"a{c}"], given[f"b{c}"]], int(given["samples"][c])) for c in clients]
 weighted = aggregate(results)
 uniform = aggregate([(arrays, 1) for arrays, _ in results])
+robust = {"median": aggregate_median(results), "median_even": aggregate_median(results[:4]),
+          "trimmed": aggregate_trimmed_avg(results, 0.4)}
 
 first = ndarrays_to_parameters([given["start"]])
 momentum = FedAvgM(initial_parameters=first, server_learning_rate=0.7, server_momentum=0.8)
@@ -36,6 +39,7 @@ for number, target in enumerate(given["targets"], 1):  # what all clients of a r
     for name, strategy in (("fedavgm", momentum), ("fedadam", adam)):
         parameters, _ = strategy.aggregate_fit(number, [(None, fit)], [])
         found[name].append(parameters_to_ndarrays(parameters)[0])
+found |= {f"{name}_{key}": array for name, own in robust.items() for key, array in zip("ab", own)}
 np.savez(sys.argv[2], **found,
          fedavg_a=weighted[0], fedavg_b=weighted[1],
          fairavg_a=uniform[0], fairavg_b=uniform[1])
@@ -74,6 +78,18 @@ def test_rules_agree_with_flower(tmp_path: Path) -> None:
         np.testing.assert_allclose(ours["backbone.a"], flower[f"{rule}_a"], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(ours["head.b"], flower[f"{rule}_b"], rtol=1e-5, atol=1e-6)
     assert not np.allclose(flower["fedavg_a"], flower["fairavg_a"], atol=1e-3)
+    robust = {
+        "median": ("median", {}, 5),
+        "median_even": ("median", {}, 4),
+        "trimmed": ("trimmed-mean", {"beta": 0.4}, 5),
+    }
+    for name, (rule, own, clients) in robust.items():
+        collected = collector(build(rule, **own), state)
+        for update in updates[:clients]:
+            collected.add(update)
+        model, _ = collected.step({})
+        for key, tensor in (("a", "backbone.a"), ("b", "head.b")):
+            np.testing.assert_allclose(model[tensor], flower[f"{name}_{key}"], rtol=1e-6, atol=1e-7)
     settings = {
         "fedavgm": {"server_lr": 0.7, "momentum": 0.8},
         "fedadam": {"server_lr": 0.05, "tau": 1e-6},

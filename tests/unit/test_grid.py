@@ -29,7 +29,7 @@ def test_a_second_split_of_a_dataset_is_a_task_of_its_own() -> None:
     assert (test.dataset, test.split) == ("speech-commands", "test")
     assert test.title == f"{official.title}, test" and test.modality == "audio"
     assert "speech-commands-test" in grid.task_names()
-    assert "speech-commands-test" not in grid.used_datasets()
+    assert "speech-commands-test" not in shipped_plan().used_datasets
 
 
 def test_both_studies_score_both_lists_of_speech_commands() -> None:

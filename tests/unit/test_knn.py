@@ -110,6 +110,18 @@ def test_equal_scores_tie_whatever_the_summing_order(seed):
         assert found.tolist() == [3]
 
 
+@pytest.mark.parametrize("dim", [16, 513])
+@pytest.mark.parametrize("size", [7, 33, 1001])
+def test_equal_rows_are_equally_near_wherever_they_stand(dim, size):
+    # A matrix product rounds its last rows and columns differently from the rest.
+    row, labels = features(1, seed=size, dim=dim)[0], torch.arange(size).flip(0)
+    for queries in (1, 3, 17):
+        every = {"num_classes": size, "k": 5, "temperature": 0.1}
+        rows = row.expand(queries, dim)
+        found = knn_predict(rows, row.expand(size, dim), bank_labels=labels, **every)
+        assert set(found.tolist()) == {0}
+
+
 def test_a_collapsed_encoder_predicts_one_class(sample):
     queries, bank, labels = sample
     found = predict(torch.ones_like(queries), torch.ones_like(bank), labels, k=9)

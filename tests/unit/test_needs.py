@@ -66,9 +66,26 @@ def test_memory_grows_with_the_clients_in_parallel_and_with_killed_attempts(plan
     before = memory(plan)
     assert needs.pretrain_clients(plan, wildcards(), threads=32, gpus=0) == 4
     assert memory(plan, threads=32) > before
-    with only_attempt(pretrain_state(plan, wildcards())):
+    state = pretrain_state(plan, wildcards())
+    with only_attempt(f"{state}.json", state=state):
         assert memory(plan) == min(2 * before, plan.config["limits"]["mem_mb"])
     assert memory(plan) == before
+
+
+def test_memory_of_a_rule_that_holds_a_cohort_grows_with_the_clients_of_a_round() -> None:
+    rules = ["fedavg", "median", "trimmed-mean-bb"]
+    entry = {"method": ["simclr"], "arch": ["resnet18"], "split": ["a0-i0-b100"]}
+    cells = [{**entry, "aggregator": rules, "variant": ["base"]}]
+    asked = []
+    for fraction in (0.1, 1.0):
+        changes = {"settings": {"federation": {"fraction": fraction}}, "limits": {"mem_mb": 10**9}}
+        plan = shipped_plan(studies={"fssuavl": {"cells": cells}}, tables={}, **changes)
+        for rule in rules:
+            job = wildcards(replace(PAIRED, aggregator=rule))
+            need = {"threads": 8, "gpus": 0, "state": pretrain_state}
+            asked.append(needs.pretrain_mem_mb(plan, job, **need))
+    assert asked[0] < asked[1] == asked[2] and asked[3] == asked[0], "FedAvg holds one at a time"
+    assert asked[4] - asked[3] == pytest.approx(100 * 60, abs=1000), "60 MB a client"
 
 
 def clients(plan: Plan, threads: int, cell: Cell = PAIRED, *, gpus: int) -> int:

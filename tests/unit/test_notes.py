@@ -8,8 +8,8 @@ import pytest
 from fedssl.data.banks.bank import read_facts
 from fedssl.data.decode import decode_image
 from fedssl.data.readers.containers.container import NO_LENGTH
-from fedssl.data.readers.sounds import CANCELLED, CLIPPED, QUIET, read_sound
-from fedssl.data.samples import UnreadableError
+from fedssl.data.readers.sounds import CLIPPED, QUIET, read_sound
+from fedssl.data.samples import CANCELLED, UnreadableError
 from tests.unit.own_files import FOLDER, bank, by_class, sound
 from tests.unit.sounds import encoded, tone
 

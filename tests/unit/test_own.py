@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, ImageDraw, ImageOps
 from fedssl.data.banks.bank import read_facts
 from fedssl.data.made_up.media import jpeg
 from fedssl.data.own.listing import find_files, listing_digest, own_files
+from fedssl.data.own.read import SUFFIXES
 from fedssl.errors import UserError
 from tests.unit.own_files import (
     FOLDER,
@@ -198,14 +199,27 @@ def test_a_changed_label_is_noticed(tmp_path: Path) -> None:
     assert len(digests) == 4
 
 
-@pytest.mark.parametrize("suffix", ["aiff", "AIF", "au", "caf", "w64", "oga", "opus", "mp3"])
+@pytest.mark.parametrize("suffix", sorted({*SUFFIXES["audio"], ".AIF"}))
 def test_sound_of_every_named_suffix_is_read(suffix: str, tmp_path: Path) -> None:
-    container = {"aif": "AIFF", "oga": "OGG", "opus": "OGG"}.get(suffix.lower(), suffix.upper())
+    names = {".aif": "AIFF", ".aifc": "AIFF", ".oga": "OGG", ".opus": "OGG", ".snd": "AU"}
+    container = names.get(suffix.lower(), suffix[1:].upper())
     folder = by_class(tmp_path / "s", each=4)
     kinds = {"OGG": "VORBIS", "MP3": "MPEG_LAYER_III"}
     data = encoded(tone(440), container=container, subtype=kinds.get(container, "PCM_16"))
-    (folder / "a" / f"x.{suffix}").write_bytes(data)
+    (folder / "a" / f"x{suffix}").write_bytes(data)
     assert len(bank(FOLDER, folder, tmp_path / "bank")) == 9
+
+
+@pytest.mark.parametrize("suffix", sorted({*SUFFIXES["image"], ".TIF"}))
+def test_an_image_of_every_named_suffix_is_read(suffix: str, tmp_path: Path) -> None:
+    for place, label in enumerate("ab"):
+        (tmp_path / "i" / label).mkdir(parents=True)
+        for n in range(4):
+            image = Image.new("RGB", (9, 9), (90 * place + n, 60, 40))
+            kind = {".jfif": "JPEG", ".jpe": "JPEG"}.get(suffix)
+            image.save(tmp_path / "i" / label / f"{n}{suffix}", format=kind)
+    read = bank(IMAGES, tmp_path / "i", tmp_path / "bank", max_bad_share=0.0)
+    assert len(read) == 8
 
 
 def test_a_file_of_another_kind_is_told_how_to_convert_it(tmp_path: Path) -> None:

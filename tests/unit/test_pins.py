@@ -19,10 +19,16 @@ ARCHIVE = {"file": "a.tar", "urls": ["http://127.0.0.1:9/a.tar"], "size": None, 
 TOY = typed(DatasetArchive, {**ARCHIVE, "dataset": "toy"})
 
 
-def fetch(root: Path, data: str = "data", mirror: str = "mirror", **changes: Any) -> Path:
+def fetch(
+    root: Path,
+    data: str = "data",
+    mirror: str = "mirror",
+    contents: UserError | None = None,
+    **changes: Any,
+) -> Path:
     """Fetch the toy archive from a mirror folder into a data folder, and read its contents.
 
-    The pins are next to both folders.
+    The pins are next to both folders. `contents` is the mistake that reading them finds.
     """
     entry, path, pins = {**ARCHIVE, **changes}, root / data / "a.tar", root / "pins.yaml"
     before = pins.read_bytes() if pins.exists() else None
@@ -30,7 +36,8 @@ def fetch(root: Path, data: str = "data", mirror: str = "mirror", **changes: Any
     assert before == (pins.read_bytes() if pins.exists() else None), "only the contents decide"
     config = {"datasets": {"toy": {"archives": {"a": entry}}}, "pins": str(pins)}
     with verified_archives(config, "toy", paths={"a": str(path)}):
-        pass
+        if contents:
+            raise contents
     return path
 
 
@@ -97,6 +104,25 @@ def test_users_lists_and_published_checksums_are_not_pinned(
     mirrored(tmp_path, b"first")
     fetch(tmp_path, **changes)
     assert not (tmp_path / "pins.yaml").exists()
+
+
+def test_a_wrong_first_archive_is_not_pinned_and_the_right_one_can_follow(tmp_path: Path) -> None:
+    mirrored(tmp_path, b"wrong")
+    with pytest.raises(UserError, match=r"has no images; no checksum of .*a\.tar.*delete it"):
+        fetch(tmp_path, contents=UserError("a.tar has no images"))
+    assert not (tmp_path / "pins.yaml").exists()
+    (tmp_path / "data/a.tar").unlink()
+    mirrored(tmp_path, b"right")
+    path = fetch(tmp_path)
+    assert path.read_bytes() == b"right"
+    assert read_pins(tmp_path / "pins.yaml") == {"toy/a.tar": f"sha256:{sha256(path)}"}
+
+
+def test_contents_that_fail_with_a_published_checksum_blame_no_archive(tmp_path: Path) -> None:
+    mirrored(tmp_path, b"first")
+    known = {"checksum": "md5:8b04d5e3775d298e78455efc5ca404d5"}
+    with pytest.raises(UserError, match=r"has no images$"):
+        fetch(tmp_path, contents=UserError("a.tar has no images"), **known)
 
 
 def pin_one(root: Path, rank: int) -> None:

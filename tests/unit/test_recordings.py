@@ -18,7 +18,7 @@ RATE = 24_000
 
 
 def cut(recordings: Recordings, name: str, start: int, stop: int) -> np.ndarray:
-    return decode_segment(recordings.segment(name, start, stop))
+    return decode_segment(recordings.segment(name, start, stop)).data
 
 
 class Slices:

@@ -18,10 +18,11 @@ from fedssl.grid.snakemake_api import command_line_targets
 SNAKEFILE = """
 import json
 import logging
+import sys
 from pathlib import Path
 from fedssl.grid.snakemake_api import (
     all_products, ancient, command_line_targets, force, given_configuration, logger, num_cores,
-    offer, offered, runs_here, set_amount
+    offer, offered, runs_here, set_amount, starts_run
 )
 
 configfile: "given.yaml"
@@ -58,12 +59,18 @@ rule busy:
     resources: gpu=1
     shell: "date +%s.%N > {output}; sleep 0.4; date +%s.%N >> {output}"
 
+rule own:
+    output: "own.txt"
+    run:
+        Path(output[0]).write_text(str(starts_run(workflow, sys.argv)))
+
 products = all_products(workflow)
 Path("said.json").write_text(json.dumps({
     "configfiles": list(map(str, files)),
     "config": settings,
     "here": here,
     "runs_here": runs_here(workflow),
+    "starts_run": starts_run(workflow, sys.argv),
     "cores": num_cores(workflow),
     "gpus": offered(workflow, "gpu"),
     "set": [set_amount(workflow, rule, "gpu") for rule in ("busy", "write")],
@@ -161,6 +168,31 @@ def test_the_command_line_sets_a_resource_of_a_rule(workflow: Workflow) -> None:
     given = ("--set-resources", "busy:gpu=2", "write:gpu=1+1")
     workflow.run("--dry-run", *given, "--", "z.busy")
     assert workflow.said["set"] == [2, None], "an expression is not known before its job is"
+
+
+@pytest.mark.parametrize(
+    ("options", "starts"),
+    [
+        (("--touch",), True),
+        (("--delete-all-output", "--", "all"), True),
+        (("--dry-run",), False),
+        (("--unlock",), False),
+        (("--summary",), False),
+        (("--list-rules",), False),
+        (("--cleanup-metadata", "fine.txt"), False),
+    ],
+)
+def test_options_that_only_ask_start_no_run(
+    workflow: Workflow, options: tuple[str, ...], starts: bool
+) -> None:
+    workflow.run(*options)
+    assert workflow.said["starts_run"] is starts
+
+
+def test_a_job_that_snakemake_starts_is_no_run(workflow: Workflow) -> None:
+    """As on a cluster's node, or here where a rule has a `run` block."""
+    workflow.run("--force", "--", "own.txt")
+    assert (workflow.folder / "own.txt").read_text() == "False"
 
 
 def test_summary_has_the_columns_that_the_mirror_reads(workflow: Workflow) -> None:

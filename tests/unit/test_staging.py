@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fedssl.data.banks.block_hashes import ArrayHashes
 from fedssl.data.banks.staging import staged
 from fedssl.errors import UserError
-from fedssl.files import sha256
+from fedssl.files import bytes_digest, sha256
 from tests.unit.archives import ROOT
 
 
@@ -26,8 +27,15 @@ def array(tmp_path: Path) -> Path:
     return path
 
 
+def hashes(array: Path, block_bytes: int = 100_000) -> ArrayHashes:
+    content = array.read_bytes()
+    starts = range(0, len(content), block_bytes)
+    blocks = tuple(bytes_digest(content[start : start + block_bytes]) for start in starts)
+    return ArrayHashes("toy", len(content), sha256(array), block_bytes, blocks)
+
+
 def stage(array: Path) -> Path:
-    return staged(array, array.parents[1] / "node", checksum=sha256(array))
+    return staged(array, array.parents[1] / "node", hashes(array))[0]
 
 
 def test_later_jobs_use_the_copy_of_the_first(array: Path) -> None:
@@ -56,13 +64,14 @@ def test_a_copy_that_was_killed_is_made_again(array: Path) -> None:
 
 
 def test_a_damaged_bank_is_refused(array: Path) -> None:
-    expected = sha256(array)
+    expected = hashes(array)
     content = bytearray(array.read_bytes())
-    content[2000] ^= 1
+    content[200_000] ^= 1
     array.write_bytes(content)
     node = array.parents[1] / "node"
-    with pytest.raises(UserError, match=rf"images\.npy has the SHA-256 .* records {expected}"):
-        staged(array, node, checksum=expected)
+    said = r"images\.npy was changed .*block 3 of 5 .* of toy \(bytes 200000 to 299999\).*rerun the"
+    with pytest.raises(UserError, match=said):
+        staged(array, node, expected)
     assert [path.suffix for path in node.iterdir()] == [".lock"]
 
 
@@ -93,6 +102,7 @@ STAGE = """
 import logging, sys, time
 from pathlib import Path
 from fedssl.data.banks import staging
+from fedssl.data.banks.block_hashes import ArrayHashes
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 copy = staging._copy
 def slowly(*given, **options):
@@ -101,7 +111,9 @@ def slowly(*given, **options):
 staging._copy = slowly
 start = float(sys.argv[4])
 time.sleep(max(0.0, start - time.time()))
-print(staging.staged(Path(sys.argv[1]), Path(sys.argv[2]), checksum=sys.argv[3]))
+path, checksum = Path(sys.argv[1]), sys.argv[3]
+hashes = ArrayHashes("toy", path.stat().st_size, checksum, path.stat().st_size, (checksum,))
+print(staging.staged(path, Path(sys.argv[2]), hashes)[0])
 """
 
 

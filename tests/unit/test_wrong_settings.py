@@ -12,6 +12,7 @@ from fedssl.schema.validate import validate
 from tests.unit.figures import shipped
 
 AUGMENTATION = "settings.augmentation"
+FAULTS = "settings.federation.faults"
 WRONG = [
     ("settings.threads", 1_000_000, "less than or equal to 1024"),
     ("evaluation.threads", 1_000_000, "less than or equal to 1024"),
@@ -30,6 +31,16 @@ WRONG = [
     ("settings.optimiser.lr", 1e300, "less than or equal to 1000"),
     ("settings.optimiser.momentum", 1.0, "less than 1"),
     ("settings.federation.clients", 10**8, "tiny-imagenet has 1200 training samples"),
+    ("settings.federation.clipping_norm", 0.0, "greater than 0"),
+    (f"{FAULTS}.dropout", 1.0, "less than 1"),
+    (f"{FAULTS}.deadline", 0, "greater than 0"),
+    (f"{FAULTS}.attack", "backdoor", "sign-flip"),
+    (f"{FAULTS}.malicious", 1.5, "less than or equal to 1"),
+    (FAULTS, {"speed_sigma": 0.5}, "speed_sigma 0.5 and no deadline"),
+    (FAULTS, {"malicious": 0.25}, "malicious 0.25 and no attack"),
+    (FAULTS, {"attack": "scaling"}, "the attack scaling and nobody malicious"),
+    (FAULTS, {"attack": "scaling", "malicious": 0.1}, "malicious 0.1, less than one of 4 clients"),
+    ("aggregators.trimmed-mean.beta", 0.5, "less than 0.5"),
     ("settings.sharding.min_samples", 10**9, "for 4 clients; use at most 300"),
     ("evaluation.retrieval.ks", [1, 10**6], "has 1200 samples to retrieve from"),
     ("evaluation.embedding-map.perplexity", 1000, "smaller than the 60 samples"),

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -97,6 +98,24 @@ class Project:
     def planned(self, *arguments: str, config: tuple[str, ...] = CONFIG) -> dict[str, int]:
         """Return {rule: number of jobs} of a dry run."""
         return self.plan(*arguments, config=config).jobs
+
+    def shell(self, commands: str) -> str:
+        """Run commands of a document, word for word, and return what they printed."""
+        binaries = Path(sys.executable).parent
+        environment = os.environ | {
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "PYTHONPATH": str(self.root / "src"),
+        }
+        ran = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands],
+            cwd=self.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout + ran.stderr
 
     def edit(self, name: str, change: Callable[[str], str]) -> None:
         """Change a file's text; `restore` puts it back."""

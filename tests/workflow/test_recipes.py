@@ -1,10 +1,7 @@
 """The recipes of docs/architecture.md, executed literally in a copy of the project."""
 
 import csv
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -48,7 +45,7 @@ def test_a_recipe_ends_with_its_row(prepared: Project, tmp_path: Path, name: str
     text, project = RECIPES[name], prepared.clone(tmp_path / "project")
     for path, content in _FILE.findall(text):
         write(project.root / path, content)
-    run(project, "\n".join(_COMMANDS.findall(text)))
+    project.shell("\n".join(_COMMANDS.findall(text)))
     (promised,) = _ROW.findall(text)
     row, table = promised
     with (project.root / table).open() as file:
@@ -65,20 +62,3 @@ def write(path: Path, content: str) -> None:
     assert not path.exists(), f"{path} is there already"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content, encoding="utf-8")
-
-
-def run(project: Project, commands: str) -> None:
-    binaries = Path(sys.executable).parent
-    environment = os.environ | {
-        "PATH": f"{binaries}:{os.environ['PATH']}",
-        "PYTHONPATH": str(project.root / "src"),
-    }
-    ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=project.root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr

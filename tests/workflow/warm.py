@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
@@ -36,12 +36,26 @@ _SERVER.set_forkserver_preload(
 class WarmSnakemake:
     """A run of Snakemake in a session of its own, without input, that writes into a file."""
 
-    def __init__(self, arguments: list[str], *, cwd: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        """Start the run; `prepare` is called in its process first."""
         with tempfile.NamedTemporaryFile(suffix=".out", delete=False) as log:
             self._log = Path(log.name)
-        words = (arguments, cwd, dict(env), self._log)
+        words = (arguments, cwd, dict(env), self._log, prepare)
         self._process = _SERVER.Process(target=_snakemake, args=words)
         self._process.start()
+
+    @property
+    def session(self) -> int:
+        """The session of the run, which is the process of Snakemake."""
+        assert self._process.pid
+        return self._process.pid
 
     @property
     def returncode(self) -> int | None:
@@ -68,9 +82,17 @@ class WarmSnakemake:
             self._process.join()
 
 
-def _snakemake(arguments: list[str], cwd: Path, env: dict[str, str], log: Path) -> None:
+def _snakemake(
+    arguments: list[str],
+    cwd: Path,
+    env: dict[str, str],
+    log: Path,
+    prepare: Callable[[], None] | None,
+) -> None:
     """Do in this process what the command `snakemake` does in a new one."""
     os.setsid()
+    if prepare:
+        prepare()
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(output, stream)

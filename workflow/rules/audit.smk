@@ -4,7 +4,7 @@
 rule audit:
     input:
         list(target_files(PLAN).values()),
-        "<results>/claims.csv",
+        claims_files(PLAN),
     output:
         audit="<results>/audit.json",
         provenance=record_of("<results>/audit.json"),

@@ -10,6 +10,7 @@ from fedssl.record.environment import prepare_jobs
 from fedssl.errors import UserError
 from fedssl.grid.cell import Cell
 from fedssl.grid.cells import Grid
+from fedssl.grid.own_studies import only_asked
 from fedssl.record.failures import FailureCollector, repeatable, report_failures
 from fedssl.grid.paths import RECORD, ResultPaths, folder_record, from_here, record_of
 from fedssl.grid.plan import Plan
@@ -18,6 +19,7 @@ from fedssl.grid.snakemake_api import (
     command_line_targets,
     given_configuration,
     logger,
+    starts_run,
 )
 from fedssl.crate.plan import crate_spec, workflow_files
 from fedssl.data.plan import archive_files
@@ -26,6 +28,8 @@ from fedssl.paper.page.plan import page_inputs, page_spec
 from fedssl.paper.plan import check_products as check_declared_products
 from fedssl.paper.plan import (
     certificate_spec,
+    claims_files,
+    final_files,
     moment,
     named_targets,
     product_rule,
@@ -33,11 +37,13 @@ from fedssl.paper.plan import (
     records,
     report_labels,
     reported,
+    study_files,
     tables,
     target_files,
 )
 from fedssl.paper.products.registry import KINDS as PRODUCT_KINDS, module_name
 from fedssl.paper.seeds import seeds_of
+from fedssl.record.run_lease import hold_results, release_results
 from fedssl.record.stale import StaleResults
 from fedssl.resources import needs
 from fedssl.resources.machine import find_machine
@@ -72,11 +78,14 @@ try:
     # Snakemake's values, in the order of the files: it puts what a --configfile names first.
     ordered = merge(merged(LAYERS), config)
     GRID = Grid(with_own_datasets(ordered, LAYERS), LAYERS)
+    # Without the papers, if there are own studies.
+    config["studies"] = GRID.config["studies"]
     TREE = ResultPaths(config["results_dir"])
-    PLAN = Plan(GRID, TREE, FILES, LAYERS, shipped=len(SHIPPED))
+    TARGETS = command_line_targets(sys.argv)
+    ASKED = only_asked(TARGETS, GRID.config)
+    PLAN = Plan(GRID, TREE, FILES, LAYERS, shipped=len(SHIPPED), asked=ASKED)
     ARCHIVES = archive_files(PLAN)
     check_declared_products(PLAN)
-    TARGETS = command_line_targets(sys.argv)
     check_targets(TARGETS, GRID, TREE, named=named_targets(PLAN))
 except UserError as error:
     raise WorkflowError(str(error))
@@ -128,8 +137,10 @@ onstart:
 onsuccess:
     remove_shared_scores(PLAN)
     write_cells(GRID, TREE)
+    release_results()
 
 
 onerror:
     report_failures(FAILURES.failures(), repeatable(sys.argv[1:], TARGETS))
     write_cells(GRID, TREE)
+    release_results()

@@ -55,7 +55,7 @@ rule claims:
 rule certificate:
     input:
         tables=tables(PLAN, "table"),
-        claims="<results>/claims.csv",
+        claims=claims_files(PLAN),
         published=published_files(PLAN),
         lock=str(FILES / "requirements.lock"),
         records=records(PLAN),
@@ -81,7 +81,7 @@ rule report_page:
     input:
         **page_inputs(PLAN),
         records=records(PLAN),
-        claims="<results>/claims.csv",
+        claims=claims_files(PLAN),
         contradictions=str(FILES / "config/contradictions.yaml"),
         published=published_files(PLAN),
         certificate="<results>/certificate.md",

@@ -1,4 +1,4 @@
-"""After all rules: what the command line asks for is what some rule makes."""
+"""After all rules: what is asked for is what some rule makes, and no other run is at work."""
 
 try:
     check_products(
@@ -7,5 +7,8 @@ try:
         places={key: config[key] for key in ("results_dir", "data_dir")},
         files=list(target_files(PLAN).values()),
     )
+    # Before Snakemake looks at the results: what another run makes meanwhile would be made again.
+    if starts_run(workflow, sys.argv):
+        hold_results(config["results_dir"])
 except UserError as error:
     raise WorkflowError(str(error))

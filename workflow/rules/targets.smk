@@ -6,7 +6,7 @@ for study in PLAN.studies:
         name:
             study
         input:
-            list(target_files(PLAN, study).values()),
+            study_files(PLAN, study),
 
 
 for name, file in target_files(PLAN).items():

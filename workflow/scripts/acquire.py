@@ -6,7 +6,7 @@ from pathlib import Path
 from fedssl.data.fetch.acquire import acquire, declared_archive
 from fedssl.record.job import recorded_job
 
-with recorded_job(snakemake, **snakemake.params.content):
+with recorded_job(snakemake, wait=86_400, **snakemake.params.content):
     acquire(
         # The mirror comes from the environment, not from params: the same bytes from another
         # source must not rerun the job.

@@ -5,7 +5,7 @@ from pathlib import Path
 from fedssl.data.fetch.clip_download import download_clips
 from fedssl.record.job import recorded_job
 
-with recorded_job(snakemake, **snakemake.params.settings) as facts:
+with recorded_job(snakemake, wait=86_400, **snakemake.params.settings) as facts:
     listing = Path(snakemake.output.listing)
     facts["clips"] = download_clips(
         Path(snakemake.input.annotations),

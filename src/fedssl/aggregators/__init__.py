@@ -2,9 +2,10 @@
 
 Start with `base.py`: an aggregator is a frozen dataclass whose fields are its settings, with pure
 functions over an explicit server state. Every average is fssuavl equation 3, w = sum_q beta_q w_q,
-computed by `accumulator.py`. To add an aggregator, write one module here with one subclass of
-`Aggregator`. Its name is the name in the configuration, with underscores for hyphens. `fedavgm.py`
-is a short example. The `-bb` form, which sends the backbone only, needs no code.
+computed by `accumulator.py`. Rules such as the median see all values of a coordinate (`cohort.py`).
+To add an aggregator, write one module here with one subclass of `Aggregator`. Its name is the name
+in the configuration, with underscores for hyphens. `fedavgm.py` is a short example. The `-bb` form,
+which sends the backbone only, needs no code.
 
 Rules do not import torch at load time, because planning a run reads their settings. This package
 may import `fedssl.grid` and `fedssl.settings`.
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     State = dict[str, Tensor]
 
 # Modules of this package that are not rules.
-_SHARED = ("__init__", "accumulator", "base")
+_SHARED = ("__init__", "accumulator", "base", "cohort")
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,16 @@ def get_aggregator(name: str) -> "Callable[[State, Iterable[ClientUpdate]], Stat
     """Return the pure function (global_state, updates) -> next global state of a rule.
 
     It applies the rule once, with default settings and a fresh server state. `updates` may be a
-    generator, because one client's state is held at a time. Without a usable update, the function
-    returns a copy of `global_state`.
+    generator, because most rules hold one client's state at a time. Without a usable update, the
+    function returns a copy of `global_state`.
     """
     rule = build(name)
 
     def aggregate(global_state: "State", updates: Iterable[ClientUpdate]) -> "State":
-        accumulator = import_module("fedssl.aggregators.accumulator").Accumulator(
-            rule, global_state
-        )
+        collected = import_module("fedssl.aggregators.cohort").collector(rule, global_state)
         for update in updates:
-            accumulator.add(update)
-        state: State = accumulator.step(rule.init(global_state))[0]
+            collected.add(update)
+        state: State = collected.step(rule.init(global_state))[0]
         return state
 
     return aggregate

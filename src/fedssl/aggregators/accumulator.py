@@ -32,7 +32,7 @@ class Accumulator:
     def add(self, update: ClientUpdate) -> str | None:
         """Take one update; return why it is dropped instead, or None."""
         # A diverged client would make every parameter of the global model NaN.
-        if fault := _fault(update):
+        if fault := update_fault(update):
             return fault
         weight = self._rule.weight(self._global_state, update)
         averaged = {n: t for n, t in update.report.items() if not n.startswith(EACH)}
@@ -56,7 +56,7 @@ class Accumulator:
         # A new tensor costs more time than the division, because its memory is new to the process.
         mass, self._mass = self._mass, 1.0
         return {
-            name: _cast(total.div_(mass), self._dtypes[name]) for name, total in self._sums.items()
+            name: cast(total.div_(mass), self._dtypes[name]) for name, total in self._sums.items()
         }
 
     def step(self, server: State) -> tuple[State, State]:
@@ -83,7 +83,8 @@ class Accumulator:
         self._log_scale = log_scale
 
 
-def _fault(update: ClientUpdate) -> str | None:
+def update_fault(update: ClientUpdate) -> str | None:
+    """Return why an update cannot be used, or None."""
     if update.num_samples == 0:
         return "it has no samples"
     if not math.isfinite(update.loss):
@@ -104,5 +105,6 @@ def _finite(tensor: Tensor) -> bool:
     return bool(tensor.isfinite().all())
 
 
-def _cast(mean: Tensor, dtype: torch.dtype) -> Tensor:
+def cast(mean: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a mean in the type of a tensor; integers are rounded."""
     return mean.to(dtype) if dtype.is_floating_point else mean.round().to(dtype)

@@ -105,6 +105,25 @@ class Aggregator:
         return {}, {}
 
 
+@dataclass(frozen=True)
+class CoordinateWise(Aggregator):
+    """A rule that compares the clients' values of each coordinate, such as their median.
+
+    Clients have the same weight, and what they report is not used. All updates of a round are in
+    memory until its end, because a coordinate needs the values of all clients.
+    """
+
+    holds_cohort: ClassVar[bool] = True
+
+    def combine(self, values: "Tensor") -> "Tensor":
+        """Return the next value of each coordinate.
+
+        Args:
+            values: those of the clients, sorted along dimension 0; (clients, ...), floating-point.
+        """
+        raise NotImplementedError
+
+
 def is_trained(name: str, tensor: "Tensor") -> bool:
     """Return whether a tensor of a state is a parameter, not a counter or a running statistic.
 

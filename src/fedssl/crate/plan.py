@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 def crate_spec(plan: Plan) -> dict[str, Any]:
     """Return the title, the scale, the addresses of archives and the workflow's files."""
+    own = ", ".join(plan.config["studies"][study]["title"] for study in plan.studies)
     return {
         **plan.grid.scale,
-        "title": "fedssl, federated self-supervised learning reproduced",
+        "title": "fedssl, federated self-supervised learning reproduced" if plan.papers else own,
         "results": plan.paths.results,
         "urls": dict(_addresses(plan)),
         "code": [path.relative_to(plan.checkout).as_posix() for path in workflow_files(plan)],

@@ -130,14 +130,24 @@ def _archive_path(plan: Plan, owner: str, archive: Mapping[str, Any]) -> str:
 def _read(plan: Plan, dataset: str) -> dict[str, Any]:
     """Return the settings that decide which members a bank reads."""
     entry = plan.config["datasets"][dataset]
+    stored = _stored(entry, where=f"datasets.{dataset}.dtype")
     if is_own(entry):
-        return {"own": _own(entry)}
+        return {"own": _own(entry), **stored}
     archives = sorted(_archives(plan, dataset).items())
     checksums = {
         key: None if _is_made_up(plan, owner) else archive["checksum"]
         for key, (owner, archive) in archives
     }
-    return {"archives": checksums}
+    return {"archives": checksums, **stored}
+
+
+def _stored(entry: Mapping[str, Any], *, where: str) -> dict[str, str]:
+    """Return the type of the samples in a bank, unless it is the usual one."""
+    dtype = entry.get("dtype")
+    if dtype is not None and entry["modality"] != "audio" and not is_own(entry):
+        raise UserError(f"{where} is {dtype!r}; only a dataset of sound has it, so remove it.")
+    # The usual one is left out: a bank of an earlier version has it, too.
+    return {"dtype": dtype} if dtype not in (None, "int16") else {}
 
 
 def _recordings(plan: Plan, dataset: str) -> dict[str, str | None]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+
+CANCELLED = "its channels cancel each other: averaged, they are 20 dB quieter or more"
+"""A note that bank.json counts also among the facts of its sound."""
 
 RawWaveform = tuple[np.ndarray, int]
 """Part of a recording, (samples, channels) float32, and its sample rate in Hz."""
@@ -21,7 +23,8 @@ class Sample:
         name: path of the member in the archive, or another unique name.
         label: class name.
         split: split of the dataset that the member belongs to.
-        data: image, (H, W, C) uint8 with C 1 or 3; or mono 16 kHz waveform, (samples,) int16.
+        data: image, (H, W, C) uint8 with C 1 or 3; or mono 16 kHz waveform, (samples,) int16, or
+            float32 in [-1, 1].
         notes: what a user should know about this member.
     """
 
@@ -54,7 +57,8 @@ class Encoded:
         read: returns the argument of `decode`. Call it before asking the reader for the next
             member. May raise UnreadableError.
         decode: returns the data of the sample. It may run in another process, so pickle must be
-            able to pass it on. May raise UnreadableError.
+            able to pass it on. Those of sound have the option `dtype`, "int16" or "float32". May
+            raise UnreadableError.
         label: class name.
         split: split of the dataset that the member belongs to.
     """
@@ -63,7 +67,7 @@ class Encoded:
 
     name: str
     read: Callable[[], Content]
-    decode: Callable[[Any], np.ndarray | Noted]
+    decode: Callable[..., np.ndarray | Noted]
     label: str = field(kw_only=True)
     split: str = field(kw_only=True)
 
@@ -93,3 +97,8 @@ Member = Encoded | Decoded
 
 class UnreadableError(Exception):
     """A member cannot be decoded; the message is the reason that bank.json records."""
+
+
+def as_float(waveform: np.ndarray) -> np.ndarray:
+    """Return an int16 waveform as float32 in [-1, 1], which is exact."""
+    return waveform.astype(np.float32) / np.float32(32_768)

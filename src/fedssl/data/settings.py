@@ -20,6 +20,7 @@ from fedssl.settings import (
     Pattern,
     Positive,
     Share,
+    SoundType,
     Text,
     Threads,
     Unique,
@@ -48,8 +49,8 @@ class Banks:
     staging: Text | None
     """Folder on a disk of the node to which the first job copies the samples of a bank, and from
     which all jobs of the node read them; null copies nothing. `~` and `$VARIABLE` are expanded on
-    the node, but jobs do not see Slurm's own variables. A copy is verified with the SHA-256 in
-    `bank.json`. If there is no room for it, jobs read the bank where it is."""
+    the node, but jobs do not see Slurm's own variables. A copy is verified with the hashes in
+    `bank.json` while it is made. If there is no room for it, jobs read the bank where it is."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,10 @@ class Dataset:
     unverified: Annotated[tuple[CountedName, ...] | None, Unique()] = None
     """`classes` and splits whose declared numbers nobody has verified on the archives yet. The
     message about a mismatch says so."""
+
+    dtype: SoundType | None = None
+    """How the bank stores sound; `int16` if absent. `float32` keeps quiet recordings of more than
+    16 bits as they are, in twice the space, 64 KB per second. For audio only."""
 
     published: Published | None = None
     """Numbers in table 1 of FSSUAVL."""

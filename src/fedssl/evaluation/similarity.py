@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from fedssl.errors import UserError
 
@@ -12,6 +13,10 @@ from fedssl.errors import UserError
 # chunk is faster on an accelerator, but all similarities of a task would not fit into its memory.
 _CPU = 2**25
 _ACCELERATOR = 2**28
+# MKL sums the products of whole tiles and of the rows and columns beyond them in different orders.
+# Without such edges, equal rows have exactly equal similarities. OpenBLAS, which NumPy uses, has no
+# size for which that holds.
+_TILE = 16
 # A row of zeros stays zero, so it is equally similar to all rows.
 _EPS = 1e-12
 
@@ -20,6 +25,8 @@ def cosine_chunks(
     queries: Tensor, bank: Tensor, *, chunk_rows: int | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield slices of the queries and their similarities, (rows, num_bank) on the bank's device.
+
+    Equal rows have exactly equal similarities, wherever they stand in the queries and the bank.
 
     Args:
         queries: (num_queries, dim) features.
@@ -30,14 +37,14 @@ def cosine_chunks(
         UserError: the shapes do not match, the bank is empty, or a feature is not finite.
     """
     _check_shapes(queries, bank)
-    keys = unit_rows(bank, name="bank").T
+    keys = _whole_tiles(unit_rows(bank, name="bank")).T
     rows = chunk_rows or max(1, (_CPU if keys.device.type == "cpu" else _ACCELERATOR) // len(bank))
     for start in range(0, len(queries), rows):
         place = slice(start, min(start + rows, len(queries)))
-        unit = unit_rows(queries[place].to(bank.device), name="queries")
+        unit = _whole_tiles(unit_rows(queries[place].to(bank.device), name="queries"))
         with _float32_matmul(bank.device):
             similarity = unit @ keys
-        yield place, similarity
+        yield place, similarity[: place.stop - start, : len(bank)]
 
 
 def unit_rows(features: Tensor, *, name: str) -> Tensor:
@@ -53,6 +60,12 @@ def unit_rows(features: Tensor, *, name: str) -> Tensor:
         )
     unit: Tensor = features.float() / norms.clamp_min(_EPS)
     return unit
+
+
+def _whole_tiles(rows: Tensor) -> Tensor:
+    """Return the rows, followed by rows of zeros up to a whole number of tiles."""
+    missing = -len(rows) % _TILE
+    return pad(rows, (0, 0, 0, missing)) if missing else rows
 
 
 @contextlib.contextmanager

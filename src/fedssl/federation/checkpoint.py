@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from fedssl.files import (
@@ -47,7 +47,8 @@ def save_state(
     # One key only: safetensors writes several in a random order.
     metadata = None if training is None else {_TRAINING: json.dumps(training, sort_keys=True)}
     with atomic_write(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        # Not `save_file`: it writes to a temporary file of its own, which a kill would leave.
+        temporary.write_bytes(save(tensors, metadata=metadata))
 
 
 def read_training(path: str | Path) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from fedssl.federation.client import ClientTask, LocalTrainer, Trained, local_tr
 from fedssl.federation.history import Row
 from fedssl.federation.settings import FederatedSettings
 from fedssl.gpus import use_only, visible_gpus
+from fedssl.publishing import check_publishing
 from fedssl.workers import follow_parent
 
 # Clients in a group, for each worker. Larger groups share the work a little better, but the states
@@ -147,6 +148,8 @@ def _train(task: ClientTask, tensors: list[bytes]) -> _Answer:
     received, broadcast, kept, local = _unpack(tensors, device=_device)
     visit = replace(task.visit, received=received, broadcast=broadcast, kept=kept)
     update, notes, rows, fault = _trainer.train(replace(task, visit=visit, local=local))
+    # The parent keeps the update, and does not know what was read for it.
+    check_publishing()
     tensors = _pack(update.state, update.report, notes)
     return tensors, update.num_samples, update.loss, rows, fault
 

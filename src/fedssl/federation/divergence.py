@@ -52,10 +52,14 @@ def check_round(
         rounds: number of rounds of the whole training. At most a share of `MAX_DROPPED_SHARE` of
             its updates may be dropped.
     """
+    # A simulated attack is no sign of divergence, however many of its updates are dropped.
+    rows = [row for row in rows if not row.get("attack")]
     in_round = [row for row in rows if row["round"] == round_number]
     sent = num_updates(in_round)
-    lost, planned = num_updates(rows, dropped=True), rounds * sent
-    if num_updates(in_round, dropped=True) == sent:
+    lost = num_updates(rows, dropped=True)
+    # Rounds to come have as many updates as those so far: clients that drop out send none.
+    planned = rounds * num_updates(rows) // round_number
+    if sent and num_updates(in_round, dropped=True) == sent:
         raise Diverged(f"no update of round {round_number} can be used: {_first(rows, in_round)}")
     if lost > MAX_DROPPED_SHARE * planned:
         raise Diverged(
@@ -64,6 +68,15 @@ def check_round(
         )
     if name := first_not_finite(model):
         raise Diverged(f"{name} of the global model is not finite after round {round_number}")
+
+
+def check_returned(rows: Sequence[Row]) -> None:
+    """Raise UserError if no client returned an update in the whole training."""
+    if not num_updates(rows):
+        raise UserError(
+            "no selected client returned an update in any round, so the model is the random start; "
+            "lower federation.faults.dropout or raise federation.faults.deadline."
+        )
 
 
 class Diverged(Exception):

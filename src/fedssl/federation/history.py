@@ -1,6 +1,9 @@
 """The history of a training: one row per round, client and modality.
 
-The column `dropped` says why a client's update was not used; it is empty if it was.
+The column `dropped` says why a client's update was not used; it is empty if it was. With faults or
+clipping there are further columns: `absent` says why a selected client returned no update,
+`duration` how long its simulated training took, `attack` what a malicious client sent, and
+`clipped` by which factor the server scaled a change down.
 """
 
 import csv
@@ -15,6 +18,7 @@ from fedssl.files import atomic_write
 
 Row = dict[str, Any]
 _COLUMNS = ("round", "client", "modality", "samples", "steps", "loss", "seconds", "dropped")
+_FAULT_COLUMNS = ("absent", "duration", "attack", "clipped")
 
 
 def mean_step(losses: list[Tensor]) -> float | None:
@@ -41,13 +45,15 @@ def seconds_until(rows: Sequence[Row], last: int) -> float:
 
 def num_updates(rows: Sequence[Row], *, dropped: bool = False) -> int:
     """Return the number of updates that clients sent, or of those that were dropped."""
+    sent = (row for row in rows if not row.get("absent"))
     # A client with two modalities has two rows for its one update.
-    return len({(row["round"], row["client"]) for row in rows if row.get("dropped") or not dropped})
+    return len({(row["round"], row["client"]) for row in sent if row.get("dropped") or not dropped})
 
 
 def write_rows(rows: Sequence[Row], path: str) -> None:
     """Write the rows of a history as CSV."""
+    faults = [name for name in _FAULT_COLUMNS if any(name in row for row in rows)]
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=_COLUMNS)
+        writer = csv.DictWriter(file, fieldnames=(*_COLUMNS, *faults))
         writer.writeheader()
         writer.writerows(rows)

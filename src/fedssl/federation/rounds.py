@@ -2,17 +2,14 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from fedssl.aggregators import build
-from fedssl.aggregators.accumulator import Accumulator
-from fedssl.aggregators.base import Aggregator, Visit
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.sharding import read_shards
 from fedssl.device import prepare_device
@@ -21,14 +18,21 @@ from fedssl.federation.checkpoint import (
     save_checkpoint,
     save_state,
 )
-from fedssl.federation.client import ClientTask, LocalTrainer, local_trainer
+from fedssl.federation.client import local_trainer
 from fedssl.federation.distributed import WorkerPool
-from fedssl.federation.divergence import Diverged, backbone_change, check_round, suspects
+from fedssl.federation.divergence import (
+    Diverged,
+    backbone_change,
+    check_returned,
+    check_round,
+    suspects,
+)
 from fedssl.federation.history import Row, mean_loss, num_updates, seconds_until, write_rows
 from fedssl.federation.memory import ClientMemory, build_memory
 from fedssl.federation.milestones import Milestones
-from fedssl.federation.participants import client_holdings, clients_per_round, sample_clients
-from fedssl.federation.server import Server, num_bytes, restored
+from fedssl.federation.one_round import Federation, run_round
+from fedssl.federation.participants import client_holdings, clients_per_round
+from fedssl.federation.server import Server, restored
 from fedssl.federation.settings import FederatedSettings
 from fedssl.files import digest, sha256
 from fedssl.grid.splits import MODALITIES
@@ -36,22 +40,6 @@ from fedssl.progress import RoundProgress
 from fedssl.typed import typed
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Federation:
-    """The parts that stay the same over all rounds, and the clients' memory between them.
-
-    Attributes:
-        suspects: the settings to name if training diverges.
-    """
-
-    trainer: LocalTrainer | WorkerPool
-    aggregator: Aggregator
-    memory: ClientMemory
-    holdings: Sequence[Mapping[str, np.ndarray]]
-    settings: FederatedSettings
-    suspects: str
 
 
 def pretrain(
@@ -84,7 +72,8 @@ def pretrain(
         The facts for the provenance record.
 
     Raises:
-        UserError: No update of a round was finite, or too many of the training's were not.
+        UserError: No update of a round was finite, too many of the training's were not, or no
+            client ever returned one.
     """
     own = typed(FederatedSettings, settings)
     device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
@@ -96,6 +85,7 @@ def pretrain(
     workers = min(clients, clients_per_round(own))
     with side_by_side(federation, workers, inputs, device=device) as federation:
         server, rows = _train(federation, server, rows, done=done, folder=folder, kept=kept)
+    check_returned(rows)
     training = {
         "updates": num_updates(rows),
         "dropped_updates": num_updates(rows, dropped=True),
@@ -164,50 +154,6 @@ def _train(
             save_checkpoint(folder, round_number, parts, rows, kept=kept.files())
             progress.advance(round_number, mean_loss(round_rows))
     return server, rows
-
-
-def run_round(
-    federation: Federation, server: Server, round_number: int
-) -> tuple[Server, list[Row]]:
-    """Return the server after one round, and its history: one row per client and modality."""
-    memory, rule = federation.memory, federation.aggregator.in_round(round_number)
-    accumulator = Accumulator(rule, server.model)
-    # All tasks before any training: clients in parallel must not see each other's results.
-    tasks = _tasks(federation, rule, server, round_number=round_number)
-    rows: list[Row] = []
-    down = up = 0
-    for task, (update, notes, client_rows, fault) in zip(
-        tasks, federation.trainer.train_each(tasks), strict=True
-    ):
-        down += num_bytes(task.visit.received, task.visit.broadcast)
-        if dropped := accumulator.add(update):
-            # The client keeps its earlier state, or it would start from NaN in its next round.
-            dropped = fault or dropped
-            _log.warning("round %d: client %d dropped: %s", round_number, task.client, dropped)
-        else:
-            memory.keep(task.client, update.state, notes)
-            up += num_bytes(memory.travelling(update.state), update.report)
-        rows += [{**row, "dropped": dropped} for row in client_rows]
-    model, state = accumulator.step(server.state)
-    return server.after(model, state, down=down, up=up), rows
-
-
-def _tasks(
-    federation: Federation, rule: Aggregator, server: Server, *, round_number: int
-) -> list[ClientTask]:
-    """Return the tasks of the round's clients, in the clients' order."""
-    memory, holdings = federation.memory, federation.holdings
-    chosen = sample_clients(holdings, federation.settings, round_number=round_number)
-    broadcast = memory.travelling(rule.broadcast(server.state))
-    share = len(chosen) / sum(map(bool, holdings))
-    tasks = []
-    for client in chosen:
-        notes = memory.notes(client)
-        received = memory.travelling(rule.start(server.model, notes))
-        visit = Visit(received, broadcast, notes, share)
-        task = ClientTask(round_number, client, holdings[client], visit, memory.local(client))
-        tasks.append(task)
-    return tasks
 
 
 def set_up(

@@ -8,6 +8,7 @@ from fedssl.aggregators.centralised import Centralised
 from fedssl.settings import (
     AtLeastTwo,
     Count,
+    DropoutRate,
     LearningRate,
     Momentum,
     Natural,
@@ -16,11 +17,41 @@ from fedssl.settings import (
     PositiveShare,
     Precision,
     Rounds,
+    Share,
     Unique,
 )
 from fedssl.views.settings import ViewSettings
 
 BatchOrder = Literal["alternate", "shuffle", "image-first", "audio-first"]
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Simulated faults of clients, as in cross-device federations; see docs/faults.md."""
+
+    dropout: DropoutRate = 0.0
+    """Probability that a client drops out of a round that it was selected for. It receives the
+    model and returns no update. 0 if absent."""
+
+    deadline: Positive | None = None
+    """Longest simulated duration of a client's local training, in samples that a client of median
+    speed trains on. A client with a longer one is a straggler, whose update is not used. Without
+    it, the server waits for all."""
+
+    speed_sigma: NonNegative = 0.0
+    """Standard deviation of the logarithm of a client's slowness, which has the median 1 and is the
+    same in all rounds. With 0, only the number of samples decides who misses the deadline. 0 if
+    absent."""
+
+    attack: Literal["sign-flip", "scaling", "gaussian"] | None = None
+    """Update that a malicious client sends in place of its own d: -`attack_scale` d (`sign-flip`),
+    `attack_scale` d (`scaling`), or noise of standard deviation `attack_scale` (`gaussian`)."""
+
+    malicious: Share = 0.0
+    """Share of all clients that are malicious; they are the same in all rounds. 0 if absent."""
+
+    attack_scale: Positive = 1.0
+    """Scale of the attack; 1 if absent."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +86,13 @@ class Federation:
     """Rounds whose global model is kept in `milestones/`, so that it can be scored or mapped
     without training again; 0 is the random encoder. fassl keeps 0, 1, 10, 20, ... 100; fssuavl
     keeps 10, 40, 70 and 100 of a0-i0-b100."""
+
+    clipping_norm: Positive | None = None
+    """Largest L2 norm of the change that a client sends; the server scales a larger one down to it
+    (norm clipping), under any aggregator. Without it, changes are not clipped."""
+
+    faults: Faults | None = None
+    """Simulated faults of clients; none if absent."""
 
 
 @dataclass(frozen=True)

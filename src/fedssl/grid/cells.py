@@ -9,6 +9,7 @@ from fedssl.grid.cell import AXES, Cell
 from fedssl.grid.checks import check_modalities, check_settings, check_study
 from fedssl.grid.configuration import Layer, located, merge, sort_keys
 from fedssl.grid.facts import fact, setting
+from fedssl.grid.own_studies import without_papers
 from fedssl.grid.parts import declared_by
 from fedssl.grid.sizes import check_cell, check_evaluation
 from fedssl.grid.splits import parse_split
@@ -28,10 +29,12 @@ class Grid:
     def __init__(self, config: Mapping[str, Any], layers: Sequence[Layer]) -> None:
         """Expand the cells of every study; `layers` tell which file sets a value.
 
+        With an own study, the papers' studies are left out.
+
         Raises:
             UserError: A cell is declared twice, or its settings or parts do not fit together.
         """
-        self.config = config
+        self.config = config = without_papers(config)
         self._layers = layers
         # Ten jobs or more share a cell, and planning asks for the settings of each.
         self._settings: dict[Cell, dict[str, Any]] = {}
@@ -139,14 +142,6 @@ class Grid:
         """Return the pretraining dataset of each modality that the cell's split uses."""
         declared = self.config["studies"][cell.study]["datasets"]
         return {modality: declared[modality] for modality in parse_split(cell.split).modalities}
-
-    def used_datasets(self) -> set[str]:
-        """Return the datasets that any cell is pretrained or scored on."""
-        pretrained = {name for cell in self.cells for name in self.datasets(cell).values()}
-        studies = {cell.study for cell in self.cells}
-        scored = {task.dataset for study in studies for task in self.tasks(study)}
-        pairs = [pair for study in studies for pair in self.pairs(study)]
-        return pretrained | scored | {name for pair in pairs for name in (pair.image, pair.audio)}
 
     def tasks(self, study: str) -> list[Task]:
         """Return a study's downstream tasks in declared order."""

@@ -30,6 +30,9 @@ class Facts:
     multiples: ClassVar[Mapping[str, str]] = {}
     """Settings -> the settings that they must be multiples of."""
 
+    holds_cohort: ClassVar[bool] = False
+    """Whether an aggregator has the updates of all clients of a round in memory together."""
+
 
 def fact(declared: type, name: str) -> Any:
     """Return a fact that a part declares, or its default."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fedssl.grid.cell import Cell
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import Layer
+from fedssl.grid.own_studies import is_own
 from fedssl.grid.paths import ResultPaths
 
 # Snakemake's class of wildcards has one attribute per name and no types.
@@ -27,6 +29,7 @@ class Plan:
         checkout: folder of the workflow's own files.
         layers: layers of the configuration.
         shipped: number of layers, from the first one on, that come with the workflow.
+        asked: own studies to which the run is restricted; empty for all studies.
     """
 
     grid: Grid
@@ -34,6 +37,7 @@ class Plan:
     checkout: Path
     layers: Sequence[Layer] = ()
     shipped: int = 0
+    asked: Sequence[str] = ()
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -47,6 +51,27 @@ class Plan:
 
     @property
     def studies(self) -> list[str]:
-        """The studies that have cells."""
+        """The studies of the run that have cells."""
         with_cells = {cell.study for cell in self.grid.cells}
-        return [study for study in self.config["studies"] if study in with_cells]
+        wanted = self.asked or self.config["studies"]
+        return [name for name in self.config["studies"] if name in with_cells and name in wanted]
+
+    @property
+    def papers(self) -> list[str]:
+        """The declared studies that reproduce a paper; none if a user's own study has cells."""
+        return [study for study in self.config["studies"] if not is_own(study)]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells of the run's studies."""
+        studies = self.studies
+        return [cell for cell in self.grid.cells if cell.study in studies]
+
+    @property
+    def used_datasets(self) -> set[str]:
+        """The datasets that the run's cells are pretrained or scored on."""
+        found = {name for cell in self.cells for name in self.grid.datasets(cell).values()}
+        for study in self.studies:
+            found.update(task.dataset for task in self.grid.tasks(study))
+            found.update(n for pair in self.grid.pairs(study) for n in (pair.image, pair.audio))
+        return found

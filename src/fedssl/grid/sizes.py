@@ -39,7 +39,7 @@ def check_cell(
         return located(next((key for key in keys if holds(content, key)), keys[-1]), layers)
 
     _check_rounds(settings, cell, setter)
-    mistakes = [_audio(settings)]
+    mistakes = [_audio(settings), _faults(settings)]
     mistakes += [_clients(settings, name, entry) for name, entry in datasets.items()]
     for mistake in filter(None, mistakes):
         (section, name), text = mistake
@@ -78,6 +78,24 @@ def _audio(settings: Mapping[str, Any]) -> _Mistake | None:
         wanted = f"of {audio['window']} samples and the hop of {audio['hop']}"
         return ("audio", "crop_seconds"), f"{text} {wanted}"
     return None
+
+
+def _faults(settings: Mapping[str, Any]) -> _Mistake | None:
+    """Return a setting of simulated faults that would have no effect without another one."""
+    federation = settings["federation"]
+    faults, clients = federation.get("faults") or {}, federation.get("clients", 0)
+    attack, malicious = faults.get("attack"), faults.get("malicious", 0.0)
+    if faults.get("speed_sigma") and faults.get("deadline") is None:
+        text = f"has speed_sigma {faults['speed_sigma']} and no deadline; add a deadline"
+    elif malicious and attack is None:
+        text = f"has malicious {malicious} and no attack; add an attack"
+    elif attack and not malicious:
+        text = f"has the attack {attack} and nobody malicious; add malicious, a share of clients"
+    elif malicious and not round(malicious * clients):
+        text = f"has malicious {malicious}, less than one of {clients} clients; use a larger share"
+    else:
+        return None
+    return ("federation", "faults"), text
 
 
 def _clients(settings: Mapping[str, Any], name: str, dataset: Mapping[str, Any]) -> _Mistake | None:

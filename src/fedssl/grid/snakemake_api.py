@@ -16,6 +16,15 @@ from snakemake.io import ancient as ancient
 # Snakemake's handlers and plugins receive only what is logged to this logger.
 from snakemake.logging import logger as logger
 
+# Options of `snakemake`, as its parser calls them, with which no job starts and no result changes.
+_ASKING = (
+    *("dryrun", "lint", "list_rules", "list_target_rules", "print_compilation", "containerize"),
+    *("report", "generate_unit_tests", "dag", "rulegraph", "filegraph", "d3dag", "unlock"),
+    *("cleanup_metadata", "cleanup_shadow", "container_cleanup_images", "archive"),
+    *("conda_cleanup_envs", "conda_create_envs_only", "list_conda_envs", "list_untracked"),
+    *("list_changes", "list_input_changes", "list_params_changes", "summary", "detailed_summary"),
+)
+
 
 def force(workflow: Any, file: str) -> None:
     """Force the job that writes a file, if the file is needed at all."""
@@ -33,13 +42,28 @@ def given_configuration(workflow: Any) -> tuple[list[Path], dict[str, Any]]:
 def command_line_targets(arguments: Sequence[str]) -> list[str]:
     """Return the targets of a `snakemake` command line; empty in jobs that Snakemake starts."""
     # Snakemake reads the Snakefile before it passes on the targets, and only its own parser can
-    # tell a target from the value of an option. The import is slow, so it is not at the top.
+    # tell a target from the value of an option.
+    return sorted(_parsed(arguments).targets) if Path(arguments[0]).name == "snakemake" else []
+
+
+def starts_run(workflow: Any, arguments: Sequence[str]) -> bool:
+    """Return whether a command line starts jobs, or deletes results, in this process.
+
+    It does not in a job that Snakemake has started, in a dry run, and with options that only ask.
+    """
+    # Snakemake reads the Snakefile before it says whether it will run anything.
+    names = ("snakemake", "__main__.py")  # the second for `python -m snakemake`
+    if not workflow.is_main_process or Path(arguments[0]).name not in names:
+        return False
+    parsed = vars(_parsed(arguments))
+    return not any(parsed.get(option) not in (None, False) for option in _ASKING)
+
+
+def _parsed(arguments: Sequence[str]) -> Any:
+    # The import is slow, so it is not at the top.
     from snakemake.cli import get_argument_parser
 
-    if Path(arguments[0]).name != "snakemake":
-        return []
-    parsed, _ = get_argument_parser().parse_known_args(arguments[1:])
-    return sorted(parsed.targets)
+    return get_argument_parser().parse_known_args(arguments[1:])[0]
 
 
 def all_products(workflow: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from fedssl.errors import UserError
 from fedssl.grid.cell import ALL_AXES, RANDOM_INIT
 from fedssl.grid.cells import Grid
 from fedssl.grid.configuration import closest
+from fedssl.grid.own_studies import PAPERS, own_studies
 from fedssl.grid.paired_protocols import SPECIALISTS
 from fedssl.grid.paths import ResultPaths
 
@@ -27,11 +28,16 @@ def check_targets(
         if "/" in target or "." in target:
             _check_path(target, grid, tree)
         elif target not in named:
-            hint = closest(target, named)
             raise UserError(
-                f"there is no target {target!r}{hint}; there are {', '.join(named)}, "
-                "and every file of the results tree by its path."
+                f"there is no target {target!r}{_hint(target, grid, named)}; there are "
+                f"{', '.join(named)}, and every file of the results tree by its path."
             )
+
+
+def _hint(target: str, grid: Grid, named: Sequence[str]) -> str:
+    if target.startswith(PAPERS) and (own := own_studies(grid.config)):
+        return f", because the configuration has a study of its own, {own[0]}, and so no paper's"
+    return closest(target, named)
 
 
 def check_products(

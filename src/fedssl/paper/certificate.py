@@ -13,6 +13,7 @@ import pandas as pd
 
 from fedssl.files import sha256, write_text
 from fedssl.paper import run_facts
+from fedssl.paper.not_run import Tables, not_run
 from fedssl.paper.published import read_published
 from fedssl.paper.text_table import markdown
 from fedssl.paper.verdict import COMPARED, Verdict
@@ -22,13 +23,12 @@ from fedssl.record.seal import is_sealed, provenance_root
 
 NOTHING_REPRODUCED = "scaled-down run: nothing here reproduces a published number"
 _CLAIMS = ("holds", "fails", "undecided", "not-run")
-Tables = Mapping[str, pd.DataFrame]  # name -> its rows
 
 
 def write_certificate(
     spec: Mapping[str, Any],
     *,
-    claims: str | Path,
+    claims: str | Path | None,
     published: Iterable[str | Path],
     lock: str | Path,
     path: str | Path,
@@ -37,7 +37,7 @@ def write_certificate(
 
     Args:
         spec: What `fedssl.paper.plan.certificate_spec` returns.
-        claims: CSV of the claims.
+        claims: CSV of the claims; None if no paper's study was run.
         published: Files of published numbers.
         lock: File of the pinned environment.
         path: Path of the certificate.
@@ -53,21 +53,37 @@ def write_certificate(
         for table in spec["tables"]
     }
     sections = [
-        ["# Certificate of reproduction", "", f"**{_headline(spec, frames)}**"],
+        [f"# {certificate_title(spec)}", "", f"**{_headline(spec, frames)}**"],
         _about(spec),
         ["## The run", "", *_facts(spec, records, lock=lock)],
         ["## Data", "", *_data(spec, records)],
-        ["## Verdicts", "", *_verdicts(frames)],
-        ["## The papers' claims", "", *_claims(claims)],
-        ["## Not run, and why", "", *_not_run(spec, records, frames, read_published(published))],
+        ["## Verdicts", "", *_verdicts(frames)]
+        if claims
+        else ["## Numbers", "", *_numbers(frames)],
+        ["## The papers' claims", "", *_claims(claims)] if claims else [],
+        ["## Not run, and why", "", *not_run(spec, records, frames, read_published(published))],
         ["## How to check this", "", *_how_to_check(spec, records)],
     ]
     write_text(path, "\n".join(line for section in sections for line in (*section, "")))
 
 
+def _judged(tables: Tables, claims: str | Path) -> list[list[str]]:
+    verdicts = ["## Verdicts", "", *_verdicts(tables)]
+    return [verdicts, ["## The papers' claims", "", *_claims(claims)]]
+
+
+def certificate_title(spec: Mapping[str, Any]) -> str:
+    """Return the title of the certificate: own studies reproduce nothing."""
+    return "Certificate of a run" if spec.get("own", False) else "Certificate of reproduction"
+
+
 def _headline(spec: Mapping[str, Any], tables: Tables) -> str:
     if spec["scale"] != "paper":
         return NOTHING_REPRODUCED
+    if spec.get("own", False):
+        found = Counter(verdict for frame in tables.values() for verdict in frame["verdict"])
+        measured = found.total() - found[Verdict.NOT_RUN]
+        return f"{measured} of {found.total()} numbers measured; no paper has numbers of these data"
     printed = (frame[frame["published"].notna()] for frame in tables.values())
     found = Counter(verdict for frame in printed for verdict in frame["verdict"])
     compared = sum(found[verdict] for verdict in COMPARED)
@@ -92,8 +108,10 @@ def _facts(
     cells = {name for name, record in records.items() if record["rule"].startswith("pretrain")}
     declared = set(spec["cells"])
     unsure = run_facts.uncommitted(jobs)
+    # Own data have no paper whose scale they could be at.
+    scaled = spec["scale"] != "paper" or not spec.get("own", False)
     facts = {
-        "scale": spec["scale"],
+        **({"scale": spec["scale"]} if scaled else {}),
         "when": f"{min(job['started'] for job in jobs)} to {max(job['ended'] for job in jobs)}",
         "code": "; ".join(run_facts.commits(jobs)),
         "jobs with uncommitted or unknown code": str(unsure) if unsure else "none",
@@ -146,6 +164,15 @@ def _verdicts(tables: Tables) -> list[str]:
     return _table(("table", *Verdict, "unpublished: measured", "unpublished: not run"), rows)
 
 
+def _numbers(tables: Tables) -> list[str]:
+    """Return how many numbers of each table were measured or not run."""
+    rows = []
+    for name, frame in tables.items():
+        lacking = int((frame["verdict"] == Verdict.NOT_RUN).sum())
+        rows.append((name, f"{len(frame) - lacking}", f"{lacking}"))
+    return _table(("table", "measured", "not run"), rows)
+
+
 def _claims(path: str | Path) -> list[str]:
     frame = pd.read_csv(path)
     rows = [
@@ -160,56 +187,6 @@ def _measured(claims: pd.DataFrame) -> str:
     # `scaled` is NaN if nothing was measured, and NaN counts as true.
     scaled = claims["scaled"].eq(True).any()
     return "as measured here, scaled: decides nothing" if scaled else "as measured here"
-
-
-def _not_run(
-    spec: Mapping[str, Any],
-    records: Mapping[str, run_facts.Record],
-    tables: Tables,
-    published: pd.DataFrame,
-) -> list[str]:
-    known = {(study, table) for f in tables.values() for study, table in _names(f)}
-    # Numbers from the prose have no table, so no configuration can lack it.
-    printed = [name for name in _names(published) if name not in known and name[1]]
-    lacking = [f"{study} table {table}" for study, table in dict.fromkeys(printed)]
-    lines = [line for name, frame in tables.items() for line in _reasons(name, frame)]
-    if lacking:
-        lines.append(f"{', '.join(lacking)}: this configuration has no such table.")
-    missing = [Path(name).parent.as_posix() for name in spec["cells"] if name not in records]
-    if missing:
-        lines.append(f"declared pretrainings without a record: {', '.join(missing)}.")
-    return [f"- {markdown(line)}" for line in lines] or ["Nothing."]
-
-
-def _names(frame: pd.DataFrame) -> list[tuple[str, str]]:
-    return list(zip(frame["study"], frame["table"], strict=True))
-
-
-def _reasons(name: str, frame: pd.DataFrame) -> list[str]:
-    """Return one line for each reason why a table lacks measured numbers."""
-    # Name whole rows first, then whole columns of the other rows: a list of all single numbers
-    # would be hundreds of lines.
-    lacking = frame[frame["verdict"] == Verdict.NOT_RUN]
-    rows = _all_of(lacking, frame, axis="row")
-    columns = _all_of(lacking, frame[~frame["row"].isin(rows)], axis="column")
-    single = lacking[~lacking["row"].isin(rows) & ~lacking["column"].isin(columns)]
-    quoted = frame.loc[frame["verdict"] == Verdict.PUBLISHED_ONLY, "row"]
-    reasons: dict[str, list[str]] = {
-        "rows not measured in this run": rows,
-        "columns not measured in this run": columns,
-        "single numbers not measured": [
-            f"{row} ({', '.join(part['column'])})"
-            for row, part in single.groupby("row", sort=False)
-        ],
-        "rows quoted from other papers, which are never rerun": list(dict.fromkeys(quoted)),
-    }
-    return [f"{name}, {reason}: {', '.join(found)}." for reason, found in reasons.items() if found]
-
-
-def _all_of(lacking: pd.DataFrame, frame: pd.DataFrame, *, axis: str) -> list[str]:
-    """Return the rows or columns of a table that have no measured number."""
-    ran = frame.loc[~frame.index.isin(lacking.index), axis]
-    return [name for name in dict.fromkeys(frame[axis]) if name not in set(ran)]
 
 
 def _how_to_check(spec: Mapping[str, Any], records: Mapping[str, run_facts.Record]) -> list[str]:

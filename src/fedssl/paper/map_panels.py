@@ -15,7 +15,7 @@ from fedssl.grid.cell import Cell
 from fedssl.grid.configuration import origin, sort_keys
 from fedssl.grid.paths import FINAL
 from fedssl.grid.splits import MODALITIES
-from fedssl.paper.rows import row_axes
+from fedssl.paper.rows import of_studies, row_axes
 from fedssl.record.sources import source_digests
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 def figures(plan: Plan) -> dict[str, str]:
     """Return name -> study of the figures with a declared cell and tasks of both modalities."""
-    maps = plan.grid.config["maps"]
-    return {name: maps[name]["study"] for name in maps if _can_be_drawn(plan, name)}
+    maps = of_studies(plan, "maps")
+    return {name: study for name, study in maps.items() if _can_be_drawn(plan, name)}
 
 
 def check_maps(plan: Plan) -> None:

@@ -23,10 +23,14 @@ _WORDS = {
     "fedu": "FedU",
     "l-dawa": "L-DAWA",
     "loss": "Loss",
+    "median": "Median",
+    "trimmed-mean": "Trimmed mean",
     "e1": "E=1",
     "e5": "E=5",
     "e10": "E=10",
 }
+# The papers' names of the splits would call a user's own encoders by those of the papers.
+_OWN_SPLITS = {"a0-i100-b0": "images", "a100-i0-b0": "audio", "a0-i0-b100": "images+audio"}
 _ORDER = ("split", "arch", "method", "aggregator", "variant")
 _OMITTED = ("variant", "base")
 
@@ -44,3 +48,17 @@ def pretraining_name(axes: Mapping[str, str], *, shown: Iterable[str]) -> str:
     omitted = {_OMITTED, ("method", "simclr")} if "split" in shown else {_OMITTED}
     named = (axis for axis in _ORDER if axis in shown and (axis, axes[axis]) not in omitted)
     return " ".join(word(axes[axis]) for axis in named)
+
+
+def own_name(axes: Mapping[str, str], *, shown: Iterable[str]) -> str:
+    """Return the names of the shown axes for a study of a user's own."""
+    shown = set(shown)
+    named = (axis for axis in _ORDER if axis in shown and (axis, axes[axis]) != _OMITTED)
+    return " ".join(_own_word(axis, axes[axis]) for axis in named)
+
+
+def _own_word(axis: str, value: str) -> str:
+    # A user's variant may have the name of a paper's and mean something else.
+    if axis == "variant":
+        return value
+    return _OWN_SPLITS.get(value, value) if axis == "split" else word(value)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fedssl.grid.own_studies import is_own
 from fedssl.grid.paths import record_of
 from fedssl.paper.map_panels import check_maps
 from fedssl.paper.products.registry import get_product, module_name, products
@@ -52,7 +53,7 @@ def records(plan: Plan) -> list[str]:
     again changes its record even if its numbers are the same.
     """
     files = [*target_files(plan).values(), plan.paths.table("datasets")]
-    return [*map(plan.paths.provenance, plan.grid.cells), *map(record_of, files)]
+    return [*map(plan.paths.provenance, plan.cells), *map(record_of, files)]
 
 
 def tables(plan: Plan, *kinds: str) -> list[str]:
@@ -64,11 +65,13 @@ def tables(plan: Plan, *kinds: str) -> list[str]:
 def certificate_spec(plan: Plan) -> dict[str, Any]:
     """Return the declared cells, seeds, datasets and tables, to be compared with the records."""
     config, results = plan.grid.config, Path(plan.paths.results)
-    records = (Path(plan.paths.provenance(cell)) for cell in plan.grid.cells)
+    records = (Path(plan.paths.provenance(cell)) for cell in plan.cells)
+    shown = config["studies"] if plan.papers else plan.studies
     return {
         **plan.grid.scale,
         "results": plan.paths.results,
-        "studies": [study["title"] for study in config["studies"].values()],
+        "own": not plan.papers,
+        "studies": [config["studies"][study]["title"] for study in shown],
         "tables": tables(plan, "table"),
         "seeds": list(config["seeds"]),
         "cells": [record.relative_to(results).as_posix() for record in records],
@@ -77,8 +80,29 @@ def certificate_spec(plan: Plan) -> dict[str, Any]:
 
 
 def published_files(plan: Plan) -> list[str]:
-    """Return the files of published numbers."""
-    return sorted(map(str, (plan.checkout / "config" / "published").glob("*.csv")))
+    """Return the files of published numbers; none for own studies alone."""
+    files = (plan.checkout / "config" / "published").glob("*.csv") if plan.papers else ()
+    return sorted(map(str, files))
+
+
+def claims_files(plan: Plan) -> list[str]:
+    """Return the file of the papers' claims; none for own studies alone."""
+    return [f"{plan.paths.results}/claims.csv"] if plan.papers else []
+
+
+def final_files(plan: Plan) -> list[str]:
+    """Return what a run ends with, apart from the tables and figures of its studies."""
+    own = (plan.paths.table("datasets"), f"{plan.paths.results}/certificate.md")
+    return [*claims_files(plan), *own, f"{plan.paths.results}/report/index.html"]
+
+
+def study_files(plan: Plan, study: str) -> list[str]:
+    """Return what the target of a study makes: for an own study, the page and the certificate too.
+
+    A paper's tables can be made one study at a time, but the page needs both papers.
+    """
+    files = list(target_files(plan, study).values())
+    return [*files, *final_files(plan)] if is_own(study) else files
 
 
 def moment(_wildcards: Wildcards) -> str:

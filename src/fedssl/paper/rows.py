@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fedssl.grid.cell import AXES, RANDOM_INIT
-from fedssl.paper.names import pretraining_name, word
+from fedssl.grid.own_studies import is_own
+from fedssl.paper.names import own_name, pretraining_name, word
 
 if TYPE_CHECKING:
     from fedssl.grid.cell import Cell
@@ -46,6 +47,10 @@ def label(grid: Grid, cell: Cell, *, panel: str = "") -> str:
     Seeds share a name. So do cells that differ only in the axis `panel`, if it is given.
     """
     shown = [axis for axis in grid.varying_axes(cell.study) if axis != panel]
+    if is_own(cell.study):
+        # Without a varying axis, the parts of the only cell are its name.
+        parts = [axis for axis in ("arch", "method", "aggregator") if axis != panel]
+        return own_name(cell.axes, shown=shown) or own_name(cell.axes, shown=parts)
     # In a study of one cell no axis varies; its split is then the name.
     return pretraining_name(cell.axes, shown=shown) or word(cell.split)
 

@@ -19,6 +19,10 @@ from fedssl.paper.table_footers import EMPTY, chance_notes, footers
 from fedssl.paper.verdict import Verdict
 
 SCALED = "scaled: not comparable with the paper"
+_OWN_LEGEND = (
+    "Mean over seeds in percent, and its 95 % interval over the scored samples (Wilson) and, with "
+    "several seeds, their spread (Student's t)."
+)
 _LATEX_COLUMNS = 4  # as many as fit next to the row names on a page
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>#|&~$"})
 _LATEX = str.maketrans(
@@ -100,17 +104,19 @@ def numbers_table(
     records = {(record["row"], record["column"]): record for record in frame.to_dict("records")}
     rows, columns = list(frame["row"].unique()), column_order(frame)
     protocols = dict(zip(frame["column"], frame["protocol"], strict=True))
+    own = spec.get("own", False)
     printed = " (published)" if frame["published"].notna().any() else ""
-    legend = f"Measured ± standard deviation over seeds{printed}."
+    legend = _OWN_LEGEND if own else f"Measured ± standard deviation over seeds{printed}."
     first = {"parameters": parameters} if parameters else {}
+    name = spec["study"] if own else f"{spec['study']}, {table_name(spec['table'])}"
     return TextTable(
-        title=f"{spec['study']}, {table_name(spec['table'])}: {spec['title']}{scale_mark(spec)}",
+        title=f"{name}: {spec['title']}{scale_mark(spec)}",
         header=("", *first, *columns),
         rows=tuple(
             (
                 row,
                 *(texts[row] for texts in first.values()),
-                *(_entry(records.get((row, column))) for column in columns),
+                *(_entry(records.get((row, column)), own=own) for column in columns),
             )
             for row in rows
         ),
@@ -221,8 +227,8 @@ def _tabular(table: TextTable, block: Sequence[int]) -> list[str]:
     ]
 
 
-def _entry(record: Mapping[Any, Any] | None) -> str:
-    """Return "measured ± std (published)" for one row of the CSV."""
+def _entry(record: Mapping[Any, Any] | None, *, own: bool) -> str:
+    """Return "measured ± std (published)" for one row of the CSV; "measured [low, high]" if own."""
     if record is None:
         return EMPTY
     published, measured, std = (
@@ -234,8 +240,10 @@ def _entry(record: Mapping[Any, Any] | None) -> str:
         return f"not run{printed}"
     if record["verdict"] == Verdict.PUBLISHED_ONLY:
         return printed.strip()
-    spread = f" ± {std}" if std else ""
     dagger = "†" if record["verdict"] == Verdict.SCALED else ""
+    if own and not pd.isna(record["low"]):
+        return f"{measured}{dagger} [{record['low']:.2f}, {record['high']:.2f}]"
+    spread = f" ± {std}" if std else ""
     return f"{measured}{spread}{dagger}{printed}"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fedssl.errors import UserError
 from fedssl.files import sha256
+from fedssl.publishing import forget_verified, verified_files
 
 _State = tuple[int, ...]
 
@@ -14,12 +15,16 @@ class Inputs:
 
     def __init__(self, names: Iterable[str]) -> None:
         """Hash the files."""
+        forget_verified()
         self._names = list(names)
         # The state before the hash: a change in between shows in the next state.
         self._found = {file: (_state(file), sha256(file)) for file in files_of(self._names)}
 
     def digests(self, further: Iterable[str] = ()) -> dict[str, str]:
         """Return the SHA-256 of each input, and of `further` files that the job found itself.
+
+        The arrays of banks that the job has read are among them. They were verified as they were
+        read, so they are not hashed again.
 
         Raises:
             UserError: an input has another content than when the job began, or is gone.
@@ -31,7 +36,7 @@ class Inputs:
                 f"{min(changed)} was changed while this job ran, so its result would belong to no "
                 "state of its inputs; run again."
             )
-        found = {file: own for file, (_, own) in self._found.items()}
+        found = verified_files() | {file: own for file, (_, own) in self._found.items()}
         return found | {f: sha256(f) for f in files_of(further) if f not in found}
 
     def _same(self, file: str) -> bool:

@@ -21,6 +21,9 @@ from fedssl.record.sources import module_path
 from fedssl.record.write import code_facts, gpu_name, write_provenance
 
 _log = logging.getLogger("fedssl")
+# Seconds to wait for a job of an earlier run that writes the same files: long enough to see that a
+# requeued job's first attempt is dead, and no longer, because a GPU may stand idle.
+_WAIT_S = 600.0
 # Texts of a full disk in the errors of libraries; the last is NumPy's, which has no error code.
 _NO_ROOM = (
     *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)),
@@ -29,8 +32,13 @@ _NO_ROOM = (
 
 
 @contextlib.contextmanager
-def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
+def recorded_job(
+    snakemake: Any, *, wait: float = _WAIT_S, **settings: Any
+) -> Iterator[dict[str, Any]]:
     """Run the body of a script; yields a dict to which it adds facts for the provenance record.
+
+    No other job writes the outputs meanwhile; the job of an earlier run, or of a run that shares
+    the data folder, is waited for up to `wait` seconds.
 
     `snakemake.log[0]` receives the log. If the body fails, the log has one sentence for a user's
     mistake or a full disk, and a traceback for other errors. If it succeeds,
@@ -44,7 +52,7 @@ def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
         _say_where(snakemake)
         facts: dict[str, Any] = {}
         try:
-            with _only_attempt(snakemake):
+            with _only_attempt(snakemake, wait=wait):
                 _remove_leftovers(snakemake.output)
                 # Before the body runs: it can take hours, and the checkout may be edited meanwhile.
                 names = snakemake.params.sources
@@ -64,10 +72,10 @@ def recorded_job(snakemake: Any, **settings: Any) -> Iterator[dict[str, Any]]:
             sys.exit(f"fedssl: {said}")
 
 
-def _only_attempt(snakemake: Any) -> contextlib.AbstractContextManager[None]:
-    """Let only this job write to its state folder, which a job that resumes has."""
-    state = getattr(snakemake.params, "state", None)
-    return only_attempt(state) if state else contextlib.nullcontext()
+def _only_attempt(snakemake: Any, *, wait: float) -> contextlib.AbstractContextManager[None]:
+    """Let only this job write its outputs, and to its state folder if it resumes."""
+    record, state = snakemake.output.provenance, getattr(snakemake.params, "state", None)
+    return only_attempt(record, state=state, wait=wait)
 
 
 def _remove_leftovers(outputs: Iterable[str]) -> None:

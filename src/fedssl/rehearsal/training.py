@@ -11,8 +11,9 @@ from fedssl.data.banks.bank import Bank, open_bank
 from fedssl.device import prepare_device
 from fedssl.federation.checkpoint import save_checkpoint
 from fedssl.federation.history import Row
+from fedssl.federation.one_round import Federation, run_round
 from fedssl.federation.participants import clients_per_round
-from fedssl.federation.rounds import Federation, run_round, set_up
+from fedssl.federation.rounds import set_up
 from fedssl.federation.server import Server
 from fedssl.federation.settings import FederatedSettings
 from fedssl.rehearsal.rates import Meter, Rate
@@ -46,7 +47,7 @@ def rehearse_pretraining(
     device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
     meter = Meter(device)
     clients = min(_CLIENTS, clients_per_round(own))
-    short = replace(own.federation, local_epochs=1, rounds=2)
+    short = replace(own.federation, local_epochs=1, rounds=2, faults=None)
     whole, server = set_up(replace(own, federation=short), inputs, device=device)
     few = replace(own, federation=replace(short, clients=clients, fraction=1.0))
     part = replace(

@@ -64,7 +64,14 @@ def trained_clients(settings: Mapping[str, Any]) -> int:
     federation = settings["federation"]
     if "rounds" not in federation:
         return 0
-    return int(federation["rounds"] * max(1, round(federation["clients"] * federation["fraction"])))
+    return int(federation["rounds"] * clients_per_round(settings))
+
+
+def clients_per_round(settings: Mapping[str, Any]) -> int:
+    """Return the number of clients that a federated cell trains in a round."""
+    federation = settings["federation"]
+    wanted: int = round(federation["clients"] * federation["fraction"])
+    return max(1, wanted)
 
 
 def fine_tuning_seconds(plan: Plan, study: str, arch: str, *, dataset: str) -> float:
@@ -104,7 +111,7 @@ def decoding_mb(plan: Plan, dataset: str) -> float:
     if entry["archives"]:
         return 0.0
     pixels, minutes = entry["max_megapixels"], entry["max_minutes"]
-    decoded = {"image": 12 * pixels, "audio": 4 * minutes}[entry["modality"]]
+    decoded = {"image": 12 * pixels, "audio": 4 * minutes * _wide(entry)}[entry["modality"]]
     return float(decoded + 2 * entry["max_megabytes"])
 
 
@@ -119,13 +126,19 @@ def client_gpu_mb(plan: Plan, cell: Cell) -> float:
 
 def bank_mb(plan: Plan, dataset: str) -> float:
     """Return the size of a bank in MB: of its file, or by its number of samples."""
-    modality = plan.config["datasets"][dataset]["modality"]
+    entry = plan.config["datasets"][dataset]
+    modality = entry["modality"]
     name = {"image": "images.npy", "audio": "waveforms.npy"}[modality]
     try:
         size = os.stat(plan.paths.bank_file(dataset, name)).st_size
     except OSError:  # not built yet
-        size = num_samples(plan, dataset) * _BYTES[modality]
+        size = num_samples(plan, dataset) * _BYTES[modality] * _wide(entry)
     return size / 1e6
+
+
+def _wide(entry: Mapping[str, Any]) -> int:
+    """Return how many times the space of int16 a sample of sound takes; 1 for images."""
+    return 2 if entry.get("dtype") == "float32" else 1
 
 
 def model_bytes(arch: str) -> float:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from fedssl.gpus import GPU_CORES
 from fedssl.grid.cell import Cell
+from fedssl.grid.facts import fact
+from fedssl.grid.parts import declared_by
 from fedssl.grid.plan import Plan, Wildcards
 from fedssl.record.attempts import num_kills
 from fedssl.record.read import read_record
@@ -66,10 +68,7 @@ def pretrain_clients(plan: Plan, wildcards: Wildcards, *, threads: int, gpus: in
     clients: int = threads // (GPU_CORES if gpus else settings["threads"])
     if gpus and (gpu_mem := plan.config["limits"]["gpu_mem"]):
         clients = min(clients, gpus * int(gpu_mem // costs.client_gpu_mb(plan, cell)))
-    clients = max(clients, gpus)
-    federation = settings["federation"]
-    wanted: int = round(federation["clients"] * federation["fraction"])
-    return max(1, min(clients, wanted))
+    return max(1, min(max(clients, gpus), costs.clients_per_round(settings)))
 
 
 def pretrain_runtime(plan: Plan, wildcards: Wildcards) -> int:
@@ -87,7 +86,10 @@ def pretrain_mem_mb(
     clients = pretrain_clients(plan, wildcards, threads=threads, gpus=gpus)
     processes = clients + 1 if clients > 1 else 1
     # With clients in parallel, states of a round wait for their turn as well.
-    states = plan.grid.settings(cell)["federation"].get("clients", 1) * (1 + (clients > 1))
+    settings = plan.grid.settings(cell)
+    states = settings["federation"].get("clients", 1) * (1 + (clients > 1))
+    if fact(declared_by("aggregator", cell.aggregator), "holds_cohort"):
+        states += costs.clients_per_round(settings)
     banks = _read(plan, plan.grid.datasets(cell).values(), processes=processes)
     need = processes * _PROCESS + states * _CLIENT_STATE + banks
     return _resumable(plan, wildcards, need, state=state)

@@ -40,7 +40,7 @@ class Frames(NamedTuple):
     length: int
 
     def read(self, waveforms: Rows) -> Batch:
-        """Return the frames, (batch, length) int16."""
+        """Return the frames, (batch, length), of the type in the bank."""
         return waveforms.frames(self.starts, self.first, self.last, length=self.length)
 
 
@@ -71,7 +71,7 @@ def crop(spans: np.ndarray, *, length: int, rng: np.random.Generator | None) -> 
 
 
 def log_mel(frames: Tensor, *, audio: Audio) -> Tensor:
-    """Return the log-mel images ln(mel magnitude + floor) of int16 waveforms.
+    """Return the log-mel images ln(mel magnitude + floor) of waveforms, int16 or in [-1, 1].
 
     Equals torchaudio's MelSpectrogram with power 1, centred frames, zero padding and the HTK
     scale. `frames` is (batch, samples); the result is (batch, mels, steps).
@@ -79,7 +79,8 @@ def log_mel(frames: Tensor, *, audio: Audio) -> Tensor:
     # Small chunks stay in the cache of a CPU: torchaudio computed 3,404 clips/s in chunks of 16 and
     # 1,090 clips/s in one batch of 256. A GPU is faster with the whole batch.
     chunk = _CHUNK if frames.device.type == "cpu" else max(len(frames), 1)
-    mels = [_mel(part.float() / _INT16, audio) for part in torch.split(frames, chunk)]
+    scale = _INT16 if frames.dtype == torch.int16 else 1.0
+    mels = [_mel(part.float() / scale, audio) for part in torch.split(frames, chunk)]
     return torch.log(torch.cat(mels) + audio.log_floor)
 
 
@@ -106,7 +107,7 @@ def augmented_view(
     statistics: Mapping[str, float],
     augmentation: AudioAugmentation,
 ) -> Tensor:
-    """Return one augmented view per frame: (batch, samples) int16 -> (batch, 3, size, size).
+    """Return one augmented view per frame: (batch, samples) -> (batch, 3, size, size).
 
     The frame itself is the random crop in time: as in COLA, two windows of one clip are a positive
     pair. `augmentation` can add a resized crop of the log-mel image, a frequency mask, a time mask

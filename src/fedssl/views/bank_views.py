@@ -29,8 +29,8 @@ class Drawn(NamedTuple):
     """Samples of a batch, and the random numbers of their views, in host memory.
 
     Attributes:
-        samples: images (batch, h, w, 1 or 3) uint8, or frames (batch, samples) int16. Ahead of a
-            GPU they are still being read.
+        samples: images (batch, h, w, 1 or 3) uint8, or frames (batch, samples) of the bank's
+            type. Ahead of a GPU they are still being read.
         numbers: the numbers that the views of the modality draw; None for a view without.
     """
 
@@ -214,7 +214,7 @@ def crop_clips(
 
 
 def cut_windows(waveforms: Rows, windows: np.ndarray) -> Batch:
-    """Return the windows [start, stop) as int16 frames, padded with zeros to the longest."""
+    """Return the windows [start, stop) as frames, padded with zeros to the longest."""
     lengths = windows[:, 1] - windows[:, 0]
     first = np.zeros_like(lengths)
     return waveforms.frames(windows[:, 0], first, lengths, length=int(lengths.max()))

@@ -4,6 +4,7 @@ Training jobs import only this module, `placement` and what these need. Editing 
 reader therefore does not rerun them, unless the bank itself changes.
 """
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from fedssl.data.banks.block_hashes import array_hashes
 from fedssl.data.banks.placement import PlacedRows
 from fedssl.data.banks.rows import Rows
-from fedssl.data.banks.verified import verify
+from fedssl.data.banks.verified import verify_start
 from fedssl.errors import UserError
+from fedssl.publishing import add_verified
 from fedssl.settings import Modality as Modality
 
 if TYPE_CHECKING:
@@ -41,14 +44,17 @@ class Bank:
         modality: "image" or "audio".
         classes: sorted class names; a label is an index into them.
         digest: SHA-256 of what bank.json says about the contents, which includes the SHA-256 of
-            every file; without the reasons of bad members and the notes.
+            every file; without the hashes of blocks, the levels of sound, the reasons of bad
+            members and the notes.
         labels: (N,) int64.
         splits: (N,) str, the split of each sample.
         absent: number of members that the owner no longer provides.
         contents: (N,) int64, a hash of each sample's data; None in a bank of an earlier version.
         rows: the rows of `images` or `waveforms`; the way to read a batch.
-        images: memory map, (N, H, W, C) uint8 with C 1 or 3; None for audio.
-        waveforms: memory map of all clips end to end, int16, 16 kHz mono; None for images.
+        images: memory map, (N, H, W, C) uint8 with C 1 or 3; None for audio. Jobs use its shape
+            only: what is read through a memory map is not verified.
+        waveforms: memory map of all clips end to end, 16 kHz mono, int16 (or float32 in [-1, 1] if
+            the dataset says so); None for images. As for `images`.
         offsets: (N + 1,) int64; clip i is `waveforms[offsets[i]:offsets[i + 1]]`. None for images.
     """
 
@@ -98,18 +104,20 @@ def open_bank(folder: str | Path, *, device: "torch.device | None" = None) -> Ba
     from where the settings `banks.read_from` and `banks.staging` say, see `placement`.
 
     Raises:
-        UserError: a file is missing, or is not the one that bank.json records. The samples are
-            verified when they are first read.
+        UserError: a file is missing, or is not the one that bank.json records. Of the samples, only
+            the first block is verified here. The others are verified when they are read.
     """
     folder = Path(folder)
     facts = read_facts(folder)
     audio = facts["modality"] == "audio"
-    data = folder / FILES[facts["modality"]][0]
-    for name, file in facts["files"].items():
-        _check_size(folder / name, file["size"])
-        if name != data.name:  # which is verified at its first read: not every job reads it
-            verify(folder / name, file["sha256"])
-    index = pq.ParquetFile(folder / "index.parquet")
+    data, *tables = FILES[facts["modality"]]
+    hashes = array_hashes(facts, data)
+    verify_start(folder / data, hashes)
+    if device is not None:
+        # Where clients train in parallel, this process records what its workers read.
+        add_verified(str(folder / data), hashes.sha256)
+    read = {name: _verified_table(folder / name, facts) for name in tables}
+    index = pq.ParquetFile(read["index.parquet"])
     columns = [name for name in ("split", "content") if name in index.schema_arrow.names]
     table = index.read(columns)
     return Bank(
@@ -117,14 +125,14 @@ def open_bank(folder: str | Path, *, device: "torch.device | None" = None) -> Ba
         modality=facts["modality"],
         classes=tuple(facts["classes"]),
         digest=facts["digest"],
-        labels=np.load(folder / "labels.npy"),
+        labels=np.load(read["labels.npy"]),
         splits=np.array(table["split"].to_pylist(), dtype=np.str_),
         absent=sum(facts.get("absent", {}).get("counts", {}).values()),
         contents=table["content"].to_numpy() if "content" in columns else None,
-        rows=PlacedRows(data, checksum=facts["files"][data.name]["sha256"], device=device),
+        rows=PlacedRows(folder / data, hashes, device=device),
         images=None if audio else np.load(folder / "images.npy", mmap_mode="r"),
         waveforms=np.load(folder / "waveforms.npy", mmap_mode="r") if audio else None,
-        offsets=np.load(folder / "offsets.npy") if audio else None,
+        offsets=np.load(read["offsets.npy"]) if audio else None,
     )
 
 
@@ -149,8 +157,8 @@ def read_facts(folder: str | Path) -> dict[str, Any]:
     return facts
 
 
-def _check_size(path: Path, expected: int) -> None:
-    found = path.stat().st_size if path.exists() else None
-    if found != expected:
-        state = "is missing" if found is None else f"has {found} bytes instead of {expected}"
-        raise UserError(f"{path} {state}; delete bank.json next to it and rerun the bank rule")
+def _verified_table(path: Path, facts: Mapping[str, Any]) -> io.BytesIO:
+    """Return a file that is read whole, for readers of files."""
+    hashes = array_hashes(facts, path.name)
+    add_verified(str(path), hashes.sha256)
+    return io.BytesIO(hashes.read(path))

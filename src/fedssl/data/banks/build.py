@@ -1,10 +1,12 @@
 """Read a dataset's archives into a bank."""
 
 import contextlib
+import functools
 import pkgutil
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -15,10 +17,11 @@ from fedssl.data.banks.partial_bank import PartialBank, open_partial_bank
 from fedssl.data.banks.settings import BankContents
 from fedssl.data.banks.writer import HEADER_BYTES, write_bank
 from fedssl.data.fetch.manual_files import files_fingerprint
-from fedssl.data.samples import Member
+from fedssl.data.samples import Encoded, Member, Sample, as_float
 from fedssl.errors import UserError
 from fedssl.files import digest
 from fedssl.progress import MemberProgress
+from fedssl.settings import SoundType
 from fedssl.typed import typed
 
 
@@ -78,7 +81,9 @@ def build_bank(
     """
     contents = typed(BankContents, entry)
     members, modality = _members(dataset, archives, contents)
-    with _partial_bank(state, archives, folder) as partial:
+    if modality == "audio" and contents.dtype != "int16":
+        members = map(functools.partial(_of_type, dtype=contents.dtype), members)
+    with _partial_bank(state, archives, folder, dtype=contents.dtype) as partial:
         return write_bank(
             members,
             folder,
@@ -88,6 +93,7 @@ def build_bank(
             counts=contents.splits,
             max_bad_share=contents.max_bad_share,
             unverified=contents.unverified,
+            sound=contents.dtype,
             partial=partial,
             workers=workers,
             progress=progress,
@@ -96,12 +102,13 @@ def build_bank(
 
 @contextlib.contextmanager
 def _partial_bank(
-    state: Path | None, archives: Mapping[str, Path], folder: Path
+    state: Path | None, archives: Mapping[str, Path], folder: Path, *, dtype: SoundType
 ) -> Iterator[PartialBank]:
     """Open the partial bank in `state`, or in a temporary folder; remove it after a success."""
     # Resume only from a partial bank of the same archives. Path, size and time identify them:
     # hashing the archives again would take minutes.
-    key = digest([[name, files_fingerprint(archives[name])] for name in sorted(archives)])
+    files = [[name, files_fingerprint(archives[name])] for name in sorted(archives)]
+    key = digest([dtype, files])
     with contextlib.ExitStack() as stack:
         if state is None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -121,3 +128,11 @@ def _members(
     # Import by name, so that editing this code reruns only the banks of users' own files.
     module = import_module(f"{own.__name__}.read")
     return module.read(contents.own, archives[contents.own.kind]), contents.own.modality
+
+
+def _of_type(member: Member, *, dtype: SoundType) -> Member:
+    """Return a member whose sound is not int16."""
+    if isinstance(member, Encoded):
+        return replace(member, decode=functools.partial(member.decode, dtype=dtype))
+    # A reader that decodes sound itself, to cut it, does so as int16.
+    return replace(member, data=as_float(member.data)) if isinstance(member, Sample) else member

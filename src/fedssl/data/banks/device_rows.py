@@ -1,10 +1,10 @@
 """The rows of a bank's array in the memory of a device, which gathers the samples of a batch."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor
+
+from fedssl.data.banks.rows import FileRows
 
 # Bytes that pass through host memory at a time.
 _PART_BYTES = 256 << 20
@@ -13,14 +13,13 @@ _PART_BYTES = 256 << 20
 class DeviceRows:
     """The rows of a .npy file on a device; batches are tensors on the device."""
 
-    def __init__(self, path: str | Path, device: torch.device) -> None:
-        """Copy the file to the device."""
-        mapped = np.load(path, mmap_mode="r")
-        dtype = torch.from_numpy(np.empty(0, mapped.dtype)).dtype
-        self._array = torch.empty(mapped.shape, dtype=dtype, device=device)
-        step = max(1, _PART_BYTES // max(mapped[:1].nbytes, 1))
-        for start in range(0, len(mapped), step):
-            part = np.array(mapped[start : start + step])
+    def __init__(self, rows: FileRows, device: torch.device) -> None:
+        """Copy the rows of a file to the device."""
+        row = torch.from_numpy(rows.take(np.arange(0)))
+        self._array = row.new_empty((rows.num_rows, *row.shape[1:]), device=device)
+        step = max(1, _PART_BYTES // max(rows.row_bytes, 1))
+        for start in range(0, rows.num_rows, step):
+            part = rows.take(np.arange(start, min(start + step, rows.num_rows)))
             self._array[start : start + step] = torch.from_numpy(part)
 
     def take(self, indices: np.ndarray) -> Tensor:

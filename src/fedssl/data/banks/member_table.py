@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fedssl.data.banks.bank import SAMPLE_RATE, Modality
+from fedssl.data.banks.levels import Level, measure
 from fedssl.data.samples import AbsentMember, BadMember, Decoded, Sample
 from fedssl.errors import UserError
 
-# A member as JSON: kind, name, class, split, and one to three details that depend on the kind.
+# A member as JSON: kind, name, class, split, and one to four details that depend on the kind.
 MemberRow = list[Any]
 
 _BAD_SHOWN = 5
@@ -34,6 +35,7 @@ class MemberTable:
     splits: list[str] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     contents: list[int] = field(default_factory=list)
+    levels: list[Level] = field(default_factory=list)
     bad: list[BadMember] = field(default_factory=list)
     absent: list[AbsentMember] = field(default_factory=list)
     notes: dict[str, list[str]] = field(default_factory=dict)
@@ -83,8 +85,9 @@ class MemberTable:
             self.names.append(name)
             self.labels.append(label)
             self.splits.append(split)
-            content, notes = more
+            content, notes, *levels = more
             self.contents.append(content)
+            self.levels += [Level(*level) for level in levels]
             for note in notes:
                 self.notes.setdefault(note, []).append(name)
             # The shape of a waveform has one dimension, that of an image three. An image counts
@@ -192,12 +195,14 @@ class MemberTable:
 def member_row(member: Decoded) -> MemberRow:
     """Return a member as a list for JSON: kind, name, class, split, and the details of the kind.
 
-    These are the shape, a hash of the content and the notes for a sample, and the reason for a bad
-    member.
+    These are the shape, a hash of the content, the notes and, for sound, the level of a sample, and
+    the reason for a bad member.
     """
     entry = [member.name, member.label, member.split]
     if isinstance(member, Sample):
-        return ["sample", *entry, list(member.data.shape), _content_hash(member), [*member.notes]]
+        details = [list(member.data.shape), _content_hash(member), [*member.notes]]
+        level = [list(measure(member.data))] if member.data.ndim == 1 else []
+        return ["sample", *entry, *details, *level]
     if isinstance(member, BadMember):
         return ["bad", *entry, member.reason]
     return ["absent", *entry, None]

@@ -6,7 +6,6 @@ after the last complete block, so it ends with the same bytes as an uninterrupte
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import logging
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fedssl.data.banks.member_table import MemberRow
-from fedssl.errors import UserError
+from fedssl.lease import check_held
 
 _LOG = logging.getLogger(__name__)
 
@@ -61,6 +60,7 @@ class PartialBank:
         # Sync the data first. In the other order, a power failure could leave a journal line
         # without its data.
         _sync(self._data)
+        check_held()
         self._end = self._data.tell()
         checksum = _checksum(self._sum, self._waiting)
         self._append({"end": self._end, "sha256": checksum, "rows": self._waiting})
@@ -120,23 +120,15 @@ def open_partial_bank(folder: Path, *, key: str, start: int) -> Iterator[Partial
             discarded.
         start: number of bytes to reserve at the start of the data.
 
-    Raises:
-        UserError: another process is writing to the folder.
+    Only the process that holds the lease of the folder, or of what is made from it, may call this.
     """
     # The folder is not a declared output, because Snakemake deletes the outputs of an interrupted
     # job before it restarts the job.
     folder.mkdir(parents=True, exist_ok=True)
     for other in set(folder.parent.iterdir()) - {folder}:
         shutil.rmtree(other, ignore_errors=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"another process is reading this dataset into {folder}; wait for it or stop it"
-            ) from error
-        with contextlib.closing(PartialBank(folder, key=key, start=start)) as partial:
-            yield partial
+    with contextlib.closing(PartialBank(folder, key=key, start=start)) as partial:
+        yield partial
 
 
 def _checksum(data: "hashlib._Hash", rows: list[MemberRow]) -> str:

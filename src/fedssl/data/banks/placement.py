@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fedssl.data.banks.block_hashes import ArrayHashes
 from fedssl.data.banks.rows import Batch, FileRows, MemoryRows, Rows
 from fedssl.data.banks.staging import staged
-from fedssl.data.banks.verified import verify
 from fedssl.errors import UserError
 from fedssl.host_memory import available_bytes
+from fedssl.publishing import add_verified
 
 if TYPE_CHECKING:
     import torch
@@ -33,10 +34,10 @@ class PlacedRows:
     clients train in parallel, only their processes do.
     """
 
-    def __init__(self, path: Path, *, checksum: str, device: "torch.device | None") -> None:
-        """Remember the file and its SHA-256; without a device, the place is the disk."""
+    def __init__(self, path: Path, hashes: ArrayHashes, *, device: "torch.device | None") -> None:
+        """Remember the file and its hashes; without a device, the place is the disk."""
         self._path = path
-        self._checksum = checksum
+        self._hashes = hashes
         self._device = device
 
     @cached_property
@@ -44,13 +45,13 @@ class PlacedRows:
         """The rows in their place.
 
         Raises:
-            UserError: the file has another checksum, or it is to be copied to the node and the
-                folder there is unknown.
+            UserError: the file is damaged, or it is to be copied to the node and the folder there
+                is unknown.
         """
+        add_verified(str(self._path), self._hashes.sha256)
         if self._device is None:
-            verify(self._path, self._checksum)
-            return FileRows(self._path)
-        return _placed(self._path, checksum=self._checksum, device=self._device)
+            return FileRows(self._path, self._hashes)
+        return _placed(self._path, self._hashes, device=self._device)
 
     def take(self, indices: np.ndarray) -> Batch:
         """Return the rows at these positions, in their order."""
@@ -63,12 +64,12 @@ class PlacedRows:
         return self.rows.frames(starts, first, last, length=length)
 
 
-def _placed(path: Path, *, checksum: str, device: "torch.device") -> Rows:
+def _placed(path: Path, hashes: ArrayHashes, *, device: "torch.device") -> Rows:
     """Choose the place; see `fedssl.data.settings.Banks`."""
     if folder := os.environ.get("FEDSSL_BANKS_STAGING"):
-        path = staged(path, _on_this_node(folder), checksum=checksum)
-    verify(path, checksum)
-    wanted, size = os.environ.get("FEDSSL_BANKS_READ_FROM", "disk"), path.stat().st_size
+        path, hashes = staged(path, _on_this_node(folder), hashes)
+    rows = FileRows(path, hashes)
+    wanted, size = os.environ.get("FEDSSL_BANKS_READ_FROM", "disk"), hashes.size
     if wanted == "device":
         free = _free_bytes(device)
         if size <= free / 2:
@@ -76,15 +77,16 @@ def _placed(path: Path, *, checksum: str, device: "torch.device") -> Rows:
             from fedssl.data.banks.device_rows import DeviceRows
 
             _say(path, f"the memory of {device}", size=size, free=free)
-            return DeviceRows(path, device)
+            return DeviceRows(rows, device)
         _LOG.info("%s does not fit beside the model on %s: %s are free", path, device, _gb(free))
         wanted = "auto"
     free = available_bytes()
     if wanted == "memory" or (wanted == "auto" and size <= _share(free)):
         _say(path, "memory", size=size, free=free)
-        return MemoryRows(np.load(path))
+        # Through the verified rows, and so one copy: `take` returns a new array.
+        return MemoryRows(rows.take(np.arange(rows.num_rows)))
     _say(path, "disk", size=size, free=free)
-    return FileRows(path)
+    return rows
 
 
 def _on_this_node(folder: str) -> Path:

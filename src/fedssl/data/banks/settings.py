@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fedssl.settings import Modality
+from fedssl.settings import Modality, SoundType
 
 # Largest image and longest sound. A file of a few bytes can claim, or unpack to, more than fits
 # into memory.
@@ -49,6 +49,7 @@ class BankContents:
             count.
         unverified: declared counts that nobody has verified yet: "classes" or names of splits.
         own: how to read a user's own files; None for a dataset with archives.
+        dtype: type of the samples of sound.
     """
 
     classes: int | None
@@ -56,3 +57,4 @@ class BankContents:
     max_bad_share: float
     unverified: tuple[str, ...] = ()
     own: OwnFiles | None = None
+    dtype: SoundType = "int16"

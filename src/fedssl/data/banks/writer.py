@@ -14,16 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fedssl.data.banks.bank import FILES, FORMAT, Modality
+from fedssl.data.banks.block_hashes import file_facts
 from fedssl.data.banks.decoding import decode_members, quiet_pillow
+from fedssl.data.banks.levels import described, sound_facts, warnings
 from fedssl.data.banks.member_table import MemberTable, member_row
 from fedssl.data.banks.partial_bank import PartialBank
-from fedssl.data.samples import Member, Sample
-from fedssl.files import atomic_write, digest, sha256, write_json
+from fedssl.data.samples import CANCELLED, Member, Sample
+from fedssl.files import atomic_write, digest, write_json
 from fedssl.progress import MemberProgress
+from fedssl.settings import SoundType
 
 _LOG = logging.getLogger(__name__)
 
-DTYPES: Mapping[Modality, np.dtype] = {"image": np.dtype(np.uint8), "audio": np.dtype(np.int16)}
 # Length of the .npy header. The data are written before their shape is known, so the header must
 # have a fixed length that can be filled in at the end.
 HEADER_BYTES = 128
@@ -39,6 +41,7 @@ def write_bank(
     counts: Mapping[str, int | None],
     max_bad_share: float,
     unverified: Collection[str] = (),
+    sound: SoundType = "int16",
     partial: PartialBank,
     workers: int = 1,
     progress: MemberProgress | None = None,
@@ -49,7 +52,7 @@ def write_bank(
     The label of a sample is the index of its class among the sorted class names. Memory holds only
     a few samples and the index. `partial` holds the data while they are written, including what an
     earlier run wrote. `num_classes`, `counts`, `max_bad_share` and `unverified` are the
-    declarations that `BankContents` describes.
+    declarations that `BankContents` describes, and `sound` is the type of the samples of sound.
 
     Raises:
         UserError: too many members are unreadable, counts differ from the declared ones, or a
@@ -58,12 +61,17 @@ def write_bank(
     folder, table = Path(folder), MemberTable(dataset, frozenset(unverified))
     _remove_leftovers(folder, FILES[modality])
     progress = progress or MemberProgress()
-    _write_data(members, partial, table, dtype=DTYPES[modality], workers=workers, progress=progress)
+    dtype = np.dtype(sound if modality == "audio" else np.uint8)
+    _write_data(members, partial, table, dtype=dtype, workers=workers, progress=progress)
     table.check_bad(max_bad_share)
     table.check_counts(counts, num_classes=num_classes)
     if table.absent:
         _LOG.warning("%s lacks %d members, listed in bank.json", dataset, len(table.absent))
-    facts = _write_files(table, partial.data_path, folder, modality=modality)
+    facts = _write_files(table, partial.data_path, folder, modality=modality, sound=sound)
+    if "sound" in facts:
+        _LOG.info("%s: %s", dataset, described(facts["sound"]))
+        for warning in warnings(facts["sound"]):
+            _LOG.warning("%s: %s", dataset, warning)
     for note, found in facts.get("notes", {}).items():
         _LOG.warning(
             "%s: %d members, such as %s: %s", dataset, found["members"], found["first"][0], note
@@ -72,16 +80,18 @@ def write_bank(
 
 
 def _write_files(
-    table: MemberTable, data_path: Path, folder: Path, *, modality: Modality
+    table: MemberTable, data_path: Path, folder: Path, *, modality: Modality, sound: SoundType
 ) -> dict[str, Any]:
     """Write the index, move the data into place, and write bank.json; return its contents."""
     names = FILES[modality]
     with contextlib.ExitStack() as stack:
         parts = {name: stack.enter_context(atomic_write(folder / name)) for name in names}
         _write_index(table, parts, modality=modality)
-        written = {**parts, names[0]: data_path}
-        files = {n: {"sha256": sha256(p), "size": p.stat().st_size} for n, p in written.items()}
-        facts = {"format": FORMAT, "modality": modality, **table.facts(modality), "files": files}
+        facts = {"format": FORMAT, "modality": modality, **table.facts(modality)}
+        facts |= file_facts({**parts, names[0]: data_path})
+        if modality == "audio":
+            cancelled = len(table.notes.get(CANCELLED, ()))
+            facts["sound"] = sound_facts(table.levels, dtype=sound, cancelled=cancelled)
         facts["digest"] = _contents_digest(facts)
         _remove_outdated(folder / "bank.json", facts["digest"])
         # Move the data, because a copy would need the space of the bank twice.
@@ -93,14 +103,15 @@ def _write_files(
 
 def _contents_digest(facts: Mapping[str, Any]) -> str:
     """Return a digest of what the bank holds: arrays, index and the names of bad members."""
-    # Not of reasons and notes: they describe the files, and may be worded better.
-    held = {key: value for key, value in facts.items() if key != "notes"}
+    # Not of reasons and notes: they describe the files, and may be worded better. Nor of what the
+    # files themselves tell.
+    held = {key: value for key, value in facts.items() if key not in ("blocks", "notes", "sound")}
     return digest({**held, "bad": [{"name": bad["name"]} for bad in facts["bad"]]})
 
 
 def _remove_leftovers(folder: Path, names: Iterable[str]) -> None:
     """Remove temporary files of killed processes."""
-    # No other process can be writing here now, because this one holds the lock of the partial bank.
+    # No other process can be writing here now, because this one holds the lease of the bank.
     for name in names:
         for leftover in folder.glob(f".{name}.*.part"):
             leftover.unlink()
@@ -149,7 +160,7 @@ def _write_data(
 
 def _check_type(member: Member, dtype: np.dtype) -> None:
     """Raise TypeError if a sample has the wrong type, which is a bug in the reader."""
-    dimensions = 1 if dtype == np.int16 else 3
+    dimensions = 3 if dtype == np.uint8 else 1
     if isinstance(member, Sample) and (member.data.dtype, member.data.ndim) != (dtype, dimensions):
         found = f"{member.data.ndim}-d {member.data.dtype}"
         raise TypeError(f"a {dimensions}-d {dtype} array is needed, not {found}")

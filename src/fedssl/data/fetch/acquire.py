@@ -4,7 +4,6 @@ The archive appears at its destination only when it is complete and verified.
 """
 
 import contextlib
-import fcntl
 import logging
 import shutil
 import sys
@@ -26,6 +25,7 @@ from fedssl.data.fetch.verify import (
 )
 from fedssl.errors import UserError
 from fedssl.files import atomic_write
+from fedssl.lease import hold, lease_of
 from fedssl.typed import typed
 
 _LOG = logging.getLogger(__name__)
@@ -34,6 +34,10 @@ _CHUNK_BYTES = 1 << 16
 # Seconds to connect, and seconds between two chunks. The second is long because some official
 # hosts are slow: about 90 kB/s has been reported for CIFAR-10.
 _TIMEOUT_S = (30, 300)
+
+
+# Seconds to wait for another process that fetches the same archive; it may have a slow host.
+_WAIT_S = 86_400.0
 
 
 class _SourceError(Exception):
@@ -101,16 +105,9 @@ def _obtain(
 
 @contextlib.contextmanager
 def _locked(destination: Path) -> Iterator[None]:
-    """Hold the archive's lock, and remove partial files that a killed process left."""
-    # The kernel releases this lock when the process ends, so a kill leaves no stale lock behind.
+    """Hold the archive's lease, and remove partial files that a killed process left."""
     # Deleting partial files is safe only while holding it: nobody else is writing one.
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    with (destination.parent / f".{destination.name}.lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _LOG.warning("waiting for another process that is fetching %s", destination)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    with hold(lease_of(destination), what=str(destination), wait=_WAIT_S):
         for leftover in destination.parent.glob(f".{destination.name}.*.part"):
             leftover.unlink()
         yield

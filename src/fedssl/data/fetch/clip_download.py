@@ -5,7 +5,6 @@ responsible for following the terms of the site.
 """
 
 import contextlib
-import fcntl
 import logging
 import shutil
 import tempfile
@@ -24,6 +23,7 @@ from fedssl.data.readers.vggsound import read_annotations
 from fedssl.data.settings import ClipRequests
 from fedssl.errors import UserError
 from fedssl.files import atomic_write, sha256, write_text
+from fedssl.lease import hold
 from fedssl.progress import MemberProgress
 from fedssl.typed import typed
 
@@ -171,14 +171,7 @@ class _RequestLimiter:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of the folder, and remove partial files of killed ones."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"another process is fetching clips into {folder}; wait for it or stop it"
-            ) from error
+    with hold(folder / ".lease", what=str(folder)):
         for leftover in folder.glob(".*part*"):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         yield

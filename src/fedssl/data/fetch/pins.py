@@ -6,7 +6,6 @@ new pin does not rerun jobs.
 """
 
 import contextlib
-import fcntl
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ import yaml
 from fedssl.data.settings import Archive
 from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
+from fedssl.lease import hold, lease_of
 
 _HEADER = """\
 # SHA-256 of archives whose owners publish no checksum, as first fetched or found. Written by the
@@ -24,6 +24,8 @@ _HEADER = """\
 # To accept another archive, remove its line.
 """
 _PIN = re.compile("sha256:[0-9a-f]{64}")
+# Seconds to wait for others, which each need the file for a moment.
+_WAIT_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,6 @@ def _is_pin(value: object) -> bool:
 
 @contextlib.contextmanager
 def _locked(pins: Path) -> Iterator[None]:
-    """Hold the lock of the pin file; the kernel releases it when the process ends."""
-    pins.parent.mkdir(parents=True, exist_ok=True)
-    with (pins.parent / f".{pins.name}.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    """Hold the lease of the pin file."""
+    with hold(lease_of(pins), what=str(pins), wait=_WAIT_S):
         yield

@@ -53,7 +53,16 @@ def verified_archives(
             with expected_archive(archive, pins, path=path) as pinned:
                 check_archive(pinned, path)
             verified.append((pinned, path))
-    yield
+    try:
+        yield
+    except UserError as error:
+        # No checksum says whether the archive is the right one, so the file may be what is wrong.
+        if unknown := [str(path) for archive, path in verified if archive.is_pinnable]:
+            raise UserError(
+                f"{error}; no checksum of {', '.join(unknown)} is known, so if it is the wrong "
+                "archive, delete it, and the next run fetches it again"
+            ) from error
+        raise
     for pinned, path in verified:
         with _explain_disk_errors(pins):
             pin(pinned, pins, path=path)

@@ -19,6 +19,7 @@ _DEFAULTS = {
     "bits": None,
     "citation": "none",
     "classes": None,
+    "dtype": "int16",
     "licence": "not stated",
     "max_bad_share": 0.01,
     "max_megabytes": OwnFiles.max_megabytes,
@@ -31,6 +32,7 @@ _DEFAULTS = {
 # Key -> the kind or modality that it is for.
 _ONLY_FOR = {
     "bits": "image",
+    "dtype": "audio",
     "max_megapixels": "image",
     "max_minutes": "audio",
     "size": "image",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from fedssl.settings import AtLeastTwo, InnerShare, Modality, Positive, Share, Text
+from fedssl.settings import AtLeastTwo, InnerShare, Modality, Positive, Share, SoundType, Text
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,12 @@ class OwnDataset:
 
     max_minutes: Positive | None = None
     """Longest recording in minutes, whatever its rate and channels; 60 if absent. The decoded sound
-    takes 2 MB of memory per minute, next to its file."""
+    takes 2 MB of memory per minute (4 MB as float32), next to its file."""
+
+    dtype: SoundType | None = None
+    """How the bank stores sound; `int16` if absent. `float32` keeps recordings of 24 bits or float
+    that are quiet (below -60 dBFS) or beyond full scale as they are. It takes twice the space,
+    64 KB per second."""
 
     max_megabytes: Positive | None = None
     """Largest file in millions of bytes; 700 if absent, an hour of stereo at 48 kHz. A file is held

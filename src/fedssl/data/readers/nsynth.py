@@ -15,6 +15,7 @@ from fedssl.data.readers.archive_members import read_required, tar_members
 from fedssl.data.readers.sounds import read_sound
 from fedssl.data.samples import BadMember, Encoded, Noted, UnreadableError
 from fedssl.errors import UserError
+from fedssl.settings import SoundType
 
 MODALITY: Modality = "audio"
 
@@ -57,8 +58,8 @@ def _read_split(path: Path, root: str, *, split: str) -> Iterator[Encoded | BadM
         yield BadMember(f"{split}/{note}", family, split, reason)
 
 
-def _decode_note(data: bytes) -> Noted:
-    note = read_sound(data)
+def _decode_note(data: bytes, *, dtype: SoundType = "int16") -> Noted:
+    note = read_sound(data, dtype=dtype)
     if len(note.data) != NOTE_SAMPLES:
         raise UnreadableError(f"it has {len(note.data)} samples at 16 kHz, not {NOTE_SAMPLES}")
     return note

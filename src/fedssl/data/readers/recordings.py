@@ -17,9 +17,10 @@ import soundfile
 
 from fedssl.data.decode import check_size
 from fedssl.data.fetch.manual_files import SOUNDS, manual_files
-from fedssl.data.readers.sounds import bank_waveform, check_rate
-from fedssl.data.samples import RawWaveform, UnreadableError
+from fedssl.data.readers.sounds import Mono, check_rate
+from fedssl.data.samples import Noted, RawWaveform, UnreadableError
 from fedssl.errors import UserError
+from fedssl.settings import SoundType
 
 _HDF5 = (".hdf5", ".h5")
 # h5py raises all of these for damaged files.
@@ -104,7 +105,7 @@ class Recordings:
             raise UnreadableError("its HDF5 entry is no 1-d array of samples")
         _check_span(start, stop, length=len(array), rate=self.rate)
         check_size(stop - start)
-        # A float64 sample can overflow to infinity here; `bank_waveform` refuses it.
+        # A float64 sample can overflow to infinity here; `Mono` refuses it.
         with np.errstate(over="ignore"):
             waveform = np.asarray(array[start:stop], dtype=np.float32)
         # Integers are PCM: their full scale is that of the integer type.
@@ -113,14 +114,16 @@ class Recordings:
         return waveform[:, None], self.rate
 
 
-def decode_segment(segment: RawWaveform) -> np.ndarray:
-    """Return a segment as mono int16 at 16 kHz, (samples,).
+def decode_segment(segment: RawWaveform, *, dtype: SoundType = "int16") -> Noted:
+    """Return a segment as mono `dtype` at 16 kHz, (samples,), with notes.
 
     Raises:
         UnreadableError: samples are not finite, or far beyond full scale.
     """
     waveform, rate = segment
-    return bank_waveform(waveform, rate=rate)
+    mono = Mono(rate, dtype)
+    mono.add(waveform)
+    return Noted(mono.waveform(), mono.notes())
 
 
 @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""Decode the bytes of a sound file to mono sound at 16 kHz, piece by piece."""
+"""Decode the bytes of a sound file to mono sound at 16 kHz, piece by piece.
+
+The samples are int16 as in most datasets, or float32 in [-1, 1] for quiet recordings of more bits.
+"""
 
 import io
 import math
@@ -12,9 +15,9 @@ from fedssl.data.banks.bank import SAMPLE_RATE
 from fedssl.data.banks.settings import MAX_MINUTES
 from fedssl.data.readers.containers.container import Container
 from fedssl.data.readers.containers.inspect import inspect
-from fedssl.data.samples import Noted, UnreadableError
+from fedssl.data.samples import CANCELLED, Noted, UnreadableError, as_float
+from fedssl.settings import SoundType
 
-CANCELLED = "its channels cancel each other: averaged, they are 20 dB quieter or more"
 CLIPPED = "more than 1 % of its samples are beyond full scale and were clipped"
 QUIET = "its level is below -60 dBFS, where the 16 bits of a bank keep little of it"
 
@@ -29,8 +32,10 @@ _CANCELLED_POWER = 1e-2
 _QUIET_POWER = 1e-6
 
 
-def read_sound(data: bytes, *, max_minutes: float = MAX_MINUTES) -> Noted:
-    """Return a sound file as a mono int16 waveform at 16 kHz, (samples,), with notes.
+def read_sound(
+    data: bytes, *, max_minutes: float = MAX_MINUTES, dtype: SoundType = "int16"
+) -> Noted:
+    """Return a sound file as a mono waveform of `dtype` at 16 kHz, (samples,), with notes.
 
     Channels are averaged, then the waveform is resampled (soxr, quality HQ). A mono 16-bit file at
     16 kHz keeps its exact samples. The memory does not depend on the number of channels.
@@ -45,8 +50,9 @@ def read_sound(data: bytes, *, max_minutes: float = MAX_MINUTES) -> Noted:
             rate = check_rate(file.samplerate)
             pieces = _pieces(file, container, most=round(max_minutes * 60 * rate))
             if (file.subtype, file.channels, rate) == ("PCM_16", 1, SAMPLE_RATE):
-                return Noted(np.concatenate([*pieces, np.zeros(0, np.int16)]), container.notes)
-            mono = Mono(rate)
+                exact = np.concatenate([*pieces, np.zeros(0, np.int16)])
+                return Noted(exact if dtype == "int16" else as_float(exact), container.notes)
+            mono = Mono(rate, dtype)
             for piece in pieces:
                 mono.add(piece)
     except (soundfile.SoundFileError, OSError, ValueError) as error:
@@ -72,10 +78,11 @@ def _pieces(file: soundfile.SoundFile, container: Container, *, most: int) -> It
 
 
 class Mono:
-    """A waveform that is converted to mono int16 at 16 kHz, piece by piece."""
+    """A waveform that is converted to mono `dtype` at 16 kHz, piece by piece."""
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, dtype: SoundType = "int16") -> None:
         """Start with silence of no length; `rate` is in Hz."""
+        self._dtype = np.dtype(dtype)
         self._stream = None
         if rate != SAMPLE_RATE:
             self._stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
@@ -101,21 +108,24 @@ class Mono:
         self._append(self._stream.resample_chunk(mono) if self._stream else mono)
 
     def waveform(self) -> np.ndarray:
-        """Return the whole waveform, (samples,) int16."""
+        """Return the whole waveform, (samples,)."""
         if self._stream:
             self._append(self._stream.resample_chunk(np.zeros(0, np.float32), last=True))
-        return np.concatenate([*self._parts, np.zeros(0, np.int16)])
+        return np.concatenate([*self._parts, np.zeros(0, self._dtype)])
 
     def notes(self) -> tuple[str, ...]:
         """Return what the conversion lost, after `waveform`."""
         found = {
             CLIPPED: self._clipped > _CLIPPED_SHARE * self._kept,
             CANCELLED: self._power < _CANCELLED_POWER * self._power_of_channels,
-            QUIET: 0 < self._power < _QUIET_POWER * self._heard,
+            QUIET: self._dtype == np.int16 and 0 < self._power < _QUIET_POWER * self._heard,
         }
         return tuple(note for note, holds in found.items() if holds)
 
     def _append(self, mono: np.ndarray) -> None:
+        if self._dtype != np.int16:
+            self._parts.append(mono.astype(self._dtype))
+            return
         scaled = np.rint(mono * _INT16_SCALE)
         # Clip after resampling: its filter can overshoot, and casting to int16 would wrap around.
         clipped = np.clip(scaled, -_INT16_SCALE, _INT16_SCALE - 1)

@@ -34,6 +34,7 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
     # A row may be called "NA" or "None", which pandas would read as missing.
     frame = pd.read_csv(csv, dtype={"table": str}, keep_default_na=False, na_values=[""])
     spec = read_json(record_of(csv))["settings"]
+    own = spec.get("own", False)
     seeds = read_seeds(csv)
     records = {(record["row"], record["column"]): record for record in _records(frame)}
     columns = column_order(frame)
@@ -44,7 +45,8 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
     return {
         "name": csv.stem,
         "study": spec["study"],
-        "title": f"{_kind(spec['table'])}: {spec['title']}",
+        "own": own,
+        "title": spec["title"] if own else f"{_kind(spec['table'])}: {spec['title']}",
         "groups": [{"protocol": k, "span": len(list(group))} for k, group in groupby(labels)],
         "headings": columns,
         "columns": [c.removesuffix(f" {label}") for c, label in zip(columns, labels, strict=True)],

@@ -23,7 +23,8 @@ def page_spec(plan: Plan) -> dict[str, Any]:
         **plan.grid.scale,
         "results": plan.paths.results,
         "command": _command(plan),
-        "studies": {name: study["title"] for name, study in config["studies"].items()},
+        "own": not plan.papers,
+        "studies": {name: config["studies"][name]["title"] for name in plan.studies},
         "products": page_products(plan),
     }
 
@@ -62,8 +63,8 @@ def _command(plan: Plan) -> str:
     """Return the command line of the run up to its targets, with the given configuration."""
     # The last layer holds the values of `--config`. The shipped files need not be named.
     *files, command_line = plan.layers[plan.shipped :]
-    paper = plan.grid.scale["scale"] == "paper"
-    words = ["snakemake", *(["--profile", "slurm"] if paper else ["--cores", "all"])]
+    large = plan.papers and plan.grid.scale["scale"] == "paper"
+    words = ["snakemake", *(["--profile", "slurm"] if large else ["--cores", "all"])]
     if files:
         words += ["--configfile", *(layer.name for layer in files)]
     given = _given(command_line.content)

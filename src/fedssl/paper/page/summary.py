@@ -54,7 +54,9 @@ def choices(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         for axis in _FILTERS
     }
     found = {cell["verdict"] for table in tables for cell in _cells(table)}
-    return {**offered, "verdict": [verdict for verdict in Verdict if verdict in found]}
+    offered["verdict"] = [verdict for verdict in Verdict if verdict in found]
+    # A filter with one choice would filter nothing.
+    return {name: values for name, values in offered.items() if len(values) > 1}
 
 
 def _cells(table: Mapping[str, Any]) -> Iterable[Record]:

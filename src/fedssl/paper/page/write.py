@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fedssl.files import write_text
+from fedssl.paper.certificate import certificate_title
 from fedssl.paper.claims.entries import read_entries
 from fedssl.paper.page.certificate import read_certificate
 from fedssl.paper.page.figures import figure_content
@@ -30,7 +31,7 @@ Content = dict[str, Any]
 def write_page(
     spec: Mapping[str, Any],
     *,
-    claims: str,
+    claims: str | None,
     contradictions: str,
     published: Iterable[str],
     certificate: str,
@@ -40,7 +41,7 @@ def write_page(
 
     Args:
         spec: What `fedssl.paper.page.plan.page_spec` returns.
-        claims: Path of `claims.csv`.
+        claims: Path of `claims.csv`; None if no paper's study was run.
         contradictions: Path of `contradictions.yaml`.
         published: Files of published numbers.
         certificate: Path of the certificate, as Markdown.
@@ -54,10 +55,14 @@ def write_page(
             for entry in spec["products"]
             if entry["figure"]
         ],
-        "claims": read_rows(claims),
-        "contradictions": read_entries(contradictions),
+        "claims": read_rows(claims) if claims else [],
+        "contradictions": [] if spec.get("own", False) else read_entries(contradictions),
         "wrong_averages": wrong_averages(published),
-        "certificate": {"file": Path(certificate).name, "blocks": read_certificate(certificate)},
+        "certificate": {
+            "title": certificate_title(spec),
+            "file": Path(certificate).name,
+            "blocks": read_certificate(certificate),
+        },
     }
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])

@@ -137,8 +137,10 @@ def _seed(*, provenance: str, rounds: str, federated: bool) -> dict[str, float]:
     # A client that trains two modalities in a round has two lines and is visited once.
     history = history.drop_duplicates(["round", "client"])
     n_rounds, visits = history["round"].nunique(), len(history)
-    # A dropped update is not counted as sent. Earlier versions wrote no such column.
-    used = int(history["dropped"].isna().sum()) if "dropped" in history else visits
+    # Clients that are absent or whose update was dropped are not counted as sending. Not every
+    # history has these columns.
+    reasons = history.reindex(columns=["absent", "dropped"])
+    used = int(reasons.isna().all(axis=1).sum())
     counts: dict[str, float] = {
         "rounds": n_rounds,
         "clients_per_round": visits / n_rounds if federated else 0,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _PANEL_WIDTH, _BAR_HEIGHT, _FRAME_HEIGHT = 3.2, 0.24, 1.9  # inches
 _MARGIN = 0.2  # inches; browsers may set long labels wider than matplotlib measured them
+_TICKS = 5
 _DOWN_HATCH = "////"
 _TITLE_CHARACTERS = 84
 
@@ -59,6 +60,8 @@ def _draw(axes: "Axes", frame: pd.DataFrame, *, suffix: str, unit: float) -> Non
     axes.grid(visible=False, axis="y")
     # Leave room for the savings to the right. If nothing is sent, limits of 0 to 0 would warn.
     axes.set_xlim(0, 1.25 * float((up + down).max()) or 1)
+    # The long labels of small numbers would run into each other.
+    axes.locator_params(axis="x", nbins=_TICKS)
 
 
 def _note_savings(axes: "Axes", frame: pd.DataFrame) -> None:

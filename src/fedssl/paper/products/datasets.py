@@ -1,8 +1,11 @@
-"""Table 1 of FSSUAVL: the published size of each dataset next to the size of its bank."""
+"""Table 1 of FSSUAVL: the published size of each dataset next to the size of its bank.
+
+For own studies, it has the sizes of their datasets only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
 _NUMBERS = ("published", "counted", "difference", "absent", "unreadable")
 COLUMNS = ("study", "table", "dataset", "row", "column", *_NUMBERS, "verdict", "note", "bank")
 _SPLITS = ("train", "validation", "test")
-_HEADER = ("dataset", "classes counted", *(f"{split} counted" for split in _SPLITS))
 
 
 def names(_plan: Plan) -> dict[str, str]:
@@ -29,19 +31,22 @@ def names(_plan: Plan) -> dict[str, str]:
 
 
 def spec(plan: Plan, _name: str) -> dict[str, Any]:
-    """Return the published numbers and the bank of every dataset."""
-    entries = plan.grid.config["datasets"].items()
-    datasets = [_dataset(name, entry, plan.paths.bank(name)) for name, entry in entries]
-    return {**plan.grid.scale, "datasets": datasets}
+    """Return the published numbers and the bank of every dataset; of own studies only theirs."""
+    used = plan.used_datasets
+    datasets = [
+        _dataset(name, entry, plan.paths.bank(name))
+        for name, entry in plan.config["datasets"].items()
+        if plan.papers or name in used
+    ]
+    return {**plan.grid.scale, "own": not plan.papers, "datasets": datasets}
 
 
-def inputs(plan: Plan, _name: str) -> dict[str, list[str]]:
+def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
     """Return the banks that the studies use, and further banks that exist already."""
     # All banks as inputs would download and build datasets that no study uses.
-    used = plan.grid.used_datasets()
-    banks = {name: plan.paths.bank(name) for name in plan.grid.config["datasets"]}
-    read = [bank for name, bank in banks.items() if name in used or Path(bank).is_file()]
-    return {"banks": read}
+    used = plan.used_datasets
+    banks = {entry["name"]: entry["bank"] for entry in spec(plan, name)["datasets"]}
+    return {"banks": [b for dataset, b in banks.items() if dataset in used or Path(b).is_file()]}
 
 
 def write(spec: Spec, files: Files) -> None:
@@ -65,8 +70,12 @@ def build_datasets(spec: Spec) -> pd.DataFrame:
     Raises:
         UserError: A bank exists but cannot be read.
     """
+    # Table 1 is FSSUAVL's, and a user's own datasets are in no paper.
+    table = (
+        {"study": "", "table": ""} if spec.get("own", False) else {"study": "fssuavl", "table": "1"}
+    )
     records = [
-        _record(dataset, column, facts, spec["scale"])
+        {**table, **_record(dataset, column, facts, spec["scale"])}
         for dataset in spec["datasets"]
         for facts in [_facts(dataset["bank"])]
         for column in ("classes", *dataset["splits"])
@@ -99,8 +108,6 @@ def _record(
 ) -> dict[str, Any]:
     published = dataset["published"].get(column)
     record = {
-        "study": "fssuavl",
-        "table": "1",
         "dataset": dataset["name"],
         "row": dataset["row"],
         "column": column,
@@ -133,18 +140,27 @@ def _verdict(scale: str, difference: int | None) -> str:
 
 def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
     """Return the counted and published numbers as text, one row per dataset, with notes."""
-    legend = "Number of samples in the run's banks (published number)."
+    # A user's own splits can have any name.
+    splits = (
+        [c for c in frame["column"].unique() if c != "classes"]
+        if spec.get("own", False)
+        else _SPLITS
+    )
+    title, legend = "datasets", "Number of samples in the run's banks."
+    if not spec.get("own", False):
+        title = "fssuavl, table 1: datasets, published and counted"
+        legend = "Number of samples in the run's banks (published number)."
     return TextTable(
-        title=f"fssuavl, table 1: datasets, published and counted{scale_mark(spec)}",
-        header=_HEADER,
-        rows=tuple(_text_row(rows) for _, rows in frame.groupby("dataset", sort=False)),
+        title=f"{title}{scale_mark(spec)}",
+        header=("dataset", "classes counted", *(f"{split} counted" for split in splits)),
+        rows=tuple(_text_row(rows, splits) for _, rows in frame.groupby("dataset", sort=False)),
         notes=(legend, *scale_notes(spec), *_notes(frame)),
     )
 
 
-def _text_row(rows: pd.DataFrame) -> tuple[str, ...]:
+def _text_row(rows: pd.DataFrame, splits: Iterable[str]) -> tuple[str, ...]:
     records = {record["column"]: record for record in rows.to_dict("records")}
-    cells = (_cell(records.get(column)) for column in ("classes", *_SPLITS))
+    cells = (_cell(records.get(column)) for column in ("classes", *splits))
     return (str(rows["row"].iloc[0]), *cells)
 
 

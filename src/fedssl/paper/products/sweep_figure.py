@@ -15,7 +15,7 @@ from fedssl.grid.configuration import closest, key_text, origin
 from fedssl.grid.splits import parse_split
 from fedssl.paper.products.product import Files, Product, Spec
 from fedssl.paper.published import heading
-from fedssl.paper.rows import row_axes
+from fedssl.paper.rows import of_studies, row_axes
 from fedssl.paper.style import (
     PANEL_LETTERS,
     add_legend,
@@ -39,8 +39,8 @@ _NOTE = "bars: 95 % intervals; lines join neighbours that were both run"
 
 def names(plan: Plan) -> dict[str, str]:
     """Return the figures that can be drawn: each panel needs two declared rows and its tasks."""
-    sweeps = plan.grid.config["sweeps"]
-    return {name: sweeps[name]["study"] for name in sweeps if _can_be_drawn(plan, name)}
+    sweeps = of_studies(plan, "sweeps")
+    return {name: study for name, study in sweeps.items() if _can_be_drawn(plan, name)}
 
 
 def check_sweeps(plan: Plan) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from fedssl.errors import UserError
 from fedssl.grid.configuration import origin
+from fedssl.grid.own_studies import is_own
 from fedssl.grid.paired_protocols import missing_protocols
 from fedssl.grid.paths import ROUND_PROTOCOLS
+from fedssl.paper.own_tables import get_table, own_names
 from fedssl.paper.products.product import Axes, Product, Spec
 from fedssl.paper.rows import of_studies, row_axes
 from fedssl.paper.tables import write_table
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 def names(plan: Plan) -> dict[str, str]:
     """Return the tables of the studies that have cells."""
-    return of_studies(plan, "tables")
+    return {**own_names(plan.studies), **of_studies(plan, "tables")}
 
 
 def check_tables(plan: Plan) -> None:
@@ -39,9 +41,9 @@ def check_tables(plan: Plan) -> None:
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
     """Return the columns, rows and published numbers of a table."""
-    study = plan.grid.config["tables"][name]["study"]
+    study = get_table(plan.grid, name)["study"]
     # Only the study's files: an edit of the other paper's numbers must not rerun this table.
-    files = (plan.checkout / "config" / "published").glob(f"{study}*.csv")
+    files = () if is_own(study) else (plan.checkout / "config/published").glob(f"{study}*.csv")
     own = table_spec(plan.grid, name, plan.paths)
     return {**own, "published": sorted(map(str, files))}
 
@@ -54,7 +56,7 @@ def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
 
 def axes(plan: Plan, name: str) -> Axes:
     """Return the axes of each row."""
-    return {row["row"]: row_axes(row) for row in plan.grid.config["tables"][name]["rows"]}
+    return {row["row"]: row_axes(row) for row in get_table(plan.grid, name)["rows"]}
 
 
 PRODUCT = Product(
@@ -70,9 +72,10 @@ PRODUCT = Product(
 
 def table_spec(grid: Grid, name: str, paths: ResultPaths) -> dict[str, Any]:
     """Return the columns of a table, and its rows with their score files."""
-    table = grid.config["tables"][name]
+    table = get_table(grid, name)
     return {
         "study": table["study"],
+        "own": is_own(table["study"]),
         "table": table["table"],
         "title": table["title"],
         "not_held_to": table.get("not_held_to", []),

@@ -1,0 +1,78 @@
+"""Two checkouts, as of two users, that run into one results folder at the same time."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.project import Project, wait_for
+from tests.workflow.warm import WarmSnakemake
+
+CONFIG = ("--configfile", "config/demo.yaml", "tests/workflow/small.yaml")
+SHARDS = "shards/tiny-imagenet/dirichlet-1.0-4/seed0.json"
+
+
+class Shared:
+    """A results folder with two checkouts that write to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.results = folder / "shared"
+        self.first, self.second = (Project.copy(folder / name) for name in ("first", "second"))
+        places = (f"results_dir={self.results}", f"data_dir={self.results}")
+        self.config = (*CONFIG, "--config", *places)
+        self.target = str(self.results / SHARDS)
+
+    def start(self, project: Project) -> WarmSnakemake:
+        return project.snakemake("--cores", "1", self.target, config=self.config)
+
+    def files(self) -> dict[str, int]:
+        """Return each visible file with the time of its content."""
+        return {
+            str(path): path.stat().st_mtime_ns
+            for path in self.results.rglob("[!.]*")
+            if path.is_file() and "logs" not in path.parts
+        }
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Shared:
+    return Shared(tmp_path)
+
+
+def bank_is_made(shared: Shared) -> bool:
+    return (shared.results / "banks/tiny-imagenet/provenance.json").is_file()
+
+
+def test_the_second_run_stops_before_it_touches_anything(shared: Shared) -> None:
+    running = shared.start(shared.first)
+    wait_for(lambda: bank_is_made(shared), running)
+    own = json.loads((shared.results / ".lease").read_text())["pid"]
+    os.killpg(own, signal.SIGSTOP)  # as slow as a real run, and as alive
+    before = shared.files()
+    refused = shared.second.run(
+        "--cores", "1", "--forceall", shared.target, config=shared.config, ok=False
+    )
+    assert f"{shared.results} is being written by process {own} of " in refused
+    assert "wait until that has ended" in refused and "Traceback" not in refused
+    assert shared.files() == before, "not even a forced job deletes or writes a file"
+    assert shared.second.planned(shared.target, config=shared.config), "a dry run is free"
+    os.killpg(own, signal.SIGCONT)
+    printed = running.wait(600)
+    assert running.returncode == 0, printed
+    assert not (shared.results / ".lease").exists()
+    assert shared.second.planned(shared.target, config=shared.config) == {}
+
+
+def test_the_second_run_goes_on_where_the_first_was_killed(shared: Shared) -> None:
+    running = shared.start(shared.first)
+    wait_for(lambda: bank_is_made(shared), running)
+    running.kill()
+    bank = (shared.results / "banks/tiny-imagenet/bank.json").stat().st_mtime_ns
+    began = time.time()
+    printed = shared.second.run("--cores", "1", shared.target, config=shared.config)
+    assert "took over" in printed and Path(shared.target).stat().st_mtime > began
+    assert (shared.results / "banks/tiny-imagenet/bank.json").stat().st_mtime_ns == bank
+    assert not (shared.results / ".lease").exists()
