@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fedssl.lease import hold, lease_of
 from tests.workflow.project import Project, wait_for
 from tests.workflow.warm import WarmSnakemake
 
@@ -76,3 +77,18 @@ def test_the_second_run_goes_on_where_the_first_was_killed(shared: Shared) -> No
     assert "took over" in printed and Path(shared.target).stat().st_mtime > began
     assert (shared.results / "banks/tiny-imagenet/bank.json").stat().st_mtime_ns == bank
     assert not (shared.results / ".lease").exists()
+
+
+def test_a_job_that_fails_removes_nothing_that_a_job_of_an_earlier_run_made(shared: Shared) -> None:
+    bank = shared.results / "banks/tiny-imagenet"
+    with hold(lease_of(bank / "provenance.json"), what="the bank"):  # this is the earlier run's job
+        running = shared.start(shared.second)
+        log = shared.results / "logs/bank/tiny-imagenet.log"
+        said = f"waiting: {bank}/provenance.json is being written by process {os.getpid()} of "
+        wait_for(lambda: log.is_file() and said in log.read_text(), running)
+        (waiting,) = bank.glob(".provenance.json.lease.*.part")
+        (bank / "bank.json").write_text("finished by the job of the earlier run")
+        os.kill(json.loads(waiting.read_text())["pid"], signal.SIGKILL)  # as if memory ran out
+        printed = running.wait(600)
+        assert running.returncode == 1 and "1 failed" in printed, printed
+        assert (bank / "bank.json").read_text() == "finished by the job of the earlier run"

@@ -57,11 +57,7 @@ def _counted(state: str) -> Iterator[None]:
     write_json(path, {"kills": num_kills(state) + 1})
     try:
         yield
-    except (
-        MemoryError,
-        OutOfMemory,
-        LostLease,
-    ):  # the count is the other job's if it has the lease
+    except (MemoryError, OutOfMemory, LostLease):  # the last: another job counts now
         raise
     except BaseException:
         path.unlink(missing_ok=True)
