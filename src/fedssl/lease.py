@@ -162,8 +162,10 @@ class _Candidate:
             write_new(self._offer, self._owner)
             os.utime(self._offer)  # its time becomes the first sign of life
             return create(path, self._offer, self._owner)
-        except FileNotFoundError:  # the offer was cleared away as a leftover
-            return False
+        except FileNotFoundError:
+            if not path.parent.is_dir():
+                raise
+            return False  # the offer was cleared away as a leftover
 
     def _has_ended(self, found: Sign) -> bool:
         if self._watched[0] != found:

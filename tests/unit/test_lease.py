@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -290,6 +291,15 @@ def test_where_no_file_can_have_two_names_the_lease_is_exclusive_as_well(
     assert left(path) == []
 
 
+def test_one_that_waits_in_a_folder_that_is_removed_ends(path: Path) -> None:
+    with owner(path) as running, process(path) as waiting:
+        assert waiting.stdout is not None and waiting.stdout.readline().startswith("waiting: ")
+        shutil.rmtree(path.parent)
+        assert waiting.wait(60) == 1
+        assert waiting.stderr is not None and "No such file or directory" in waiting.stderr.read()
+        running.kill()
+
+
 def test_a_results_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     words = r"results_dir is .*/file, which cannot be written \(File exists\): make room there, ask"
@@ -317,3 +327,34 @@ except UserError as error:
         f"results_dir is {tmp_path}, which cannot be written (Permission denied): make room there, "
         "ask its owner for access"
     )
+
+
+def test_a_run_that_has_lost_its_folder_is_told_to_end_and_writes_no_list_of_cells(
+    tmp_path: Path,
+) -> None:
+    said = """
+import signal, sys, threading
+from pathlib import Path
+from types import SimpleNamespace
+from fedssl import lease
+from fedssl.record.run_lease import hold_results
+from fedssl.record.status import write_cells
+
+lease.BEAT_S = 0.1
+told = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: told.set())
+hold_results(sys.argv[1])
+Path(sys.argv[1], ".lease").unlink()
+told.wait(60)
+cells = Path(sys.argv[1], "cells.csv")
+write_cells(SimpleNamespace(cells=[]), SimpleNamespace(cells=lambda: str(cells)))
+print(told.is_set(), cells.exists())
+"""
+    command = [sys.executable, "-c", said, str(tmp_path / "results")]
+    ran = subprocess.run(
+        command, env={"PYTHONPATH": str(ROOT / "src")}, text=True, capture_output=True, timeout=120
+    )
+    assert ran.stdout == "True False\n", ran.stderr
+    stopped, cells = ran.stderr.splitlines()
+    assert stopped.endswith(".lease was removed. No further job starts.")
+    assert "cells.csv is not up to date: " in cells

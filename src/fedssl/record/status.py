@@ -12,6 +12,7 @@ from fedssl.grid.cell import ALL_AXES, Cell
 from fedssl.grid.cells import Grid
 from fedssl.grid.paths import ResultPaths
 from fedssl.grid.settings_diff import settings_diff
+from fedssl.lease import LostLease
 from fedssl.record.read import read_record
 
 # Facts of a pretraining record: clients' updates, those dropped because they were not finite, and
@@ -21,12 +22,15 @@ _TRAINING = ("updates", "dropped_updates", "backbone_change")
 
 def write_cells(grid: Grid, tree: ResultPaths) -> None:
     """Write `<results>/cells.csv`: every declared cell with its settings, path and status."""
-    # This runs when a workflow ends. A full disk must not hide the report of failed jobs.
+    # This runs when a workflow ends. Neither a full disk nor another run that has taken over the
+    # folder must hide the report of failed jobs.
     path = Path(tree.cells())
     try:
         _write_cells(path, grid, tree)
     except OSError as error:
         print(f"{path} is not up to date: {error.strerror}.", file=sys.stderr)
+    except LostLease as error:
+        print(f"{path} is not up to date: {error}", file=sys.stderr)
 
 
 def _write_cells(path: Path, grid: Grid, tree: ResultPaths) -> None:
