@@ -29,7 +29,7 @@ with lease.hold(Path(path), what="the cell", wait=60):
     print("holds", flush=True)
     exec(body)
 """
-FAST = {"BEAT_S": 0.1, "SILENT_S": 1.0, "WATCH_S": 0.4, "POLL_S": 0.05}
+FAST = {"BEAT_S": 0.1, "SILENT_S": 2.0, "WATCH_S": 0.5, "POLL_S": 0.05}
 ELSEWHERE = {"host": "node7", "boot": "another boot"}
 
 
@@ -62,6 +62,11 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process beat and wait as fast as the others."""
     for name, seconds in FAST.items():
         monkeypatch.setattr(lease, name, seconds)
+
+
+def never_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process believe in every owner that it does not see to have ended."""
+    monkeypatch.setattr(lease, "SILENT_S", 1e9)
 
 
 def left(path: Path) -> list[str]:

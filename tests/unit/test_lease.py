@@ -11,7 +11,7 @@ import pytest
 from fedssl.errors import UserError
 from fedssl.lease import hold
 from fedssl.lease_file import read_owner, read_sign
-from tests.unit.leases import ELSEWHERE, FAST, hurry, left, owner, process
+from tests.unit.leases import ELSEWHERE, FAST, hurry, left, never_silent, owner, process
 
 
 @pytest.fixture
@@ -54,13 +54,14 @@ def test_one_that_waits_gets_the_lease_when_the_owner_has_ended(path: Path) -> N
 
 
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_owner_is_followed_at_once(path: Path, kill: signal.Signals) -> None:
+def test_a_killed_owner_is_followed_at_once(
+    path: Path, kill: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never_silent(monkeypatch)
     with owner(path) as running:
         os.kill(running.pid, kill)
         running.wait()
-        began = time.monotonic()
         with hold(path, what="x"):
-            assert time.monotonic() - began < FAST["SILENT_S"] / 2
             assert read_owner(path).pid == os.getpid()  # type: ignore[union-attr]
     assert left(path) == []
 
@@ -87,11 +88,12 @@ def test_a_stopped_owner_on_this_host_keeps_its_lease(path: Path) -> None:
 
 
 def test_an_owner_on_another_host_keeps_its_lease_while_it_gives_signs_of_life(path: Path) -> None:
+    wait = 2 * FAST["SILENT_S"]
     with owner(path, **ELSEWHERE):
         began = time.monotonic()
-        with pytest.raises(UserError, match="on node7 "), hold(path, what="x", wait=2.5):
+        with pytest.raises(UserError, match="on node7 "), hold(path, what="x", wait=wait):
             pytest.fail("both hold it")
-        assert time.monotonic() - began >= 2.5
+        assert time.monotonic() - began >= wait
 
 
 def test_a_dead_owner_on_another_host_is_followed_when_it_was_silent(path: Path) -> None:
@@ -100,7 +102,7 @@ def test_a_dead_owner_on_another_host_is_followed_when_it_was_silent(path: Path)
         running.wait()
         began = time.monotonic()
         with hold(path, what="x", wait=60):
-            assert FAST["SILENT_S"] / 2 < time.monotonic() - began < 4 * FAST["SILENT_S"]
+            assert time.monotonic() - began > FAST["SILENT_S"] / 2
 
 
 def test_silence_counts_by_the_clock_of_the_file_system(
@@ -129,15 +131,17 @@ def test_no_old_or_future_time_of_the_file_takes_the_lease_of_a_living_owner(
             pytest.fail("both hold it")
 
 
-def test_a_lease_from_before_a_reboot_is_not_believed(path: Path) -> None:
+def test_a_lease_from_before_a_reboot_is_not_believed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never_silent(monkeypatch)
     with owner(path, host=os.uname().nodename, boot="an earlier boot") as running:
         running.kill()
         running.wait()
         uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
         os.utime(path, (time.time() - uptime - 60,) * 2)
-        began = time.monotonic()
         with hold(path, what="x"):
-            assert time.monotonic() - began < FAST["WATCH_S"]
+            pass
 
 
 def test_a_requeued_job_waits_for_its_own_earlier_attempt_and_follows_it(path: Path) -> None:
@@ -145,8 +149,8 @@ def test_a_requeued_job_waits_for_its_own_earlier_attempt_and_follows_it(path: P
         owner(path, **ELSEWHERE, slurm_job="55") as first,
         process(path, "pass", slurm_job="55") as second,
     ):
+        assert second.stdout is not None and second.stdout.readline().startswith("waiting: ")
         time.sleep(2 * FAST["SILENT_S"])
         assert second.poll() is None, "it takes the lease of a living attempt"
         first.kill()
-        said, _ = second.communicate(timeout=30)
-        assert second.returncode == 0 and said.startswith("waiting: the cell is being written by")
+        assert "took over" in second.communicate(timeout=60)[0] and second.returncode == 0
