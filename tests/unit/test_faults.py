@@ -1,5 +1,7 @@
 """Faults of clients: who is absent, for how long a client trains, and who is malicious."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,14 @@ from fedssl.federation.divergence import check_returned, check_round
 from fedssl.federation.faults import fates_of, malicious_clients
 from fedssl.federation.history import write_rows
 from fedssl.federation.participants import client_holdings, sample_clients
+from fedssl.federation.settings import Faults, FederatedSettings
+from fedssl.grid.cells import Grid
+from fedssl.grid.configuration import SHIPPED, merged, read_layers
 from fedssl.randomness import stream
+from fedssl.schema.validate import validate
+from fedssl.typed import typed
 from tests.unit.federations import SETTINGS, federated, sized, with_faults
+from tests.unit.figures import ROOT, shipped
 
 
 def test_a_duration_is_samples_times_epochs_times_slowness() -> None:
@@ -113,3 +121,40 @@ def test_the_written_history_has_columns_of_faults_only_if_there_are_any(tmp_pat
     plain, faults = ((tmp_path / f"{n}.csv").read_text().splitlines() for n in ("plain", "faults"))
     assert plain[0] == "round,client,modality,samples,steps,loss,seconds,dropped"
     assert faults == [f"{plain[0]},absent,attack", "1,1,image,,,,,,dropout,"]
+
+
+PAGE = ROOT / "docs/faults.md"
+
+
+def test_the_page_shows_a_file_that_plans_and_every_column_and_key(tmp_path: Path) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    example = re.search(r'```yaml title="my.yaml"\n(.*?)```', text, re.DOTALL)
+    assert example is not None
+    (file := tmp_path / "my.yaml").write_text(example[1])
+    files = [ROOT / "config" / name for name in (*SHIPPED, "demo.yaml")]
+    layers = read_layers([*files, file], {})
+    validate(merged(layers), layers)
+    grid = Grid(merged(layers), layers)
+    faults = {c.variant: grid.settings(c)["federation"].get("faults") for c in grid.cells}
+    assert faults["base"] is None and faults["faults"]["deadline"] == 300
+    columns = ("absent", "duration", "attack", "clipped", "dropped")
+    assert [name for name in columns if f"| `{name}` |" not in text] == []
+    assert [f.name for f in fields(Faults) if f"`faults.{f.name}`" not in text] == []
+
+
+def test_no_shipped_cell_has_a_setting_of_faults_or_clipping() -> None:
+    for names in ((), ("demo.yaml",), ("mini.yaml",)):
+        grid, _ = shipped(*names)
+        for cell in grid.cells:
+            assert {"faults", "clipping_norm"} & grid.settings(cell)["federation"].keys() == set()
+
+
+def test_a_variant_can_take_the_faults_of_its_study_away() -> None:
+    own = {"federation": {"faults": {"dropout": 0.1, "deadline": 5.0}, "clipping_norm": 1.0}}
+    base = {"federation": {"faults": {"deadline": None}, "clipping_norm": None}}
+    study = {"settings": own, "variants": {"base": base, "e1": {"federation": {"faults": None}}}}
+    grid, _ = shipped("demo.yaml", studies={"fssuavl": study, "fassl": {"cells": []}}, tables={})
+    found = {cell.variant: typed(FederatedSettings, grid.settings(cell)) for cell in grid.cells}
+    federation = found["base"].federation
+    assert federation.faults == Faults(dropout=0.1) and federation.clipping_norm is None
+    assert found["e1"].federation.faults is None

@@ -188,27 +188,32 @@ def moved(change: Sequence[float], *, head: float = 0.0) -> ClientUpdate:
 
 
 def test_clipping_by_hand() -> None:
-    update, factor = clipped(moved([2.0, 1.0, 2.0]), MODEL, 1.5, sent=list(MODEL))
+    update, factor = clipped(moved([2.0, 1.0, 9.0], head=2.0), MODEL, 1.5, sent=list(MODEL))
     assert factor == pytest.approx(0.5)
     assert update.state["backbone.w"].tolist() == [2.0, 1.5]
-    assert update.state["backbone.bn.running_var"].tolist() == [3.0]
+    assert update.state["head.b"].tolist() == [2.0]
+    assert update.state["backbone.bn.running_var"].tolist() == [11.0], "no parameter"
     assert int(update.state["backbone.bn.num_batches_tracked"]) == 9
-    within = moved([2.0, 1.0, 2.0])
+    within = moved([2.0, 1.0, 9.0], head=2.0)
     assert clipped(within, MODEL, 3.0, sent=list(MODEL)) == (within, None), "3 is within 3"
 
 
 def test_what_is_not_sent_is_neither_counted_nor_clipped() -> None:
     backbone = [name for name in MODEL if name.startswith("backbone.")]
-    update, factor = clipped(moved([3.0, 0.0, 4.0], head=99.0), MODEL, 1.0, sent=backbone)
+    update, factor = clipped(moved([3.0, 4.0, 1.0], head=99.0), MODEL, 1.0, sent=backbone)
     assert factor == pytest.approx(0.2) and update.state["head.b"].tolist() == [100.0]
 
 
 @laws
-@given(st.lists(st.tuples(*[_NUMBERS] * 3), min_size=1, max_size=6), st.floats(1e-3, 1e3))
+@given(st.lists(st.tuples(*[_NUMBERS] * 4), min_size=1, max_size=6), st.floats(1e-3, 1e3))
 def test_clipping_bounds_the_servers_step(changes: list[Sequence[float]], norm: float) -> None:
-    updates = [clipped(moved(own), MODEL, norm, sent=list(MODEL))[0] for own in changes]
+    updates = [
+        clipped(moved(own[:3], head=own[3]), MODEL, norm, sent=list(MODEL))[0] for own in changes
+    ]
     after = get_aggregator("fedavg")(MODEL, updates)
-    squares = (float((after[n] - MODEL[n]).double().square().sum()) for n in list(MODEL)[:2])
+    squares = (
+        float((after[n] - MODEL[n]).double().square().sum()) for n in ("backbone.w", "head.b")
+    )
     assert math.sqrt(sum(squares)) <= norm * (1 + 1e-5) + 1e-5
 
 

@@ -88,8 +88,8 @@ class Federation:
     keeps 10, 40, 70 and 100 of a0-i0-b100."""
 
     clipping_norm: Positive | None = None
-    """Largest L2 norm of the change that a client sends; the server scales a larger one down to it
-    (norm clipping), under any aggregator. Without it, changes are not clipped."""
+    """Largest L2 norm of a client's change of the parameters; the server scales a larger one down
+    to it (norm clipping), under any aggregator. Without it, changes are not clipped."""
 
     faults: Faults | None = None
     """Simulated faults of clients; none if absent."""

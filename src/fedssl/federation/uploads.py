@@ -56,11 +56,11 @@ def clipped(
 ) -> tuple[ClientUpdate, float | None]:
     """Return an update whose change has at most an L2 norm, and the factor, or None if unchanged.
 
-    The norm is that of all floating-point tensors that are sent, with batch norm's running
-    statistics. They are scaled together, which keeps running variances positive. Counters and the
-    tensors that a client reports for its aggregator are not clipped.
+    The norm is that of the parameters that are sent, and only they are scaled. Running variances
+    are large and would decide the norm alone; as under every rule they are averaged. The tensors
+    that a client reports for its aggregator are not clipped.
     """
-    names = [name for name in sent if model[name].is_floating_point()]
+    names = [name for name in sent if is_trained(name, model[name])]
     squares = (_change(update, model, name).square().sum() for name in names)
     length = math.sqrt(sum(map(float, squares)))
     # Not for NaN either: an update that is not finite is dropped, and the message names the tensor.
