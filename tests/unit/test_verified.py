@@ -33,6 +33,9 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setattr(block_hashes, "BLOCK_BYTES", BLOCK)
     yield folder
+    for thread in threading.enumerate():
+        if thread.name == "verify":
+            thread.join()
     verified._UNFINISHED.clear()
 
 
@@ -228,8 +231,8 @@ def test_a_node_verifies_each_block_once(large: None, hashed: list[int], tmp_pat
     os.utime(folder / "images.npy", (1e9, 1e9))
     take_all(folder)
     assert sorted(hashed) == sorted([*range(12)] * 2), "it has another state"
-    marks = [path for path in (folder / f".verified-{os.getuid()}").iterdir()]
-    assert len(marks) == 1, "marks of earlier states are removed"
+    marks = folder / f".verified-{os.getuid()}"
+    assert len(list(marks.iterdir())) == 1, "marks of earlier states are removed"
 
 
 def test_a_damaged_block_is_not_marked(large: None, hashed: list[int], tmp_path: Path) -> None:

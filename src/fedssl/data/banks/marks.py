@@ -54,7 +54,8 @@ class Marks:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 content = os.pread(self._file, count, 0)
-        return np.frombuffer(content.ljust(count, b"\0"), np.uint8) == 1
+        marked: np.ndarray = np.frombuffer(content.ljust(count, b"\0"), np.uint8) == 1
+        return marked
 
     def has(self, block: int) -> bool:
         """Return whether a block is verified, perhaps by another process in the meantime."""

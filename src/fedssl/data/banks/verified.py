@@ -38,7 +38,8 @@ class BlockCheck:
         self._path, self._hashes = path, hashes
         # Blocks are still verified when the rows are no longer used.
         self._file = os.dup(file)
-        weakref.finalize(self, os.close, self._file)
+        # Not when Python ends: the thread of a job that failed may still be reading.
+        weakref.finalize(self, os.close, self._file).atexit = False
         self._small = hashes.size <= SMALL_BYTES
         self._lock, self._work = threading.Lock(), threading.Lock()
         self._running, self._fault = False, ""
@@ -62,12 +63,15 @@ class BlockCheck:
             if (state := state_of(self._file)) != self._state:
                 self._enter(state)
                 return False
-            if not self._note(starts, sizes):
-                return True
+            new = self._note(starts, sizes)
             if not (at_once or self._small):
-                self._start()
+                if new:
+                    self._start()
                 return True
-        self.finish()
+            # Also if another thread is about to verify what this one has read.
+            waiting = bool(self._wanted.any())
+        if waiting:
+            self.finish()
         return True
 
     def finish(self) -> None:
@@ -111,8 +115,8 @@ class BlockCheck:
         try:
             while self._verify_next(in_thread=True):
                 pass
-        except UserError as error:
-            # Raised by the next read, and before anything is published.
+        except (UserError, OSError) as error:
+            # Raised again by the next read, or before anything is published.
             _LOG.error("%s", error)
 
     def _verify_next(self, *, in_thread: bool = False) -> bool:
