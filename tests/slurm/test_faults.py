@@ -192,15 +192,3 @@ def test_a_job_over_its_time_limit_asks_for_the_same_again(
         snakemake.allow("a")
         snakemake.ends()
     assert len(snakemake.jobs("a")) == 2
-
-
-@pytest.mark.slow
-def test_slurm_may_start_a_preempted_job_again_itself(cluster: SlurmCluster, toy: Path) -> None:
-    options = ("--slurm-requeue", "--retries", "0")
-    with running(cluster, toy, "a.done", options=options, SBATCH_PARTITION="requeued") as snakemake:
-        snakemake.wait_for(lambda: snakemake.jobs("a"), "the job")
-        cluster.command("sbatch", "--cpus-per-task=16", *QUIETLY)
-        snakemake.wait_for(lambda: len(snakemake.jobs("a")) == 2, "the same job")
-        snakemake.allow("a")
-        snakemake.ends()
-    assert len(set(snakemake.jobs("a"))) == 1, "one Slurm job, started twice"
