@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LOG_EVERY_S = 10.0
+FINAL = "another attempt would end the same way"
+"""The last line that a job logs after an error which does not pass by itself."""
 # Must match the line that `RoundProgress.advance` logs. Keep the format of that line: the status
 # command also reads logs that earlier versions wrote.
 _ROUND = re.compile(r" INFO round (\d+) of (\d+)  loss \S+  (\S+) s a round")
@@ -156,6 +158,13 @@ def last_logged_round(log: str | Path) -> LoggedRound | None:
         return None
     done, total, pace = found[-1]
     return LoggedRound(int(done), int(total), float(pace), since=time.time() - path.stat().st_mtime)
+
+
+def is_final(log: str | Path) -> bool:
+    """Return whether a job's log ends with an error that another attempt would meet as well."""
+    path = Path(log)
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return text.rstrip().endswith(FINAL)
 
 
 def _bar(total: int, *, done: int) -> "Bar":

@@ -1,15 +1,15 @@
-"""A one-node Slurm cluster on loopback: its own ports, its own state folder, fake GPUs."""
+"""A Slurm cluster of two nodes on loopback: its own ports, its own state folder, fake GPUs."""
 
 import socket
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.slurm.configuration import environment, write_configuration
+from tests.slurm.configuration import NODES, environment, write_configuration
 from tests.slurm.packages import Packages
 from tests.slurm.supervise import supervised
 
@@ -31,6 +31,7 @@ class SlurmCluster:
         self._packages = packages
         self._ports = write_configuration(folder, packages, accounting=accounting)
         self._running = ExitStack()
+        self._daemons: dict[str, ExitStack] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as running:
@@ -38,7 +39,9 @@ class SlurmCluster:
             self._start_munge()
             if self.accounting:
                 self._start_accounting()
-            self._start_slurm()
+            self._start_controller()
+            for node in NODES:
+                self._start_node(node)
             if self.accounting:
                 self._add_accounts()
             self._running = running.pop_all()
@@ -68,10 +71,25 @@ class SlurmCluster:
         table = self.command("sacct", *options, "--parsable2", wanted)
         return [dict(zip(fields, line.split("|"), strict=True)) for line in table.splitlines()]
 
+    def states(self) -> dict[str, str]:
+        """Return {id: state} of every job that the controller still knows."""
+        lines = self.command("squeue", "--states=all", "--noheader", "--format=%A %T").splitlines()
+        return dict(line.split() for line in lines)
+
     def scontrol(self) -> list[dict[str, str]]:
         """Return every job that the controller still knows, with all its fields."""
         lines = self.command("scontrol", "--oneliner", "show", "jobs").splitlines()
         return [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+
+    @contextmanager
+    def without(self, daemon: str) -> Iterator[None]:
+        """Stop a daemon for the time of a `with` block; a node's jobs die with its own."""
+        self._daemons[daemon].close()
+        yield
+        if daemon in NODES:
+            self._start_node(daemon)
+        else:
+            {"slurmctld": self._start_controller, "slurmdbd": self._start_slurmdbd}[daemon]()
 
     def _start_munge(self) -> None:
         socket_file = self.folder / "munge.socket"
@@ -92,6 +110,9 @@ class SlurmCluster:
         own += [f"--socket={self.folder}/mariadb.socket", f"--pid-file={self.folder}/mariadb.pid"]
         own += [f"--init-file={self.folder}/database.sql"]
         self._start("mariadbd", *place, *own, ready=self._database_listens)
+        self._start_slurmdbd()
+
+    def _start_slurmdbd(self) -> None:
         self._start("slurmdbd", "-D", ready=self._answers("sacctmgr", "-n", "show", "cluster"))
 
     def _add_accounts(self) -> None:
@@ -101,21 +122,27 @@ class SlurmCluster:
         default = f"defaultaccount={ACCOUNTS[0]}"
         self.command("sacctmgr", "-i", "modify", "user", "root", "set", default)
 
-    def _start_slurm(self) -> None:
-        self._start("slurmctld", "-D", ready=self._answers("scontrol", "ping"))
-        step = self._packages.program("slurmstepd")
-        idle = self._answers("sinfo", "--noheader", "--states=idle", "--format=%N", says="node1")
-        self._start("slurmd", "-D", "-N", "node1", "-d", step, ready=idle)
+    def _start_controller(self) -> None:
+        self._start("slurmctld", "-D", ready=self._answers("scontrol", "ping", says="UP"))
 
-    def _start(self, name: str, *options: str, ready: Callable[[], bool]) -> None:
+    def _start_node(self, name: str) -> None:
+        step = self._packages.program("slurmstepd")
+        idle = self._answers("sinfo", "--noheader", "--states=idle", "--format=%N", says=name[-1])
+        self._start("slurmd", "-D", "-N", name, "-d", step, ready=idle, log=name)
+
+    def _start(
+        self, name: str, *options: str, ready: Callable[[], bool], log: str | None = None
+    ) -> None:
         """Start a daemon that ends with the cluster and wait until it is ready."""
-        log = self.folder / f"{name}.log"
+        stack = self._daemons[log or name] = ExitStack()
+        self._running.callback(stack.close)
+        file = self.folder / f"{log or name}.log"
         command = [self._packages.program(name), *options]
-        process = self._running.enter_context(supervised(command, env=self.env, log=log))
+        process = stack.enter_context(supervised(command, env=self.env, log=file))
         deadline = time.monotonic() + START_SECONDS
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
-                last = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+                last = "\n".join(file.read_text(errors="replace").splitlines()[-10:])
                 raise ClusterError(f"{name} ended, or said nothing for {START_SECONDS} s:\n{last}")
             time.sleep(0.1)
 

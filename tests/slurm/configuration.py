@@ -8,12 +8,13 @@ from pathlib import Path
 
 from tests.slurm.packages import Packages
 
+NODES = ("node1", "node2")
 TEMPLATES = Path(__file__).parent / "etc"
 
 
 def write_configuration(folder: Path, packages: Packages, *, accounting: bool) -> dict[str, int]:
     """Fill `folder` with configuration, key and state folders; return the port of each daemon."""
-    ports = _free_ports("slurmctld", "slurmd", "slurmdbd", "mariadb")
+    ports = _free_ports("slurmctld", *NODES, "slurmdbd", "mariadb")
     words = {f"{name}_port": port for name, port in ports.items()} | {
         "folder": folder,
         "host": socket.gethostname().split(".")[0],
@@ -25,12 +26,8 @@ def write_configuration(folder: Path, packages: Packages, *, accounting: bool) -
             text += (TEMPLATES / "accounting.conf").read_text()
         (folder / name).write_text(text.format_map(words))
         (folder / name).chmod(0o600)  # slurmdbd insists, for the password
-    for name in ("slurmctld", "slurmd", "bin"):
+    for name in ("slurmctld", *NODES):
         (folder / name).mkdir()
-    # Snakemake's job step drops SLURM_CONF: elsewhere the file has its place in /etc/slurm.
-    srun = f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {packages.root}/usr/bin/srun "$@"\n'
-    (folder / "bin/srun").write_text(srun)
-    (folder / "bin/srun").chmod(0o755)
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o400)
     return ports
@@ -42,7 +39,7 @@ def environment(folder: Path, packages: Packages) -> dict[str, str]:
     python = Path(sys.executable).parent
     libraries = [packages.library_path, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
     return outer | {
-        "PATH": f"{python}:{folder}/bin:{packages.path}:{os.environ['PATH']}",
+        "PATH": f"{python}:{packages.path}:{os.environ['PATH']}",
         "LD_LIBRARY_PATH": ":".join(libraries),
         "SLURM_CONF": str(folder / "slurm.conf"),
     }

@@ -29,7 +29,7 @@ def stubborn_job(folder: Path) -> str:
 
 def pids(folder: Path) -> list[int]:
     """Return the ids of the daemons and of the job's process, once all have written theirs."""
-    names = ("munge", "slurmctld", "slurmd", "job")
+    names = ("munge", "slurmctld", "node1", "node2", "job")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         texts = [f.read_text() for name in names if (f := folder / f"{name}.pid").is_file()]

@@ -22,13 +22,13 @@ TABLES = ("fssuavl_table2", "fssuavl_random_init")
 
 def jobs_in(cluster: SlurmCluster, folder: Path, *fields: str) -> list[dict[str, str]]:
     """Return the jobs submitted from `folder`, in the order of their submission."""
-    jobs = cluster.sacct("JobIDRaw", "Comment", "WorkDir", "State", *fields)
+    jobs = cluster.sacct("JobIDRaw", "JobName", "WorkDir", "State", *fields)
     return [job for job in jobs if job["WorkDir"] == str(folder)]
 
 
 def is_of(job: dict[str, str], rule: str) -> bool:
-    # The comment is "rule_<rule>_wildcards_..." or, for a group, "rule_<group>_<its rules>".
-    return f"{job['Comment']}_".startswith(f"rule_{rule}_") or job["Comment"].endswith(f"_{rule}")
+    # The name is "<rule>_<wildcards>" or, for a group, "<its rules>_<group>"; the study comes next.
+    return re.fullmatch(rf"{rule}(_fssuavl.*)?", job["JobName"]) is not None
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ def test_jobs_of_seconds_run_where_snakemake_runs(demo: Demo) -> None:
 def test_scores_of_a_checkpoint_share_a_job(demo: Demo) -> None:
     scoring = demo.of("evaluate")
     assert len(scoring) < demo.done["evaluate"]
-    # The comment names the checkpoint, so no job waits for two of them.
-    assert len({job["Comment"] for job in scoring}) == demo.done["pretrain"]
+    # The name has the checkpoint, so no job waits for two of them.
+    assert len({job["JobName"] for job in scoring}) == demo.done["pretrain"]
     assert 0 < len(demo.of("fine_tune")) < demo.done["fine_tune"]
     # Members take turns: the job has the CPUs of one of them.
     for job in (*scoring, *demo.of("fine_tune")):
@@ -133,8 +133,8 @@ def test_environment_chooses_partition_and_account_and_retries_ask_for_more(
 def test_cluster_without_accounting(small_cluster: SlurmCluster, tmp_path: Path) -> None:
     toy = toy_project(tmp_path / "toy")
     (toy / "tried").mkdir()
-    run(small_cluster, toy, "snakemake --profile slurm --slurm-status-command squeue")
-    given = {job["Comment"]: job.get("TresPerJob") for job in small_cluster.scontrol()}
-    assert given == {"rule_shards": None, "rule_pretrain": "gres:gpu:1"}
+    run(small_cluster, toy, "snakemake --profile slurm")
+    given = {job["JobName"]: job.get("TresPerJob") for job in small_cluster.scontrol()}
+    assert given == {"shards": None, "pretrain": "gres:gpu:1"}
     assert (toy / "shards.txt").read_text().split() == ["GPU"]
     assert (toy / "model.txt").read_text().split()[1] in {"0", "1"}

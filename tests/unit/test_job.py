@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from fedssl.errors import UserError
+from fedssl.errors import OutOfMemory, UserError
 from fedssl.files import read_json, sha256
+from fedssl.progress import is_final
 from fedssl.record.job import recorded_job
 
 
@@ -95,7 +96,14 @@ def test_a_users_mistake_is_one_sentence(tmp_path) -> None:
     with pytest.raises(SystemExit, match=r"fedssl: k is 3; it must be 2\."), recorded_job(given):
         raise UserError("k is 3; it must be 2.")
     _, *said = (tmp_path / "log").read_text().splitlines()
-    assert len(said) == 1 and said[0].endswith(" ERROR k is 3; it must be 2.")
+    assert len(said) == 2 and said[0].endswith(" ERROR k is 3; it must be 2.")
+    assert is_final(tmp_path / "log"), "a cluster need not try it again"
+
+
+def test_a_job_that_ran_out_of_memory_may_be_tried_again(tmp_path) -> None:
+    with pytest.raises(SystemExit), recorded_job(snakemake(tmp_path)):
+        raise OutOfMemory("a worker was killed")
+    assert not is_final(tmp_path / "log")
 
 
 def fill_disk(how: str) -> None:

@@ -2,8 +2,12 @@
 
 import logging
 import shutil
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -19,6 +23,23 @@ from fedssl.record.failures import (
 from fedssl.record.status import write_cells
 from tests.unit.figures import shipped
 
+CANNOT_CLEAN_UP = """
+import atexit
+import sys
+from fedssl.grid.snakemake_api import logger
+from fedssl.record.failures import FailureCollector
+
+failures = FailureCollector()
+logger.addHandler(failures)
+atexit.register(failures.report, sys.argv[1:])
+
+rule fails:
+    output: "fixed", "never"
+    shell: "touch fixed; chattr +i fixed; exit 1"
+
+onerror:
+    print("the hook ran")
+"""
 TIME = "2026-11-21 15:09:00,123"
 STATUS = "SLURM-job '7' failed, SLURM status is: 'FAILED'. For further error details see the log."
 TRACEBACK = f"""{TIME} ERROR rule evaluate failed
@@ -42,7 +63,12 @@ ROUND = f"{TIME} INFO round 2 of 4  loss 3.6  0.8 s a round  0:00:02 left\n"
 
 
 def failed(
-    folder: Path, *outputs: str, log: str = "", message: str | None = None, printed: str = ""
+    folder: Path,
+    *outputs: str,
+    log: str = "",
+    message: str | None = None,
+    printed: str = "",
+    slurm: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Failure]:
     """Return what a collector keeps of a failed job that left a log, and printed before it."""
     (folder / "job.log").write_text(log)
@@ -55,6 +81,7 @@ def failed(
             "output": [str(folder / output) for output in outputs or ("model",)],
             "log": [str(folder / "job.log")],
             "rule_msg": message,
+            "aux": dict(slurm),
         }
     )
     collector = FailureCollector()
@@ -95,6 +122,66 @@ def test_a_job_that_logged_no_error_was_killed_or_printed_it(tmp_path: Path, log
         f"{silence}{guess}\n{KILLED}",
         f"{silence}{guess}\n{STATUS}",
     ]
+
+
+def test_what_slurm_says_is_the_cause_and_nothing_is_guessed(tmp_path: Path) -> None:
+    limit = "Slurm job 7 reached its time limit of 60 minutes"
+    slurm = {"slurm_log": f"{tmp_path}/7.log", "explained": True}
+    (failure,) = failed(tmp_path, log=ROUND, message=limit, slurm=slurm)
+    assert failure.cause == f"{limit} after round 2 of 4"
+    assert failure.slurm_log == f"{tmp_path}/7.log"
+
+
+@pytest.mark.parametrize(
+    ("printed", "words"),
+    [
+        ("a\nslurmstepd: error: Exceeded memory limit\nb\n", "slurmstepd: error: Exceeded memory"),
+        ("OSError: [Errno 28] No space left on device: '/tmp/x'\n", "OSError: [Errno 28] No space"),
+        ("", "see its Slurm log"),
+    ],
+)
+def test_what_only_the_slurm_log_says_is_quoted(tmp_path: Path, printed: str, words: str) -> None:
+    (tmp_path / "7.log").write_text(printed)
+    slurm = {"slurm_log": f"{tmp_path}/7.log", "explained": False}
+    ended = "Slurm job 7 ended with an error"
+    (failure,) = failed(tmp_path, message=ended, slurm=slurm)
+    assert failure.cause.startswith(f"ended without logging an error: {words}")
+    assert failure.cause.endswith(f"\n{ended}")
+
+
+def test_failures_are_reported_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = FailureCollector()
+    monkeypatch.setattr(collector, "failures", lambda: [Failure("pretrain", ("out/a",), "", "x")])
+    for _ in range(2):  # as the run's end and the end of the process do
+        collector.report(["--cores", "1"])
+    assert capsys.readouterr().err.count("1 failed:") == 1
+
+
+def test_failures_are_reported_where_snakemake_cannot_remove_a_file(tmp_path: Path) -> None:
+    (tmp_path / "probe").touch()
+    if subprocess.run(["chattr", "+i", tmp_path / "probe"], capture_output=True).returncode:
+        pytest.skip("files cannot be made immutable here")
+    (tmp_path / "Snakefile").write_text(CANNOT_CLEAN_UP)
+    command = [Path(sys.executable).with_name("snakemake"), "--cores", "1", "never"]
+    try:
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    finally:
+        subprocess.run(["chattr", "-i", tmp_path / "probe", tmp_path / "fixed"])
+    assert "PermissionError" in ran.stderr and "the hook ran" not in ran.stdout
+    assert "1 failed:\n  fails  never\n" in ran.stderr[ran.stderr.index("PermissionError") :]
+
+
+def test_earlier_attempts_are_told_if_they_ended_otherwise(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    earlier = ("lost its node", "no room")
+    failure = Failure("pretrain", ("out/a",), "a.log", "no room", "7.log", earlier)
+    report_failures([failure], [])
+    printed = capsys.readouterr().err
+    assert "attempt 1  lost its node\n" in printed and "attempt 2" not in printed
+    assert "    slurm  7.log\n" in printed
 
 
 def test_a_signal_is_of_the_job_that_logged_no_error(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from fedssl.command.reasons import causes, follows
-from fedssl.grid.snakemake_api import command_line_targets
+from fedssl.grid.snakemake_api import command_line_targets, use_executor
+from fedssl.slurm.executor import Executor
 
 SNAKEFILE = """
 import json
@@ -124,6 +126,14 @@ def test_current_basedir_is_the_folder_of_the_snakefile(workflow: Workflow) -> N
 
 def test_rule_products_match_outputs_and_logs(workflow: Workflow) -> None:
     assert workflow.said["made"] == [True, True, False]
+
+
+def test_an_executor_takes_the_place_of_a_plugins_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = ExecutorPluginRegistry().get_plugin("slurm")
+    monkeypatch.setattr(plugin, "executor", plugin.executor)
+    use_executor("slurm", Executor)
+    assert ExecutorPluginRegistry().get_plugin("slurm").executor is Executor
+    use_executor("no-such-plugin", Executor)
 
 
 def test_dag_forcefiles_run_a_job_again_and_no_other(workflow: Workflow) -> None:

@@ -1,7 +1,7 @@
 """What the profile and the rules ask Slurm for, by the command lines that its plugin gives sbatch.
 
-The commands of Slurm are stand-ins: `sbatch` notes its arguments and refuses every job, so that
-each is tried three times.
+The commands of Slurm are stand-ins: `sbatch` notes its arguments, and `squeue` says that every job
+has failed, so that each is tried three times.
 """
 
 import os
@@ -20,9 +20,13 @@ from tests.workflow.project import ROOT, Project
 SBATCH = """#!/bin/sh
 printf '%s\\037' "$@" >> "$0.calls"
 printf '\\036' >> "$0.calls"
-echo refused >&2
-exit 1
+echo $$ | tee -a "$0.numbers"
 """
+SQUEUE = """#!/bin/sh
+sed 's/$/|FAILED|NonZeroExitCode|folder|comment/' "${0%squeue}sbatch.numbers" 2> /dev/null
+exit 0
+"""
+QUICK = ("--slurm-init-seconds-before-status-checks", "1")
 RULES = ("pretrain", "evaluate", "score_rounds", "fine_tune")
 GRID = """
 limits: {runtime: 100, mem_mb: 9000, gpu_mem: null}
@@ -40,6 +44,8 @@ CHANGED = (
     ("pretrain", "runtime=90"),
     ("pretrain", "gpu=2"),
     ("evaluate", "mem_mb=7777"),
+    ("evaluate", "constraint=quick"),
+    ("evaluate", "qos=night"),
     ("score_rounds", "slurm_partition=long"),
     ("score_rounds", "gpu_model=a100"),
 )
@@ -77,7 +83,7 @@ class Cluster:
         log.unlink(missing_ok=True)
         config = ("--configfile", "config/demo.yaml", "grid.yaml")
         command = ["snakemake", "--profile", "slurm", *config, *options]
-        command += ["--allowed-rules", *RULES, "--", *TARGETS]
+        command += [*QUICK, "--allowed-rules", *RULES, "--", *TARGETS]
         path = f"{self.bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         env = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_"))}
         env |= {"PATH": path, "SBATCH_PARTITION": "main", "SBATCH_ACCOUNT": "lab"}
@@ -88,7 +94,7 @@ class Cluster:
         found: dict[str, list[dict[str, str]]] = {}
         for call in log.read_text().split("\036")[:-1]:
             given = options_of(call.split("\037")[:-1])
-            found.setdefault(rule_of(given["--comment"]), []).append(given)
+            found.setdefault(rule_of(given["--job-name"]), []).append(given)
         return found
 
 
@@ -102,8 +108,8 @@ def options_of(words: list[str]) -> dict[str, str]:
     return found
 
 
-def rule_of(comment: str) -> str:
-    return next(rule for rule in RULES if rule in comment)
+def rule_of(name: str) -> str:
+    return next(rule for rule in RULES if name.startswith(rule))
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +121,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
         path = project.root / "results/demo" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    programs = {"sbatch": SBATCH, "sacctmgr": "#!/bin/sh\necho lab\n"}
-    programs |= dict.fromkeys(("sacct", "squeue", "sinfo", "scontrol"), "#!/bin/sh\n")
+    programs = {"sbatch": SBATCH, "squeue": SQUEUE, "sacctmgr": "#!/bin/sh\necho lab\n"}
+    programs |= dict.fromkeys(("sacct", "sinfo", "scontrol"), "#!/bin/sh\n")
     (folder / "bin").mkdir()
     for name, text in programs.items():
         (folder / "bin" / name).write_text(text)
@@ -150,7 +156,8 @@ def test_an_override_of_one_resource_leaves_the_others(calls) -> None:
         "score_rounds": True,
         "fine_tune": True,
     }
-    assert asked(calls["evaluate"], "--mem") == [("7777",)] * 3
+    changed = ("7777", "quick", "night")
+    assert asked(calls["evaluate"], "--mem", "-C", "--qos") == [changed] * 3
 
 
 def test_only_jobs_that_start_again_ask_for_more_and_within_the_limits(calls) -> None:
@@ -163,11 +170,10 @@ def test_only_jobs_that_start_again_ask_for_more_and_within_the_limits(calls) ->
     assert memory == sorted(memory) and memory[0] < memory[-1] == 9000
 
 
-def test_slurm_restarts_no_job_and_names_and_comments_say_what_it_is(calls) -> None:
+def test_slurm_restarts_no_job_and_names_say_what_each_is(calls) -> None:
     for call in (call for attempts in calls.values() for call in attempts):
-        assert "--no-requeue" in call and call["--job-name"].startswith("fedssl_")
-        assert call["-A"] == "lab"
-    assert "fssuavl_simclr_resnet18_loss" in calls["pretrain"][0]["--comment"]
+        assert "--no-requeue" in call and call["-A"] == "lab"
+    assert "fssuavl_simclr_resnet18_loss" in calls["pretrain"][0]["--job-name"]
 
 
 def test_the_profile_leaves_what_a_rule_asks_for_to_the_rule(cluster: Cluster) -> None:

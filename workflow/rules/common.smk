@@ -1,5 +1,6 @@
 """The grid, the wildcards it allows, and what a run reports when it starts and ends."""
 
+import atexit
 import gc
 from functools import partial
 from inspect import signature
@@ -11,7 +12,7 @@ from fedssl.errors import UserError
 from fedssl.grid.cell import Cell
 from fedssl.grid.cells import Grid
 from fedssl.grid.own_studies import only_asked
-from fedssl.record.failures import FailureCollector, repeatable, report_failures
+from fedssl.record.failures import FailureCollector, repeatable
 from fedssl.grid.paths import RECORD, ResultPaths, folder_record, from_here, record_of
 from fedssl.grid.plan import Plan
 from fedssl.grid.snakemake_api import (
@@ -20,6 +21,7 @@ from fedssl.grid.snakemake_api import (
     given_configuration,
     logger,
     starts_run,
+    use_executor,
 )
 from fedssl.crate.plan import crate_spec, workflow_files
 from fedssl.data.plan import archive_files
@@ -52,6 +54,7 @@ from fedssl.record.status import write_cells
 from fedssl.evaluation.plan import remove_shared_scores
 from fedssl.grid.targets import check_products, check_targets, one_of
 from fedssl.schema.validate import validate
+from fedssl.slurm.executor import Executor as SlurmExecutor
 
 # Nearly all objects of a plan live until Snakemake ends, so looking for garbage as often as Python
 # does by default finds none, and takes a tenth of the time.
@@ -99,8 +102,11 @@ prepare_jobs(
     banks=config["banks"],
     portable=config["portable"],
 )
+use_executor("slurm", SlurmExecutor)
 FAILURES = FailureCollector()
 logger.addHandler(FAILURES)
+if workflow.is_main_process:
+    atexit.register(FAILURES.report, repeatable(sys.argv[1:], TARGETS))
 
 
 def planned(function, **given):
@@ -141,6 +147,6 @@ onsuccess:
 
 
 onerror:
-    report_failures(FAILURES.failures(), repeatable(sys.argv[1:], TARGETS))
+    FAILURES.report(repeatable(sys.argv[1:], TARGETS))
     write_cells(GRID, TREE)
     release_results()

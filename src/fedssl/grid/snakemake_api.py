@@ -106,3 +106,13 @@ def set_amount(workflow: Any, rule: str, name: str) -> int | None:
     found = workflow.resource_settings.overwrite_resources.get(rule, {}).get(name)
     given = getattr(found, "raw", found)
     return given if isinstance(given, int) else None
+
+
+def use_executor(name: str, executor: type) -> None:
+    """Let `--executor <name>` start this executor instead of the plugin's own."""
+    # A plugin of another name would have other options, and `--slurm-...` would do nothing.
+    from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
+    registry = ExecutorPluginRegistry()
+    if registry.is_installed(name):
+        registry.get_plugin(name).executor = executor

@@ -16,6 +16,8 @@ from fedssl.progress import last_logged_round
 
 _FORCE = re.compile(r"-[fF]|-R.*|--force|--forceall|--forcerun(=.*)?")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?=[A-Z]+ )", re.MULTILINE)
+# A line of a Slurm log that says what went wrong.
+_SAID = re.compile(r"slurmstepd: error|\w+Error: |^OSError|No space left|[Kk]illed")
 _SIGNAL = re.compile(r"died with <Signals\.\w+: \d+>")
 _FULL = 2**20  # bytes; a disk with less free space is reported as the cause of a failure
 _TRACEBACK = "Traceback (most recent call last):\n"
@@ -23,12 +25,14 @@ _TRACEBACK = "Traceback (most recent call last):\n"
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed job: its rule, outputs, log file and cause."""
+    """One failed job: its rule, outputs, log files, cause, and the causes of earlier attempts."""
 
     rule: str
     outputs: tuple[str, ...]
     log: str
     cause: str
+    slurm_log: str = ""
+    earlier: tuple[str, ...] = ()
 
     @property
     def output(self) -> str:
@@ -45,6 +49,7 @@ class FailureCollector(logging.Handler):
         super().__init__(logging.ERROR)
         self._found: dict[int, Failure] = {}
         self._signals: list[str] = []
+        self._reported = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the failure if the record reports a failed job."""
@@ -53,19 +58,36 @@ class FailureCollector(logging.Handler):
             self._signals += _SIGNAL.findall(record.getMessage())
         if said.get("event") != LogEvent.JOB_ERROR:
             return
-        log = next(iter(said["log"]), "")
+        log, slurm = next(iter(said["log"]), ""), said.get("aux") or {}
         error, ended = _last_error(log), said["rule_msg"]
         if not error and not ended and self._signals:
             # Snakemake logs the signals in the order in which the jobs failed.
             ended = self._signals.pop(0)
-        # The error in the log may be from an earlier attempt, so the executor's message is kept.
-        cause = "\n".join(filter(None, (error or _silent(log, ended), ended)))
+        slurm_log = slurm.get("slurm_log") or ""
+        if slurm.get("explained"):
+            cause = f"{ended}{_progress(log)}"
+        else:
+            # The error in the log may be from an earlier attempt, so the message is kept.
+            cause = "\n".join(filter(None, (error or _silent(log, ended, slurm_log), ended)))
         outputs = tuple(output.removesuffix(" (update)") for output in said["output"])
-        self._found[said["jobid"]] = Failure(said["rule_name"], outputs, log, cause)
+        before = self._found.get(said["jobid"])
+        earlier = (*before.earlier, before.cause) if before else ()
+        self._found[said["jobid"]] = Failure(
+            said["rule_name"], outputs, log, cause, slurm_log, earlier
+        )
 
     def failures(self) -> list[Failure]:
         """Return the jobs whose last attempt failed: they have a missing output."""
         return [failure for failure in self._found.values() if failure.output]
+
+    def report(self, arguments: Sequence[str]) -> None:
+        """Print the failures, once: at the end of a run, or when it ends without its end.
+
+        Snakemake itself ends by an exception where it cannot remove a file of a failed job.
+        """
+        if not self._reported:
+            self._reported = True
+            report_failures(self.failures(), arguments)
 
 
 def report_failures(failures: Sequence[Failure], arguments: Sequence[str]) -> None:
@@ -77,7 +99,12 @@ def report_failures(failures: Sequence[Failure], arguments: Sequence[str]) -> No
     for failure in failures:
         console.print(f"  {failure.rule}  {failure.output}")
         console.print(indent(f"cause  {failure.cause}".replace("\n", "\n       "), 4 * " "))
+        for number, cause in enumerate(failure.earlier, start=1):
+            if cause != failure.cause:
+                console.print(indent(f"attempt {number}  {cause}", 4 * " "))
         console.print(f"    log    {failure.log or 'none'}")
+        if failure.slurm_log and failure.slurm_log != failure.log:
+            console.print(f"    slurm  {failure.slurm_log}")
     console.print("retry just these, and the jobs that they need, with:")
     console.print(f"  {retry_command(failures, arguments)}")
 
@@ -99,15 +126,27 @@ def repeatable(arguments: Iterable[str], targets: Collection[str]) -> list[str]:
     return kept
 
 
-def _silent(log: str, ended: str | None) -> str:
-    """Return the cause for a job that logged no error; `ended` is the executor's message."""
+def _progress(log: str) -> str:
     last = last_logged_round(log)
-    silence = f"ended without logging an error{f' after {last}' if last else ''}"
+    return f" after {last}" if last else ""
+
+
+def _silent(log: str, ended: str | None, slurm_log: str) -> str:
+    """Return the cause for a job that logged no error; `ended` is the executor's message."""
+    silence = f"ended without logging an error{_progress(log)}"
     folder = next(parent for parent in Path(log).absolute().parents if parent.is_dir())
     if shutil.disk_usage(folder).free < _FULL:
         return f"{silence}: the disk of {folder} is full"
+    if slurm_log:
+        lines = _read(Path(slurm_log)).splitlines() if Path(slurm_log).is_file() else []
+        said = [line.strip() for line in lines if _SAID.search(line)]
+        return f"{silence}: {said[-1] if said else 'see its Slurm log'}"
     guess = "it may have been killed by the memory limit, by the time limit, or with its node"
     return f"{silence}: {guess if ended else 'see its output above'}"
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _last_error(log: str) -> str:
@@ -115,7 +154,7 @@ def _last_error(log: str) -> str:
     path = Path(log)
     if not log or not path.is_file():
         return ""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = _read(path)
     errors = [entry for entry in _STAMP.split(text) if entry.startswith("ERROR ")]
     message, *tracebacks = (errors[-1].removeprefix("ERROR ") if errors else "").split(_TRACEBACK)
     raised = re.search(r"^\S.*", tracebacks[-1], re.MULTILINE) if tracebacks else None

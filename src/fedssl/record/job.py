@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fedssl.errors import UserError
+from fedssl.errors import OutOfMemory, UserError
 from fedssl.files import remove_temporary_files
 from fedssl.gpus import reserved_gpus
+from fedssl.lease import LostLease
+from fedssl.progress import FINAL
 from fedssl.record.attempts import only_attempt
 from fedssl.record.inputs import Inputs
 from fedssl.record.sources import module_path
@@ -51,8 +53,10 @@ def recorded_job(
         started = datetime.now(UTC)
         _say_where(snakemake)
         facts: dict[str, Any] = {}
+        begun = False
         try:
             with _only_attempt(snakemake, wait=wait):
+                begun = True
                 _remove_leftovers(snakemake.output)
                 # Before the body runs: it can take hours, and the checkout may be edited meanwhile.
                 names = snakemake.params.sources
@@ -62,7 +66,7 @@ def recorded_job(
                 found = inputs.digests(facts.pop("further_inputs", ()))
                 _write_record(snakemake, settings, found, code=code, started=started, facts=facts)
         except UserError as error:
-            _log.error("%s", error)
+            _say_mistake(error, begun=begun)
             sys.exit(f"fedssl: {error}")
         except Exception as error:
             if (said := _no_room(error, snakemake.output[0])) is None:
@@ -70,6 +74,14 @@ def recorded_job(
                 raise
             _log.error("%s", said)
             sys.exit(f"fedssl: {said}")
+
+
+def _say_mistake(error: UserError, *, begun: bool) -> None:
+    """Log an error, and whether another attempt would meet it again."""
+    _log.error("%s", error)
+    # Another job that still writes here ends, and more memory may be granted.
+    if begun and not isinstance(error, OutOfMemory | LostLease):
+        _log.info(FINAL)
 
 
 def _only_attempt(snakemake: Any, *, wait: float) -> contextlib.AbstractContextManager[None]:

@@ -1,0 +1,194 @@
+"""What goes wrong on a cluster, done to runs of the shipped profile on a real one."""
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.cluster import SlurmCluster
+from tests.slurm.snakemake_run import run, running, toy_project
+
+QUIETLY = ("--output=/dev/null", "--wrap=sleep 5")
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    return toy_project(tmp_path / "toy", "faults")
+
+
+@pytest.fixture
+def cluster(accounting_cluster: SlurmCluster) -> Iterator[SlurmCluster]:
+    """The cluster of all tests, which a test must leave without jobs."""
+    yield accounting_cluster
+    states = accounting_cluster.states()
+    left = [number for number, state in states.items() if state in ("PENDING", "RUNNING")]
+    if left:
+        accounting_cluster.command("scancel", *left)
+    assert left == []
+
+
+def test_a_cancelled_job_is_reported_and_run_again(cluster: SlurmCluster, toy: Path) -> None:
+    with running(cluster, toy, "a.done", "b.done") as snakemake:
+        snakemake.wait_for(lambda: snakemake.jobs("a") and snakemake.jobs("b"), "both jobs")
+        (first,) = snakemake.jobs("a")
+        cluster.command("scancel", first)
+        snakemake.says(f"Slurm job {first} was cancelled")
+        snakemake.wait_for(lambda: len(snakemake.jobs("a")) == 2, "the second attempt")
+        snakemake.allow("a", "b")
+        snakemake.ends()
+    assert len((toy / "a.done").read_text().split()) == 2
+    assert len((toy / "b.done").read_text().split()) == 1
+
+
+def test_no_job_is_lost_or_counted_as_failed_while_slurm_is_away(
+    cluster: SlurmCluster, toy: Path
+) -> None:
+    with running(cluster, toy, "a.after", "b.done", options=("--retries", "0")) as snakemake:
+        snakemake.wait_for(lambda: snakemake.jobs("a") and snakemake.jobs("b"), "both jobs")
+        with cluster.without("slurmdbd"), cluster.without("slurmctld"):
+            snakemake.says("Slurm does not answer")
+            snakemake.allow("a", "b")
+        snakemake.says("Finished jobid")
+        snakemake.ends()
+    # The first attempt of each, and the second rule on "a" after the first.
+    assert len(snakemake.jobs("a")) == 2 and len(snakemake.jobs("b")) == 1
+
+
+def test_a_job_is_submitted_when_slurm_is_back(cluster: SlurmCluster, toy: Path) -> None:
+    with ExitStack() as away:
+        away.enter_context(cluster.without("slurmctld"))
+        with running(cluster, toy, "a.done", options=("--retries", "0")) as snakemake:
+            snakemake.says("waits to be submitted")
+            away.close()
+            snakemake.allow("a")
+            snakemake.ends()
+    assert len(snakemake.jobs("a")) == 1
+
+
+def test_jobs_of_a_killed_run_are_kept_and_never_doubled(cluster: SlurmCluster, toy: Path) -> None:
+    names = ("a", "b", "c")
+    targets = [f"{name}.done" for name in names]
+    with running(cluster, toy, *targets) as snakemake:
+        snakemake.wait_for(lambda: all(map(snakemake.jobs, names)), "three jobs")
+        snakemake.kill(signal.SIGKILL)
+        snakemake.process.wait()
+    snakemake.allow("b")  # it ends while no Snakemake runs
+    deadline = time.monotonic() + 60
+    while cluster.states()[snakemake.jobs("b")[0]] != "COMPLETED" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    run(cluster, toy, "snakemake --unlock")
+    # What "c" does is not what it would do now.
+    with running(cluster, toy, *targets, options=("--config", "changed=c")) as snakemake:
+        snakemake.says(f"{snakemake.jobs('c')[0]} of an earlier run is ending")
+        snakemake.says(f"Slurm job {snakemake.jobs('a')[0]} already")
+        snakemake.allow(*names)
+        snakemake.ends()
+    assert [len(snakemake.jobs(name)) for name in names] == [1, 1, 2]
+
+
+def test_a_preempted_job_is_submitted_again(cluster: SlurmCluster, toy: Path) -> None:
+    options = ("--retries", "0")
+    with running(cluster, toy, "a.done", options=options, SBATCH_PARTITION="cheap") as snakemake:
+        snakemake.wait_for(lambda: snakemake.jobs("a"), "the job")
+        other = cluster.command("sbatch", "--parsable", "--cpus-per-task=16", *QUIETLY)
+        snakemake.says("was preempted by another job")
+        snakemake.wait_for(lambda: len(snakemake.jobs("a")) == 2, "the job after the other one")
+        assert cluster.states()[other.strip()] == "COMPLETED"
+        snakemake.allow("a")
+        snakemake.ends()
+
+
+def test_a_job_goes_on_elsewhere_when_its_node_fails(cluster: SlurmCluster, toy: Path) -> None:
+    options = ("--retries", "0")
+    with running(cluster, toy, "a.after", options=options, SBATCH_PARTITION="both") as snakemake:
+        snakemake.wait_for(lambda: snakemake.jobs("a"), "the job")
+        node = cluster.command("squeue", "--noheader", "--format=%N").strip()
+        with cluster.without(node):
+            cluster.command("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+            snakemake.says("lost its node")
+            snakemake.wait_for(lambda: len(snakemake.jobs("a")) == 2, "the job on the other node")
+            snakemake.allow("a")
+            snakemake.ends()
+    assert len(snakemake.jobs("a")) == 3, "the job itself twice, and once the job after it"
+
+
+def test_what_can_never_run_fails_once_and_the_others_are_made(
+    cluster: SlurmCluster, toy: Path
+) -> None:
+    targets = ("a.done", "a.large", "a.lost", "a.mistaken")
+    with running(cluster, toy, *targets, SBATCH_PARTITION="short") as snakemake:
+        snakemake.allow("a")
+        printed = snakemake.ends(ok=False)
+    assert "could never have started (Slurm's reason: PartitionTimeLimit)" in printed
+    assert "it asked for 120 minutes, 100 MB and 1 cores" in printed
+    assert "Slurm refuses the job: invalid partition specified: nowhere" in printed
+    for rule in ("large", "lost", "mistaken"):
+        assert printed.count(f"Error in rule {rule}") == 1
+    assert "--wrap" not in printed and "Trying to restart" not in printed
+    assert (toy / "a.done").is_file()
+
+
+def test_a_failed_member_of_a_group_is_run_again_alone(cluster: SlurmCluster, toy: Path) -> None:
+    targets = [f"{name}.score" for name in ("a", "b", "c")]
+    options = ("--groups", "evaluate=scores", "--group-components", "scores=3", "--retries", "1")
+    (toy / "b.fail").touch()
+    with running(cluster, toy, *targets, options=options) as snakemake:
+        snakemake.allow("a", "c")
+        snakemake.wait_for(lambda: len(snakemake.jobs("b")) == 2, "the second attempt")
+        snakemake.allow("b")
+        printed = snakemake.ends()
+    assert len(snakemake.jobs("a")) == len(snakemake.jobs("c")) == 1
+    assert printed.count("Error in rule evaluate") == 1
+
+
+def test_sigterm_waits_for_running_jobs_only(cluster: SlurmCluster, toy: Path) -> None:
+    targets, whole_node = ("a.done", "b.done"), ("--set-threads", "work=16")
+    with running(cluster, toy, *targets, options=whole_node) as snakemake:
+        snakemake.wait_for(lambda: snakemake.printed.count(" is Slurm job ") == 2, "both jobs")
+        snakemake.wait_for(lambda: snakemake.jobs("a") or snakemake.jobs("b"), "the first job")
+        snakemake.kill(signal.SIGTERM)
+        snakemake.says("is left to the next run")
+        snakemake.allow("a", "b")
+        printed = snakemake.ends(ok=False)
+    assert "Error in rule" not in printed and "The same command goes on" in printed
+    assert len(list(toy.glob("*.done"))) == 1
+    with running(cluster, toy, "a.done", "b.done") as snakemake:
+        snakemake.ends()
+
+
+def test_ctrl_c_leaves_no_job(cluster: SlurmCluster, toy: Path) -> None:
+    with running(
+        cluster, toy, "a.done", "b.done", options=("--set-threads", "work=16")
+    ) as snakemake:
+        snakemake.wait_for(lambda: snakemake.printed.count(" is Slurm job ") == 2, "both jobs")
+        snakemake.kill(signal.SIGINT)
+        snakemake.ends(ok=False)
+    numbers = re.findall(r" is Slurm job (\d+)", snakemake.printed)
+    assert {cluster.states()[number] for number in numbers} == {"CANCELLED"}
+
+
+def test_a_limit_on_submitted_jobs_is_waited_for(cluster: SlurmCluster, toy: Path) -> None:
+    limit = ("sacctmgr", "-i", "modify", "user", "root", "set")
+    cluster.command(*limit, "maxsubmitjobs=1")
+    try:
+        with running(cluster, toy, "a.done", "b.done", options=("--retries", "0")) as snakemake:
+            snakemake.says("waits to be submitted")
+            snakemake.allow("a", "b")
+            snakemake.ends()
+    finally:
+        cluster.command(*limit, "maxsubmitjobs=-1")
+
+
+@pytest.mark.slow
+def test_a_job_over_its_time_limit_asks_for_the_same_again(
+    cluster: SlurmCluster, toy: Path
+) -> None:
+    with running(cluster, toy, "a.brief") as snakemake:
+        snakemake.says("reached its time limit of 1 minutes")
+        snakemake.allow("a")
+        snakemake.ends()
+    assert len(snakemake.jobs("a")) == 2
