@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.chaos.clone import Clone
 from benchmarks.chaos.compare import differences, fingerprint
 from benchmarks.chaos.damage import KINDS, WAYS, damage, files_of
-from benchmarks.chaos.outcome import Fault, Journal, Outcome, audited, judge, own_words
+from benchmarks.chaos.outcome import Fault, Journal, Outcome, audited, judge, mentions, own_words
 
 # Damaged together. A job whose record is damaged runs again, and would read the others.
 _RECORDS = tuple(kind for kind in KINDS if kind.startswith("record"))
@@ -59,13 +59,20 @@ class AtRest:
                 yield from self._audited(way, left)
                 return
             said = own_words(ended)
-            named = [kind for kind in left if any(self._name(left[kind]) in line for line in said)]
-            for kind in named or list(left):
+            named = self._named(said, left)
+            # Without a sentence, the first in the order of jobs is the most likely cause.
+            for kind in named or list(left)[:1]:
                 detail = "; ".join(said) if named else ended.printed[-1500:]
                 outcome = Outcome.REFUSED if named else Outcome.UNCLEAR
                 yield _at_rest(way, kind, outcome, detail)
                 # What was refused is put back, so that the others are seen as well.
                 put_back(left.pop(kind), self._clone, self._reference)
+
+    def _named(self, said: list[str], left: dict[str, Path]) -> list[str]:
+        """Return the kinds whose file a sentence names, or the first whose dataset is named."""
+        names = {kind: self._name(path) for kind, path in left.items()}
+        exact = [kind for kind in left if any(names[kind] in line for line in said)]
+        return exact or [k for k in left if any(mentions(line, names[k]) for line in said)][:1]
 
     def _audited(self, way: str, left: dict[str, Path]) -> Iterator[Fault]:
         found = audited(self._clone)
@@ -122,6 +129,8 @@ def copied(reference: Clone, folder: Path) -> Clone:
 
 def put_back(path: Path, clone: Clone, reference: Clone) -> None:
     """Put the undamaged file back with its old times."""
+    # Snakemake removes the outputs of a job that fails, and their folder.
+    path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(reference.root / path.relative_to(clone.root), path)
 
 

@@ -126,6 +126,7 @@ def killed_run(
         run = clone.start_again()
         if kill := killer(run, source):
             kills.append(kill)
+            print(f"killed    {kill.whom}: {kill.when}", flush=True)
         if kill and kill.whom == "snakemake":
             orphaned.append(run)  # its jobs go on, next to those of the next run
         elif run.wait().code == 0:
