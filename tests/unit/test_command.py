@@ -24,7 +24,9 @@ def test_help_comes_without_the_heavy_libraries():
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True
     )
     assert ran.stdout.strip().endswith("[]"), ran.stdout + ran.stderr
-    assert all(name in ran.stdout for name in ("cells", "explain", "show", "diff", "estimate"))
+    assert all(
+        name in ran.stdout for name in ("cells", "explain", "show", "diff", "estimate", "repair")
+    )
 
 
 def test_python_m_fedssl_is_the_command(folder):
@@ -44,7 +46,8 @@ def test_cells_are_listed_with_their_status_and_filtered(folder):
     every = data("cells", "--study", "fssuavl")
     assert [cell["status"] for cell in every] == ["done"]
     assert every[0]["path"] == f"results/demo/{MODEL}"
-    (folder / "results/demo" / MODEL).unlink()
+    for stage in ("pretrain", "evaluate"):
+        shutil.rmtree(folder / "results/demo" / stage / CELL)
     assert data("cells", "--status", "not-run", "--arch", "resnet18")
     assert [cell["study"] for cell in data("cells", "--status", "done")] == ["fassl"]
     assert "1 of 2 cells" in fedssl("cells", "--status", "done").stdout
@@ -71,7 +74,8 @@ def test_a_cell_of_other_settings_than_declared_is_not_done(folder):
 )
 def test_an_unfinished_cell_says_its_round(folder, done, silent_s, status, progress):
     """Its pace is 20 s a round: after a minute and three rounds of silence it has been killed."""
-    (folder / "results/demo" / MODEL).unlink()
+    for stage in ("pretrain", "evaluate"):
+        shutil.rmtree(folder / "results/demo" / stage / CELL)
     log = folder / f"results/demo/logs/pretrain/{CELL}.log"
     log.parent.mkdir(parents=True)
     line = "2026-11-21 18:33:00,695 INFO round {} of 60  loss 3.6  20.0 s a round  0:10:00 left\n"
@@ -92,7 +96,7 @@ def test_an_unfinished_cell_says_its_round(folder, done, silent_s, status, progr
         (["cells", "--arch", "resnet"], "--arch is 'resnet' (did you mean resnet18?)"),
         (
             ["cells", "--status", "finished"],
-            "there are not-run, running, interrupted, other-settings, pretrained, done",
+            "there are not-run, running, interrupted, damaged, other-settings, pretrained, done",
         ),
         (["show", "fssuavl/simclr"], "fssuavl/simclr is not a cell"),
         (["show", CELL.replace("seed0", "seed7")], "has not run in results/demo"),

@@ -1,10 +1,16 @@
 """The audit of a finished run, its seal, and the research object."""
 
+from fedssl.grid.snakemake_api import offer
+
+# One at a time of the jobs that read all results: each would find the other's files unfinished.
+offer(workflow, whole_results=1)
+
 
 rule audit:
     input:
         list(target_files(PLAN).values()),
-        claims_files(PLAN),
+        # A file whose job has not finished would be one that no record lists.
+        final_files(PLAN),
     output:
         audit="<results>/audit.json",
         provenance=record_of("<results>/audit.json"),
@@ -15,6 +21,7 @@ rule audit:
     resources:
         mem_mb=planned(needs.mem_mb, need=8000),
         runtime=planned(needs.runtime, least=120),
+        whole_results=1,
     params:
         moment=moment,
         sources=source_digests(SCRIPTS / "audit.py"),
@@ -34,11 +41,13 @@ rule crate:
         provenance=record_of("<results>/crate.json"),
     log:
         "<logs>/crate.log",
+    priority: 1  # the audit checks the crate, which does not describe the audit
     conda:
         "../../envs/fedssl.yaml"
     resources:
         mem_mb=planned(needs.mem_mb, need=8000),
         runtime=planned(needs.runtime, least=120),
+        whole_results=1,
     params:
         spec=crate_spec(PLAN),
         sources=source_digests(SCRIPTS / "crate.py"),

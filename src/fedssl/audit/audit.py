@@ -12,17 +12,16 @@ from typing import Any
 from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.recompute import recomputed
-from fedssl.audit.seal import FILE, record_digests, seal_findings, unsealed_findings
-from fedssl.audit.units import Unit, units, unrecorded_unit
+from fedssl.audit.seal import record_digests, seal_findings, unsealed_findings
+from fedssl.audit.units import Unit, leftover_unit, units, unrecorded_unit
 from fedssl.errors import UserError
 from fedssl.files import write_json
-from fedssl.grid.paths import RECORD
-from fedssl.record.read import Record, is_readable, read_records, results_folder
+from fedssl.record.damage import UNLISTED, unlisted
+from fedssl.record.leftovers import find_leftovers, progress
+from fedssl.record.read import Record, read_records, results_folder
 from fedssl.record.seal import provenance_root
 
 _log = logging.getLogger("fedssl")
-# Files that no job writes, or that every job writes while it runs.
-_WITHOUT_RECORD = ("logs", "benchmarks", "state", "cells.csv", FILE)
 _ACCEPTED = (Verdict.SOUND, Verdict.CHANGED_CODE)
 
 
@@ -80,7 +79,8 @@ def audit(results: str | Path, *, seal: str | None = None) -> Audit:
         found = {record.path: part for record, part in zip(chain.records, parts, strict=True)}
     digests = record_digests(chain.records)
     others = [*_unrecorded(chain), *seal_findings(digests, root=root, expected=seal)]
-    return Audit(root, (*units(chain, found), *map(unrecorded_unit, others)), digests)
+    further = (*map(unrecorded_unit, others), *map(leftover_unit, _leftovers(root)))
+    return Audit(root, (*units(chain, found), *further), digests)
 
 
 def seal_results(results: str | Path, path: str | Path) -> None:
@@ -105,10 +105,15 @@ def _found(chain: Chain, record: Record) -> list[Finding | Note]:
 
 def _unrecorded(chain: Chain) -> Iterator[Finding]:
     """Yield a finding for each file in the results that no record lists."""
-    for path in sorted(chain.root.rglob("*")):
-        place = path.relative_to(chain.root)
-        hidden = any(part.startswith(".") for part in place.parts)
-        known = path.name.endswith(RECORD) or chain.recorded & {path, *path.parents}
-        passed = known or hidden or place.parts[0] in _WITHOUT_RECORD
-        if not passed and is_readable(path) and path.is_file():
-            yield Finding(Verdict.INCOMPLETE, place.as_posix(), "is not listed in any record")
+    for path in unlisted(chain.root, chain.recorded):
+        name = path.relative_to(chain.root).as_posix()
+        yield Finding(Verdict.INCOMPLETE, name, UNLISTED)
+
+
+def _leftovers(root: Path) -> Iterator[Note]:
+    """Yield a note for each file or folder that a killed job left, and for kept progress."""
+    for leftover in find_leftovers(root):
+        yield Note(leftover.path.relative_to(root).as_posix(), leftover.what)
+    for path in progress(root):
+        what = "is progress of a job; `fedssl repair` says whether the job still needs it"
+        yield Note(path.relative_to(root).as_posix(), what)

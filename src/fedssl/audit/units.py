@@ -68,6 +68,11 @@ def unrecorded_unit(finding: Finding) -> Unit:
     return Unit("unrecorded", finding.file, finding.verdict, (finding,), (), ())
 
 
+def leftover_unit(note: Note) -> Unit:
+    """Return a unit for a leftover, which changes no verdict."""
+    return Unit("leftovers", note.file, Verdict.SOUND, (), (note,), ())
+
+
 def _upstream(name: Name, needs: Mapping[Name, set[Name]]) -> set[Name]:
     """Return all units that a unit depends on, directly or indirectly."""
     found: set[Name] = set()

@@ -13,7 +13,7 @@ from fedssl.grid.cell import ALL_AXES
 if TYPE_CHECKING:
     from fedssl.command.project import Project
 
-_STATUS = ("not-run", "running", "interrupted", "other-settings", "pretrained", "done")
+_STATUS = ("not-run", "running", "interrupted", "damaged", "other-settings", "pretrained", "done")
 # A killed job cannot log its end, so a silent log is the only sign that works on every executor.
 _SILENT_S = 60.0
 _Filter = Annotated[str | None, typer.Option(help="List only cells with this value.")]
@@ -37,7 +37,9 @@ def cells(
     """List the declared cells with their status, and the latest round of unfinished cells.
 
     A cell counts as interrupted if it has not written to its log for one
-    minute plus the duration of three rounds.
+    minute plus the duration of three rounds. It counts as damaged if a file
+    of it is missing, empty or cut off; `fedssl repair` also finds changed
+    bytes, and says how to make the files again.
     """
     from fedssl.command.project import open_project
 
@@ -60,14 +62,19 @@ def cells(
 
 
 def _records(project: "Project") -> Iterable[dict[str, Any]]:
-    """Yield the axes, status, path and progress of each cell; progress is None if it finished."""
-    from fedssl.record.status import status
+    """Yield the axes, status and path of each cell, and its progress or damage, else None."""
+    from fedssl.record.status import cell_damage, status
 
     grid, tree = project.grid, project.tree
     for cell in grid.cells:
         known, progress = status(grid, cell, tree), None
-        if known == "not-run":
-            known, progress = _unfinished(tree.pretrain_log(cell))
+        if known in ("not-run", "damaged"):
+            unfinished, progress = _unfinished(tree.pretrain_log(cell))
+            # A job that trains the cell again has removed the files that it will write.
+            known = known if unfinished == "not-run" else unfinished
+        if known == "damaged":
+            first = cell_damage(cell, tree)[0]
+            progress = f"{first.path.name} {first.what}"
         state = {"status": known, "progress": progress, "path": tree.model(cell)}
         yield {**cell.all_axes, **state}
 

@@ -30,9 +30,15 @@ class PlannedJob:
 
 
 def planned_jobs(
-    targets: Sequence[str], configfiles: Sequence[str | Path], *, settings: Sequence[str] = ()
+    targets: Sequence[str],
+    configfiles: Sequence[str | Path],
+    *,
+    settings: Sequence[str] = (),
+    finished: bool = False,
 ) -> list[PlannedJob]:
     """Return the jobs that `snakemake` would run for some targets; without targets, for all.
+
+    With `finished`, jobs that have finished are returned as well.
 
     Raises:
         UserError: The working directory is not the project's folder, or Snakemake failed; then the
@@ -44,6 +50,8 @@ def planned_jobs(
         )
     options = ["--configfile", *map(str, configfiles)] if configfiles else []
     options += ["--config", *settings] if settings else []
+    # After a kill, Snakemake plans nothing without --rerun-incomplete.
+    options += ["--forceall", "--rerun-incomplete"] if finished else []
     # A process of its own: Snakemake replaces the log handlers and exits the process on an error.
     with tempfile.TemporaryDirectory() as folder:
         # The jobs are returned in a file, because rules can print to standard output. With -P, the

@@ -8,7 +8,17 @@ from typer.core import TyperGroup
 
 from fedssl.errors import UserError
 
-_SUBCOMMANDS = ("cells", "explain", "show", "diff", "estimate", "power", "audit", "mirror")
+_SUBCOMMANDS = (
+    "cells",
+    "explain",
+    "show",
+    "diff",
+    "estimate",
+    "power",
+    "audit",
+    "repair",
+    "mirror",
+)
 
 
 class _Group(TyperGroup):
@@ -29,7 +39,7 @@ app = typer.Typer(
     add_completion=False,
     # An unexpected error shows Python's own traceback, which users can report.
     pretty_exceptions_enable=False,
-    help="Inspect cells, audit results and collect archives. No command starts a job.",
+    help="Inspect cells, audit and repair results, collect archives. Only repair starts jobs.",
 )
 for _name in _SUBCOMMANDS:
     app.command(_name)(getattr(import_module(f"fedssl.command.{_name}"), _name))

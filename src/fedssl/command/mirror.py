@@ -21,8 +21,7 @@ def mirror(
 ) -> None:
     """Collect the archives that targets need, verify them, and write their checksums.
 
-    On the other machine, run: snakemake --config mirror=<folder>. This is the
-    only command that writes files.
+    On the other machine, run: snakemake --config mirror=<folder>.
     """
     from fedssl.data.fetch.mirror import mirror as collect
 

@@ -93,6 +93,8 @@ def _print_command(
     record: "Record", *, configfiles: Iterable[Path], config: Sequence[str], results: str
 ) -> None:
     """Print the command that reruns a cell; `results` is the folder of the given configuration."""
+    from fedssl.command.run_configuration import shipped_configfile
+
     model = next(
         (n for n in record.content["outputs"] if Path(n).name == "model.safetensors"), None
     )
@@ -101,7 +103,7 @@ def _print_command(
     files = [str(file) for file in configfiles]
     # Without options, the shipped configuration that writes to the cell's folder is meant.
     if record.prefix != results and not (files or config):
-        files = _configfile(record.prefix)
+        files = shipped_configfile(record.prefix)
         results = (record.prefix or "") if files else results
     print_line()
     print_line("rerun it with", style="bold")
@@ -120,16 +122,3 @@ def rerun_command(
     # Snakemake lowers the threads of a job to --cores, and --config takes all words before `--`.
     threads = str(record.settings.get("threads", 1))
     return shlex.join(["snakemake", "--cores", threads, *options, "--force", "--", output])
-
-
-def _configfile(results: str | None) -> list[str]:
-    """Return the shipped configuration file that writes to a results folder, if there is one."""
-    import yaml
-
-    from fedssl.record.read import CHECKOUT
-
-    for file in sorted((CHECKOUT / "config").glob("*.yaml")):
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if file.name != "config.yaml" and content.get("results_dir") == results:
-            return [f"config/{file.name}"]
-    return []

@@ -15,6 +15,7 @@ from fedssl.files import write_json
 from fedssl.record.sources import PACKAGE
 
 METADATA = "ro-crate-metadata.json"
+_WITHOUT = ("crate.", "audit.", ".")  # beginnings of names
 _ROOT = PACKAGE.parents[1]
 _PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
@@ -61,8 +62,9 @@ def build_crate(spec: Mapping[str, Any]) -> ROCrate:
         files.add_code(_ROOT, name)
     actions = run.actions(workflow)
     for path in sorted(Path(spec["results"]).iterdir()):
-        # The crate does not contain its own metadata, nor the record and log of its own job.
-        if path.is_file() and path.name != METADATA and not path.name.startswith("crate."):
+        # The crate contains neither the files of its own job, nor those of the audit, which comes
+        # after it, nor temporary files, whose names start with a dot.
+        if path.is_file() and path.name != METADATA and not path.name.startswith(_WITHOUT):
             files.add(str(path))
     # The end of the run and not the current time, so that the same run gives the same crate.
     _describe(crate, spec, date=max(job.record["ended"] for job in jobs))

@@ -66,9 +66,13 @@ class Job:
 
 
 def read_jobs(results: str) -> list[Job]:
-    """Return all jobs of a run except the one that writes the crate."""
+    """Return all jobs of a run except the one that writes the crate, and the audit of all."""
     records = map(whole, read_records(Path(results)))
-    return [_job(str(record.path), record.content) for record in records if record.rule != "crate"]
+    return [
+        _job(str(record.path), record.content)
+        for record in records
+        if record.rule not in ("crate", "audit")
+    ]
 
 
 def rule_order(jobs: Iterable[Job]) -> list[str]:

@@ -227,7 +227,7 @@ def _is_record(content: Any) -> bool:
         return False
     mappings = [content.get(key) for key in ("settings", *_HASHED)]
     hashes = [mapping for mapping in mappings[1:] if isinstance(mapping, dict)]
-    mappings += [content.get(key, {}) for key in ("code", "packages", "wildcards")]
+    mappings += [content.get(key, {}) for key in ("code", "packages", "sizes", "wildcards")]
     return all(isinstance(mapping, dict) for mapping in mappings) and all(
         isinstance(value, str) for mapping in hashes for value in mapping.values()
     )

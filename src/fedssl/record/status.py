@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 from fedssl.files import atomic_write
 from fedssl.grid.cell import ALL_AXES, Cell
 from fedssl.grid.cells import Grid
-from fedssl.grid.paths import ResultPaths
+from fedssl.grid.paths import RECORD, ResultPaths
 from fedssl.grid.settings_diff import settings_diff
 from fedssl.lease import LostLease
+from fedssl.record.damage import Damage, job_damage
 from fedssl.record.read import read_record
 
 # Facts of a pretraining record: clients' updates, those dropped because they were not finite, and
@@ -53,15 +55,30 @@ def _write_cells(path: Path, grid: Grid, tree: ResultPaths) -> None:
 def status(grid: Grid, cell: Cell, tree: ResultPaths) -> str:
     """Return the status of a cell.
 
-    It is `not-run`, `other-settings` (the recorded settings differ from the configuration),
-    `pretrained` (scores are missing) or `done`.
+    It is `not-run`, `damaged` (see `cell_damage`), `other-settings` (the recorded settings differ
+    from the configuration), `pretrained` (scores are missing) or `done`.
     """
+    if cell_damage(cell, tree):
+        return "damaged"
     if not Path(tree.model(cell)).is_file():
         return "not-run"
     if other_settings(tree.provenance(cell), grid.settings(cell)):
         return "other-settings"
     metrics = (tree.metric(cell, task.task, "knn") for task in grid.tasks(cell.study))
     return "done" if all(Path(metric).is_file() for metric in metrics) else "pretrained"
+
+
+def cell_damage(cell: Cell, tree: ResultPaths) -> list[Damage]:
+    """Return what is damaged of a cell's pretraining and scores, without hashing any file.
+
+    A model whose folder is gone is damaged if it has been scored.
+    """
+    root, own = Path(tree.results), Path(tree.provenance(cell))
+    scores = sorted(Path(tree.scores(cell, "")).rglob(f"*{RECORD}"))
+    found = [damage for path in (own, *scores) for damage in job_damage(path, root, hashes=False)]
+    if not os.path.lexists(own) and (scores or os.path.lexists(tree.model(cell))):
+        found.insert(0, Damage(own, "is missing"))
+    return found
 
 
 def other_settings(record: str | Path, settings: Mapping[str, Any]) -> list[str]:

@@ -66,12 +66,15 @@ def write_provenance(
     `earlier_seconds` of attempts before `started`.
     """
     ended = datetime.now(UTC)
+    written = files_of(outputs)
     record = {
         "rule": rule,
         "wildcards": dict(wildcards),
         "settings": dict(settings),
         "inputs": dict(inputs),
-        "outputs": {file: sha256(file) for file in files_of(outputs)},
+        "outputs": {file: sha256(file) for file in written},
+        # A quick look finds a file that was cut off without hashing it.
+        "sizes": {file: Path(file).stat().st_size for file in written},
         **code,
         "packages": _versions(),
         "python": platform.python_version(),

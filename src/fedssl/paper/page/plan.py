@@ -59,12 +59,17 @@ def page_inputs(plan: Plan) -> dict[str, list[str]]:
     }
 
 
+def executor_options(plan: Plan) -> list[str]:
+    """Return the options of the command line that say where a run of this scale runs."""
+    large = plan.papers and plan.grid.scale["scale"] == "paper"
+    return ["--profile", "slurm"] if large else ["--cores", "all"]
+
+
 def _command(plan: Plan) -> str:
     """Return the command line of the run up to its targets, with the given configuration."""
     # The last layer holds the values of `--config`. The shipped files need not be named.
     *files, command_line = plan.layers[plan.shipped :]
-    large = plan.papers and plan.grid.scale["scale"] == "paper"
-    words = ["snakemake", *(["--profile", "slurm"] if large else ["--cores", "all"])]
+    words = ["snakemake", *executor_options(plan)]
     if files:
         words += ["--configfile", *(layer.name for layer in files)]
     given = _given(command_line.content)
