@@ -13,9 +13,9 @@ from fedssl.grid.configuration import (
     command_line,
     merged,
     read_layers,
-    with_places,
 )
 from fedssl.grid.paths import ResultPaths
+from fedssl.grid.places import with_places
 from fedssl.grid.plan import Plan
 from fedssl.record.read import CHECKOUT
 from fedssl.schema.validate import validate

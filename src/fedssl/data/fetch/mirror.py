@@ -11,8 +11,9 @@ from typing import Any
 from fedssl.data.fetch.acquire import acquire, declared_archive
 from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
-from fedssl.grid.configuration import SHIPPED, command_line, merged, read_layers, with_places
+from fedssl.grid.configuration import SHIPPED, command_line, merged, read_layers
 from fedssl.grid.paths import RECORD
+from fedssl.grid.places import with_places
 
 SUMS = "SHA256SUMS"
 # A line of `sha256sum`. It writes "*" before the name if it read the file in binary mode.
