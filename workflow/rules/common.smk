@@ -4,7 +4,7 @@ import gc
 from functools import partial
 from inspect import signature
 
-from fedssl.grid.configuration import merge, merged, read_layers
+from fedssl.grid.configuration import command_line, merge, merged, read_layers
 from fedssl.grid.places import with_places
 from fedssl.data.own.dataset_entry import with_own_datasets
 from fedssl.record.environment import prepare_jobs
@@ -19,6 +19,7 @@ from fedssl.grid.snakemake_api import (
     all_products,
     command_line_targets,
     given_configuration,
+    given_settings,
     logger,
     starts_run,
 )
@@ -71,6 +72,8 @@ CELL = ANY_CELL.path
 RANDOM_INIT = ANY_CELL.random_init_path
 
 try:
+    # Read again, because Snakemake takes the last of two equal keys without a word.
+    command_line(given_settings(sys.argv))
     LAYERS = read_layers([*SHIPPED, *configfiles], settings)
     # Snakemake leaves what --config holds as text.
     config.update(merge(config, LAYERS[-1].content))

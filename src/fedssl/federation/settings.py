@@ -14,6 +14,7 @@ from fedssl.settings import (
     LearningRate,
     Momentum,
     Natural,
+    NonNegative,
     Positive,
     PositiveShare,
     Precision,

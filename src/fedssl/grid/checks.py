@@ -64,8 +64,8 @@ def check_settings(
 
 
 def _of_cell(key: Key, text: str, entry: Key, layers: Sequence[Layer], *, cell: Cell) -> str:
-    """Return the message about a setting of a cell, or about its split."""
-    place = (*entry, *key) if key == ("split",) else setter(cell, entry, key, layers)
+    """Return the message about a setting of a cell, or about one of its axes."""
+    place = (*entry, *key) if len(key) == 1 else setter(cell, entry, key, layers)
     return sentence(place, f"{text}, in {cell.path}", layers)
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fedssl.errors import UserError
 from fedssl.grid.yaml_file import Key as Key
 from fedssl.grid.yaml_file import key_text as key_text
@@ -46,17 +44,18 @@ def command_line(settings: Iterable[str]) -> dict[str, Any]:
     """Return the configuration that `key=value` arguments of `--config` set.
 
     Raises:
-        UserError: An argument is not `key=value`.
+        UserError: An argument is not `key=value`, or a key is given twice.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
-        try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            equals = ""
-        if not equals:
+        if not equals or not key:
             raise UserError(f"--config is {setting!r}; it must be key=value, such as seeds=[0].")
+        if key in found:
+            raise UserError(
+                f"--config: {key} is given twice, the second time as {value}; keep one."
+            )
+        found[key], _ = read_yaml(value, f"--config {key}")
     return found
 
 
