@@ -3,7 +3,9 @@
 import re
 
 # What Snakemake adds around a message: the type and place of an exception, and its traceback.
-_HEADING = re.compile(r"^\w*(?:Error|Exception)(?: in (?:file|rule) .*?)?(?:, line \d+)?:?\s*")
+_HEADING = re.compile(
+    r'^\w*(?:Error|Exception)(?: in (?:file "[^"]*"|rule \w+))?(?:, line \d+)?:?\s*'
+)
 _PLACE = re.compile(r'^File ".*", line \d+, in ')
 
 
