@@ -66,7 +66,10 @@ def test_a_wrong_setting_is_refused_in_a_sentence(
     file = tmp_path / "mine.yaml"
     with pytest.raises(UserError) as raised:
         plan(text, demo, file)
-    assert str(raised.value).replace(os.path.relpath(file), "mine.yaml") == WRONG[text]
+    said = str(raised.value).replace(os.path.relpath(file), "mine.yaml")
+    # An end of ... stands for a list of all parts.
+    start = WRONG[text].removesuffix("...")
+    assert said.startswith(start) if start != WRONG[text] else said == start
 
 
 @pytest.mark.parametrize("text", ODD)
