@@ -137,16 +137,16 @@ Positive = Annotated[float, Gt(0.0)]
 NonNegative = Annotated[float, Ge(0.0)]
 """A number that is 0 or more."""
 
-Count = Annotated[int, Ge(1)]
+Count = Annotated[int, Ge(1), Le(10**12)]
 """A whole number that is 1 or more."""
 
-AtLeastTwo = Annotated[int, Ge(2)]
+AtLeastTwo = Annotated[int, Ge(2), Le(10**12)]
 """A whole number that is 2 or more, such as the size of a batch that batch norm can take."""
 
-Natural = Annotated[int, Ge(0)]
+Natural = Annotated[int, Ge(0), Le(10**12)]
 """A whole number that is 0 or more."""
 
-Rounds = Annotated[int, Ge(0)]
+Rounds = Annotated[int, Ge(0), Le(1_000_000)]
 """A number of rounds, 0 or more."""
 
 Cosine = Annotated[float, Ge(-1.0), Le(1.0)]
@@ -176,10 +176,16 @@ HyphenatedName = Annotated[
 
 _Ordered = Check(lambda pair: pair[0] <= pair[1], "two numbers, the lower one first")
 
-Pair = Annotated[tuple[NonNegative, NonNegative], _Ordered]
+Sigma = Annotated[float, Ge(0.0), Le(1000.0)]
+"""The standard deviation of a blur in pixels."""
+
+Pair = Annotated[tuple[Sigma, Sigma], _Ordered]
 """The lowest and the highest value of a random draw."""
 
-Shares = Annotated[tuple[PositiveShare, PositiveShare], _Ordered]
+CropShare = Annotated[float, Ge(0.01), Le(1.0)]
+"""The share of an axis or area that a crop keeps; smaller ones would keep no pixel."""
+
+Shares = Annotated[tuple[CropShare, CropShare], _Ordered]
 """The lowest and the highest share of a random draw, above 0."""
 
 Threads = Annotated[int, Ge(1), Le(1024)]
@@ -188,8 +194,47 @@ Threads = Annotated[int, Ge(1), Le(1024)]
 Pixels = Annotated[int, Ge(8), Le(4096)]
 """The width and height of a square image."""
 
-LearningRate = Annotated[float, Gt(0.0), Le(1000.0)]
-"""A learning rate; larger ones are mistakes."""
+# The limits below are far from any sensible value. Beyond them float32 overflows or rounds to 0, or
+# a job would need more memory or time than there is: the number is a slip of the keyboard.
+
+LearningRate = Annotated[float, Ge(1e-12), Le(1000.0)]
+"""A learning rate."""
+
+Temperature = Annotated[float, Ge(1e-6), Le(1e6)]
+"""The temperature of a softmax."""
+
+WeightDecay = Annotated[float, Ge(0.0), Le(1000.0)]
+"""The factor of an L2 penalty."""
+
+LossWeight = Annotated[float, Ge(0.0), Le(1e6)]
+"""The weight of a term of a loss."""
+
+DecayFactor = Annotated[float, Gt(0.0), Le(1.0)]
+"""The factor by which a learning rate drops."""
+
+Epochs = Annotated[int, Ge(1), Le(1_000_000)]
+"""A number of epochs or rounds of training."""
+
+BatchSize = Annotated[int, Ge(2), Le(1_000_000)]
+"""A number of samples in a batch; batch norm needs two."""
+
+Width = Annotated[int, Ge(1), Le(65_536)]
+"""A number of units of a layer."""
+
+FrameLength = Annotated[int, Ge(1), Le(1_000_000)]
+"""A number of sound samples or of frequencies."""
+
+Seconds = Annotated[float, Ge(0.0), Le(600.0)]
+"""A duration within a recording."""
+
+ClipSeconds = Annotated[float, Ge(0.01), Le(600.0)]
+"""The length of a clip of a recording."""
+
+Seed = Annotated[int, Ge(0), Le(4_294_967_295)]
+"""The seed of a random generator."""
+
+Megabytes = Annotated[int, Ge(500), Le(1_000_000_000)]
+"""An amount of memory in MB; less than 500 is most likely a number of GB."""
 
 Precision = Literal["fp32", "tf32", "bf16"]
 """Arithmetic of training."""

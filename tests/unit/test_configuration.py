@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Layer, line_of, merged, read_layers, with_places
+from fedssl.grid.configuration import Layer, line_of, merged, read_layers
+from fedssl.grid.places import with_places
 
 PLACES = {"results_dir": "out", "data_dir": "data", "mirror": None, "pins": "pins.yaml"}
 

@@ -27,8 +27,14 @@ PLANNED = {"data.plan", "federation.plan", "evaluation.plan", "evaluation.plan_p
 WORDS = {"grid.splits", "grid.paired_protocols", "grid.transmission"}
 # These read the configuration files themselves: a user's own datasets, and `fedssl mirror`.
 CONFIGURED = {
-    "data.own.dataset_entry": {"grid.configuration"},
-    "data.fetch.mirror": {"grid.configuration", "grid.paths"},
+    "data.own.dataset_entry": {"grid.configuration", "grid.places"},
+    "data.fetch.mirror": {
+        "grid.complaint",
+        "grid.configuration",
+        "grid.paths",
+        "grid.places",
+    },
+    "data.fetch.pins": {"grid.yaml_file"},
 }
 
 

@@ -84,10 +84,12 @@ def test_files_found_on_the_way_are_inputs_and_earlier_attempts_count(tmp_path) 
 
 def test_a_failure_is_in_the_log_even_after_the_work(tmp_path) -> None:
     given = snakemake(tmp_path)
-    with pytest.raises(FileNotFoundError), recorded_job(given):
+    with pytest.raises(SystemExit) as ended, recorded_job(given):
         pass  # and nothing was made
     log = (tmp_path / "log").read_text()
-    assert "rule make failed" in log and f"{tmp_path}/made" in log
+    assert "rule make failed" in log and "Traceback" in log and f"{tmp_path}/made" in log
+    said = f"fedssl: {tmp_path}/made cannot be read or written (No such file or directory)"
+    assert str(ended.value) == f"{said}; the traceback is in {tmp_path}/log"
     assert not (tmp_path / "provenance.json").exists()
 
 

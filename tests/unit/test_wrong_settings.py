@@ -1,92 +1,124 @@
-"""Settings that fit their types and would fail in a job, or do harm: refused in the plan."""
+"""Wrong settings are refused in the plan, in a sentence; odd ones that can work are accepted."""
 
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from pydantic import TypeAdapter
 
+from fedssl.data.own.dataset_entry import with_own_datasets
+from fedssl.data.plan import check_datasets
 from fedssl.errors import UserError
 from fedssl.grid.cells import Grid
-from fedssl.grid.configuration import Layer, merged, with_places
+from fedssl.grid.configuration import SHIPPED, Key, Layer, key_text, merged, read_layers
+from fedssl.grid.forms import form
+from fedssl.grid.mistakes import find_mistakes, resolved
+from fedssl.grid.paths import ResultPaths
+from fedssl.grid.places import with_places
+from fedssl.grid.plan import Plan
+from fedssl.paper.plan import check_products
+from fedssl.schema.config import Config
 from fedssl.schema.validate import validate
-from tests.unit.figures import shipped
+from tests.unit.figures import ROOT, shipped
 
-AUGMENTATION = "settings.augmentation"
-FAULTS = "settings.federation.faults"
-WRONG = [
-    ("settings.threads", 1_000_000, "less than or equal to 1024"),
-    ("evaluation.threads", 1_000_000, "less than or equal to 1024"),
-    ("banks.threads", 1_000_000, "less than or equal to 1024"),
-    (f"{AUGMENTATION}.image.crop_scale", [1.0, 0.2], "the lower one first"),
-    (f"{AUGMENTATION}.image.crop_scale", [0.0, 1.0], "greater than 0"),
-    (f"{AUGMENTATION}.image.crop_scale", [0.2, 5.0], "less than or equal to 1"),
-    (f"{AUGMENTATION}.image.blur_sigma", [2.0, 0.1], "the lower one first"),
-    (f"{AUGMENTATION}.audio.frequency_crop", [1.0, 0.8], "the lower one first"),
-    (f"{AUGMENTATION}.audio.time_crop", [1.0, 0.6], "the lower one first"),
-    ("settings.audio.n_fft", 256, "less than the window of 400 samples"),
-    ("settings.audio.mels", 1000, "has 257 frequencies"),
-    ("settings.audio.crop_seconds", 0.001, "which is 16 samples; a crop must cover the window"),
-    ("settings.image.size", 1, "greater than or equal to 8"),
-    ("settings.audio.size", 1, "greater than or equal to 8"),
-    ("settings.optimiser.lr", 1e300, "less than or equal to 1000"),
-    ("settings.optimiser.momentum", 1.0, "less than 1"),
-    ("settings.federation.clients", 10**8, "tiny-imagenet has 1200 training samples"),
-    ("settings.federation.clipping_norm", 0.0, "greater than 0"),
-    (f"{FAULTS}.dropout", 1.0, "less than 1"),
-    (f"{FAULTS}.deadline", 0, "greater than 0"),
-    (f"{FAULTS}.attack", "backdoor", "sign-flip"),
-    (f"{FAULTS}.malicious", 1.5, "less than or equal to 1"),
-    (FAULTS, {"speed_sigma": 0.5}, "speed_sigma 0.5 and no deadline"),
-    (FAULTS, {"malicious": 0.25}, "malicious 0.25 and no attack"),
-    (FAULTS, {"attack": "scaling"}, "the attack scaling and nobody malicious"),
-    (FAULTS, {"attack": "scaling", "malicious": 0.1}, "malicious 0.1, less than one of 4 clients"),
-    ("aggregators.trimmed-mean.beta", 0.5, "less than 0.5"),
-    ("settings.sharding.min_samples", 10**9, "for 4 clients; use at most 300"),
-    ("evaluation.retrieval.ks", [1, 10**6], "has 1200 samples to retrieve from"),
-    ("evaluation.embedding-map.perplexity", 1000, "smaller than the 60 samples"),
-    ("evaluation.linear-probe.lr", 1e300, "less than or equal to 1000"),
-    ("evaluation.fine-tune.lr", 1e300, "less than or equal to 1000"),
-    ("evaluation.linear-probe.momentum", 1.0, "less than 1"),
-    ("evaluation.linear-probe.milestones", [0.8, 0.6], "a list of increasing shares"),
-    ("evaluation.fine-tune.milestones", [0.6, 0.6], "a list of increasing shares"),
-    ("datasets.fsdd.splits", {"train": 8, "test": 80}, "8 samples in train for 10 classes"),
-]
+# Configuration -> the message about it.
+WRONG: dict[str, str] = yaml.safe_load(Path(__file__).with_name("wrong_settings.yaml").read_text())
+ODD: list[str] = yaml.safe_load(Path(__file__).with_name("odd_settings.yaml").read_text())
+# Any size has a meaning (equal clients, a drift of no client), or the plan compares it.
+_UNLIMITED = (
+    "aggregators.fedu.mu",
+    "evaluation.embedding-map.perplexity",
+    "settings.sharding.alpha",
+)
+_TEXTS = ("1e-3", "many", "", "0,5", "10 %")
+# Wrong for every setting that is a number, a text or a choice.
+_STRANGE: tuple[Any, ...] = ([], {}, [1], {"a": 1}, float("nan"), float("inf"), -float("inf"))
 
 
 @pytest.fixture(scope="module")
-def layers() -> list[Layer]:
-    return shipped("demo.yaml")[1]
+def demo() -> list[Layer]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        files = [Path("config", name) for name in (*SHIPPED, "demo.yaml")]
+        return read_layers(files, {})[:-1]
 
 
-@pytest.mark.parametrize(("key", "value", "said"), WRONG)
-def test_a_setting_that_cannot_work_is_refused_with_its_key(
-    layers: list[Layer], key: str, value: Any, said: str
+def plan(text: str, demo: list[Layer], file: Path) -> None:
+    """Do what the Snakefile does with a configuration over that of the demo."""
+    file.write_text(text)
+    layers = [*demo, *read_layers([file], {})]
+    config = merged(layers)
+    validate(config, layers)
+    config = with_own_datasets(with_places(config, layers), layers)
+    made = Plan(Grid(config, layers), ResultPaths(config["results_dir"]), ROOT, layers, shipped=3)
+    check_datasets(made)
+    check_products(made)
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_wrong_setting_is_refused_in_a_sentence(
+    text: str, demo: list[Layer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content: dict[str, Any] = {}
-    inner = content
-    *path, last = key.split(".")
-    for name in path:
-        inner = inner.setdefault(name, {})
-    inner[last] = value
-    given = [*layers, Layer("mine.yaml", content)]
-    config = merged(given)
+    monkeypatch.chdir(ROOT)
+    file = tmp_path / "mine.yaml"
     with pytest.raises(UserError) as raised:
-        validate(config, given)
-        Grid(config, given)
-    assert said in str(raised.value)
-    if not key.startswith("datasets"):
-        assert f"mine.yaml: {key}" in str(raised.value)
+        plan(text, demo, file)
+    said = str(raised.value).replace(os.path.relpath(file), "mine.yaml")
+    # An end of ... stands for a list of all parts.
+    start = WRONG[text].removesuffix("...")
+    assert said.startswith(start) if start != WRONG[text] else said == start
 
 
-@pytest.mark.parametrize("key", ["results_dir", "data_dir"])
-@pytest.mark.parametrize("place", ["/", ".", "src", "config/mine", "./workflow", ".git"])
-def test_a_run_writes_to_a_folder_of_its_own(layers: list[Layer], key: str, place: str) -> None:
-    given = [*layers, Layer("--config", {key: place})]
-    with pytest.raises(UserError, match=rf"--config: {key} is .*such as results/mine"):
-        with_places(merged(given), given)
+@pytest.mark.parametrize("text", ODD)
+def test_an_odd_setting_that_can_work_is_accepted(
+    text: str, demo: list[Layer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    plan(text, demo, tmp_path / "mine.yaml")
+
+
+def _leaves(
+    node: Mapping[str, Any], schema: Mapping[str, Any], content: Any, key: Key
+) -> Iterator[tuple[Key, Mapping[str, Any]]]:
+    """Yield the key and the JSON schema of each setting in the configuration that is no mapping."""
+    declared = resolved(node, schema).get("properties")
+    if declared is None or not isinstance(content, Mapping):
+        yield key, node
+        return
+    for name in declared.keys() & content.keys():
+        yield from _leaves(declared[name], schema, content[name], (*key, name))
+
+
+def _with(config: Any, key: Key, value: Any) -> Any:
+    return {**config, key[0]: _with(config[key[0]], key[1:], value)} if key else value
+
+
+def test_no_setting_accepts_a_value_of_another_kind(demo: list[Layer]) -> None:
+    """Of every declared setting: lists, mappings, nan, inf, and text for numbers."""
+    config, schema = merged(demo), TypeAdapter(form(Config)).json_schema()
+    mappings = {"studies", "tables", "datasets", "contrasts", "maps", "sweeps"}
+    leaves = [item for item in _leaves(schema, schema, config, ()) if item[0][0] not in mappings]
+    tried = 0
+    for key, node in leaves:
+        kind = resolved(node, schema).get("type")
+        values = [value for value in _STRANGE if kind != "array" or not isinstance(value, list)]
+        values += _TEXTS if kind in ("integer", "number", "boolean", "array") else ()
+        values += [-1.0e300, 10**400] if kind in ("integer", "number") else [7]
+        if kind in ("integer", "number") and key_text(key) not in _UNLIMITED:
+            values.append(1.0e300)
+        for value in values:
+            found = find_mistakes(form(Config), _with(config, key, value))
+            assert found, f"{key_text(key)} accepts {value!r}"
+            assert all(key_text(mistake.key).startswith(key_text(key)) for mistake in found)
+            tried += 1
+    assert len(leaves) > 100 and tried > 1000
 
 
 @pytest.mark.parametrize("place", ["results/mine", "mine", "/scratch/mine", "../mine", "sources"])
-def test_other_folders_are_accepted(layers: list[Layer], place: str) -> None:
-    given = [*layers, Layer("--config", {"results_dir": place})]
-    assert with_places(merged(given), given)["results_dir"] == str(Path(place))
+def test_a_folder_of_its_own_is_accepted(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    given = [*shipped("demo.yaml")[1], Layer("--config", {"results_dir": place})]
+    assert with_places(merged(given), given)["results_dir"] == place

@@ -5,7 +5,8 @@ import gc
 from functools import partial
 from inspect import signature
 
-from fedssl.grid.configuration import merge, merged, read_layers, with_places
+from fedssl.grid.configuration import command_line, merge, merged, read_layers
+from fedssl.grid.places import with_places
 from fedssl.data.own.dataset_entry import with_own_datasets
 from fedssl.record.environment import prepare_jobs
 from fedssl.errors import UserError
@@ -19,12 +20,13 @@ from fedssl.grid.snakemake_api import (
     all_products,
     command_line_targets,
     given_configuration,
+    given_settings,
     logger,
     starts_run,
     use_executor,
 )
 from fedssl.crate.plan import crate_spec, workflow_files
-from fedssl.data.plan import archive_files
+from fedssl.data.plan import archive_files, check_datasets
 from fedssl.paper import map_panels
 from fedssl.paper.page.plan import page_inputs, page_spec
 from fedssl.paper.plan import check_products as check_declared_products
@@ -65,7 +67,6 @@ SCRIPTS = BASE / "workflow" / "scripts"
 # A checkout that moves keeps the names of its files, and so its results and their seal.
 FILES = from_here(BASE)
 configfiles, settings = given_configuration(workflow)
-LAYERS = read_layers([*SHIPPED, *configfiles], settings)
 
 # Patterns of the results tree: what a rule writes of any cell, and where.
 OUT = ResultPaths("<results>")
@@ -74,6 +75,9 @@ CELL = ANY_CELL.path
 RANDOM_INIT = ANY_CELL.random_init_path
 
 try:
+    # Read again, because Snakemake takes the last of two equal keys without a word.
+    command_line(given_settings(sys.argv))
+    LAYERS = read_layers([*SHIPPED, *configfiles], settings)
     # Snakemake leaves what --config holds as text.
     config.update(merge(config, LAYERS[-1].content))
     validate(config, LAYERS)
@@ -87,6 +91,7 @@ try:
     TARGETS = command_line_targets(sys.argv)
     ASKED = only_asked(TARGETS, GRID.config)
     PLAN = Plan(GRID, TREE, FILES, LAYERS, shipped=len(SHIPPED), asked=ASKED)
+    check_datasets(PLAN)
     ARCHIVES = archive_files(PLAN)
     check_declared_products(PLAN)
     check_targets(TARGETS, GRID, TREE, named=named_targets(PLAN))

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fedssl.aggregators.base import Aggregator
-from fedssl.settings import Count
+from fedssl.settings import Epochs
 
 
 @dataclass(frozen=True)
 class Centralised(Aggregator):
     """One participant holds all training data."""
 
-    epochs: Count = 10
+    epochs: Epochs = 10
     """Epochs over all data. Decided: 100 rounds of a tenth of the clients also see a sample 10
     times."""
 

@@ -1,11 +1,13 @@
 """FedAdam: Adam on the server (Reddi et al. 2021, algorithm 2)."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Ge, Le
 
 from fedssl.aggregators.base import Aggregator, is_trained
 from fedssl.portable import sqrt
-from fedssl.settings import Momentum, Positive
+from fedssl.settings import LearningRate, Momentum
 
 if TYPE_CHECKING:
     from fedssl.aggregators.base import State
@@ -22,7 +24,7 @@ class FedAdam(Aggregator):
     as in FedAvg. Server state: m and v of each parameter, in float64.
     """
 
-    server_lr: Positive = 0.01
+    server_lr: LearningRate = 0.01
     """Learning rate of the server. The paper tunes it per task. Decided: 0.01."""
 
     beta_1: Momentum = 0.9
@@ -31,7 +33,7 @@ class FedAdam(Aggregator):
     beta_2: Momentum = 0.99
     """Decay of the mean squared change. Stated."""
 
-    tau: Positive = 0.001
+    tau: Annotated[float, Ge(1e-12), Le(1000.0)] = 0.001
     """Degree of adaptivity, in units of a parameter. Stated for most tasks."""
 
     def init(self, global_state: "State") -> "State":

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedssl.aggregators.base import Aggregator, is_trained
-from fedssl.settings import Momentum, Positive
+from fedssl.settings import LearningRate, Momentum
 
 if TYPE_CHECKING:
     from fedssl.aggregators.base import State
@@ -21,7 +21,7 @@ class FedAvgM(Aggregator):
     momentum: Momentum = 0.9
     """Momentum of the server. The paper compares 0 to 0.997. Decided: 0.9."""
 
-    server_lr: Positive = 1.0
+    server_lr: LearningRate = 1.0
     """Learning rate of the server. Stated: 1."""
 
     def init(self, global_state: "State") -> "State":

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedssl.aggregators.base import Aggregator, Visit
-from fedssl.settings import NonNegative
+from fedssl.settings import LossWeight
 
 if TYPE_CHECKING:
     from fedssl.aggregators.base import Tensors
@@ -18,7 +18,7 @@ class FedProx(Aggregator):
     it, so that they can be compared with other aggregators.
     """
 
-    mu: NonNegative = 0.01
+    mu: LossWeight = 0.01
     """Weight of the proximal term. The paper tunes it between 0.001 and 1. Decided: 0.01."""
 
     def correct(self, parameters: "Tensors", visit: Visit) -> None:

@@ -4,8 +4,9 @@ This follows the authors' code. A "layer" is one tensor, so weight and bias are 
 cosines are kept. Every client has the weight 1 / K. Counters (0-d) are averaged unscaled.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from fedssl.aggregators.base import Aggregator, Weight, is_running
 from fedssl.aggregators.fedavg import FedAvg
@@ -32,6 +33,9 @@ class LDawa(Aggregator):
 
     clamp_low: Cosine | None = None
     """Lower limit of the cosines, or null for none. Decided: the authors' code."""
+
+    # Otherwise all rounds would be FedAvg.
+    below: ClassVar[Mapping[str, str]] = {"warmup_rounds": "federation.rounds"}
 
     def in_round(self, round_number: int) -> Aggregator:
         """Return FedAvg during the warm-up, and L-DAWA after it."""

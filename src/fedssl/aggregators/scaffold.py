@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedssl.aggregators.base import Aggregator, Visit, is_trained
-from fedssl.settings import Positive
+from fedssl.settings import LearningRate
 
 if TYPE_CHECKING:
     from fedssl.aggregators.base import State, Tensors
@@ -25,7 +25,7 @@ class Scaffold(Aggregator):
     Server state: c, named `control/<parameter>`, 0 before the first round.
     """
 
-    server_lr: Positive = 1.0
+    server_lr: LearningRate = 1.0
     """Learning rate of the server. Stated: 1."""
 
     def init(self, global_state: "State") -> "State":

@@ -7,21 +7,21 @@ a setting, so that a scaled-down study trains a narrower version of the same net
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, MultipleOf
+from annotated_types import Ge, Le, MultipleOf
 from torch import Tensor, nn
 
 from fedssl.backbones.encoder import Encoder
-from fedssl.settings import Count
+from fedssl.settings import Width
 
 
 @dataclass(frozen=True)
 class Settings:
     """Settings of ResNet-18; at width 64 with its head it has 11,242,176 parameters."""
 
-    width: Annotated[int, Ge(8), MultipleOf(8)] = 64
+    width: Annotated[int, Ge(8), Le(1024), MultipleOf(8)] = 64
     """Channels of the first stage. Stated by name: ResNet-18."""
 
-    embedding_dim: Count = 128
+    embedding_dim: Width = 128
     """Width of the head's output. Stated."""
 
 

@@ -7,38 +7,39 @@ paper: 8 heads, 18 layers and "about 15M" parameters, but no width; here: width 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from fedssl.backbones.encoder import Encoder
 from fedssl.errors import UserError
-from fedssl.settings import Count
+from fedssl.settings import Count, Width
 
 
 @dataclass(frozen=True)
 class Settings:
     """Settings of the ViT; by default it has 14,463,360 parameters."""
 
-    patch: Count = 16
+    patch: Annotated[int, Ge(1), Le(4096)] = 16
     """Width and height of a patch in pixels. Stated."""
 
-    depth: Count = 18
+    depth: Annotated[int, Ge(1), Le(1000)] = 18
     """Number of transformer layers. Stated."""
 
-    heads: Count = 8
+    heads: Width = 8
     """Number of attention heads per layer. Stated."""
 
-    dim: Count = 256
+    dim: Width = 256
     """Width of a token. Decided: it gives 14.5 million parameters, and the paper says 15 M."""
 
-    mlp_ratio: Count = 4
+    mlp_ratio: Annotated[int, Ge(1), Le(64)] = 4
     """Hidden width of the MLPs, as a multiple of `dim`. Decided together with `dim`."""
 
-    embedding_dim: Count = 128
+    embedding_dim: Width = 128
     """Width of the head's output. Stated."""
 
     image_size: Count = 128

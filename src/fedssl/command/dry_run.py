@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fedssl.command.project import project_folder
 from fedssl.errors import UserError
+from fedssl.grid.complaint import complaint
 
 _CHILD = str(Path(__file__).with_name("listener.py"))
 
@@ -60,14 +61,7 @@ def planned_jobs(
         command = [sys.executable, "-P", _CHILD, str(answer), *options, "--", *targets]
         ran = subprocess.run(command, capture_output=True, text=True)
         if ran.returncode or not answer.is_file():
-            raise UserError(f"snakemake --dry-run failed: {_complaint(ran.stdout + ran.stderr)}")
+            raise UserError(f"snakemake --dry-run failed: {complaint(ran.stdout + ran.stderr)}")
         jobs = json.loads(answer.read_text(encoding="utf-8"))
     tuples = ("inputs", "outputs", "differs")
     return [PlannedJob(**job | {name: tuple(job[name]) for name in tuples}) for job in jobs]
-
-
-def _complaint(printed: str) -> str:
-    """Return Snakemake's output from the first error on."""
-    lines = [line.strip() for line in printed.splitlines() if line.strip()]
-    starts = [place for place, line in enumerate(lines) if "Error" in line or "Exception" in line]
-    return " ".join(lines[starts[0] :] if starts else lines[-3:])

@@ -13,9 +13,9 @@ from fedssl.grid.configuration import (
     command_line,
     merged,
     read_layers,
-    with_places,
 )
 from fedssl.grid.paths import ResultPaths
+from fedssl.grid.places import with_places
 from fedssl.grid.plan import Plan
 from fedssl.record.read import CHECKOUT
 from fedssl.schema.validate import validate
@@ -51,7 +51,7 @@ def open_project(configfiles: Sequence[str | Path], settings: Sequence[str] = ()
             valid.
     """
     if missing := [str(file) for file in configfiles if not Path(file).is_file()]:
-        raise UserError(f"--configfile is {missing[0]}, which does not exist.")
+        raise UserError(f"--configfile is {missing[0]}, which is no file.")
     folder = project_folder() / "config"
     files = [*(folder / name for name in SHIPPED), *configfiles]
     layers = read_layers(files, command_line(settings))

@@ -1,6 +1,6 @@
 """Plan the rules that obtain archives and build banks: inputs, settings and source digests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,22 @@ from fedssl.data.own.dataset_entry import is_own, source
 from fedssl.data.own.listing import find_files, listing_digest
 from fedssl.errors import UserError
 from fedssl.files import digest
-from fedssl.grid.configuration import sort_keys
+from fedssl.grid.configuration import Key, closest, sort_keys
+from fedssl.grid.origins import sentence
 from fedssl.grid.paths import archive_record
 from fedssl.grid.plan import Plan, Wildcards
 from fedssl.grid.snakemake_api import ancient
 from fedssl.record.read import read_record
 from fedssl.record.sources import is_module, source_digests
 from fedssl.typed import typed
+
+
+def check_datasets(plan: Plan) -> None:
+    """Raise UserError for a dataset without a reader, or with an archive or split of no dataset."""
+    for name, entry in plan.config["datasets"].items():
+        if not is_own(entry):
+            for key, text in _mistakes(name, entry, plan.config["datasets"]):
+                raise UserError(sentence(key, text, plan.layers))
 
 
 def archive_files(plan: Plan) -> list[str]:
@@ -119,6 +128,26 @@ def statistics_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
     return {"audio": audio, "portable": plan.config["portable"]}
 
 
+def _mistakes(
+    name: str, entry: Mapping[str, Any], datasets: Mapping[str, Any]
+) -> Iterator[tuple[Key, str]]:
+    key = ("datasets", name)
+    if not is_module(f"fedssl.data.readers.{name.replace('-', '_')}"):
+        others = [other for other in datasets if other != name]
+        text = f"has archives and no reader{closest(name, others)}; add a module of this name to"
+        yield key, f"{text} src/fedssl/data/readers, or give your own files with folder or table"
+    for archive, declared in entry["archives"].items():
+        owner = declared.get("from", name)
+        if "file" not in datasets.get(owner, {}).get("archives", {}).get(archive, {}):
+            text = f"is {owner!r}{closest(owner, datasets)}; it must name a dataset with archive"
+            yield (*key, "archives", archive, "from"), f"{text} {archive!r}"
+    known = ("classes", *entry["splits"])
+    for place, counted in enumerate(entry.get("unverified", ())):
+        if counted not in known:
+            text = f"is {counted!r}{closest(counted, known)}; it must be one of {', '.join(known)}"
+            yield (*key, "unverified", place), text
+
+
 def _is_made_up(plan: Plan, dataset: str) -> bool:
     return bool(plan.config["datasets"][dataset].get("synthetic", False))
 
@@ -166,11 +195,7 @@ def _archives(plan: Plan, dataset: str) -> dict[str, tuple[str, Mapping[str, Any
     found = {}
     for key, entry in datasets[dataset]["archives"].items():
         owner = entry.get("from", dataset)
-        archive = datasets.get(owner, {}).get("archives", {}).get(key, {})
-        if "file" not in archive:
-            place = f"datasets.{dataset}.archives.{key}.from"
-            raise UserError(f"{place} is {owner!r}; it must name a dataset with archive {key!r}.")
-        found[key] = (owner, archive)
+        found[key] = (owner, datasets[owner]["archives"][key])
     return found
 
 

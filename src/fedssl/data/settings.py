@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 
 from fedssl.data.own.settings import OwnDataset
 from fedssl.settings import (
@@ -16,7 +16,6 @@ from fedssl.settings import (
     Key,
     Modality,
     Natural,
-    NonNegative,
     Pattern,
     Positive,
     Share,
@@ -58,21 +57,24 @@ class ClipRequests:
     """How clips are requested from a site."""
 
     url: Annotated[
-        str, Pattern(r"^https?://.*\{id\}", "an http or https address with {id} where the id goes")
+        str,
+        Pattern(
+            r"^https?://[^{}]*\{id\}[^{}]*$", "an http or https address with one {id}, for the id"
+        ),
     ]
     """Address of a clip, with `{id}` in place of its id."""
 
     workers: Annotated[int, Ge(1), Le(32)]
     """Number of clips fetched in parallel."""
 
-    pause_seconds: NonNegative
+    pause_seconds: Annotated[float, Ge(0.0), Le(3600.0)]
     """Seconds between the starts of two requests. After each failure of a clip, all workers wait
     four times as long."""
 
-    tries: Count
+    tries: Annotated[int, Ge(1), Le(1000)]
     """Number of requests for a clip that fails for a temporary reason, such as the network."""
 
-    timeout_seconds: Positive
+    timeout_seconds: Annotated[float, Gt(0.0), Le(86_400.0)]
     """Time limit for one clip in seconds."""
 
     rate_limit: Count | None

@@ -8,17 +8,20 @@ from annotated_types import Ge, MinLen
 
 from fedssl.settings import (
     AtLeastTwo,
+    BatchSize,
     Check,
     Count,
+    DecayFactor,
+    Epochs,
     Key,
     LearningRate,
     Momentum,
-    NonNegative,
-    Positive,
     Precision,
     Share,
+    Temperature,
     Threads,
     Unique,
+    WeightDecay,
 )
 from fedssl.views.settings import FineTuneAugmentation, ViewSettings
 
@@ -30,7 +33,7 @@ class Knn:
     k: Count
     """Number of neighbours that vote; a smaller training split votes as a whole. Stated."""
 
-    temperature: Positive
+    temperature: Temperature
     """Temperature of the votes: a neighbour at cosine similarity s has the weight exp(s /
     temperature). Stated."""
 
@@ -39,7 +42,7 @@ class Knn:
 class Supervised:
     """Supervised training by SGD, with a learning rate that drops at milestones."""
 
-    epochs: Count
+    epochs: Epochs
     """Number of epochs. Stated."""
 
     lr: LearningRate
@@ -51,17 +54,17 @@ class Supervised:
     ]
     """Shares of the epochs after which the learning rate drops. Stated."""
 
-    decay: Positive
+    decay: DecayFactor
     """Factor by which the learning rate is multiplied at a milestone. Stated, as "linearly
     decayed"."""
 
-    batch_size: AtLeastTwo
+    batch_size: BatchSize
     """Number of samples in a batch. Decided."""
 
     momentum: Momentum
     """Nesterov momentum. Decided: the authors' earlier code."""
 
-    weight_decay: NonNegative
+    weight_decay: WeightDecay
     """L2 penalty. Decided."""
 
 

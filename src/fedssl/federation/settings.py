@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Le
+
 from fedssl.aggregators.centralised import Centralised
 from fedssl.settings import (
-    AtLeastTwo,
-    Count,
+    BatchSize,
     DropoutRate,
+    Epochs,
     LearningRate,
     Momentum,
     Natural,
@@ -19,6 +21,7 @@ from fedssl.settings import (
     Rounds,
     Share,
     Unique,
+    WeightDecay,
 )
 from fedssl.views.settings import ViewSettings
 
@@ -58,19 +61,19 @@ class Faults:
 class Federation:
     """Clients and rounds."""
 
-    clients: Count
+    clients: Annotated[int, Ge(1), Le(10_000_000)]
     """Number of clients. Stated."""
 
     fraction: PositiveShare
     """Share of the clients that train in a round. Stated."""
 
-    rounds: Count
+    rounds: Epochs
     """Communication rounds. Stated."""
 
-    local_epochs: Count
+    local_epochs: Epochs
     """Epochs of local training in a round. Stated; table 7 uses 1."""
 
-    batch_size: AtLeastTwo
+    batch_size: BatchSize
     """Samples of one modality in a batch. Stated."""
 
     batch_order: BatchOrder
@@ -110,7 +113,7 @@ class Optimiser:
     momentum: Momentum
     """Momentum of SGD. Decided: the authors' earlier code."""
 
-    weight_decay: NonNegative
+    weight_decay: WeightDecay
     """L2 penalty. Stated."""
 
 

@@ -250,5 +250,5 @@ class Grid:
             except UserError as error:
                 raise UserError(f"{where}: {error}") from error
             self._settings[cell] = settings = self._merged(cell, entry.get("settings", {}))
-            check_settings(settings, where)
+            check_settings(settings, key, self._layers, cell=cell)
             yield cell

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Layer, closest, key_text, located
+from fedssl.grid.cell import Cell
+from fedssl.grid.configuration import Key, Layer, closest, located
 from fedssl.grid.facts import fact, misfits
 from fedssl.grid.forms import form
 from fedssl.grid.mistakes import find_mistakes
+from fedssl.grid.origins import sentence, setter
 from fedssl.grid.parts import AXES, declared_by
 from fedssl.grid.splits import MODALITIES, parse_split
 from fedssl.grid.transmission import parse_name
@@ -38,10 +40,12 @@ def check_modalities(config: Mapping[str, Any], study: str, layers: Sequence[Lay
             )
 
 
-def check_settings(settings: Mapping[str, Any], place: str) -> None:
+def check_settings(
+    settings: Mapping[str, Any], entry: Key, layers: Sequence[Layer], *, cell: Cell
+) -> None:
     """Raise UserError if the merged settings of a cell do not fit its parts.
 
-    `place` is the file and key for the message. Each part declares its own settings and facts.
+    `entry` declares the cell. Each part declares its own settings and facts.
     """
     for axis, part in AXES.items():
         key, own = part.key, dict(settings[part.key])
@@ -52,10 +56,17 @@ def check_settings(settings: Mapping[str, Any], place: str) -> None:
             del own[derived]
         # Settings are complete here, so a default does not make a key optional.
         wrong = find_mistakes(form(declared, "all"), own)
-        sentences = [f"{key_text((key, *mistake.key))} {mistake.text}." for mistake in wrong]
-        sentences += [] if wrong else misfits(name, declared, settings, key=key)
-        if sentences:
-            raise UserError("\n".join(f"{place}: {sentence}" for sentence in sentences))
+        found = [((key, *mistake.key), mistake.text) for mistake in wrong]
+        found = found or list(misfits(name, declared, settings, key=key))
+        if found:
+            said = (_of_cell(place, text, entry, layers, cell=cell) for place, text in found)
+            raise UserError("\n".join(said))
+
+
+def _of_cell(key: Key, text: str, entry: Key, layers: Sequence[Layer], *, cell: Cell) -> str:
+    """Return the message about a setting of a cell, or about one of its axes."""
+    place = (*entry, *key) if len(key) == 1 else setter(cell, entry, key, layers)
+    return sentence(place, f"{text}, in {cell.path}", layers)
 
 
 def _check_parts(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:

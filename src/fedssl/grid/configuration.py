@@ -4,13 +4,10 @@ import difflib
 import functools
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from fedssl.errors import UserError
 from fedssl.grid.yaml_file import Key as Key
@@ -19,12 +16,6 @@ from fedssl.grid.yaml_file import read_yaml
 
 # Files in the folder `config` that every run reads before the user's own.
 SHIPPED = ("config.yaml", "experiments.yaml", "datasets.yaml")
-# Snakemake would take what these enclose for a wildcard or the name of another path.
-_SPECIAL = "{}<>"
-_PLACES = ("results_dir", "data_dir", "mirror", "pins")
-# Folders of the checkout that no run may write to.
-_CHECKOUT = {".git", ".snakemake", ".venv", "benchmarks", "config", "docs", "envs", "profiles"}
-_CHECKOUT |= {"src", "tests", "workflow"}
 
 
 @dataclass(frozen=True)
@@ -53,17 +44,18 @@ def command_line(settings: Iterable[str]) -> dict[str, Any]:
     """Return the configuration that `key=value` arguments of `--config` set.
 
     Raises:
-        UserError: An argument is not `key=value`.
+        UserError: An argument is not `key=value`, or a key is given twice.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
-        try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            equals = ""
-        if not equals:
+        if not equals or not key:
             raise UserError(f"--config is {setting!r}; it must be key=value, such as seeds=[0].")
+        if key in found:
+            raise UserError(
+                f"--config: {key} is given twice, the second time as {value}; keep one."
+            )
+        found[key], _ = read_yaml(value, f"--config {key}")
     return found
 
 
@@ -93,45 +85,6 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
         else:
             merged[key] = value
     return merged
-
-
-def with_places(config: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str, Any]:
-    """Return the configuration with normalised paths, in which `~` and variables are expanded.
-
-    Raises:
-        UserError: A variable or user does not exist, or `results_dir` contains white space.
-    """
-    places = {key: _place(config[key]) for key in _PLACES}
-    for key, place in places.items():
-        if place and ("$" in place or place.startswith("~")):
-            wrong = "there is no such environment variable or user"
-        elif key == "results_dir" and re.search(r"\s", place):
-            wrong = "it must be without white space, because spaces separate paths in the tables"
-        elif key in ("results_dir", "data_dir") and (special := special_characters(place)):
-            wrong = special
-        elif key in ("results_dir", "data_dir") and (owned := _owned(place)):
-            wrong = owned
-        else:
-            continue
-        raise UserError(f"{located((key,), layers)} is {place!r}; {wrong}.")
-    return {**config, **places}
-
-
-def _owned(place: str) -> str:
-    """Return what is wrong with a folder that is not a run's own; "" for others."""
-    path = Path(place).absolute()
-    if path == Path(path.anchor) or path == Path.cwd():
-        return "a run needs a folder of its own; name one, such as results/mine"
-    inside = path.relative_to(Path.cwd()).parts if path.is_relative_to(Path.cwd()) else ("",)
-    if inside[0] in _CHECKOUT:
-        return f"{inside[0]} belongs to the workflow; name another folder, such as results/mine"
-    return ""
-
-
-def special_characters(path: str) -> str:
-    """Return what is wrong with a path that Snakemake would not take literally; "" for others."""
-    found = " ".join(character for character in _SPECIAL if character in path)
-    return found and f"it must be without {found}, which have a meaning in Snakemake; rename it"
 
 
 def origin(key: Key, layers: Sequence[Layer]) -> str:
@@ -184,17 +137,11 @@ def _read_layer(path: Path) -> Layer:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not YAML: {error}.") from error
+        raise UserError(f"{path} is not YAML: {error}; save it as UTF-8.") from error
     if not isinstance(content, Mapping | None):
         found = type(content).__name__
         raise UserError(f"{path}: the top level is a {found}; it must be keys, as in seeds: [0].")
     return Layer(str(path), content or {}, lines)
-
-
-def _place(given: str | None) -> Any:
-    if given is None or "://" in given:  # a mirror can be a URL, or not set
-        return given
-    return str(Path(os.path.expanduser(os.path.expandvars(given))))
 
 
 def holds(content: Any, key: Key) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from fedssl.grid.splits import parse_split
+from fedssl.grid.yaml_file import Key
 
 
 class Facts:
@@ -33,6 +34,9 @@ class Facts:
     holds_cohort: ClassVar[bool] = False
     """Whether an aggregator has the updates of all clients of a round in memory together."""
 
+    below: ClassVar[Mapping[str, str]] = {}
+    """Settings -> the setting of the cell, by its dotted key, that they must be smaller than."""
+
 
 def fact(declared: type, name: str) -> Any:
     """Return a fact that a part declares, or its default."""
@@ -47,33 +51,32 @@ def setting(settings: Mapping[str, Any], key: str) -> Any:
     return value
 
 
-def misfits(name: str, declared: type, settings: Mapping[str, Any], *, key: str) -> Iterator[str]:
-    """Yield one sentence for each fact of a part that the settings of a cell contradict.
+def misfits(
+    name: str, declared: type, settings: Mapping[str, Any], *, key: str
+) -> Iterator[tuple[Key, str]]:
+    """Yield each fact of a part that the settings of a cell contradict: a key, and what is wrong.
 
     `key` is the key of the part's settings: method, encoder or aggregator.
     """
     split, able = settings["split"], fact(declared, "modalities")
     if foreign := [m for m in parse_split(split).modalities if m not in able]:
-        yield (
-            f"{name} trains on {' and '.join(able)}, but the split {split} gives clients "
-            f"{' and '.join(foreign)}; choose a split without it."
-        )
+        text = f"has {split}, which gives clients {' and '.join(foreign)}, but {name} trains on"
+        yield ("split",), f"{text} {' and '.join(able)}; choose a split without it"
     size, least = settings["federation"]["batch_size"], fact(declared, "min_batch")
     if size < least:
-        yield f"federation.batch_size is {size}; {name} needs at least {least}."
+        yield ("federation", "batch_size"), f"is {size}; {name} needs at least {least}"
     image, audio = settings["image"]["size"], settings["audio"]["size"]
     if fact(declared, "square") and image != audio:
-        yield (
-            f"image.size is {image} and audio.size {audio}; {name} has one input size, so make "
-            "them equal."
-        )
+        text = f"is {image} and audio.size {audio}; {name} has one input size, so make them equal"
+        yield ("image", "size"), text
     for other, needed in fact(declared, "needs").items():
         if (found := settings[other]["name"]) != needed:
-            yield f"{other} is {found}; the {key} {name} needs the {other} {needed}."
-    own = settings[key]
+            yield (other,), f"is {found}; the {key} {name} needs the {other} {needed}"
+    own, derived = settings[key], fact(declared, "derived")
     for multiple, unit in fact(declared, "multiples").items():
         if own[multiple] % own[unit]:
-            yield (
-                f"{key}.{multiple} is {own[multiple]}; {name} needs a multiple of {key}.{unit}, "
-                f"{own[unit]}."
-            )
+            place = tuple(derived.get(multiple, f"{key}.{multiple}").split("."))
+            yield place, f"is {own[multiple]}; {name} needs a multiple of {key}.{unit}, {own[unit]}"
+    for small, limit in fact(declared, "below").items():
+        if own[small] >= (most := setting(settings, limit)):
+            yield (key, small), f"is {own[small]}; it must be smaller than {limit}, {most}"

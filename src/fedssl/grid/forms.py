@@ -123,14 +123,23 @@ def _describe(declarations: Iterable[type], schema: dict[str, Any]) -> None:
             property_schema["description"] = " / ".join(texts)
 
 
+@cache
+def _documented(module: str) -> dict[str, dict[str, str]]:
+    """Return class -> field -> the docstring below it, of all classes of a module."""
+    classes = (n for n in ast.walk(source_tree(module)) if isinstance(n, ast.ClassDef))
+    return {
+        node.name: {
+            ast.unparse(field.target): " ".join(ast.literal_eval(text.value).split())
+            for field, text in pairwise(node.body)
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+        }
+        for node in classes
+    }
+
+
 def _docstrings(declared: type) -> dict[str, str]:
     """Return the docstring below each field of a declaration, by the field's key."""
     found: dict[str, str] = {}
     for owner in reversed(declared.__mro__[:-1]):
-        nodes = ast.walk(source_tree(owner.__module__))
-        classes = (node for node in nodes if isinstance(node, ast.ClassDef))
-        body = next(node.body for node in classes if node.name == owner.__name__)
-        for field, text in pairwise(body):
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-                found[ast.unparse(field.target)] = " ".join(ast.literal_eval(text.value).split())
+        found |= _documented(owner.__module__)[owner.__name__]
     return {f.key: found[f.name] for f in declared_fields(declared) if f.name in found}

@@ -13,9 +13,22 @@ from pydantic import TypeAdapter, ValidationError
 
 from fedssl.grid.configuration import Key, closest, key_text
 
-_SUBJECT = re.compile("^(Input|List|Dictionary|String) should ")
+_SUBJECT = re.compile("^(Input|List|Dictionary|String|Value) should ")
 # pydantic's messages use the words of JSON, but the files are YAML.
-_PLAIN = {" after validation": "", "a valid array": "a list", "an object": "a mapping"}
+_PLAIN = {
+    " after validation": "",
+    "a valid array": "a list",
+    "a valid boolean": "true or false",
+    "an object": "a mapping",
+}
+# The limits in pydantic's errors; its texts write 1e-12 with all digits.
+_LIMITS = {
+    "ge": "greater than or equal to",
+    "gt": "greater than",
+    "le": "less than or equal to",
+    "lt": "less than",
+}
+_LONGEST = 200  # characters of a value in a message
 _TAG = re.compile(r"<(\d+)>")  # of `fedssl.settings.Choice`
 
 
@@ -34,7 +47,7 @@ def find_mistakes(form: Any, data: Any) -> list[Mistake]:
         # pydantic's strict mode accepts a list for a tuple, and 1 for a float, only in JSON.
         adapter.validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
-        schema = adapter.json_schema()
+        schema = _schema(form)
         details = error.errors(include_url=False)
         mistakes = [_mistake(found, schema) for found in details if found["type"] != "missing"]
         mistakes += _missing(found["loc"] for found in details if found["type"] == "missing")
@@ -45,6 +58,11 @@ def find_mistakes(form: Any, data: Any) -> list[Mistake]:
 @cache
 def _adapter(form: Any) -> TypeAdapter[Any]:
     return TypeAdapter(form)
+
+
+@cache
+def _schema(form: Any) -> dict[str, Any]:
+    return _adapter(form).json_schema()
 
 
 def _missing(places: Iterable[tuple[int | str, ...]]) -> list[Mistake]:
@@ -60,6 +78,9 @@ def _mistake(found: Mapping[str, Any], schema: Mapping[str, Any]) -> Mistake:
     wanted = _SUBJECT.sub("must ", found["msg"])
     for words, plain in _PLAIN.items():
         wanted = wanted.replace(words, plain)
+    for limit, words in _LIMITS.items():
+        if limit in found.get("ctx", ()):
+            wanted = f"must be {words} {found['ctx'][limit]:.10g}"
     if last == "[key]":
         return Mistake(_key(parents[:-1]), f"has the key {parents[-1]!r}; a key {wanted}")
     if found["type"] == "extra_forbidden":
@@ -69,12 +90,22 @@ def _mistake(found: Mapping[str, Any], schema: Mapping[str, Any]) -> Mistake:
     declared = _schema_at(found["loc"], schema)
     if found["type"].endswith("_type") and {"type": "null"} in declared.get("anyOf", ()):
         wanted += " or null"
-    return Mistake(_key(found["loc"]), f"is {found['input']!r}; it {wanted}{_spelling(found)}")
+    return Mistake(
+        _key(found["loc"]), f"is {_shown(found['input'])}; it {wanted}{_spelling(found)}"
+    )
+
+
+def _shown(value: Any) -> str:
+    """Return a value as text of at most a line."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _spelling(found: Mapping[str, Any]) -> str:
-    """Return how to write text that was meant as a number, such as 1e-3; empty for other values."""
+    """Return how to write a number that YAML reads as text, or text that it reads as a number."""
     # YAML 1.1 reads a number with an exponent only if it has a point and a sign: 1.0e-3.
+    if found["type"] == "string_type" and isinstance(found["input"], bool | int | float):
+        return ", written in quotes"
     kind = {"float_type": float, "int_type": int}.get(found["type"])
     try:
         meant = float(str(found["input"]).replace(",", ".")) if kind else math.nan

@@ -4,11 +4,13 @@ The JSON schema covers the range of each number alone. What is wrong here would 
 job, perhaps after hours of training.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Key, Layer, holds, located, merged
+from fedssl.grid.configuration import Key, Layer, located
+from fedssl.grid.origins import sentence, setter
+from fedssl.grid.splits import parse_split
 
 if TYPE_CHECKING:
     from fedssl.grid.cell import Cell
@@ -29,34 +31,28 @@ def check_cell(
 
     `entry` declares the cell, and `datasets` are those that it is trained on.
     """
-
-    def setter(section: str, name: str) -> str:
-        """Return the layer and the key that set a setting of the cell."""
-        study = entry[:2]
-        own = [(*entry, "settings"), (*study, "variants", cell.variant), (*study, "settings")]
-        keys = [(*key, section, name) for key in (*own, ("settings",))]
-        content = merged(layers)
-        return located(next((key for key in keys if holds(content, key)), keys[-1]), layers)
-
-    _check_rounds(settings, cell, setter)
-    mistakes = [_audio(settings), _faults(settings)]
+    _check_rounds(settings, entry, layers, cell=cell)
+    mistakes = [_audio(settings), _crops(settings), _holders(settings)]
+    mistakes.append(_faults(settings))
     mistakes += [_clients(settings, name, entry) for name, entry in datasets.items()]
     for mistake in filter(None, mistakes):
-        (section, name), text = mistake
-        raise UserError(f"{setter(section, name)} {text} ({cell.path}).")
+        key, text = mistake
+        found = setter(cell, entry, key, layers)
+        raise UserError(sentence(found, f"{text}, in {cell.path}", layers))
 
 
-_Mistake = tuple[tuple[str, str], str]  # section and name of a setting, and what is wrong with it
+_Mistake = tuple[Key, str]  # key of a cell's setting, and what is wrong with it
 
 
 def _check_rounds(
-    settings: Mapping[str, Any], cell: "Cell", setter: Callable[[str, str], str]
+    settings: Mapping[str, Any], entry: Key, layers: Sequence[Layer], *, cell: "Cell"
 ) -> None:
     """Raise UserError if a cell keeps a round that it does not have."""
     rounds = settings["federation"].get("rounds", 0)
     late = [r for r in settings["federation"].get("kept_rounds", []) if r > rounds]
     if late:
-        number, kept = setter("federation", "rounds"), setter("federation", "kept_rounds")
+        keys = (("federation", name) for name in ("rounds", "kept_rounds"))
+        number, kept = (located(setter(cell, entry, key, layers), layers) for key in keys)
         raise UserError(
             f"{number} is {rounds}, but {cell.path} keeps round {late[0]} ({kept}); keep only "
             f"rounds from 0 to {rounds}, or set more rounds."
@@ -98,6 +94,36 @@ def _faults(settings: Mapping[str, Any]) -> _Mistake | None:
     return ("federation", "faults"), text
 
 
+def _crops(settings: Mapping[str, Any]) -> _Mistake | None:
+    """Return a crop of a log-mel image that can be smaller than one of its bins or steps."""
+    audio = settings["audio"]
+    steps = round(audio["crop_seconds"] * audio["sample_rate"]) // audio["hop"] + 1
+    for name, count, unit in (
+        ("frequency_crop", audio["mels"], "mel bins"),
+        ("time_crop", steps, "time steps"),
+    ):
+        low, _ = settings["augmentation"]["audio"][name]
+        if low * count < 1:
+            text = f"starts at {low} of {count} {unit}, which is none of them"
+            return ("augmentation", "audio", name), f"{text}; start at {1 / count:.2g} or more"
+    return None
+
+
+def _holders(settings: Mapping[str, Any]) -> _Mistake | None:
+    """Return the number of clients if none of them gets a modality of the split."""
+    if (clients := settings["federation"].get("clients")) is None:
+        return None
+    split = parse_split(settings["split"])
+    # As in `fedssl.data.sharding.client_modalities`.
+    both = round(split.both * clients / 100)
+    audio = round((split.both + split.audio) * clients / 100)
+    counts = {"audio": audio, "image": clients - audio + both}
+    if without := [m for m in split.modalities if counts[m] == 0]:
+        text = f"is {clients}, of which the split {settings['split']} gives none {without[0]}"
+        return ("federation", "clients"), f"{text}; use more clients, or a split without it"
+    return None
+
+
 def _clients(settings: Mapping[str, Any], name: str, dataset: Mapping[str, Any]) -> _Mistake | None:
     clients, samples = settings["federation"].get("clients"), dataset["splits"].get("train")
     if clients is None or samples is None:
@@ -124,24 +150,19 @@ def check_evaluation(
     for task in tasks:
         memory = datasets[task.dataset]["splits"]["train"]
         if memory is not None and largest > memory:
-            where = located(("evaluation", "retrieval", "ks"), layers)
-            raise UserError(
-                f"{where} has {largest}, but {task.task} has {memory} samples to retrieve from; "
-                f"use numbers up to {memory}."
-            )
+            text = f"has {largest}, but {task.task} has {memory} samples to retrieve from; use"
+            key = ("evaluation", "retrieval", "ks")
+            raise UserError(sentence(key, f"{text} numbers up to {memory}", layers))
     if (perplexity := evaluation["embedding-map"]["perplexity"]) >= samples:
-        where = located(("evaluation", "embedding-map", "perplexity"), layers)
-        raise UserError(
-            f"{where} is {perplexity}; it must be smaller than the {samples} samples of a dataset "
-            "on the map (evaluation.embedding-map.samples)."
-        )
+        text = f"is {perplexity}; it must be smaller than the {samples} samples of a dataset"
+        key = ("evaluation", "embedding-map", "perplexity")
+        raise UserError(sentence(key, f"{text} on the map (embedding-map.samples)", layers))
     for pair, dataset, split in _paired(pairs):
         entry = datasets[dataset]
         if (count := entry["splits"][split]) is not None and count < entry.get("classes", 1):
-            raise UserError(
-                f"pair {pair.pair} joins samples by their label, but {dataset} has {count} samples "
-                f"in {split} for {entry['classes']} classes; use a larger split."
-            )
+            text = f"is {count}, but the pair {pair.pair} needs a sample of each class, of which"
+            key = ("datasets", dataset, "splits", split)
+            raise UserError(sentence(key, f"{text} there are {entry['classes']}", layers))
 
 
 def _paired(pairs: Sequence["Pair"]) -> Iterator[tuple["Pair", str, str]]:

@@ -16,6 +16,8 @@ from snakemake.io import ancient as ancient
 # Snakemake's handlers and plugins receive only what is logged to this logger.
 from snakemake.logging import logger as logger
 
+from fedssl.errors import UserError
+
 # Options of `snakemake`, as its parser calls them, with which no job starts and no result changes.
 _ASKING = (
     *("dryrun", "lint", "list_rules", "list_target_rules", "print_compilation", "containerize"),
@@ -64,6 +66,25 @@ def _parsed(arguments: Sequence[str]) -> Any:
     from snakemake.cli import get_argument_parser
 
     return get_argument_parser().parse_known_args(arguments[1:])[0]
+
+
+def given_settings(arguments: Sequence[str]) -> list[str]:
+    """Return the `key=value` of --config on a `snakemake` command line.
+
+    Raises:
+        UserError: An option is given twice, of which Snakemake ignores the first without a word.
+    """
+    if Path(arguments[0]).name != "snakemake":
+        return []
+    words = list(arguments[1:])
+    words = words[: words.index("--")] if "--" in words else words
+    for names in (("--config", "-C"), ("--configfile", "--configfiles")):
+        if len([word for word in words if word.partition("=")[0] in names]) > 1:
+            raise UserError(
+                f"{names[0]} is given twice, and Snakemake ignores the first; name all values "
+                f"after one {names[0]}."
+            )
+    return list(_parsed(arguments).config or ())
 
 
 def all_products(workflow: Any) -> list[Any]:

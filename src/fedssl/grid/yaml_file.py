@@ -1,5 +1,7 @@
 """Read YAML with the line of each key, and refuse a key that is given twice."""
 
+import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +9,18 @@ import yaml
 
 from fedssl.errors import UserError
 
+_TAGS = "tag:yaml.org,2002:"
+# Tags of values that are neither text, numbers, lists nor mappings.
+_STRANGE = {
+    "binary": "bytes",
+    "omap": "an ordered mapping",
+    "pairs": "a list of pairs",
+    "set": "a set",
+    "timestamp": "a date",
+}
+_BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
+_DEEPEST = 200
 Key = tuple[str | int, ...]
 # The C loader is five times as fast, which saves a quarter of a second whenever a run is planned.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -20,8 +34,11 @@ def read_yaml(text: str, name: str) -> tuple[Any, dict[Key, int]]:
         name: name of the file, for messages.
 
     Raises:
-        UserError: the text is not YAML, a mapping has a key twice, or an alias contains itself.
+        UserError: the text is not YAML, a mapping has a key twice, an alias contains itself, or a
+            value is of a kind that no setting has, such as a date.
     """
+    if _depth(text) > _DEEPEST:
+        raise UserError(f"{name} is nested too deeply; no setting has more than ten levels.")
     try:
         loader = _LOADER(text)
         try:
@@ -33,7 +50,15 @@ def read_yaml(text: str, name: str) -> tuple[Any, dict[Key, int]]:
             loader.dispose()
     except yaml.YAMLError as error:
         # The text of a YAML error gives line and column, on several lines.
-        raise UserError(f"{name} is not YAML: {' '.join(str(error).split())}.") from error
+        said = " ".join(str(error).replace(' in "<unicode string>",', "").split())
+        tabs = "; indent with spaces, not with tabs" if re.search(r"^ *\t", text, re.M) else ""
+        raise UserError(f"{name} is not YAML: {said}{tabs}.") from error
+    except RecursionError as error:
+        raise UserError(
+            f"{name} is nested too deeply; no setting has more than ten levels."
+        ) from error
+    except ValueError as error:  # for example of a number with 5,000 digits
+        raise UserError(f"{name} has a value that cannot be read: {error}.") from error
 
 
 def key_text(key: Key) -> str:
@@ -55,6 +80,7 @@ def _lines(
     if id(node) in seen:
         return
     seen.add(id(node))
+    _check_value(node, key, name)
     if isinstance(node, yaml.SequenceNode):
         inner = [((*key, place), item, item) for place, item in enumerate(node.value)]
     elif isinstance(node, yaml.MappingNode):
@@ -67,13 +93,44 @@ def _lines(
         yield from _lines(value, below, seen, (*above, id(node)), name)
 
 
+def _depth(text: str) -> int:
+    """Return an upper limit of the levels of YAML text that are written without line breaks."""
+    # LibYAML's parser calls itself for each level and ends the process if there are too many.
+    steps = (1 if mark in "[{" else -1 for mark in re.findall(r"[][{}]", text))
+    dashes = max(map(len, re.findall(r"(?:[-?] +)+", text)), default=0)
+    return max(max(itertools.accumulate(steps), default=0), dashes // 2)
+
+
+def _check_value(node: yaml.Node, key: Key, name: str) -> None:
+    """Raise UserError for a value that YAML reads as something else than is written."""
+    kind, line = node.tag.removeprefix(_TAGS), node.start_mark.line + 1
+    read_as = _STRANGE.get(kind)
+    if kind in ("int", "float") and _BASE_60.fullmatch(node.value):
+        read_as = "a number in base 60"
+    elif kind == "int" and _OCTAL.fullmatch(node.value):
+        read_as = "a number in base 8"
+    if read_as:
+        written = f"is {node.value}, which" if isinstance(node, yaml.ScalarNode) else "is what"
+        raise UserError(
+            f"{name}: {key_text(key)} {written} YAML reads as {read_as}; write a plain number, a "
+            f"list, or text in quotes (line {line})."
+        )
+
+
 def _check_keys(node: yaml.MappingNode, key: Key, name: str) -> None:
     first: dict[tuple[str, str], int] = {}
     for named, _ in node.value:
         line, text = named.start_mark.line + 1, (named.tag, str(named.value))
-        if text in first:
+        if named.tag.removeprefix(_TAGS) not in ("str", "merge"):
+            found = named.value if isinstance(named, yaml.ScalarNode) else "that is no word"
             raise UserError(
-                f"{name}: {key_text((*key, text[1]))} is given twice, in line {first[text]} and in "
-                f"line {line}; keep one of them."
+                f"{name}: {key_text(key)} has a key {found}, which YAML does not read as text; "
+                f"write it in quotes (line {line})."
+            )
+        if text in first:
+            where = f"in line {first[text]} and in line {line}" if first[text] != line else ""
+            raise UserError(
+                f"{name}: {key_text((*key, text[1]))} is given twice, "
+                f"{where or f'both in line {line}'}; keep one of them."
             )
         first[text] = line

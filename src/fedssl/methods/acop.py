@@ -19,7 +19,7 @@ from fedssl.data.banks.bank import SAMPLE_RATE
 from fedssl.errors import UserError
 from fedssl.methods.base import Method
 from fedssl.methods.layers import linear, seeded_by_head
-from fedssl.settings import Clips, DropoutRate, NonNegative, Positive
+from fedssl.settings import Clips, ClipSeconds, DropoutRate, Seconds
 from fedssl.views.bank_views import DrawnWindows, Views
 from fedssl.views.clip_spans import clip_spans
 
@@ -93,10 +93,10 @@ class ACOP(Method):
         n_clips: Clips = 3
         """Clips cut from a recording, and put in order. Decided."""
 
-        clip_seconds: Positive = 2.0
+        clip_seconds: ClipSeconds = 2.0
         """Length of a clip, seconds; shorter in short recordings. Decided."""
 
-        gap_seconds: NonNegative = 1.0
+        gap_seconds: Seconds = 1.0
         """Gap between clips, seconds; smaller in short recordings. Decided."""
 
         dropout: DropoutRate = 0.5

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fedssl.backbones.encoder import Encoder
 from fedssl.methods.two_views import TwoViews
-from fedssl.settings import NonNegative
+from fedssl.settings import LossWeight
 
 Std = Literal["biased", "unbiased"]
 _EPS = 1e-5
@@ -51,7 +51,7 @@ class BarlowTwins(TwoViews):
     class Settings(TwoViews.Settings):
         """Settings of Barlow Twins."""
 
-        off_diagonal_weight: NonNegative = 0.005
+        off_diagonal_weight: LossWeight = 0.005
         """Lambda, weight of the redundancy term. Decided: the authors' code."""
 
         std: Std = "biased"

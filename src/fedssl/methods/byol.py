@@ -12,7 +12,7 @@ from fedssl.backbones.encoder import Encoder
 from fedssl.methods.layers import predictor
 from fedssl.methods.momentum import MomentumEncoder
 from fedssl.methods.two_views import TwoViews
-from fedssl.settings import Count, Share
+from fedssl.settings import Share, Width
 
 
 def byol_loss(predicted: Tensor, target: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class BYOL(TwoViews):
     class Settings(TwoViews.Settings):
         """Settings of BYOL."""
 
-        predictor_hidden: Count = 4096
+        predictor_hidden: Width = 4096
         """Hidden units of the predictor. Stated by Grill et al."""
 
         momentum: Share = 0.996

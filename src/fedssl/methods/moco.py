@@ -4,9 +4,10 @@ He et al. 2020 (MoCo) and Chen et al. 2020 (MoCo v2).
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
@@ -14,7 +15,7 @@ from fedssl.backbones.encoder import Encoder
 from fedssl.methods.base import Method
 from fedssl.methods.layers import embedding_dim, seeded_by_head
 from fedssl.methods.momentum import MomentumEncoder
-from fedssl.settings import Count, Positive, Share
+from fedssl.settings import Share, Temperature
 from fedssl.views.bank_views import Views
 
 
@@ -72,13 +73,13 @@ class MoCo(Method):
     class Settings(Method.Settings):
         """Settings of MoCo v2."""
 
-        temperature: Positive = 0.2
+        temperature: Temperature = 0.2
         """Temperature of the softmax. Stated by Chen et al."""
 
         momentum: Share = 0.999
         """Momentum of the key encoder. Stated by He et al."""
 
-        queue: Count = 4096
+        queue: Annotated[int, Ge(1), Le(10_000_000)] = 4096
         """Keys in a queue. Chosen for clients with few samples; He et al. have 65536."""
 
     def __init__(self, encoder: Encoder, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from fedssl.backbones.encoder import Encoder
 from fedssl.methods.two_views import TwoViews
-from fedssl.settings import Positive
+from fedssl.settings import Temperature
 
 
 def nt_xent(z1: Tensor, z2: Tensor, temperature: float) -> Tensor:
@@ -47,7 +47,7 @@ class SimCLR(TwoViews):
     class Settings(TwoViews.Settings):
         """Settings of SimCLR."""
 
-        temperature: Positive = 0.5
+        temperature: Temperature = 0.5
         """Temperature of the softmax. Stated."""
 
         loss: Literal["ntxent", "ntxent-viewmaker"] = "ntxent"

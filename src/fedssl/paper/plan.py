@@ -13,6 +13,7 @@ from fedssl.paper.map_panels import check_maps
 from fedssl.paper.products.registry import get_product, module_name, products
 from fedssl.paper.products.sweep_figure import check_sweeps
 from fedssl.paper.products.table import check_tables
+from fedssl.paper.references import check_references
 from fedssl.record.sources import source_digests
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ SINGLE_TARGETS = ("all", "audit", "certificate", "crate", "datasets_table", "reh
 
 
 def check_products(plan: Plan) -> None:
-    """Raise UserError for a table without columns or a figure that cannot be drawn."""
+    """Raise UserError for a table or figure that names what does not exist or cannot be drawn."""
+    check_references(plan)
     check_tables(plan)
     check_maps(plan)
     check_sweeps(plan)

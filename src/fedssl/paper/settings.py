@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 
 from fedssl.grid.settings import AggregatorName, ArchName, MethodName, Split
-from fedssl.settings import Modality, Pattern, Positive, Text, Unique, Word
+from fedssl.settings import Modality, Pattern, Text, Unique, Word
 
 ContrastProtocol = Literal["knn", "knn-recalibrated", "linear-probe", "fine-tune", "retrieval"]
 ColumnProtocol = Literal[ContrastProtocol, "best-round", "held-out-round", "chosen-round"]
@@ -87,7 +87,7 @@ class Column:
 class Verdicts:
     """How measured numbers are compared with published ones."""
 
-    resolution: Positive
+    resolution: Annotated[float, Gt(0.0), Le(100.0)]
     """Largest width, in points, of a conclusive prediction interval. A wider one gives the verdict
     `inconclusive`."""
 

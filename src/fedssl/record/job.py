@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fedssl.errors import OutOfMemory, UserError
+from fedssl.errors import OutOfMemory, UserError, describe
 from fedssl.files import remove_temporary_files
 from fedssl.gpus import reserved_gpus
 from fedssl.lease import LostLease
@@ -48,7 +48,10 @@ def recorded_job(
     `further_inputs`, files that the job found itself, and `earlier_seconds`, the duration of the
     earlier attempts that it resumed.
     """
-    _log_to(Path(snakemake.log[0]))
+    try:
+        _log_to(Path(snakemake.log[0]))
+    except OSError as error:
+        sys.exit(f"fedssl: {describe(error)}; it is the log of {snakemake.rule}")
     with reserved_gpus(snakemake.resources.get("gpu", 0)):
         started = datetime.now(UTC)
         _say_where(snakemake)
@@ -71,7 +74,8 @@ def recorded_job(
         except Exception as error:
             if (said := _no_room(error, snakemake.output[0])) is None:
                 _log.exception("rule %s failed", snakemake.rule)
-                raise
+                log = snakemake.log[0]
+                sys.exit(f"fedssl: {describe(error)}; the traceback is in {log}")
             _log.error("%s", said)
             sys.exit(f"fedssl: {said}")
 

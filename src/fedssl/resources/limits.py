@@ -2,22 +2,25 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from fedssl.settings import Count
+from annotated_types import Ge, Le
+
+from fedssl.settings import Megabytes
 
 
 @dataclass(frozen=True)
 class Limits:
     """What the site grants one job; no attempt asks for more. Changing a limit reruns nothing."""
 
-    runtime: Count
+    runtime: Annotated[int, Ge(1), Le(525_600)]
     """Longest time of a job, or of a group of jobs, in minutes: the limit of the partition. A
     pretraining that needs longer resumes in its next attempt."""
 
-    mem_mb: Count
+    mem_mb: Megabytes
     """Most memory of a job in MB: that of a node, or its share for one GPU."""
 
-    gpu_mem: Count | None
+    gpu_mem: Megabytes | None
     """Memory of one GPU in MB; null if it is unknown. A pretraining trains only as many clients in
     parallel as should fit."""
 

@@ -36,9 +36,9 @@ from fedssl.settings import (
     Check,
     HyphenatedName,
     Made,
-    Natural,
     Partial,
     Precision,
+    Seed,
     Text,
     Threads,
     Unique,
@@ -157,8 +157,8 @@ class Study:
     """Entries of the grid; an empty list leaves the study out."""
 
     variants: Annotated[
-        Mapping[str, Annotated[VariantSettings, Partial()]],
-        Check(lambda variants: "base" in variants, "a mapping with the key base"),
+        Mapping[Word, Annotated[VariantSettings, Partial()]],
+        Check(lambda variants: variants.get("base") == {}, "a mapping with an empty base: {}"),
     ]
     """Named changes of the defaults; `base` must be there and is empty. An ablation is one line:
     name a variant, and list it in `cells`."""
@@ -184,7 +184,7 @@ class Config:
     data_dir: Text
     """Folder of the archives, as `archives/<dataset>/<file>`; several workflows may share it."""
 
-    mirror: str | None
+    mirror: Text | None
     """Folder or URL that is tried before the official address, as `<mirror>/<dataset>/<file>`, or
     null. Changing it reruns nothing."""
 
@@ -193,7 +193,7 @@ class Config:
     passed all checks; later ones must be the same. Commit it: then all who run the checkout get the
     same bytes. Changing it reruns nothing."""
 
-    seeds: Annotated[tuple[Natural, ...], MinLen(1), Unique()]
+    seeds: Annotated[tuple[Seed, ...], MinLen(1), Unique()]
     """Seeds: each cell runs once for each; tables show mean and standard deviation. One seed
     decides nothing; `fedssl power --seeds 3` says what three decide."""
 

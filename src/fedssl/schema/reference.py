@@ -76,7 +76,7 @@ def section_rows(section: str) -> list[Row]:
 
 def type_name(kind: Schema) -> str:
     """Return the type that a JSON schema declares, in words: `integer, from 1`."""
-    limits = [f"{words} {kind[key]:g}" for key, words in _LIMITS.items() if key in kind]
+    limits = [f"{words} {kind[key]:.10g}" for key, words in _LIMITS.items() if key in kind]
     return ", ".join([_base_name(kind), *limits])
 
 

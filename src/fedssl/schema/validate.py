@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Layer, line_of, located
+from fedssl.grid.configuration import Layer
 from fedssl.grid.forms import form
-from fedssl.grid.mistakes import Mistake, find_mistakes
+from fedssl.grid.mistakes import find_mistakes
+from fedssl.grid.origins import sentence
 from fedssl.schema.config import Config
 
 
@@ -15,9 +16,4 @@ def validate(config: Mapping[str, Any], layers: Sequence[Layer]) -> None:
     mistakes = find_mistakes(form(Config), config)
     if mistakes:
         # All at once, because each further attempt costs the user a start of Snakemake.
-        raise UserError("\n".join(_sentence(mistake, layers) for mistake in mistakes))
-
-
-def _sentence(mistake: Mistake, layers: Sequence[Layer]) -> str:
-    line = line_of(mistake.key, layers)
-    return f"{located(mistake.key, layers)} {mistake.text}{f' (line {line})' if line else ''}."
+        raise UserError("\n".join(sentence(m.key, m.text, layers) for m in mistakes))

@@ -1,9 +1,28 @@
 """Declare the settings of the views of images and sounds."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from fedssl.settings import Count, NonNegative, Pair, Pixels, Positive, PositiveShare, Share, Shares
+from annotated_types import Ge, Le
+
+from fedssl.settings import (
+    Check,
+    ClipSeconds,
+    Count,
+    CropShare,
+    FrameLength,
+    Pair,
+    Pixels,
+    Share,
+    Shares,
+)
+
+Strength = Annotated[float, Ge(0.0), Le(10.0)]
+Jitter = Annotated[
+    tuple[Strength, Strength, Strength, Strength],
+    Check(lambda factors: factors[3] <= 0.5, "four strengths, that of hue at most 0.5"),
+]
+Deviation = Annotated[float, Ge(0.001), Le(1.0)]
 
 
 @dataclass(frozen=True)
@@ -13,10 +32,10 @@ class Image:
     size: Pixels
     """Width and height in pixels. Stated."""
 
-    mean: tuple[float, float, float]
+    mean: tuple[Share, Share, Share]
     """Mean of each channel, for values from 0 to 1. Decided: that of ImageNet."""
 
-    std: tuple[Positive, Positive, Positive]
+    std: tuple[Deviation, Deviation, Deviation]
     """Standard deviation of each channel, for values from 0 to 1. Decided: that of ImageNet."""
 
 
@@ -27,22 +46,22 @@ class Audio:
     sample_rate: Literal[16000]
     """Sample rate in Hz; banks store 16 kHz. Stated."""
 
-    crop_seconds: Positive
+    crop_seconds: ClipSeconds
     """Length of a crop in seconds. Stated."""
 
-    n_fft: Count
+    n_fft: FrameLength
     """Length of the FFT in samples. Decided: the same group's later code."""
 
-    window: Count
+    window: FrameLength
     """Length of the window in samples. Decided: the same group's later code."""
 
-    hop: Count
+    hop: FrameLength
     """Step between windows in samples. Decided: the same group's later code."""
 
-    mels: Count
+    mels: FrameLength
     """Number of mel bins. Stated."""
 
-    log_floor: Positive
+    log_floor: Annotated[float, Ge(1e-30), Le(1.0)]
     """Value added to the magnitude before the logarithm. Decided."""
 
     size: Pixels
@@ -63,8 +82,9 @@ class ImageAugmentation:
     crop_scale: Shares
     """Least and largest share of the area that a random crop keeps. Reference [33]."""
 
-    jitter: tuple[NonNegative, NonNegative, NonNegative, NonNegative]
-    """Strength of colour jitter: brightness, contrast, saturation, hue. Reference [33]."""
+    jitter: Jitter
+    """Strength of colour jitter: brightness, contrast, saturation, and hue, which is at most 0.5.
+    Reference [33]."""
 
     jitter_probability: Share
     """Share of samples with colour jitter. Reference [33]."""
@@ -95,7 +115,7 @@ class AudioAugmentation:
     time_mask: Share
     """Largest share of the time axis that is masked. Decided: none."""
 
-    noise: NonNegative
+    noise: Annotated[float, Ge(0.0), Le(100.0)]
     """Standard deviation of Gaussian noise on the standardised log-mel image. Decided: none."""
 
 
@@ -114,7 +134,7 @@ class Augmentation:
 class FineTuneAugmentation:
     """Augmentation of images for fine-tuning."""
 
-    crop: PositiveShare
+    crop: CropShare
     """Share of each side that a random crop keeps. Decided."""
 
     flip_probability: Share

@@ -11,8 +11,10 @@ from typing import Any
 from fedssl.data.fetch.acquire import acquire, declared_archive
 from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
-from fedssl.grid.configuration import SHIPPED, command_line, merged, read_layers, with_places
+from fedssl.grid.complaint import complaint
+from fedssl.grid.configuration import SHIPPED, command_line, merged, read_layers
 from fedssl.grid.paths import RECORD
+from fedssl.grid.places import with_places
 
 SUMS = "SHA256SUMS"
 # A line of `sha256sum`. It writes "*" before the name if it read the file in binary mode.
@@ -43,6 +45,8 @@ def mirror(
     Raises:
         UserError: a target does not exist, or an archive is unavailable; others are collected.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a folder for the archives.")
     layers = read_layers([*map(_CONFIG.joinpath, SHIPPED), *configfiles], command_line(settings))
     known = _read_sums(folder / SUMS)
     needed = needed_archives(targets, configfiles=configfiles, settings=settings)
@@ -81,7 +85,7 @@ def needed_archives(
     command += ["--config", *settings] if settings else []
     planned = subprocess.run(command, capture_output=True, text=True, check=False)
     if planned.returncode:
-        raise UserError(f"Snakemake cannot plan {' '.join(targets)}: {planned.stderr.strip()}")
+        raise UserError(f"snakemake cannot plan {' '.join(targets)}: {complaint(planned.stderr)}")
     rows = csv.DictReader(planned.stdout.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     # The rule has two outputs, the archive and its provenance record.
     paths = [Path(row["output_file"]) for row in rows if row["rule"] == "acquire"]

@@ -16,6 +16,7 @@ import yaml
 from fedssl.data.settings import Archive
 from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
+from fedssl.grid.yaml_file import read_yaml
 from fedssl.lease import hold, lease_of
 
 _HEADER = """\
@@ -23,6 +24,7 @@ _HEADER = """\
 # workflow; commit it, and everyone who runs this checkout gets the same bytes or an error.
 # To accept another archive, remove its line.
 """
+_FORM = "a line must be <dataset>/<file>: sha256:<64 hex digits>"
 _PIN = re.compile("sha256:[0-9a-f]{64}")
 # Seconds to wait for others, which each need the file for a moment.
 _WAIT_S = 600.0
@@ -83,20 +85,22 @@ def read_pins(pins: Path) -> dict[str, str]:
     """Return `<dataset>/<file>` -> checksum; empty if there is no pin file.
 
     Raises:
-        UserError: the file is not YAML, or a line is not a pin.
+        UserError: the file is not YAML, pins an archive twice, or a line is not a pin.
     """
     try:
-        known = yaml.safe_load(pins.read_text(encoding="utf-8")) or {}
+        known, lines = read_yaml(pins.read_text(encoding="utf-8"), str(pins))
     except FileNotFoundError:
         return {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{pins} is not YAML ({error}); correct or delete it") from error
-    wrong = known if not isinstance(known, dict) else [n for n in known if not _is_pin(known[n])]
-    if wrong:
-        raise UserError(
-            f"{pins}: {wrong} is not a pin; a line must be <dataset>/<file>: sha256:<64 hex digits>"
-        )
-    return dict(known)
+    except OSError as error:
+        raise UserError(f"{pins} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{pins} is not YAML: {error}; save it as UTF-8") from error
+    if not isinstance(known, dict | None):
+        raise UserError(f"{pins} has {known!r}; {_FORM}")
+    for name, value in (known or {}).items():
+        if not _is_pin(value):
+            raise UserError(f"{pins}: {name} is {value!r}; {_FORM} (line {lines[name,]})")
+    return known or {}
 
 
 def _is_pin(value: object) -> bool:

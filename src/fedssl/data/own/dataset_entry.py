@@ -10,7 +10,8 @@ from fedssl.data.file_names import existing_path
 from fedssl.data.own import folder, table
 from fedssl.data.own.settings import OwnDataset
 from fedssl.errors import UserError
-from fedssl.grid.configuration import Layer, key_text, origin, special_characters
+from fedssl.grid.configuration import Layer, key_text, origin
+from fedssl.grid.places import special_characters
 from fedssl.typed import typed
 
 _KINDS = {"folder": folder.find_splits, "table": table.find_splits}

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 
-from fedssl.settings import AtLeastTwo, InnerShare, Modality, Positive, Share, SoundType, Text
+from fedssl.settings import AtLeastTwo, InnerShare, Modality, Pixels, Share, SoundType, Text
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class OwnDataset:
     absent. It is drawn by file name, so it is the same in every run and new files hardly change
     it."""
 
-    size: Annotated[int | None, Ge(8)] = None
+    size: Pixels | None = None
     """Width and height in pixels of the square cut from the middle of each image; 128 if absent. A
     JPEG that is more than 8 times as large is reduced while it is decoded."""
 
@@ -38,11 +38,11 @@ class OwnDataset:
     """Bits per pixel that 16-bit images use, such as 12 for many cameras and scanners. If absent,
     all 16 are expected, and an image whose pixels stay below a quarter of them is unreadable."""
 
-    max_megapixels: Positive | None = None
+    max_megapixels: Annotated[float, Gt(0.0), Le(100_000.0)] | None = None
     """Largest image in millions of pixels; 100 if absent, so a photograph of 48 million
     pixels is read. A decoding thread takes up to 12 bytes of memory per pixel."""
 
-    max_minutes: Positive | None = None
+    max_minutes: Annotated[float, Gt(0.0), Le(100_000.0)] | None = None
     """Longest recording in minutes, whatever its rate and channels; 60 if absent. The decoded sound
     takes 2 MB of memory per minute (4 MB as float32), next to its file."""
 
@@ -51,7 +51,7 @@ class OwnDataset:
     that are quiet (below -60 dBFS) or beyond full scale as they are. It takes twice the space,
     64 KB per second."""
 
-    max_megabytes: Positive | None = None
+    max_megabytes: Annotated[float, Gt(0.0), Le(10_000_000.0)] | None = None
     """Largest file in millions of bytes; 700 if absent, an hour of stereo at 48 kHz. A file is held
     in memory while it is decoded."""
 

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fedssl.errors import UserError
 from fedssl.grid.configuration import key_text
 from fedssl.grid.forms import form
 from fedssl.grid.mistakes import find_mistakes
+from fedssl.grid.yaml_file import read_yaml
 from fedssl.paper.claims.settings import Claims, Contradictions
 
 _DECLARED = {"claims": Claims, "contradictions": Contradictions}
@@ -22,7 +21,7 @@ def read_entries(path: str | Path) -> list[dict[str, Any]]:
             same id. The message names the file and the entry.
     """
     path = Path(path)
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content, _ = read_yaml(path.read_text(encoding="utf-8"), str(path))
     if mistakes := find_mistakes(form(_DECLARED[path.stem]), content):
         raise UserError("\n".join(f"{path}: {key_text(m.key)} {m.text}." for m in mistakes))
     entries: list[dict[str, Any]] = content[path.stem]

@@ -1,0 +1,18 @@
+"""Reduce what Snakemake prints about an error to the message."""
+
+import re
+
+# What Snakemake adds around a message: the type and place of an exception, and its traceback.
+_HEADING = re.compile(
+    r'^\w*(?:Error|Exception)(?: in (?:file "[^"]*"|rule \w+))?(?:, line \d+)?:?\s*'
+)
+_PLACE = re.compile(r'^File ".*", line \d+, in ')
+
+
+def complaint(printed: str) -> str:
+    """Return the message of the first error in Snakemake's output, in one line."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    starts = [place for place, line in enumerate(lines) if "Error" in line or "Exception" in line]
+    first, *others = lines[starts[0] :] if starts else (lines[-3:] or [""])
+    said = [_HEADING.sub("", first), *(line for line in others if not _PLACE.match(line))]
+    return " ".join(filter(None, said))
