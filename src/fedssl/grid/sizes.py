@@ -161,8 +161,8 @@ def check_evaluation(
         entry = datasets[dataset]
         if (count := entry["splits"][split]) is not None and count < entry.get("classes", 1):
             text = f"is {count}, but the pair {pair.pair} needs a sample of each class, of which"
-            key = ("datasets", dataset, "splits", split)
-            raise UserError(sentence(key, f"{text} there are {entry['classes']}", layers))
+            where = ("datasets", dataset, "splits", split)
+            raise UserError(sentence(where, f"{text} there are {entry['classes']}", layers))
 
 
 def _paired(pairs: Sequence["Pair"]) -> Iterator[tuple["Pair", str, str]]:
