@@ -2,8 +2,12 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 
-from fedssl.files import read_json, sha256
+import pytest
+
+from fedssl.errors import UserError
+from fedssl.files import read_json, sha256, write_json
 from fedssl.record.inputs import Inputs
 from fedssl.record.read import Record, read_record
 from fedssl.record.write import code_facts, write_provenance
@@ -58,3 +62,36 @@ def test_a_job_records_the_files_in_a_folder_and_code_without_comments(tmp_path)
         }
         codes.append(record["code"][str(source)])
     assert codes[0] == codes[1] != codes[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "output"),
+    [
+        ("model.safetensors", "provenance.json", "model.safetensors"),
+        ("milestones/round2.safetensors", "provenance.json", "milestones"),
+        ("claims.csv", "claims.provenance.json", "claims.csv"),
+        ("notes.zip", "notes.zip.provenance.json", "notes.zip"),
+    ],
+)
+def test_a_job_refuses_a_file_that_is_not_the_one_its_job_wrote(tmp_path, name, record, output):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("as written")
+    write_provenance(
+        tmp_path / record,
+        rule="r",
+        wildcards={},
+        settings={},
+        inputs={},
+        outputs=[str(tmp_path / output)],
+        code=code_facts([Path(__file__)]),
+        started=datetime.now(UTC),
+        facts={},
+    )
+    assert Inputs([str(file)]).digests() == {str(file): sha256(file)}
+    file.write_text("of a seed")
+    with pytest.raises(UserError, match=f"{file} has other content than its job wrote"):
+        Inputs([str(file)])
+    changed = read_json(tmp_path / record) | {"rule": "s"}
+    write_json(tmp_path / record, changed)
+    Inputs([str(file)])

@@ -1,4 +1,7 @@
-"""The inputs of a job: hashed before it begins, and held to be the same when it ends."""
+"""The inputs of a job: hashed before it begins, and held to be the same when it ends.
+
+A file of the workflow's own must also be the one that its job wrote.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 from fedssl.errors import UserError
 from fedssl.files import sha256
 from fedssl.publishing import forget_verified, verified_files
+from fedssl.record.read import record_behind
 
 _State = tuple[int, ...]
 
@@ -14,11 +18,17 @@ class Inputs:
     """The files that a job reads, all files in folders among them included."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        """Hash the files."""
+        """Hash the files.
+
+        Raises:
+            UserError: a file has other content than its job wrote.
+        """
         forget_verified()
         self._names = list(names)
         # The state before the hash: a change in between shows in the next state.
         self._found = {file: (_state(file), sha256(file)) for file in files_of(self._names)}
+        for file, (_, own) in self._found.items():
+            _check_written(file, own)
 
     def digests(self, further: Iterable[str] = ()) -> dict[str, str]:
         """Return the SHA-256 of each input, and of `further` files that the job found itself.
@@ -48,6 +58,16 @@ class Inputs:
 def files_of(names: Iterable[str]) -> list[str]:
     """Return the files among the names, and all files of the folders among them."""
     return list(dict.fromkeys(file for name in names for file in _files(name)))
+
+
+def _check_written(file: str, own: str) -> None:
+    record = record_behind(file)
+    # A record that was changed itself says nothing; the audit finds it.
+    if record and record.content["outputs"][file] != own and record.intact:
+        raise UserError(
+            f"{file} has other content than its job wrote, by {record.path}; `fedssl repair` finds "
+            "all such files and says how to make them again."
+        )
 
 
 def _files(name: str) -> list[str]:

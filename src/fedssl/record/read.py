@@ -10,7 +10,7 @@ from typing import Any
 
 from fedssl.errors import UserError
 from fedssl.files import digest
-from fedssl.grid.paths import RECORD, folder_record, record_of
+from fedssl.grid.paths import RECORD, archive_record, folder_record, record_of
 from fedssl.record.sources import WORKFLOW_FILES, WORKFLOW_FOLDERS
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -186,7 +186,10 @@ def record_behind(output: str | Path) -> Record | None:
 
     `output` must be the path that the job used; moved results are not found.
     """
-    for path in map(Path, (record_of(output), folder_record(output))):
+    folder = Path(output).parent
+    places = (record_of(output), folder_record(output), archive_record(output))
+    # The last is that of a file in a folder among the outputs, such as a kept model.
+    for path in map(Path, (*places, folder_record(folder))):
         if path.is_file():
             record = read_record(path, path.parent)
             if str(output) in record.content.get("outputs", ()):
