@@ -146,6 +146,7 @@ def check_evaluation(
 ) -> None:
     """Raise UserError unless the settings of the evaluation fit the sizes of a study's tasks."""
     evaluation, datasets = config["evaluation"], config["datasets"]
+    key: Key
     largest, samples = max(evaluation["retrieval"]["ks"]), evaluation["embedding-map"]["samples"]
     for task in tasks:
         memory = datasets[task.dataset]["splits"]["train"]
