@@ -6,7 +6,7 @@ from fedssl.record.job import recorded_job
 with recorded_job(snakemake, **snakemake.params.spec):
     write_certificate(
         snakemake.params.spec,
-        claims=snakemake.input.claims or None,
+        claims=next(iter(snakemake.input.claims), None),
         published=snakemake.input.published,
         lock=snakemake.input.lock,
         path=snakemake.output.certificate,

@@ -6,7 +6,7 @@ from fedssl.record.job import recorded_job
 with recorded_job(snakemake, **snakemake.params.spec):
     write_page(
         snakemake.params.spec,
-        claims=snakemake.input.claims or None,
+        claims=next(iter(snakemake.input.claims), None),
         contradictions=snakemake.input.contradictions,
         published=snakemake.input.published,
         certificate=snakemake.input.certificate,
