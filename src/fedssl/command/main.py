@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from click.exceptions import Abort, ClickException, Exit
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from fedssl.errors import UserError, describe
 
@@ -40,7 +40,7 @@ class _Group(TyperGroup):
         except UserError as error:
             typer.echo(f"fedssl: {error}", err=True)
             raise typer.Exit(2) from error
-        except (Abort, ClickException, Exit):
+        except (typer.Abort, typer.Exit, TyperException):
             raise
         except Exception as error:
             # Whoever reads the output ended, as in `fedssl cells | head`.

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from fedssl.errors import OutOfMemory
-from fedssl.files import read_json, write_json
+from fedssl.files import read_json, remove_temporary_files, write_json
 from fedssl.lease import LostLease, hold, lease_of
 
 
@@ -54,6 +54,7 @@ def only_attempt(record: str, *, state: str | None = None, wait: float = 0.0) ->
 def _counted(state: str) -> Iterator[None]:
     """Count this attempt as killed until it ends in order, unless memory ran out."""
     path = _file(state)
+    remove_temporary_files(path.parent, of=path.name)
     write_json(path, {"kills": num_kills(state) + 1})
     try:
         yield
