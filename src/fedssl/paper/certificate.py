@@ -67,11 +67,6 @@ def write_certificate(
     write_text(path, "\n".join(line for section in sections for line in (*section, "")))
 
 
-def _judged(tables: Tables, claims: str | Path) -> list[list[str]]:
-    verdicts = ["## Verdicts", "", *_verdicts(tables)]
-    return [verdicts, ["## The papers' claims", "", *_claims(claims)]]
-
-
 def certificate_title(spec: Mapping[str, Any]) -> str:
     """Return the title of the certificate: own studies reproduce nothing."""
     return "Certificate of a run" if spec.get("own", False) else "Certificate of reproduction"

@@ -186,10 +186,11 @@ def record_behind(output: str | Path) -> Record | None:
 
     `output` must be the path that the job used; moved results are not found.
     """
-    folder = Path(output).parent
-    places = (record_of(output), folder_record(output), archive_record(output))
-    # The last is that of a file in a folder among the outputs, such as a kept model.
-    for path in map(Path, (*places, folder_record(folder))):
+    places = [record_of(output), folder_record(output), archive_record(output)]
+    if (folder := Path(output).parent).name:
+        # Of a file in a folder among the outputs, such as a kept model.
+        places.append(folder_record(folder))
+    for path in map(Path, places):
         if path.is_file():
             record = read_record(path, path.parent)
             if str(output) in record.content.get("outputs", ()):
