@@ -34,6 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     return Whole(*undisturbed(root, targets=TARGETS[:1]))
 
 
+@pytest.mark.slow
 def test_kills_at_the_worst_moments_change_no_bit(whole: Whole, tmp_path: Path) -> None:
     clone = Clone.of_checkout(tmp_path / "killed").asking(*TARGETS[:1])
     killer = aimed(clone.folder, Moments(dict(WORST)))

@@ -104,6 +104,7 @@ def test_only_the_jobs_of_the_study_are_planned(tried: Project) -> None:
     assert tried.planned("mine", config=CONFIG) == {}
 
 
+@pytest.mark.slow
 def test_images_and_sounds_and_their_pairs_go_together(tried: Project) -> None:
     tried.shell(FIRST_TRY.replace("--configfile my.yaml try.yaml", BOTH))
     found = rows(tried, "mine_accuracies")
