@@ -35,12 +35,13 @@ _NO_ROOM = (
 
 @contextlib.contextmanager
 def recorded_job(
-    snakemake: Any, *, wait: float = _WAIT_S, **settings: Any
+    snakemake: Any, *, wait: float = _WAIT_S, judging: bool = False, **settings: Any
 ) -> Iterator[dict[str, Any]]:
     """Run the body of a script; yields a dict to which it adds facts for the provenance record.
 
     No other job writes the outputs meanwhile; the job of an earlier run, or of a run that shares
-    the data folder, is waited for up to `wait` seconds.
+    the data folder, is waited for up to `wait` seconds. Inputs that are not what their jobs wrote are
+    refused, unless the body itself is `judging` them.
 
     `snakemake.log[0]` receives the log. If the body fails, the log has one sentence for a user's
     mistake or a full disk, and a traceback for other errors. If it succeeds,
@@ -64,7 +65,7 @@ def recorded_job(
                 # Before the body runs: it can take hours, and the checkout may be edited meanwhile.
                 names = snakemake.params.sources
                 code = code_facts([_source(name, snakemake.scriptdir) for name in names])
-                inputs = Inputs(snakemake.input)
+                inputs = Inputs(snakemake.input, judged=judging)
                 yield facts
                 found = inputs.digests(facts.pop("further_inputs", ()))
                 _write_record(snakemake, settings, found, code=code, started=started, facts=facts)
