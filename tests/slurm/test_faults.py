@@ -160,6 +160,8 @@ def test_sigterm_waits_for_running_jobs_only(cluster: SlurmCluster, toy: Path) -
         snakemake.ends()
 
 
+# Snakemake has been seen to go on after Ctrl-C, once in ten runs on a busy machine: not understood.
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_job(cluster: SlurmCluster, toy: Path) -> None:
     with running(
         cluster, toy, "a.done", "b.done", options=("--set-threads", "work=16")

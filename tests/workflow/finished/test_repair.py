@@ -72,6 +72,7 @@ def state(project: Project, names: list[str]) -> dict[str, tuple[int, str]]:
     return {name: (path.stat().st_mtime_ns, sha256(path)) for name, path in paths.items()}
 
 
+@pytest.mark.slow
 def test_the_printed_command_makes_everything_whole_and_spares_the_rest(damaged: Project) -> None:
     spared = state(damaged, SPARED)
     # The configuration is found without being named.
