@@ -40,8 +40,8 @@ def recorded_job(
     """Run the body of a script; yields a dict to which it adds facts for the provenance record.
 
     No other job writes the outputs meanwhile; the job of an earlier run, or of a run that shares
-    the data folder, is waited for up to `wait` seconds. Inputs that are not what their jobs wrote are
-    refused, unless the body itself is `judging` them.
+    the data folder, is waited for up to `wait` seconds. Inputs that are not what their jobs wrote
+    are refused, unless the body itself is `judging` them.
 
     `snakemake.log[0]` receives the log. If the body fails, the log has one sentence for a user's
     mistake or a full disk, and a traceback for other errors. If it succeeds,
