@@ -66,13 +66,13 @@ def hashes_of(path: Path) -> ArrayHashes:
 
 
 def verified(path: Path, hashes: ArrayHashes) -> Rows:
-    """Return rows of which all blocks are verified."""
+    """Return rows whose blocks are all verified."""
     remember_verified(path, hashes)
     return FileRows(path, hashes)
 
 
 def unverified(path: Path, hashes: ArrayHashes) -> Rows:
-    """Return rows of which no block is verified yet."""
+    """Return rows without a verified block."""
     for marks in path.parent.glob(".verified-*/*"):
         marks.unlink()
     return FileRows(path, hashes)

@@ -10,7 +10,7 @@ from benchmarks.chaos.kills import at_random
 from benchmarks.chaos.outcome import Fault, Journal, judge, remains
 from benchmarks.chaos.writers import pair, second_user
 
-_TURNS = 4  # in each of which both users start, and both are killed
+_TURNS = 4  # in each, both users start, and both are killed
 
 
 def soaked(

@@ -113,6 +113,7 @@ def test_the_loss_by_its_definition_and_none_before_there_are_clusters() -> None
     assert not method.training_step(batch).requires_grad, "the first round only clusters"
     assert int(method.memory.seen) == 6
     method.rounds.fill_(1)
+    method.start_round()
     target = normalize(method.target(batch.views[0]), dim=1)
     wanted = softmax(target @ method.centroids.T / 0.1, dim=1)
     logits = normalize(method(batch.views[1]), dim=1) @ method.centroids.T / 0.1

@@ -43,7 +43,7 @@ class _Group(TyperGroup):
         except (typer.Abort, typer.Exit, TyperException):
             raise
         except Exception as error:
-            # Whoever reads the output ended, as in `fedssl cells | head`.
+            # The reader of the output has ended, as in `fedssl cells | head`.
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
             typer.echo(f"fedssl: {describe(error)}; {_logged()}.", err=True)

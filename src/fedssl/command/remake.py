@@ -1,7 +1,6 @@
 """The one Snakemake command that makes damaged files again, and what depends on them."""
 
 import os
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,11 +72,6 @@ def remake(
         Counter(job.rule for job in affected),
         tuple(lost),
     )
-
-
-def shell_line(words: Sequence[str]) -> str:
-    """Return words as a line for a shell."""
-    return shlex.join(words)
 
 
 def _maker(name: str, makers: Mapping[str, PlannedJob]) -> PlannedJob | None:

@@ -1,5 +1,6 @@
 """`fedssl repair`: find damaged files and leftovers of a results folder, and make it whole."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -157,7 +158,6 @@ def _make_whole(found: Repair) -> None:
 
 
 def _print(found: Repair) -> None:
-    from fedssl.command.remake import shell_line
     from fedssl.record.damage import UNLISTED
 
     if not found.needed:
@@ -181,8 +181,8 @@ def _print(found: Repair) -> None:
         print_line("make the damaged files, and what depends on them, again with", style="bold")
         if found.in_the_way:
             paths = map(str, found.in_the_way)
-            typer.echo(f"  {shell_line(['rm', '-f', '--', *paths])}")
-        typer.echo(f"  {shell_line(found.command)}")
+            typer.echo(f"  {shlex.join(['rm', '-f', '--', *paths])}")
+        typer.echo(f"  {shlex.join(found.command)}")
         print_line(f"which runs {counts}", indent=2)
     if found.leftovers or found.command:
         print_line("`fedssl repair --run` does all of this, and removes what was left behind")

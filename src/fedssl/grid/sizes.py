@@ -119,7 +119,7 @@ def _holders(settings: Mapping[str, Any]) -> _Mistake | None:
     audio = round((split.both + split.audio) * clients / 100)
     counts = {"audio": audio, "image": clients - audio + both}
     if without := [m for m in split.modalities if counts[m] == 0]:
-        text = f"is {clients}, of which the split {settings['split']} gives none {without[0]}"
+        text = f"is {clients}, and the split {settings['split']} gives none of them {without[0]}"
         return ("federation", "clients"), f"{text}; use more clients, or a split without it"
     return None
 

@@ -72,7 +72,7 @@ def given_settings(arguments: Sequence[str]) -> list[str]:
     """Return the `key=value` of --config on a `snakemake` command line.
 
     Raises:
-        UserError: An option is given twice, of which Snakemake ignores the first without a word.
+        UserError: An option is given twice; Snakemake would ignore the first without a word.
     """
     if Path(arguments[0]).name != "snakemake":
         return []

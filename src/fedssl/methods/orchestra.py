@@ -105,6 +105,7 @@ class Orchestra(Method):
         self.register_buffer("centroids", normalize(first))
         self.register_buffer("local_centroids", torch.zeros(settings.local_clusters, dim))
         self.register_buffer("rounds", torch.zeros((), dtype=torch.int64))
+        self._only_clusters = True
 
     def draw(self, source: Views, indices: np.ndarray, rng: np.random.Generator) -> Any:
         """Draw three views of each sample, and how far the third one is turned."""
@@ -125,7 +126,7 @@ class Orchestra(Method):
         first, second, third = batch.views
         target = normalize(self.target(first), dim=1)
         self.memory.add(target)
-        if int(self.rounds) == 0:
+        if self._only_clusters:
             return target.new_zeros(())
         embedded = normalize(self(second).float(), dim=1)
         turns = self.rotation(self(third))
@@ -134,6 +135,10 @@ class Orchestra(Method):
             found = log_softmax(embedded @ self.centroids.T / self.settings.temperature, dim=1)
             clusters = -(wanted * found).sum(dim=1).mean()
             return clusters + cross_entropy(turns.float(), batch.turns)
+
+    def start_round(self) -> None:
+        """See whether the server has formed clusters; a step must not wait for a GPU's answer."""
+        self._only_clusters = int(self.rounds) == 0
 
     def after_step(self, progress: float) -> None:
         """Let the target follow the encoder."""

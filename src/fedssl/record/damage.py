@@ -52,7 +52,7 @@ class _Expected:
 
 
 def job_damage(path: Path, root: Path, *, hashes: bool) -> list[Damage]:
-    """Return what is damaged of a job's record and outputs; nothing if there is no record."""
+    """Return the damaged files among a job's record and outputs; none if there is no record."""
     if not os.path.lexists(path):
         return []
     if wrong := _unusable(path):

@@ -69,7 +69,7 @@ def status(grid: Grid, cell: Cell, tree: ResultPaths) -> str:
 
 
 def cell_damage(cell: Cell, tree: ResultPaths) -> list[Damage]:
-    """Return what is damaged of a cell's pretraining and scores, without hashing any file.
+    """Return the damaged files of a cell's pretraining and scores, without hashing any.
 
     A model whose folder is gone is damaged if it has been scored.
     """

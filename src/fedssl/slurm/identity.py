@@ -13,7 +13,7 @@ _LONGEST_NAME = 200
 
 
 def job_name(job: Any, prefix: str | None = None) -> str:
-    """Return a name that begins with the rule, of which squeue shows the first letters."""
+    """Return a name that begins with the rule: squeue shows only its first letters."""
     what = [job.groupid] if job.is_group() else job.wildcards
     name = "_".join(filter(None, (prefix, *sorted(job.rules), *what)))
     return name.replace("/", "_")[:_LONGEST_NAME]

@@ -120,7 +120,7 @@ def open_partial_bank(folder: Path, *, key: str, start: int) -> Iterator[Partial
             discarded.
         start: number of bytes to reserve at the start of the data.
 
-    Only the process that holds the lease of the folder, or of what is made from it, may call this.
+    Call it only while holding the lease of the folder, or of the bank that is made from it.
     """
     # The folder is not a declared output, because Snakemake deletes the outputs of an interrupted
     # job before it restarts the job.

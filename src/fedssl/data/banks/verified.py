@@ -121,7 +121,7 @@ class BlockCheck:
 
     def _verify_next(self, *, in_thread: bool = False) -> bool:
         """Verify a block that was read; return False if there is none left."""
-        # One at a time: whoever gets here finds no block that another thread is working on.
+        # One thread at a time, so that no two threads hash the same block.
         with self._work:
             with self._lock:
                 self._raise_fault()
