@@ -160,7 +160,7 @@ def test_sigterm_waits_for_running_jobs_only(cluster: SlurmCluster, toy: Path) -
         snakemake.ends()
 
 
-# Snakemake has been seen to go on after Ctrl-C, once in ten runs on a busy machine: not understood.
+# A run has hung after Ctrl-C, with one job left in the queue, on a busy machine: not understood.
 @pytest.mark.slow
 def test_ctrl_c_leaves_no_job(cluster: SlurmCluster, toy: Path) -> None:
     with running(
