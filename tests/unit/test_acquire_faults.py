@@ -134,6 +134,6 @@ def test_a_full_disk_is_named(
 
 
 def test_pins_that_cannot_be_written_are_named(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=rf"{tmp_path} cannot be used \(Is a directory\)"):
+    with pytest.raises(UserError, match=rf"{tmp_path} cannot be read \(Is a directory\)"):
         entry = archive(server.address("packed"), size=None, checksum=None)
         fetch(entry, tmp_path / "data", pins=tmp_path)

@@ -27,7 +27,7 @@ PIN = f"sha256:{'0' * 64}"
         (("show", "{file}"), "is not a cell"),
         (("diff", "{file}", "{folder}"), "is not a folder that you can read"),
         (("mirror", "fssuavl", "{file}"), "is a file; name a folder"),
-        (("cells", "--configfile", "{folder}"), "is no file"),
+        (("cells", "--configfile", "{folder}"), "is not a file"),
         (("cells", "--configfile", "{long}"), "File name too long"),
         (("cells", "--configfile", "{binary}"), "is not YAML"),
         (("cells", "--config", "seeds"), "it must be key=value"),

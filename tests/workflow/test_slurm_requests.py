@@ -17,7 +17,10 @@ import yaml
 
 from tests.workflow.project import ROOT, Project
 
+# Several are called at once: each waits for its turn to write.
 SBATCH = """#!/bin/sh
+exec 9> "$0.lock"
+flock 9
 printf '%s\\037' "$@" >> "$0.calls"
 printf '\\036' >> "$0.calls"
 echo $$ | tee -a "$0.numbers"

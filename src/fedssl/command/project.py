@@ -50,8 +50,9 @@ def open_project(configfiles: Sequence[str | Path], settings: Sequence[str] = ()
         UserError: A file is missing, a setting is not `key=value`, or the configuration is not
             valid.
     """
-    if missing := [str(file) for file in configfiles if not Path(file).is_file()]:
-        raise UserError(f"--configfile is {missing[0]}, which is no file.")
+    if missing := [Path(file) for file in configfiles if not Path(file).is_file()]:
+        kind = "is not a file" if missing[0].exists() else "does not exist"
+        raise UserError(f"--configfile is {missing[0]}, which {kind}.")
     folder = project_folder() / "config"
     files = [*(folder / name for name in SHIPPED), *configfiles]
     layers = read_layers(files, command_line(settings))
