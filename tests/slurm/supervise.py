@@ -49,7 +49,11 @@ def main(command: list[str]) -> int:
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     no_input = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
-    child = os.posix_spawnp(command[0], command, os.environ, file_actions=no_input)
+    # A shell's background jobs ignore Ctrl-C, and so would what they start.
+    heard = [signal.SIGINT]
+    child = os.posix_spawnp(
+        command[0], command, os.environ, file_actions=no_input, setsigdef=heard
+    )
     status = None
     while status is None and not select.select([sys.stdin], [], [], POLL_SECONDS)[0]:
         status = _reap(child)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.cluster import SlurmCluster
+from tests.slurm.cluster import ClusterError, SlurmCluster
 from tests.slurm.snakemake_run import run, running, toy_project
 
 QUIETLY = ("--output=/dev/null", "--wrap=sleep 5")
@@ -90,9 +90,12 @@ def test_jobs_of_a_killed_run_are_kept_and_never_doubled(cluster: SlurmCluster, 
     assert [len(snakemake.jobs(name)) for name in names] == [1, 1, 2]
 
 
-def test_a_preempted_job_is_submitted_again(cluster: SlurmCluster, toy: Path) -> None:
+@pytest.mark.parametrize("partition", ["cheap", "requeued"])
+def test_a_preempted_job_is_submitted_again(
+    cluster: SlurmCluster, toy: Path, partition: str
+) -> None:
     options = ("--retries", "0")
-    with running(cluster, toy, "a.done", options=options, SBATCH_PARTITION="cheap") as snakemake:
+    with running(cluster, toy, "a.done", options=options, SBATCH_PARTITION=partition) as snakemake:
         snakemake.wait_for(lambda: snakemake.jobs("a"), "the job")
         other = cluster.command("sbatch", "--parsable", "--cpus-per-task=16", *QUIETLY)
         snakemake.says("was preempted by another job")
@@ -114,6 +117,32 @@ def test_a_job_goes_on_elsewhere_when_its_node_fails(cluster: SlurmCluster, toy:
             snakemake.allow("a")
             snakemake.ends()
     assert len(snakemake.jobs("a")) == 3, "the job itself twice, and once the job after it"
+
+
+def test_a_drained_node_keeps_its_job_and_gets_no_other(cluster: SlurmCluster, toy: Path) -> None:
+    options = ("--retries", "0")
+    with running(cluster, toy, "a.after", options=options, SBATCH_PARTITION="both") as snakemake:
+        snakemake.wait_for(lambda: snakemake.jobs("a"), "the job")
+        node = cluster.command("squeue", "--noheader", "--format=%N").strip()
+        cluster.command("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+        try:
+            snakemake.allow("a")
+            snakemake.ends()
+        finally:
+            cluster.command("scontrol", "update", f"nodename={node}", "state=resume")
+    nodes = {job["JobID"]: job["NodeList"] for job in cluster.sacct("JobID", "NodeList")}
+    first, after = snakemake.jobs("a")
+    assert (nodes[first], nodes[after] != node) == (node, True)
+
+
+def test_slurm_requeues_no_job(cluster: SlurmCluster, toy: Path) -> None:
+    with running(cluster, toy, "a.done", options=("--retries", "0")) as snakemake:
+        snakemake.wait_for(lambda: snakemake.jobs("a"), "the job")
+        with pytest.raises(ClusterError, match="Requested operation is presently disabled"):
+            cluster.command("scontrol", "requeue", *snakemake.jobs("a"))
+        snakemake.allow("a")
+        snakemake.ends()
+    assert len(snakemake.jobs("a")) == 1
 
 
 def test_what_can_never_run_fails_once_and_the_others_are_made(
@@ -160,8 +189,6 @@ def test_sigterm_waits_for_running_jobs_only(cluster: SlurmCluster, toy: Path) -
         snakemake.ends()
 
 
-# A run has hung after Ctrl-C, with one job left in the queue, on a busy machine: not understood.
-@pytest.mark.slow
 def test_ctrl_c_leaves_no_job(cluster: SlurmCluster, toy: Path) -> None:
     with running(
         cluster, toy, "a.done", "b.done", options=("--set-threads", "work=16")
