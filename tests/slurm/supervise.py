@@ -51,9 +51,7 @@ def main(command: list[str]) -> int:
     no_input = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     # A shell's background jobs ignore Ctrl-C, and so would what they start.
     heard = [signal.SIGINT]
-    child = os.posix_spawnp(
-        command[0], command, os.environ, file_actions=no_input, setsigdef=heard
-    )
+    child = os.posix_spawnp(command[0], command, os.environ, file_actions=no_input, setsigdef=heard)
     status = None
     while status is None and not select.select([sys.stdin], [], [], POLL_SECONDS)[0]:
         status = _reap(child)

@@ -16,7 +16,7 @@ from tests.workflow.project import ROOT, Project
 
 GRID = ("config/demo.yaml", "tests/slurm/grid.yaml")
 COMMAND = ("snakemake", "--profile", "slurm", "--configfile", *GRID, "--")
-SHARDS = "results/demo/shards/tiny-imagenet/dirichlet-1.0-4/seed0.json"
+SHARDS = "results/demo/shards/tiny-imagenet/dirichlet-0.5-4/seed0.json"
 TABLES = ("fssuavl_table2", "fssuavl_random_init")
 
 

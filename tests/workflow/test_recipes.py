@@ -18,8 +18,8 @@ _ROW = re.compile(r"The row `([^`]+)` is in `([^`]+\.csv)`")
 SMALL = Path(__file__).with_name("small.yaml")
 # What the recipes share.
 PREPARED = (
-    "results/demo/shards/fsdd/dirichlet-1.0-4/seed0.json",
-    "results/demo/shards/tiny-imagenet/dirichlet-1.0-4/seed0.json",
+    "results/demo/shards/fsdd/dirichlet-0.5-4/seed0.json",
+    "results/demo/shards/tiny-imagenet/dirichlet-0.5-4/seed0.json",
     "results/demo/banks/speech-commands/bank.json",
 )
 RECIPES = dict(_RECIPE.findall(PAGE.read_text(encoding="utf-8")))

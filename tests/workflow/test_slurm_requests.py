@@ -1,7 +1,7 @@
 """What the profile and the rules ask Slurm for, by the command lines that its plugin gives sbatch.
 
 The commands of Slurm are stand-ins: `sbatch` notes its arguments, and `squeue` says that every job
-has failed, so that each is tried three times.
+has ended early, so that each is tried three times.
 """
 
 import os
@@ -26,7 +26,7 @@ printf '\\036' >> "$0.calls"
 echo $$ | tee -a "$0.numbers"
 """
 SQUEUE = """#!/bin/sh
-sed 's/$/|FAILED|NonZeroExitCode|folder|comment/' "${0%squeue}sbatch.numbers" 2> /dev/null
+sed "s/\\$/|$END|reason|folder|comment/" "${0%squeue}sbatch.numbers" 2> /dev/null
 exit 0
 """
 QUICK = ("--slurm-init-seconds-before-status-checks", "1")
@@ -63,7 +63,7 @@ TARGETS = (
 MADE = (
     "banks/tiny-imagenet/bank.json",
     "banks/cifar10/bank.json",
-    "shards/tiny-imagenet/dirichlet-1.0-4/seed0.json",
+    "shards/tiny-imagenet/dirichlet-0.5-4/seed0.json",
     f"pretrain/{CELL.format('fedavg')}/model.safetensors",
     f"pretrain/{CELL.format('fedavg')}/milestones/round0.safetensors",
     *(
@@ -80,7 +80,7 @@ class Cluster:
     project: Project
     bin: Path
 
-    def calls(self, *options: str) -> dict[str, list[dict[str, str]]]:
+    def calls(self, *options: str, end: str = "FAILED") -> dict[str, list[dict[str, str]]]:
         """Return what sbatch was told in each attempt, by the rules of the job."""
         log = self.bin / "sbatch.calls"
         log.unlink(missing_ok=True)
@@ -89,7 +89,7 @@ class Cluster:
         command += [*QUICK, "--allowed-rules", *RULES, "--", *TARGETS]
         path = f"{self.bin}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         env = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_"))}
-        env |= {"PATH": path, "SBATCH_PARTITION": "main", "SBATCH_ACCOUNT": "lab"}
+        env |= {"PATH": path, "SBATCH_PARTITION": "main", "SBATCH_ACCOUNT": "lab", "END": end}
         ran = subprocess.run(
             command, cwd=self.project.root, env=env, capture_output=True, text=True
         )
@@ -182,6 +182,14 @@ def test_slurm_restarts_no_job_and_names_say_what_each_is(calls) -> None:
 def test_the_profile_leaves_what_a_rule_asks_for_to_the_rule(cluster: Cluster) -> None:
     profile = yaml.safe_load((cluster.project.root / "slurm/config.yaml").read_text())
     assert not {"set-resources", "set-threads", "resources"} & profile.keys()
+
+
+def test_a_job_that_memory_killed_on_its_start_asks_for_more(cluster: Cluster) -> None:
+    limits = ("--config", "limits={runtime: 100, mem_mb: 30000, gpu_mem: null}")
+    calls = cluster.calls(*limits, end="OUT_OF_MEMORY")["pretrain"]
+    first, second, third = (int(call["--mem"]) for call in calls)
+    assert first < second < third <= 30000
+    assert asked(calls, "-t") == [(calls[0]["-t"],)] * 3
 
 
 @pytest.mark.slow

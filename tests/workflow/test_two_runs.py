@@ -13,7 +13,7 @@ from tests.workflow.project import Project, wait_for
 from tests.workflow.warm import WarmSnakemake
 
 CONFIG = ("--configfile", "config/demo.yaml", "tests/workflow/small.yaml")
-SHARDS = "shards/tiny-imagenet/dirichlet-1.0-4/seed0.json"
+SHARDS = "shards/tiny-imagenet/dirichlet-0.5-4/seed0.json"
 
 
 class Shared:

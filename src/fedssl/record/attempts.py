@@ -25,6 +25,12 @@ def num_kills(state: str) -> int:
         return 0
 
 
+def ensure_kills(state: str, count: int) -> None:
+    """Count at least this many killed attempts, also of a job that could not count them itself."""
+    if num_kills(state) < count:
+        write_json(_file(state), {"kills": count})
+
+
 @contextlib.contextmanager
 def only_attempt(record: str, *, state: str | None = None, wait: float = 0.0) -> Iterator[None]:
     """Keep other jobs from writing the outputs of a job, and its state folder if it has one.

@@ -23,6 +23,8 @@ _BY_ARITHMETIC = 3.0
 _MEASURED = 1.5
 # MB of a process that has imported torch and opened a CUDA context.
 _PROCESS = 3000
+# MB of the process that writes a bank, which imports no torch.
+_WRITER = 1000
 # MB of a process that decodes: its libraries, and two batches of members.
 _DECODER = 200
 # MB of one client's model, which many aggregators keep between the client's rounds.
@@ -105,7 +107,7 @@ def bank_mem_mb(plan: Plan, wildcards: Wildcards, *, state: State) -> int:
     """Return the memory of building a bank; more only if an attempt was killed without notice."""
     decoder = _DECODER + costs.decoding_mb(plan, wildcards.dataset)
     decoding = plan.config["banks"]["threads"] * decoder
-    need = _PROCESS + decoding + _cached(plan, [wildcards.dataset])
+    need = _WRITER + decoding + _cached(plan, [wildcards.dataset])
     return _resumable(plan, wildcards, need, state=state)
 
 

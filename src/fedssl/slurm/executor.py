@@ -20,6 +20,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from fedssl.progress import is_final
+from fedssl.record.attempts import ensure_kills
 from fedssl.slurm.ends import LOST, end_of
 from fedssl.slurm.identity import comment_of, earlier, job_name
 from fedssl.slurm.parts import members, unfinished
@@ -44,6 +45,7 @@ class Executor(plugin.Executor):  # type: ignore[misc]
         self._live: dict[str, SubmittedJobInfo] = {}
         self._stop = threading.Event()
         self._lost: Counter[Any] = Counter()
+        self._out_of_memory: Counter[Any] = Counter()
         settings = workflow.executor_settings
         self._first_poll = settings.init_seconds_before_status_checks
         for option in _UNUSED:
@@ -168,7 +170,16 @@ class Executor(plugin.Executor):  # type: ignore[misc]
             logs = [next(iter(member.log), "") for member in members(rest)]
             final = state not in ENDED | {GONE} or (state == "FAILED" and all(map(is_final, logs)))
             left = SubmittedJobInfo(rest, info.external_jobid, info.aux)
+            if state == "OUT_OF_MEMORY":
+                self._count_kill(rest)
             self._fail(left, end_of(info, state), final=final, explained=state != "FAILED")
+
+    def _count_kill(self, job: Any) -> None:
+        """Let the next attempt ask for more memory, also if this one was killed on its start."""
+        for member in members(job):
+            self._out_of_memory[member] += 1
+            if state := member.params.get("state"):
+                ensure_kills(state, self._out_of_memory[member])
 
     def _succeed(self, info: SubmittedJobInfo) -> None:
         self.report_job_success(info)
