@@ -33,4 +33,4 @@ def minutes(seconds: float, limit: int, *, attempt: int = 1, least: int = 30) ->
 def megabytes(need: float, limit: int, *, attempt: int = 1) -> int:
     """Return the memory to ask for: `attempt` times the need in MB, at most `limit`."""
     # Whole 500 MB, so that small changes of a setting do not give every cell its own number.
-    return min(math.ceil(need * attempt / 500) * 500, limit)
+    return min(math.ceil(need / 500) * 500 * attempt, limit)
