@@ -153,7 +153,7 @@ def no_op(seeds: int, folder: Path) -> Run:
 
 def plain(seeds: int, folder: Path) -> Run:
     """Return a dry run of a plain workflow with as many jobs as the grid."""
-    jobs = round(2215 / 3 * seeds)
+    jobs = round(2305 / 3 * seeds)
     (folder / "touch.py").touch()
     (folder / "Snakefile").write_text(PLAIN.replace("JOBS", str(jobs)))
     return lambda: _run([*_SNAKEMAKE, "--dry-run"], folder)

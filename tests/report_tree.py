@@ -86,6 +86,7 @@ class ReportTree:
             write_rounds(folder / "rounds.csv", self._grid.settings(cell), modalities)
             visits = len(pd.read_csv(folder / "rounds.csv")[["round", "client"]].drop_duplicates())
             facts = {name: visits * SENT for name in ("bytes_up", "bytes_down")}
+            facts |= {"client_memory_bytes": 0, "server_memory_bytes": SENT}
             facts |= {"clients_side_by_side": 1, "resumed_after_round": 0, "earlier_seconds": 0.0}
             outputs = [folder / "model.safetensors", folder / "rounds.csv"]
             settings = self._grid.settings(cell)

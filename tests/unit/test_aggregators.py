@@ -30,7 +30,7 @@ from fedssl.grid.transmission import declared_settings
 ROOT = Path(__file__).parents[2]
 # From a fresh server state these return the weighted mean itself.
 RULES = ("fedavg", "fairavg", "loss", "fedu", "fedavg-bb", "loss-bb", "fedavgm", "fedprox-bb")
-ALL_RULES = (*RULES, "l-dawa", "fedadam", "scaffold", "median", "trimmed-mean-bb")
+ALL_RULES = (*RULES, "fedema", "l-dawa", "fedadam", "scaffold", "median", "trimmed-mean-bb")
 GLOBAL = {"backbone.A": torch.tensor([1.0, 0.0]), "head.B": torch.tensor([0.0, 2.0])}
 FIRST = ClientUpdate(
     {"backbone.A": torch.tensor([3.0, 4.0]), "head.B": torch.tensor([0.0, 1.0])}, 10, 1.0

@@ -7,6 +7,7 @@ import pytest
 import torch
 from lightly.loss import NegativeCosineSimilarity, NTXentLoss
 from safetensors.torch import load_file
+from torch import nn
 from torch.nn.functional import normalize
 
 from fedssl import methods
@@ -20,6 +21,7 @@ from fedssl.federation.rounds import run_round, set_up
 from fedssl.files import sha256
 from fedssl.methods.byol import BYOL, byol_loss, momentum_at
 from fedssl.methods.moco import KeyQueue, MoCo, Pairs, info_nce
+from fedssl.methods.momentum import MomentumEncoder
 from fedssl.typed import typed
 from tests.unit.federations import SETTINGS, federated, lay_out, run
 
@@ -96,6 +98,20 @@ def test_the_slow_encoder_follows_by_hand(name: str, momentum: float) -> None:
     method.start_round()
     assert torch.equal(slow.head.weight, method.head.weight)
     assert float(slow.backbone.bn1.running_mean.min()) == 1.0
+
+
+def test_a_target_after_three_steps_by_hand() -> None:
+    """From 0, with momentum 0.9, after encoders of 1, 2 and 4: 0.1, 0.29, 0.661."""
+    slow = MomentumEncoder(nn.Linear(1, 1), nn.Linear(1, 1))
+    fast = nn.Linear(1, 1), nn.Linear(1, 1)
+    for layer in (slow.backbone, slow.head):
+        nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
+    for encoder, expected in ((1.0, 0.1), (2.0, 0.29), (4.0, 0.661)):
+        for layer in fast:
+            nn.init.constant_(layer.weight, encoder)
+        slow.follow(*fast, momentum=0.9)
+        for layer in (slow.backbone, slow.head):
+            assert float(layer.weight) == pytest.approx(expected)
 
 
 def test_info_nce_is_lightlys_with_a_memory_bank() -> None:

@@ -17,6 +17,7 @@ from tests.unit.federations import SETTINGS, history, lay_out
 
 ROUNDS, CLIENTS = 5, 4
 BACKBONE, HEAD = 400, 100
+KEPT = {"client_memory_bytes": 30, "server_memory_bytes": 700}
 
 
 def seed(folder: Path, size: int, *, clients: int = CLIENTS) -> dict[str, str]:
@@ -25,7 +26,8 @@ def seed(folder: Path, size: int, *, clients: int = CLIENTS) -> dict[str, str]:
     rows = [(r, c, m) for r in range(ROUNDS) for c in range(clients) for m in ("image", "audio")]
     pd.DataFrame(rows, columns=["round", "client", "modality"]).to_csv(folder / "rounds.csv")
     total = size * ROUNDS * clients
-    (folder / "provenance.json").write_text(json.dumps({"bytes_up": total, "bytes_down": total}))
+    record = {"bytes_up": total, "bytes_down": total, **KEPT}
+    (folder / "provenance.json").write_text(json.dumps(record))
     return {"provenance": str(folder / "provenance.json"), "rounds": str(folder / "rounds.csv")}
 
 
@@ -48,6 +50,7 @@ def test_bytes_add_up_over_clients_rounds_and_ways(tmp_path):
         assert row[f"{way}_per_client_round"] == 500
         assert row[f"{way}_per_round"] == 500 * CLIENTS
         assert row[way] == 500 * CLIENTS * ROUNDS
+    assert (row["client_memory_bytes"], row["server_memory_bytes"]) == (30, 700)
     assert (row["transmission"], row["status"]) == ("full", "counted")
 
 
@@ -67,14 +70,14 @@ def test_what_is_not_federated_sends_nothing(tmp_path):
     given = spec(cell(tmp_path, "centralised", [500]), cell(tmp_path, "fedavg", [500]))
     first = communication(given).iloc[0]
     assert first.transmission == "not federated"
-    sent = [name for name in COLUMNS if name.startswith(("bytes", "clients"))]
+    sent = [name for name in COLUMNS if name.startswith(("bytes", "client", "server"))]
     assert (first[sent] == 0).all()
 
 
 def test_bytes_that_no_visits_can_have_sent_are_refused(tmp_path):
     given = cell(tmp_path, "fedavg", [500])
     path = Path(given["seeds"][0]["provenance"])
-    path.write_text(json.dumps({"bytes_up": 10_000, "bytes_down": 10_001}))
+    path.write_text(json.dumps({"bytes_up": 10_000, "bytes_down": 10_001, **KEPT}))
     with pytest.raises(UserError, match=r"provenance\.json: bytes_down is 10001, which is not"):
         communication(spec(given))
 
@@ -88,6 +91,7 @@ def test_the_written_ledger_says_what_is_counted_and_at_which_scale(tmp_path, sc
     assert tuple(frame.columns) == COLUMNS
     assert frame.bytes_up.tolist() == [10_000, 8_000]
     assert "float32" in text and "buffers" in text and "without protocol overhead" in text
+    assert "kept by a client, MB" in text
     assert ("scaled: not comparable" in text.splitlines()[0]) == (scale == "scaled")
     assert ("| 20.0† |" in text) == (scale == "scaled")
     assert set(frame.status) == {"scaled" if scale == "scaled" else "counted"}
@@ -141,7 +145,7 @@ def test_a_dropped_update_is_received_and_not_sent(tmp_path: Path) -> None:
         paths["rounds"]
     )
     total = BACKBONE * ROUNDS * CLIENTS
-    record = {"bytes_up": total - BACKBONE, "bytes_down": total}
+    record = {"bytes_up": total - BACKBONE, "bytes_down": total, **KEPT}
     Path(paths["provenance"]).write_text(json.dumps(record))
     [found] = communication(spec(given)).to_dict("records")
     assert found["bytes_up_per_client_round"] == found["bytes_down_per_client_round"] == BACKBONE

@@ -42,6 +42,20 @@ def test_resnet18_is_torchvisions() -> None:
     torch.testing.assert_close(ours(inputs), theirs(inputs), rtol=1e-4, atol=1e-4)
 
 
+def test_resnet18_with_the_small_stem_has_four_times_as_wide_maps() -> None:
+    """3x3 instead of 7x7 weights; 32 px give the final map of 128 px with the large stem."""
+    small, large = backbones.build("resnet18", stem="3x3"), backbones.build("resnet18")
+    count = [sum(p.numel() for p in encoder.parameters()) for encoder in (large, small)]
+    assert count[0] - count[1] == 64 * 3 * (49 - 9)
+    shapes: list[torch.Size] = []
+    for encoder in (small, large):
+        last = encoder.backbone.layer4
+        last.register_forward_hook(lambda _layer, _given, made: shapes.append(made.shape))
+    small(torch.zeros(2, 3, 32, 32))
+    large(torch.zeros(2, 3, 128, 128))
+    assert shapes == [(2, 512, 4, 4)] * 2
+
+
 def test_every_state_key_belongs_to_the_backbone_or_the_head() -> None:
     encoder = initialise(0, arch="resnet18", width=8)
     method = methods.build("simclr", encoder, temperature=0.5)

@@ -9,12 +9,18 @@ import yaml
 
 from fedssl.errors import UserError
 from fedssl.evaluation.plan import fine_tune_settings, round_settings, score_settings
-from fedssl.federation.plan import pretrain_settings, pretrain_state
+from fedssl.federation.plan import pretrain_inputs, pretrain_settings, pretrain_state
 from fedssl.grid.paths import ResultPaths
+from fedssl.grid.plan import Plan
 from fedssl.paper.products.table import table_spec
 from tests.unit.figures import ROOT, shipped, shipped_plan
 
 BOTH = "a0-i0-b100"
+COLUMN = [{"column": "C-10", "tasks": ["cifar10"]}]
+EVERY = {
+    **{"method": ["simclr"], "arch": ["resnet18"], "aggregator": ["fedavg"]},
+    **{"split": ["a0-i100-b0"], "variant": ["other"]},
+}
 
 
 def with_tasks(*tasks: dict[str, Any]) -> dict[str, Any]:
@@ -115,9 +121,9 @@ def test_a_study_needs_the_modalities_of_its_splits_and_sounds_for_sounds(
 
 def test_rounds_to_keep_that_a_cell_does_not_have_name_both_layers() -> None:
     with pytest.raises(UserError) as error:
-        shipped(settings={"federation": {"rounds": 2}})
+        shipped(settings={"federation": {"rounds": 9}})
     said = str(error.value)
-    assert said.startswith("--config: settings.federation.rounds is 2, but fssuavl/simclr/")
+    assert said.startswith("--config: settings.federation.rounds is 9, but fssuavl/simclr/")
     assert "(experiments.yaml: studies.fssuavl.cells[" in said and "federation.kept_rounds)" in said
     own = {"variants": {"e1": {"federation": {"rounds": 3, "kept_rounds": [4]}}}}
     with pytest.raises(
@@ -137,7 +143,13 @@ def test_cells_that_share_their_shards_share_what_these_were_dealt_by() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", [{"encoder": {"width": 32}}, {"audio": {"normalisation": "sample"}}]
+    "part",
+    [
+        {"encoder": {"width": 32}},
+        {"audio": {"normalisation": "sample"}},
+        {"image": {"size": 64}},
+        {"audio": {"size": 64}},
+    ],
 )
 def test_an_encoder_of_its_own_needs_the_name_of_a_variant(part: dict[str, Any]) -> None:
     """Else its gain would be measured from another random encoder than it started from."""
@@ -148,6 +160,75 @@ def test_an_encoder_of_its_own_needs_the_name_of_a_variant(part: dict[str, Any])
         shipped(studies={"fssuavl": {"cells": [entry]}})
     grid, _ = shipped(studies={"fssuavl": {"cells": [{**entry, "settings": {}}]}})
     assert {grid.initial_variant(cell) for cell in grid.select(study="fssuavl")} == {"base"}
+
+
+def images(study: dict[str, Any], **variant: Any) -> Any:
+    """Return the grid of a study that trains on images alone, with a variant `other`."""
+    axes = {"method": ["simclr"], "arch": ["resnet18"], "aggregator": ["fedavg"]}
+    own = {
+        "title": "Mine",
+        "tasks": [{"task": "cifar10", "split": "test"}],
+        "variants": {"base": {}, "other": variant},
+        "cells": [{**axes, "split": ["a0-i100-b0"], "variant": ["base", "other"]}],
+    }
+    return shipped(studies={"mine": own | study}, seeds=[0])[0]
+
+
+def test_a_variant_is_pretrained_on_images_of_its_own() -> None:
+    grid = images({"datasets": {"image": "tiny-imagenet"}}, datasets={"image": "cifar10"})
+    base, other = grid.cells
+    assert [grid.datasets(cell) for cell in grid.cells] == [
+        {"image": "tiny-imagenet"},
+        {"image": "cifar10"},
+    ]
+    assert grid.settings(other) == {**grid.settings(base), "datasets": {"image": "cifar10"}}
+    assert grid.initial_variant(other) == "base", "the same random encoder"
+    plan = Plan(grid, ResultPaths("r"), ROOT)
+    assert pretrain_inputs(plan, SimpleNamespace(**other.all_axes)) == {
+        "image_bank": "r/banks/cifar10/bank.json",
+        "image_shards": "r/shards/cifar10/dirichlet-0.1-100/seed0.json",
+    }
+    # A cell without images has none of the variant's.
+    audio = {"datasets": {"audio": "fsdd"}, "cells": [EVERY | {"split": ["a100-i0-b0"]}]}
+    (cell,) = (grid := images(audio, datasets={"image": "cifar10"})).cells
+    assert grid.datasets(cell) == {"audio": "fsdd"}
+
+
+def test_images_of_a_variant_are_enough_if_all_cells_are_of_it() -> None:
+    own = {"image": "cifar10"}
+    grid = images({"datasets": {}, "cells": [EVERY]}, datasets=own)
+    assert [grid.datasets(cell) for cell in grid.cells] == [own]
+    with pytest.raises(UserError, match=r"studies\.mine\.datasets lacks image, which the split"):
+        images({"datasets": {}}, datasets=own)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("cifar", "names 'cifar', which is no image dataset (did you mean cifar10?)"),
+        ("fsdd", "names 'fsdd', which is no image dataset"),
+    ],
+)
+def test_a_variant_names_a_declared_dataset_of_images(name: str, says: str) -> None:
+    with pytest.raises(UserError) as error:
+        images({"datasets": {"image": "tiny-imagenet"}}, datasets={"image": name})
+    assert f"studies.mine.variants.other.datasets.image {says}" in str(error.value)
+
+
+def test_a_variant_with_images_of_another_size_starts_from_an_encoder_of_its_own() -> None:
+    grid = images({"datasets": {"image": "cifar10"}}, image={"size": 32})
+    assert [grid.settings(cell)["image"]["size"] for cell in grid.cells] == [128, 32]
+    assert [grid.initial_variant(cell) for cell in grid.cells] == ["base", "other"]
+    row = {"row": "start", "arch": "resnet18", "random_init": True}
+    table = {"study": "mine", "table": "1", "title": "", "protocols": ["knn"], "columns": COLUMN}
+    table["rows"] = [row, {**row, "variant": "other"}]
+    grid.config["tables"]["t"] = table
+    before = [
+        made["cells"][0]["metrics"]["knn"]["cifar10"]
+        for made in table_spec(grid, "t", ResultPaths("r"))["rows"]
+    ]
+    start = "r/evaluate/mine/random-init/resnet18"
+    assert before == [f"{start}/{variant}/seed0/cifar10/knn.json" for variant in ("base", "other")]
 
 
 def test_every_declared_number_that_nothing_is_held_to_is_published() -> None:

@@ -88,6 +88,19 @@ def test_memory_of_a_rule_that_holds_a_cohort_grows_with_the_clients_of_a_round(
     assert asked[4] - asked[3] == pytest.approx(100 * 60, abs=1000), "60 MB a client"
 
 
+def test_memory_grows_with_the_models_that_clients_keep(plan: Plan) -> None:
+    """FedEMA's clients keep their target and their own model, FedU's the target alone."""
+    rival = replace(PAIRED, method="byol", split="a0-i100-b0", variant="cifar10")
+    asked = [
+        needs.pretrain_mem_mb(
+            *(plan, wildcards(replace(rival, aggregator=rule))),
+            **{"threads": 8, "gpus": 0, "state": pretrain_state},
+        )
+        for rule in ("fedema", "fedu")
+    ]
+    assert asked[0] - asked[1] == pytest.approx(100 * 60, abs=1000), "60 MB a model"
+
+
 def clients(plan: Plan, threads: int, cell: Cell = PAIRED, *, gpus: int) -> int:
     return needs.pretrain_clients(plan, wildcards(cell), threads=threads, gpus=gpus)
 

@@ -1,6 +1,7 @@
 """Orchestra: equally large clusters by hand and by a plain loop, its loss, and a federation."""
 
 import math
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from fedssl.files import sha256
 from fedssl.methods.clusters import global_clusters, local_clusters, sinkhorn
 from fedssl.methods.orchestra import Memory, Orchestra, Turned, turned
 from tests.unit.federations import SETTINGS, lay_out, run
+from tests.unit.test_resume import run_twice
 
 RESNET = {"arch": "resnet18", "width": 8, "embedding_dim": 16}
 SIZES = {"global_clusters": 6, "local_clusters": 3, "memory": 16}
@@ -154,3 +156,38 @@ def test_a_federation_clusters_first_and_then_trains(tmp_path: Path) -> None:
     assert not any(name.startswith(("memory.", "local_")) for name in saved)
     together = run(inputs, tmp_path / "together", clients=2, **CELL)
     assert sha256(together) == sha256(model)
+
+
+def test_clusters_and_memories_survive_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = lay_out(tmp_path)
+    whole = run(inputs, tmp_path / "whole", **CELL)
+    for after in (1, 2):
+        resumed = run_twice(inputs, tmp_path / str(after), monkeypatch, after=after, **CELL)
+        assert sha256(resumed) == sha256(whole)
+
+
+def test_the_order_of_clients_does_not_matter_and_clients_that_stay_leave_the_model() -> None:
+    method: Orchestra = build_method()
+    state = {name: t.clone() for name, t in method.global_state().items()}
+    moved = {n: t + 1 if n == "head.weight" else t for n, t in state.items()}
+    updates = [
+        ClientUpdate(sent, samples, 1.0, {"each/local_centroids": directions(3, 16, seed=samples)})
+        for sent, samples in ((state, 5), (moved, 15), (state, 20))
+    ]
+    rule = build("orchestra", steps=20)
+
+    def model(*clients: ClientUpdate) -> dict[str, torch.Tensor]:
+        accumulator = Accumulator(rule, state)
+        assert [accumulator.add(client) for client in clients] == [None] * len(clients)
+        return accumulator.step({})[0]
+
+    first = model(*updates)
+    assert torch.allclose(first["head.weight"], state["head.weight"] + 15 / 40, atol=1e-6)
+    for order in permutations(updates):
+        for name, tensor in model(*order).items():
+            torch.testing.assert_close(tensor, first[name], rtol=0, atol=1e-5)
+    stayed = model(updates[0], updates[2])
+    for name in stayed.keys() - {"centroids", "rounds"}:
+        torch.testing.assert_close(stayed[name], state[name])

@@ -10,12 +10,17 @@ from safetensors.torch import load_file
 
 from fedssl import methods
 from fedssl.aggregators import build
-from fedssl.aggregators.base import Visit
+from fedssl.aggregators.base import Visit, is_trained
 from fedssl.backbones.encoder import initialise
+from fedssl.federation import rounds
 from fedssl.federation.checkpoint import load_checkpoint
+from fedssl.federation.server import num_bytes
 from fedssl.files import sha256
+from fedssl.grid.facts import fact
+from fedssl.grid.parts import declared_by
 from fedssl.methods.simsiam import SimSiam, simsiam_loss
 from tests.unit.federations import SETTINGS, lay_out, run
+from tests.unit.test_resume import run_twice
 
 RESNET = {"arch": "resnet18", "width": 8, "embedding_dim": 16}
 ROUNDS = SETTINGS["federation"] | {"rounds": 3, "fraction": 0.75, "local_epochs": 1}  # type: ignore[operator]
@@ -142,6 +147,46 @@ def test_a_federation_learns_the_same_with_clients_in_parallel(
     assert saved.keys() > fresh.keys() and any(name.startswith("predictor.") for name in saved)
     assert not torch.equal(saved["backbone.conv1.weight"], fresh["backbone.conv1.weight"])
     assert sha256(run(inputs, tmp_path / "together", clients=2, **changes)) == sha256(model)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_a_client_of_a_rival_keeps_survives_an_interruption(
+    inputs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
+) -> None:
+    changes = {"federation": ROUNDS, "encoder": RESNET} | CELLS[cell]
+    whole = run(inputs, tmp_path / "whole", **changes)
+    resumed = run_twice(inputs, tmp_path / "resumed", monkeypatch, after=2, **changes)
+    assert sha256(resumed) == sha256(whole)
+
+
+@pytest.mark.parametrize(
+    ("cell", "keeps", "models"),
+    [
+        ("fedu", ("target.", "predictor."), 1),
+        ("fedema", ("target.", "backbone.", "head.", "predictor."), 2),
+        ("simsiam", (), 0),
+    ],
+)
+def test_a_job_counts_what_a_client_keeps_and_sends(
+    inputs: dict[str, str], tmp_path: Path, cell: str, keeps: tuple[str, ...], models: int
+) -> None:
+    settings = SETTINGS | {"federation": ROUNDS, "encoder": RESNET} | CELLS[cell]
+    files = {name: str(tmp_path / name) for name in ("model", "rounds", "milestones")}
+    facts = rounds.pretrain(
+        settings, inputs=inputs, clients=1, checkpoints=str(tmp_path / "state"), **files
+    )
+    named = {name: value for name, value in CELLS[cell]["method"].items() if name != "name"}
+    method = methods.build(CELLS[cell]["method"]["name"], initialise(0, **RESNET), **named)
+    assert facts["server_memory_bytes"] == num_bytes(method.global_state())
+    state, scalar = method.state_dict(), torch.zeros((), dtype=torch.float64)
+    kept = {name: t for name, t in state.items() if name.startswith(keeps)}
+    if models == 2:  # FedEMA mixes parameters alone, and remembers their scale
+        kept = {n: t for n, t in kept.items() if n.startswith("target.") or is_trained(n, t)}
+    notes = {"drift": scalar} if models else {}
+    assert facts["client_memory_bytes"] == num_bytes(kept, notes)
+    parts = [declared_by("method", settings["method"]["name"])]  # type: ignore[index]
+    parts.append(declared_by("aggregator", settings["aggregator"]["name"]))  # type: ignore[index]
+    assert sum(fact(declared, "kept_models") for declared in parts) == models
 
 
 def test_a_target_stays_with_its_client_from_its_first_round_on(

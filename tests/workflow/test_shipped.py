@@ -70,7 +70,7 @@ def leaves(mapping: dict[str, object], prefix: str = "") -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("name", "cells"), [("demo", 12), ("mini", 16)])
+@pytest.mark.parametrize(("name", "cells"), [("demo", 16), ("mini", 20)])
 def test_every_shipped_study_is_planned(unfinished: Project, name: str, cells: int) -> None:
     planned = unfinished.planned(config=("--configfile", f"config/{name}.yaml"))
     assert planned["pretrain"] == cells

@@ -37,6 +37,7 @@ class FedEMA(Aggregator):
 
     # A client's own backbone is part of the mixture.
     has_backbone_only: ClassVar[bool] = False
+    kept_models: ClassVar[int] = 1
 
     def start(self, global_state: "State", kept: "Tensors") -> "State":
         """Return the mixture of the client's own model and the global one."""

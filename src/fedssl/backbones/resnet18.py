@@ -1,11 +1,11 @@
-"""ResNet-18 with a 7x7 stem and a linear 128-d head (fssuavl section 3.4; He et al. 2016).
+"""ResNet-18 with a linear 128-d head (fssuavl section 3.4; He et al. 2016).
 
 Layer names and initial distributions are those of torchvision. Unlike torchvision's, the width is
 a setting, so that a scaled-down study trains a narrower version of the same network.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, MultipleOf
 from torch import Tensor, nn
@@ -20,6 +20,12 @@ class Settings:
 
     width: Annotated[int, Ge(8), Le(1024), MultipleOf(8)] = 64
     """Channels of the first stage. Stated by name: ResNet-18."""
+
+    stem: Literal["7x7", "3x3"] = "7x7"
+    """First layers: a 7x7 convolution with stride 2 and max-pooling (`7x7`), or a 3x3 convolution
+    without pooling, whose maps have the size of the image (`3x3`). Decided: 7x7, as the authors'
+    code for large images; `3x3` is its stem, and that of Orchestra's and FedEMA's code, for
+    CIFAR-10."""
 
     embedding_dim: Width = 128
     """Width of the head's output. Stated."""
@@ -53,16 +59,17 @@ class BasicBlock(nn.Module):
 class ResNet18(nn.Module):
     """The layers of ResNet-18 up to and including global average pooling."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, stem: Literal["7x7", "3x3"]) -> None:
         """Create four stages of two blocks; `width` is the number of channels of the first."""
         super().__init__()
-        # The stem for large images, not the 3x3 stem common on CIFAR: the authors' code uses it,
-        # and 128-pixel inputs then give a final map of 4x4. Three channels serve both modalities,
-        # because a spectrogram is repeated on all three.
-        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        # With the 7x7 stem, 128-pixel inputs give a final map of 4x4, as 32-pixel inputs do with
+        # the 3x3 stem. Three channels serve both modalities, because a spectrogram is repeated on
+        # all three.
+        side, stride = (7, 2) if stem == "7x7" else (3, 1)
+        self.conv1 = nn.Conv2d(3, width, side, stride=stride, padding=side // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if stem == "7x7" else nn.Identity()
         self.layer1 = _stage(width, width, stride=1)
         self.layer2 = _stage(width, 2 * width, stride=2)
         self.layer3 = _stage(2 * width, 4 * width, stride=2)
@@ -86,7 +93,7 @@ def build(settings: Settings) -> Encoder:
     # There is no projection MLP: in the authors' code this linear layer is the projection head.
     num_features = 8 * settings.width
     # In this order, in which they draw their first weights.
-    backbone = ResNet18(settings.width)
+    backbone = ResNet18(settings.width, stem=settings.stem)
     head = nn.Linear(num_features, settings.embedding_dim)
     return Encoder(backbone, head, num_features=num_features)
 

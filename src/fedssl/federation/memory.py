@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from fedssl.federation.server import num_bytes
 from fedssl.federation.settings import FederatedSettings
 from fedssl.grid.transmission import parse_name
 
@@ -52,6 +53,11 @@ class ClientMemory:
             self._models[client] = kept
         if notes:
             self._notes[client] = notes
+
+    def most_bytes(self) -> int:
+        """Return the size in bytes of what a client keeps, of the client that keeps most."""
+        clients = {*self._models, *self._notes}
+        return max((num_bytes(self.local(c), self.notes(c)) for c in clients), default=0)
 
     def state(self) -> State:
         """Return everything kept, as `<client>/model/<name>` and `<client>/note/<name>`."""

@@ -32,7 +32,7 @@ from fedssl.federation.memory import ClientMemory, build_memory
 from fedssl.federation.milestones import Milestones
 from fedssl.federation.one_round import Federation, run_round
 from fedssl.federation.participants import client_holdings, clients_per_round
-from fedssl.federation.server import Server, restored
+from fedssl.federation.server import Server, num_bytes, restored
 from fedssl.federation.settings import FederatedSettings
 from fedssl.files import digest, sha256
 from fedssl.grid.splits import MODALITIES
@@ -97,6 +97,8 @@ def pretrain(
     return {
         "bytes_down": server.bytes_down,
         "bytes_up": server.bytes_up,
+        "client_memory_bytes": federation.memory.most_bytes(),
+        "server_memory_bytes": num_bytes(server.model, server.state),
         **training,
         "clients_side_by_side": workers,
         "resumed_after_round": done,

@@ -18,7 +18,7 @@ from fedssl.grid.tasks import Task as Task
 from fedssl.grid.transmission import declared_settings
 
 # Sections of settings that change a random encoder or its scores.
-_INITIAL = frozenset({"audio", "encoder"})
+_INITIAL = frozenset({"audio", "encoder", "image"})
 # Settings of `federation` that centralised training uses, too.
 _BATCHES = ("batch_order", "batch_size")
 
@@ -99,6 +99,7 @@ class Grid:
             entry,
         ):
             base = merge(base, override)
+        base["datasets"] = self.datasets(cell)
         if not cell.federated:
             # Without the unused settings, a change of them does not rerun a centralised cell.
             base["federation"] = {key: base["federation"][key] for key in _BATCHES}
@@ -140,8 +141,10 @@ class Grid:
 
     def datasets(self, cell: Cell) -> dict[str, str]:
         """Return the pretraining dataset of each modality that the cell's split uses."""
-        declared = self.config["studies"][cell.study]["datasets"]
-        return {modality: declared[modality] for modality in parse_split(cell.split).modalities}
+        study = self.config["studies"][cell.study]
+        declared = {**study["datasets"], **study["variants"][cell.variant].get("datasets", {})}
+        used = parse_split(cell.split).modalities
+        return {modality: declared[modality] for modality in used if declared.get(modality)}
 
     def tasks(self, study: str) -> list[Task]:
         """Return a study's downstream tasks in declared order."""

@@ -3,6 +3,7 @@
 The JSON schema covers types and ranges. These checks compare several parts of the configuration.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -84,25 +85,31 @@ def _check_parts(config: Mapping[str, Any], study: str, layers: Sequence[Layer])
 
 
 def _check_datasets(config: Mapping[str, Any], study: str, layers: Sequence[Layer]) -> None:
-    for modality, name in config["studies"][study]["datasets"].items():
-        if name is None:
-            continue
-        datasets = config["datasets"].items()
-        known = [n for n, entry in datasets if entry["modality"] == modality]
-        if name not in known:
-            raise UserError(
-                f"{located(('studies', study, 'datasets', modality), layers)} names {name!r}, "
-                f"which is no {modality} dataset{closest(name, known)}; "
-                f"there are {', '.join(known)}."
-            )
+    """Raise UserError for a dataset of a study or of a variant that is not declared."""
+    own: Key = ("studies", study)
+    declared = {own: config["studies"][study]}
+    for variant, settings in config["studies"][study]["variants"].items():
+        declared[*own, "variants", variant] = settings
+    for key, settings in declared.items():
+        for modality, name in settings.get("datasets", {}).items():
+            known = [n for n, e in config["datasets"].items() if e["modality"] == modality]
+            if name is not None and name not in known:
+                raise UserError(
+                    f"{located((*key, 'datasets', modality), layers)} names {name!r}, "
+                    f"which is no {modality} dataset{closest(name, known)}; "
+                    f"there are {', '.join(known)}."
+                )
 
 
 def _needed_modalities(config: Mapping[str, Any], study: str) -> Iterator[tuple[str, str]]:
     """Yield a modality that a study must have a pretraining dataset of, and what needs it."""
     own = config["studies"][study]
-    for split in (split for entry in own["cells"] for split in entry["split"]):
-        for modality in parse_split(split).modalities:
-            yield modality, f"the split {split}"
+    for entry in own["cells"]:
+        for split, variant in itertools.product(entry["split"], entry["variant"]):
+            named = own["variants"].get(variant, {}).get("datasets", {})
+            for modality in parse_split(split).modalities:
+                if modality not in named:
+                    yield modality, f"the split {split}"
     # Sounds of tasks are scaled by the statistics of the pretraining sounds.
     for task in own["tasks"] if own["cells"] else ():
         entry = config["datasets"].get(task.get("dataset", task["task"]), {})

@@ -34,6 +34,9 @@ class Facts:
     holds_cohort: ClassVar[bool] = False
     """Whether an aggregator has the updates of all clients of a round in memory together."""
 
+    kept_models: ClassVar[int] = 0
+    """Models that a client at most keeps for a method or an aggregator between its rounds."""
+
     below: ClassVar[Mapping[str, str]] = {}
     """Settings -> the setting of the cell, by its dotted key, that they must be smaller than."""
 

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -40,6 +40,9 @@ class BYOL(TwoViews):
     @dataclass(frozen=True)
     class Settings(TwoViews.Settings):
         """Settings of BYOL."""
+
+        kept_models: ClassVar[int] = 1
+        """Models that a client keeps between its rounds: the target, if it stays."""
 
         predictor_hidden: Width = 4096
         """Hidden units of the predictor. Stated by Grill et al."""

@@ -17,13 +17,17 @@ _WORDS = {
     "vit": "ViT",
     "acop": "ACOP",
     "barlow-twins": "Barlow Twins",
+    "byol": "BYOL",
+    "cifar10": "C-10",
     "simclr": "SimCLR",
     "fairavg": "FairAvg",
     "fedavg": "FedAvg",
+    "fedema": "FedEMA",
     "fedu": "FedU",
     "l-dawa": "L-DAWA",
     "loss": "Loss",
     "median": "Median",
+    "orchestra": "Orchestra",
     "trimmed-mean": "Trimmed mean",
     "e1": "E=1",
     "e5": "E=5",
@@ -33,6 +37,7 @@ _WORDS = {
 _OWN_SPLITS = {"a0-i100-b0": "images", "a100-i0-b0": "audio", "a0-i0-b100": "images+audio"}
 _ORDER = ("split", "arch", "method", "aggregator", "variant")
 _OMITTED = ("variant", "base")
+_USUAL = {("method", "simclr"), ("aggregator", "fedavg")}
 
 
 def word(value: str) -> str:
@@ -44,10 +49,11 @@ def word(value: str) -> str:
 def pretraining_name(axes: Mapping[str, str], *, shown: Iterable[str]) -> str:
     """Return the names of the shown axes, joined in the order of the papers' rows."""
     shown = set(shown)
-    # FSSUAVL names its encoders by split, and most of its rows do not mention SimCLR.
-    omitted = {_OMITTED, ("method", "simclr")} if "split" in shown else {_OMITTED}
+    # FSSUAVL names its encoders by split, and most of its rows mention neither SimCLR nor FedAvg.
+    omitted = {_OMITTED, *_USUAL} if "split" in shown else {_OMITTED}
     named = (axis for axis in _ORDER if axis in shown and (axis, axes[axis]) not in omitted)
-    return " ".join(word(axes[axis]) for axis in named)
+    # Once, if a method and its aggregator have one name.
+    return " ".join(dict.fromkeys(word(axes[axis]) for axis in named))
 
 
 def own_name(axes: Mapping[str, str], *, shown: Iterable[str]) -> str:

@@ -29,7 +29,8 @@ def row_axes(row: Mapping[str, Any]) -> dict[str, str]:
     if row.get("published_only", False):
         return {}
     if row.get("random_init", False):
-        return {"method": RANDOM_INIT, "arch": row["arch"]}
+        named = {axis: row[axis] for axis in ("arch", "variant") if axis in row}
+        return {"method": RANDOM_INIT, **named}
     return {axis: row.get(axis, _ROW_DEFAULTS.get(axis)) for axis in AXES}
 
 

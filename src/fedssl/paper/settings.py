@@ -60,7 +60,7 @@ class Row(CellAxes):
     """Number of parameters as the paper prints it. It is shown next to the counted number."""
 
     random_init: Literal[True] | None = None
-    """The row shows the encoder before training."""
+    """The row shows the encoder of `arch` before training: that of `variant`, or of `base`."""
 
     published_only: Literal[True] | None = None
     """The row quotes other people's work, which is not run here."""

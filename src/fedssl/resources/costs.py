@@ -168,8 +168,11 @@ def _views(settings: Mapping[str, Any]) -> int:
 
 
 def _scale(settings: Mapping[str, Any]) -> float:
-    """Return the pixels of an image as a multiple of those of the papers."""
-    return float(max(settings[part]["size"] for part in ("image", "audio")) ** 2 / _PIXELS)
+    """Return the operations for an image as a multiple of those of the papers."""
+    pixels = max(settings[part]["size"] for part in ("image", "audio")) ** 2
+    # The first stage then has maps of the size of the image, not of a quarter of each side.
+    wider = 16 if settings.get("encoder", {}).get("stem") == "3x3" else 1
+    return float(wider * pixels / _PIXELS)
 
 
 def _rate(rates: Mapping[str, float], arch: str) -> float:

@@ -27,7 +27,7 @@ _PROCESS = 3000
 _WRITER = 1000
 # MB of a process that decodes: its libraries, and two batches of members.
 _DECODER = 200
-# MB of one client's model, which many aggregators keep between the client's rounds.
+# MB of one model, which many aggregators keep for each client between its rounds.
 _CLIENT_STATE = 60
 # MB of a bank that the page cache should hold; what does not fit is read again.
 _CACHED = 16_000
@@ -89,7 +89,9 @@ def pretrain_mem_mb(
     processes = clients + 1 if clients > 1 else 1
     # With clients in parallel, states of a round wait for their turn as well.
     settings = plan.grid.settings(cell)
-    states = settings["federation"].get("clients", 1) * (1 + (clients > 1))
+    parts = (declared_by(axis, getattr(cell, axis)) for axis in ("method", "aggregator"))
+    kept = max(1, sum(fact(declared, "kept_models") for declared in parts))
+    states = settings["federation"].get("clients", 1) * (kept + (clients > 1))
     if fact(declared_by("aggregator", cell.aggregator), "holds_cohort"):
         states += costs.clients_per_round(settings)
     banks = _read(plan, plan.grid.datasets(cell).values(), processes=processes)

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from annotated_types import MinLen
 
 from fedssl.data.settings import AnyDataset, Banks, Downloads
 from fedssl.evaluation.settings import Evaluation
-from fedssl.federation.settings import Federation, Optimiser, Sharding
-from fedssl.grid.forms import part_override, part_sections
+from fedssl.grid.forms import part_sections
 from fedssl.grid.settings import (
     AggregatorName,
     ArchName,
@@ -32,6 +31,7 @@ from fedssl.paper.settings import (
     Verdicts,
 )
 from fedssl.resources.limits import Limits
+from fedssl.schema.overrides import CellSettings, EntrySettings, StudySettings, VariantSettings
 from fedssl.settings import (
     Check,
     HyphenatedName,
@@ -40,80 +40,9 @@ from fedssl.settings import (
     Precision,
     Seed,
     Text,
-    Threads,
     Unique,
     Word,
 )
-from fedssl.views.settings import Audio, Augmentation, Image
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Settings that a study, a variant and an entry of `cells` can all override."""
-
-    federation: Federation
-    """Clients and rounds."""
-
-    optimiser: Optimiser
-    """SGD, started anew for every client and round."""
-
-    sharding: Sharding
-    """How the training samples are dealt to the clients."""
-
-    augmentation: Augmentation
-    """Random changes of a sample that make two views of it."""
-
-    threads: Threads
-    """Torch threads of one client's training on a CPU. They change the last bits of a result, so
-    they are a setting and not `--cores`. On a GPU they compute nothing and are not used."""
-
-
-@dataclass(frozen=True)
-class PartOverrides:
-    """Overrides of the settings of a method, an encoder and an aggregator."""
-
-    method: Annotated[Mapping[str, Any], Made(lambda: part_override("method"))]
-    """Settings of the method."""
-
-    encoder: Annotated[Mapping[str, Any], Made(lambda: part_override("arch"))]
-    """Settings of the encoder. An entry of `cells` cannot override them."""
-
-    aggregator: Annotated[Mapping[str, Any], Made(lambda: part_override("aggregator"))]
-    """Settings of the aggregator."""
-
-
-# Variants cannot override `image` and most of `audio`: the cells of a study share the statistics of
-# the pretraining set and are evaluated with the same views.
-@dataclass(frozen=True)
-class CellSettings(TrainingSettings):
-    """Settings of every cell, which a study, a variant or an entry of `cells` may override."""
-
-    image: Image
-    """Size and scale of images."""
-
-    audio: Audio
-    """How a sound becomes a log-mel image."""
-
-
-@dataclass(frozen=True)
-class StudySettings(CellSettings, PartOverrides):
-    """Overrides of a study."""
-
-
-@dataclass(frozen=True)
-class VariantAudio:
-    """Overrides of `audio`; all cells of a study share the statistics of its sounds."""
-
-    normalisation: Literal["dataset", "sample"]
-    """Whose mean and standard deviation standardise a log-mel image."""
-
-
-@dataclass(frozen=True)
-class VariantSettings(TrainingSettings, PartOverrides):
-    """Overrides of a variant or of an entry of `cells`."""
-
-    audio: VariantAudio
-    """How a sound becomes a log-mel image."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +65,7 @@ class Cells:
     variant: Names[Word]
     """Variants of the study."""
 
-    settings: Annotated[VariantSettings, Partial()] | None = None
+    settings: Annotated[EntrySettings, Partial()] | None = None
     """What differs from the defaults in these cells only."""
 
 

@@ -18,6 +18,7 @@ _RECORDED = {
     *("bytes_down", "bytes_up", "code", "digest", "ended", "git", "hardware", "inputs"),
     *("outputs", "packages", "peak_memory_mb", "python", "rule", "seconds", "settings", "sources"),
     *("started", "wildcards"),
+    *("client_memory_bytes", "server_memory_bytes"),  # in the communication table
 }
 # Facts of a job that was never interrupted and trained one client at a time; they are not shown.
 _USUAL = {"resumed_after_round": 0, "earlier_seconds": 0, "clients_side_by_side": 1}

@@ -1,4 +1,4 @@
-"""Communication: the bytes that the clients of each cell would send and receive."""
+"""Communication: the bytes that the clients of each cell would send, receive and keep."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fedssl.grid.plan import Plan
 
 _WAYS = ("bytes_up", "bytes_down")
+_MEMORIES = ("client_memory_bytes", "server_memory_bytes")
 # Suffix of the columns, unit in bytes (MB and GB), and format of the printed numbers.
 _PRINTED = (("_per_client_round", 1e6, ".3f"), ("_per_round", 1e6, ".3f"), ("", 1e9, ".4f"))
 COLUMNS = (
@@ -37,6 +38,7 @@ COLUMNS = (
     *(f"{way}_per_client_round" for way in _WAYS),
     *(f"{way}_per_round" for way in _WAYS),
     *_WAYS,
+    *_MEMORIES,
     "saving_percent",
     "status",
 )
@@ -44,7 +46,8 @@ COUNTED = (
     "A client sends (up) and receives (down) the model state with its buffers once per visit. "
     "Bytes are counted in float32 (BatchNorm counters in int64), uncompressed and without protocol "
     "overhead, and averaged over seeds. Backbone-only omits the head. Its saving is relative to "
-    "the same cell that sends everything."
+    "the same cell that sends everything. A client keeps tensors of its method and of its "
+    "aggregator between its rounds; the server keeps the model and the state of the aggregator."
 )
 
 
@@ -146,6 +149,7 @@ def _seed(*, provenance: str, rounds: str, federated: bool) -> dict[str, float]:
         "clients_per_round": visits / n_rounds if federated else 0,
     }
     record = read_json(provenance)
+    counts |= {name: record[name] if federated else 0 for name in _MEMORIES}
     for way, transfers in zip(_WAYS, (used, visits), strict=True):
         total = record[way] if federated else 0
         # Every visit transfers the same state, so a remainder means that the files are of two runs.
@@ -186,7 +190,8 @@ def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
         header=(
             *("pretraining", "sent", "rounds", "clients per round", "up per client and round, MB"),
             *("down per client and round, MB", "up per round, MB", "down per round, MB"),
-            *("total up, GB", "total down, GB", "saving, %"),
+            *("total up, GB", "total down, GB", "kept by a client, MB", "kept by the server, MB"),
+            "saving, %",
         ),
         rows=tuple(_text_row(label, record) for label, record in rows),
         notes=(COUNTED, *scale_notes(spec)),
@@ -200,6 +205,7 @@ def _text_row(label: str, record: Mapping[Any, Any]) -> tuple[str, ...]:
     numbers = [
         (record[f"{way}{suffix}"] / unit, form) for suffix, unit, form in _PRINTED for way in _WAYS
     ]
+    numbers += [(record[name] / 1e6, ".3f") for name in _MEMORIES]
     saving = record["saving_percent"]
     return (
         label,

@@ -136,7 +136,11 @@ def loss_figure(spec: Spec) -> Figure:
     panels = figure.subplots(len(methods), len(modalities), sharey="row", squeeze=False)
     for row, method in zip(panels, methods, strict=True):
         for axes, modality in zip(row, modalities, strict=True):
-            _draw_panel(axes, losses[losses["method"] == method], styles, modality=modality)
+            own = losses[losses["method"] == method]
+            if modality not in set(own["modality"]):
+                axes.set_axis_off()
+                continue
+            _draw_panel(axes, own, styles, modality=modality)
             axes.set_title(modality if len(methods) == 1 else f"{word(method)}, {modality}")
     add_legend(figure, columns=columns)
     add_title(figure, spec, characters=38 * len(modalities))

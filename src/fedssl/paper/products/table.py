@@ -132,7 +132,8 @@ def _row(
     if row.get("published_only", False):
         return {**row, "declared": False, "cells": []}
     if random_init:
-        cells, metric = _random_encoders(grid, study, row["arch"]), paths.random_init_metric
+        cells = _random_encoders(grid, study, row["arch"], variant=row.get("variant", "base"))
+        metric = paths.random_init_metric
         lacks = set(ROUND_PROTOCOLS)
     else:
         axes = row_axes(row)
@@ -190,10 +191,10 @@ def _before(
     return _metrics(grid, scored, start, paths.random_init_metric)
 
 
-def _random_encoders(grid: Grid, study: str, arch: str) -> list[Cell]:
-    """Return a cell for each seed that starts from the base encoder of an architecture."""
+def _random_encoders(grid: Grid, study: str, arch: str, *, variant: str) -> list[Cell]:
+    """Return a cell for each seed that starts from an architecture's encoder of a variant."""
     initial = (
         replace(c, variant=grid.initial_variant(c)) for c in grid.select(study=study, arch=arch)
     )
     # All cells of a seed start from the same encoder, so one of them stands for it.
-    return list({cell.seed: cell for cell in initial if cell.variant == "base"}.values())
+    return list({cell.seed: cell for cell in initial if cell.variant == variant}.values())
