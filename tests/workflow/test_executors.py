@@ -97,4 +97,3 @@ def test_every_input_of_a_bank_is_declared(unfinished: Project) -> None:
         assert all(
             name in blocks[0] for name in ("bank.json", "images.npy", "labels.npy", "index.parquet")
         )
-

@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.project import CONFIG, Project
-from tests.workflow.warm import WarmSnakemake
+from tests.workflow.warm import NOBODY, WarmSnakemake, become_nobody
 
 SHARDS = "results/demo/shards/tiny-imagenet/dirichlet-1.0-4/seed0.json"
-_NOBODY = 65534
 IMPORTER = """
 configfile: "{checkout}/config/demo.yaml"
 configfile: "{checkout}/tests/workflow/grid.yaml"
@@ -114,8 +113,8 @@ def test_a_module_with_a_prefix_has_its_targets_and_records_under_their_names(
     assert "rule fedssl_shards:" in printed and "localrule fedssl_shards:" in printed
     record = json.loads((folder.root / SHARDS).with_suffix(".provenance.json").read_text())
     assert record["rule"] == "shards"
-    planned = folder.run("-n", "fedssl_fssuavl_figure2", "mine.txt")
-    assert "rule fedssl_loss_figure:" in planned and "rule mine:" in planned
+    planned = folder.run("-n", "fedssl_datasets_table", "mine.txt")
+    assert "rule fedssl_datasets:" in planned and "rule mine:" in planned
 
 
 def test_a_module_refuses_a_setting_that_it_does_not_know(folder: Folder) -> None:
@@ -145,19 +144,13 @@ def test_a_directory_has_configuration_files_of_its_own(folder: Folder) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can run as another user")
 def test_a_checkout_that_the_user_cannot_write(open_folder: Folder) -> None:
     root = open_folder.checkout.root
-    os.chown(open_folder.root, _NOBODY, _NOBODY)
+    os.chown(open_folder.root, NOBODY, NOBODY)
     files = [str(root / name) for name in CONFIG[1:]]
     open_folder.run(
         *("-s", f"{root}/workflow/Snakefile", SHARDS, "--configfile", *files),
-        prepare=_become_nobody,
+        prepare=become_nobody,
     )
-    assert (open_folder.root / SHARDS).stat().st_uid == _NOBODY
-
-
-def _become_nobody() -> None:
-    os.setgroups([])
-    os.setgid(_NOBODY)
-    os.setuid(_NOBODY)
+    assert (open_folder.root / SHARDS).stat().st_uid == NOBODY
 
 
 @pytest.mark.slow

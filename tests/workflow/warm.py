@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
+NOBODY = 65534
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
     [
@@ -82,6 +83,14 @@ class WarmSnakemake:
             self._process.join()
 
 
+def become_nobody() -> None:
+    """Let this process be another user's, who may write only what everyone may."""
+    # Here, and not in a test: to find it, the process must import nothing of this project.
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
 def _snakemake(
     arguments: list[str],
     cwd: Path,
@@ -91,9 +100,9 @@ def _snakemake(
 ) -> None:
     """Do in this process what the command `snakemake` does in a new one."""
     os.setsid()
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
     if prepare:
         prepare()
-    output = os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(output, stream)
     os.chdir(cwd)
