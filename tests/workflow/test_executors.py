@@ -25,8 +25,8 @@ else:
 """
 # Stands for `qsub`: notes what it was asked for, and runs the job.
 SUBMIT = """#!/bin/sh
-echo "$1 $2 $3 $4" >> "$0.calls"
-sh "$5" > /dev/null 2>&1
+echo "$1 $2 $3" >> "$0.calls"
+sh "$4" > /dev/null 2>&1
 """
 
 
@@ -54,7 +54,7 @@ def test_a_cluster_without_a_plugin_of_its_own_is_asked_for_what_the_rules_need(
 ) -> None:
     submit = unfinished.root / "submit"
     program(submit, SUBMIT)
-    command = f"{submit} {{rule}} {{threads}} {{resources.mem_mb}} {{resources.runtime}}"
+    command = f"{submit} {{rule}} {{resources.mem_mb}} {{resources.runtime}}"
     options = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", command]
     unfinished.run("--jobs", "1", *options, "--", MODEL)
     calls = Path(f"{submit}.calls").read_text().split("\n")[:-1]
@@ -66,7 +66,7 @@ def test_a_cluster_without_a_plugin_of_its_own_is_asked_for_what_the_rules_need(
 
 
 def planned_resources(project: Project, target: str) -> dict[str, tuple[int, ...]]:
-    """Return rule -> threads, memory and minutes, as `--executor local` plans them."""
+    """Return rule -> memory and minutes, as `--executor local` plans them."""
     printed = project.run("-n", "--forceall", "--executor", "local", "--cores", "2", "--", target)
     found: dict[str, tuple[int, ...]] = {}
     for block in printed.split("\nrule ")[1:]:
@@ -76,10 +76,8 @@ def planned_resources(project: Project, target: str) -> dict[str, tuple[int, ...
             if line.startswith("    resources:")
             for pair in line.removeprefix("    resources:").replace(" ", "").split(",")
         )
-        threads = [line for line in block.splitlines() if line.startswith("    threads:")]
         if "mem_mb" in facts:
-            count = int(threads[0].split()[-1]) if threads else 1
-            found[block.split(":")[0]] = (count, int(facts["mem_mb"]), int(facts["runtime"]))
+            found[block.split(":")[0]] = (int(facts["mem_mb"]), int(facts["runtime"]))
     return found
 
 

@@ -5,18 +5,17 @@ Each test runs real jobs: it makes archives, reads one into a bank and deals its
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.workflow.project import CONFIG, Project
-from tests.workflow.warm import NOBODY, WarmSnakemake, become_nobody
+from tests.workflow.warm import WarmSnakemake, make_read_only
 
 SHARDS = "results/demo/shards/tiny-imagenet/dirichlet-1.0-4/seed0.json"
 IMPORTER = """
@@ -85,18 +84,6 @@ def folder(tmp_path: Path, copy: Project) -> Folder:
     return Folder(tmp_path, copy)
 
 
-@pytest.fixture
-def open_folder(copy: Project) -> Iterator[Folder]:
-    """A folder and a checkout that other users can enter, which pytest's own folders are not."""
-    root = Path(tempfile.mkdtemp())
-    root.chmod(0o755)
-    try:
-        (root / "runs").mkdir()
-        yield Folder(root / "runs", copy.clone(root / "checkout"))
-    finally:
-        shutil.rmtree(root)
-
-
 def test_a_module_without_a_prefix_runs_with_rules_of_its_importer(folder: Folder) -> None:
     folder.importer()
     printed = folder.run("mine.txt")
@@ -141,16 +128,18 @@ def test_a_directory_has_configuration_files_of_its_own(folder: Folder) -> None:
     assert "results/own/tables" in folder.run("-n", "datasets_table", *elsewhere)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can run as another user")
-def test_a_checkout_that_the_user_cannot_write(open_folder: Folder) -> None:
-    root = open_folder.checkout.root
-    os.chown(open_folder.root, NOBODY, NOBODY)
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0,
+    reason="mounts need the rights of root",
+)
+def test_a_checkout_that_cannot_be_written(folder: Folder) -> None:
+    root = folder.checkout.clone(folder.root / "checkout").root
     files = [str(root / name) for name in CONFIG[1:]]
-    open_folder.run(
+    folder.run(
         *("-s", f"{root}/workflow/Snakefile", SHARDS, "--configfile", *files),
-        prepare=become_nobody,
+        prepare=partial(make_read_only, root),
     )
-    assert (open_folder.root / SHARDS).stat().st_uid == NOBODY
+    assert folder.shards()["clients"]
 
 
 @pytest.mark.slow

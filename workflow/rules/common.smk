@@ -22,6 +22,7 @@ from fedssl.grid.snakemake_api import (
     command_line_targets,
     given_configuration,
     given_settings,
+    has_storage,
     logger,
     rule_name,
     starts_run,

@@ -104,6 +104,11 @@ def all_products(workflow: Any) -> list[Any]:
     return [product for rule in workflow.rules for product in rule.products()]
 
 
+def has_storage(workflow: Any) -> bool:
+    """Return whether files are in a storage, so that the patterns of rules have other paths."""
+    return workflow.storage_settings.default_storage_provider is not None
+
+
 def runs_here(workflow: Any) -> bool:
     """Return whether the jobs run on this machine, started by this process."""
     # While the Snakefile is read, the executor is not known yet. Only the others are given a number
