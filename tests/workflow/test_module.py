@@ -17,7 +17,7 @@ import pytest
 from tests.workflow.project import CONFIG, Project
 from tests.workflow.warm import WarmSnakemake, make_read_only
 
-SHARDS = "results/demo/shards/tiny-imagenet/dirichlet-1.0-4/seed0.json"
+SHARDS = "results/demo/shards/tiny-imagenet/dirichlet-0.5-4/seed0.json"
 IMPORTER = """
 configfile: "{checkout}/config/demo.yaml"
 configfile: "{checkout}/tests/workflow/grid.yaml"

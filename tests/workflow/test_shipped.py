@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 
 from tests.workflow.project import ROOT, Project
 
-SHARDS = "shards/tiny-imagenet/dirichlet-1.0-4/seed0.json"
+SHARDS = "shards/tiny-imagenet/dirichlet-0.5-4/seed0.json"
 MODEL = "pretrain/fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0/model.safetensors"
 
 
