@@ -15,7 +15,11 @@ READY := .venv/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 SOURCES := src tests benchmarks workflow/scripts
 
-.PHONY: demo mini mirror test test-slow test-gpu bench lint schemas lock clean
+.DEFAULT_GOAL := help
+.PHONY: help demo mini mirror test test-slow test-gpu bench lint schemas lock clean
+
+help: ## what can be made
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## everything, on small made-up archives, in minutes
 	$(SNAKEMAKE) --configfile config/demo.yaml
@@ -60,15 +64,34 @@ lint: $(READY) ## style, types, and Snakemake's own linter
 schemas: $(READY) ## the JSON schemas and the tables of config/README.md, from declared settings
 	$(BIN)/python -m fedssl.schema
 
-lock: ## resolve pyproject.toml again; needs `pip install uv`
-	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" --python-version 3.11 \
-	  --python-platform x86_64-manylinux_2_28 --all-extras pyproject.toml -o requirements.lock
+lock: ## resolve pyproject.toml again, for all variants; needs `pip install uv`
+	resolve="uv pip compile --quiet --no-emit-index-url --no-annotate --custom-compile-command make\ lock"
+	linux=x86_64-manylinux_2_28
+	eval $$resolve --generate-hashes --python-version 3.11 --python-platform $$linux --all-extras \
+	  pyproject.toml -o requirements.lock
+	# What runs the workflow, without tests and tools: the pins of the lock.
+	eval $$resolve --generate-hashes --python-version 3.11 --python-platform $$linux \
+	  -c requirements.lock pyproject.toml -o envs/cuda.lock
+	pins() { sed -nE 's/^([a-z0-9][^ ]*==[^ ;]*).*/\1/p' "$$1"; }
+	# A build of torch for CPUs needs none of these. Its hashes are others, so there are none here.
 	{
-	  echo "# Made by \`make lock\` from requirements.lock, for \`snakemake --sdm conda\`."
+	  echo "# Made by \`make lock\` from envs/cuda.lock, for \`uv pip install --torch-backend cpu\`."
+	  pins envs/cuda.lock | grep -vE '^(nvidia-|cuda-|triton==)'
+	} > envs/cpu.txt
+	{
+	  echo "# Made by \`make lock\` from envs/cuda.lock, for \`snakemake --sdm conda\`."
 	  printf 'channels: [conda-forge]\ndependencies:\n  - python=3.11\n  - pip\n  - pip:\n'
-	  sed -nE 's/^([a-z0-9][^ ]*==[^ ;]*).*/      - \1/p' requirements.lock
+	  pins envs/cuda.lock | sed 's/^/      - /'
 	} > envs/fedssl.yaml
+	# Every Python and processor that is named must take the same pins.
+	for python in 3.11 3.12 3.13; do
+	  for platform in $$linux aarch64-manylinux_2_28; do
+	    eval $$resolve --no-header --python-version $$python --python-platform $$platform \
+	      -c envs/cuda.lock pyproject.toml -o .lock-$$python-$$platform
+	    diff <(pins envs/cuda.lock) <(pins .lock-$$python-$$platform)
+	    rm .lock-$$python-$$platform
+	  done
+	done
 
 clean: ## remove the demo's and mini's results
 	rm -rf results/demo results/mini

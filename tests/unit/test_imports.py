@@ -23,7 +23,13 @@ MAY_IMPORT = {
 }
 # Science computes from what it is given. Only its planning functions know the grid, the results
 # tree and the records; all of it may use the words for splits, pairs and what is transmitted.
-PLANNED = {"data.plan", "federation.plan", "evaluation.plan", "evaluation.plan_pairs"}
+PLANNED = {
+    "data.plan",
+    "data.plan_banks",
+    "federation.plan",
+    "evaluation.plan",
+    "evaluation.plan_pairs",
+}
 WORDS = {"grid.splits", "grid.paired_protocols", "grid.transmission"}
 # These read the configuration files themselves: a user's own datasets, and `fedssl mirror`.
 CONFIGURED = {

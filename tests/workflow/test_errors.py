@@ -93,15 +93,6 @@ def test_results_go_where_a_variable_says_but_never_where_there_are_spaces(
     assert "--config: results_dir is 'my results'; it must be without white space" in refused
 
 
-@pytest.mark.parametrize("config", [(), DEMO])
-def test_a_run_from_elsewhere_is_told_to_go_to_the_checkout(
-    copy: Project, tmp_path: Path, config: tuple[str, ...]
-) -> None:
-    printed = copy.run("--dry-run", "--directory", str(tmp_path), config=config, ok=False)
-    assert f"{tmp_path} is no checkout of this workflow: run in {copy.root}" in printed
-    assert "results_dir=" in printed
-
-
 def test_a_mistake_on_the_command_line_is_named(copy: Project) -> None:
     assert copy.planned(
         "fssuavl", config=(*DEMO, "--config", "seeds=[0, 7]", "mirror=null", "banks={threads: 2}")

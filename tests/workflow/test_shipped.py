@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 
 from tests.workflow.project import ROOT, Project
 
+SHARDS = "shards/tiny-imagenet/dirichlet-0.5-4/seed0.json"
 MODEL = "pretrain/fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0/model.safetensors"
 
 
@@ -91,14 +93,12 @@ def test_the_datasets_table_takes_the_banks_of_the_studies_and_no_other(
     }
 
 
-def test_the_conda_environment_has_the_pins_of_the_lock() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
-    pinned = sorted(re.findall(r"^([a-z0-9][^ ;]*==[^ ;]+)", lock, re.MULTILINE))
-    environment = yaml.safe_load((ROOT / "envs/fedssl.yaml").read_text())
-    assert sorted(environment["dependencies"][-1]["pip"]) == pinned
-    assert all(line.count("--hash=sha256:") <= 1 for line in lock.splitlines())
-    assert len(re.findall(r"==", lock)) <= lock.count("--hash=sha256:")
-    assert "--index" not in lock and "--extra-index" not in lock and "://" not in lock
+def test_the_lock_has_one_hash_a_line_and_names_no_registry() -> None:
+    for name in ("requirements.lock", "envs/cuda.lock"):
+        lock = (ROOT / name).read_text()
+        assert all(line.count("--hash=sha256:") <= 1 for line in lock.splitlines())
+        assert len(re.findall(r"==", lock)) <= lock.count("--hash=sha256:")
+        assert "--index" not in lock and "--extra-index" not in lock and "://" not in lock
 
 
 def test_the_lock_is_within_what_the_package_says_it_needs() -> None:
@@ -154,3 +154,69 @@ def test_make_says_in_one_sentence_that_a_path_with_a_space_does_not_work(tmp_pa
     ran = subprocess.run(["make", "demo"], cwd=project.root, capture_output=True, text=True)
     assert ran.returncode != 0 and "This path contains a space" in ran.stderr
     assert not (project.root / ".venv").exists()
+
+
+def pins(name: str) -> dict[str, str]:
+    text = (ROOT / name).read_text()
+    return dict(re.findall(r"^(?:      - )?([a-z0-9][^ ;=]*)==([^ ;\n]+)", text, re.MULTILINE))
+
+
+def test_every_variant_has_the_pins_of_the_lock_and_no_tool_for_tests() -> None:
+    lock, run, cpu = map(pins, ("requirements.lock", "envs/cuda.lock", "envs/cpu.txt"))
+    assert run.items() <= lock.items() and cpu.items() <= run.items()
+    assert pins("envs/fedssl.yaml") == run
+    cuda = {name for name in run if name.startswith(("nvidia-", "cuda-"))} | {"triton"}
+    assert len(cuda) > 10 and run.keys() - cpu.keys() == cuda
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {Requirement(text).name for text in project["dependencies"]} <= cpu.keys()
+    assert not {"pytest", "mypy", "lightly", "ruff", "playwright"} & run.keys()
+
+
+def test_ci_runs_what_ci_run_does() -> None:
+    ci = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    assert [step["run"] for step in ci["jobs"]["run"]["steps"] if "run" in step] == [".ci/run"]
+
+
+def test_make_help_lists_every_target() -> None:
+    printed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True)
+    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert targets is not None
+    assert set(re.findall(r"^make (\S+) ", printed.stdout, re.MULTILINE)) == {*targets[1].split()}
+
+
+def test_the_dependencies_page_has_every_direct_dependency() -> None:
+    page = (ROOT / "docs/dependencies.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    names = (Requirement(text).name for text in needed)
+    assert [name for name in names if name not in page and not name.startswith("types-")] == []
+
+
+def test_the_changelog_has_the_version_and_what_changed_results() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"## {project['version']}\n" in text
+    assert "### Results changed" in text.split(f"## {project['version']}\n")[0]
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_image_work_in_a_clean_environment(tmp_path: Path) -> None:
+    """No container tool is needed: the steps of the Dockerfile run with other folders."""
+    text = (ROOT / "envs/Dockerfile").read_text().replace("\\\n", " ")
+    steps = [line.removeprefix("RUN ") for line in text.splitlines() if line.startswith("RUN ")]
+    steps = [step.replace("/opt/fedssl", str(tmp_path)) for step in steps if "apt-get" not in step]
+    assert len(steps) == 3
+    shutil.copy(ROOT / "envs/cuda.lock", tmp_path)
+    path = f"{tmp_path}/venv/bin:{Path(sys.executable).resolve().parent}:/usr/bin:/bin"
+    environment = {"PATH": path, "HOME": str(tmp_path), "VARIANT": "cuda"}
+    environment |= {key: os.environ[key] for key in os.environ if key.startswith("PIP_")}
+    for step in steps:
+        subprocess.run(["sh", "-euc", step], env=environment, cwd=tmp_path, check=True)
+    root = tmp_path / "checkout"
+    root.mkdir()
+    project = Project.copy(root)
+    environment["PYTHONPATH"] = str(root / "src")
+    command = ["snakemake", "--cores", "2", "--configfile", "config/demo.yaml"]
+    command += ["tests/workflow/grid.yaml", "--", f"results/demo/{SHARDS}"]
+    subprocess.run(command, cwd=project.root, env=environment, check=True)
+    assert (root / "results/demo" / SHARDS).is_file()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fedssl.data.banks.bank import FILES
 from tests.workflow.project import ROOT, Project
 
 # Several are called at once: each waits for its turn to write.
@@ -61,8 +62,11 @@ TARGETS = (
     f"{SCORES}/cifar10/fine-tune.json",
 )
 MADE = (
-    "banks/tiny-imagenet/bank.json",
-    "banks/cifar10/bank.json",
+    *(
+        f"banks/{dataset}/{name}"
+        for dataset in ("tiny-imagenet", "cifar10")
+        for name in ("bank.json", *FILES["image"])
+    ),
     "shards/tiny-imagenet/dirichlet-0.5-4/seed0.json",
     f"pretrain/{CELL.format('fedavg')}/model.safetensors",
     f"pretrain/{CELL.format('fedavg')}/milestones/round0.safetensors",

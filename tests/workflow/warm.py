@@ -4,6 +4,7 @@ A dry run spends most of its time on imports. The server imports Snakemake and w
 rules need of other projects, but nothing of this one: each run reads the code of its own copy.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -13,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
+# Of Linux: sched.h and sys/mount.h.
+_NEW_MOUNTS, _READ_ONLY, _REMOUNT, _BIND, _PRIVATE = 0x20000, 1, 32, 4096, (1 << 18) | (1 << 14)
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
     [
@@ -82,6 +85,20 @@ class WarmSnakemake:
             self._process.join()
 
 
+def make_read_only(folder: Path) -> None:
+    """Let this process find a folder read-only, also if it is root's."""
+    # Here, and not in a test: to find it, the process must import nothing of this project.
+    libc = ctypes.CDLL(None, use_errno=True)
+    name = os.fsencode(folder)
+    for failed in (
+        libc.unshare(_NEW_MOUNTS),
+        libc.mount(None, b"/", None, _PRIVATE, None),
+        libc.mount(name, name, None, _BIND, None),
+        libc.mount(None, name, None, _BIND | _REMOUNT | _READ_ONLY, None),
+    ):
+        assert not failed, os.strerror(ctypes.get_errno())
+
+
 def _snakemake(
     arguments: list[str],
     cwd: Path,
@@ -91,9 +108,9 @@ def _snakemake(
 ) -> None:
     """Do in this process what the command `snakemake` does in a new one."""
     os.setsid()
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
     if prepare:
         prepare()
-    output = os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(output, stream)
     os.chdir(cwd)

@@ -34,7 +34,7 @@ rule crate:
         products=list(target_files(PLAN).values()),
         certificate="<results>/certificate.md",
         page="<results>/report/index.html",
-        code=workflow_files(PLAN),
+        code=local(list(map(str, workflow_files(PLAN)))),
     output:
         metadata="<results>/ro-crate-metadata.json",
         code=directory("<results>/code"),

@@ -6,6 +6,7 @@ from functools import partial
 from inspect import signature
 
 from fedssl.grid.configuration import command_line, merge, merged, read_layers
+from fedssl.grid.module import module_layers
 from fedssl.grid.places import with_places
 from fedssl.data.own.dataset_entry import with_own_datasets
 from fedssl.record.environment import prepare_jobs
@@ -21,14 +22,17 @@ from fedssl.grid.snakemake_api import (
     command_line_targets,
     given_configuration,
     given_settings,
+    has_storage,
     logger,
+    rule_name,
     starts_run,
     use_executor,
 )
 from fedssl.crate.plan import crate_spec, workflow_files
 from fedssl.data.plan import archive_files, check_datasets
+from fedssl.data.plan_banks import bank_arrays, dataset_bank
 from fedssl.paper import map_panels
-from fedssl.paper.page.plan import page_inputs, page_spec
+from fedssl.paper.page.plan import page_inputs, page_spec, page_templates
 from fedssl.paper.plan import check_products as check_declared_products
 from fedssl.paper.plan import (
     certificate_spec,
@@ -66,7 +70,6 @@ gc.set_threshold(20_000, 50, 50)
 SCRIPTS = BASE / "workflow" / "scripts"
 # A checkout that moves keeps the names of its files, and so its results and their seal.
 FILES = from_here(BASE)
-configfiles, settings = given_configuration(workflow)
 
 # Patterns of the results tree: what a rule writes of any cell, and where.
 OUT = ResultPaths("<results>")
@@ -75,11 +78,23 @@ CELL = ANY_CELL.path
 RANDOM_INIT = ANY_CELL.random_init_path
 
 try:
-    # Read again, because Snakemake takes the last of two equal keys without a word.
-    command_line(given_settings(sys.argv))
-    LAYERS = read_layers([*SHIPPED, *configfiles], settings)
-    # Snakemake leaves what --config holds as text.
-    config.update(merge(config, LAYERS[-1].content))
+    configfiles, settings = given_configuration(workflow)
+    if is_module(workflow):
+        # The command line has targets and settings of other workflows, too.
+        LAYERS = module_layers(
+            __name__, config, shipped=SHIPPED_FILES, command_line=settings
+        )
+        configfiles, settings = [], dict(LAYERS[-1].content)
+        # The importer's own mapping stays as it is.
+        config = merged(LAYERS)
+        TARGETS = []
+    else:
+        # Read again, because Snakemake takes the last of two equal keys without a word.
+        command_line(given_settings(sys.argv))
+        LAYERS = read_layers([*SHIPPED_FILES, *configfiles], settings)
+        # Snakemake leaves what --config holds as text.
+        config.update(merge(config, LAYERS[-1].content))
+        TARGETS = command_line_targets(sys.argv)
     validate(config, LAYERS)
     config.update(with_places(config, LAYERS))
     # Snakemake's values, in the order of the files: it puts what a --configfile names first.
@@ -88,9 +103,8 @@ try:
     # Without the papers, if there are own studies.
     config["studies"] = GRID.config["studies"]
     TREE = ResultPaths(config["results_dir"])
-    TARGETS = command_line_targets(sys.argv)
     ASKED = only_asked(TARGETS, GRID.config)
-    PLAN = Plan(GRID, TREE, FILES, LAYERS, shipped=len(SHIPPED), asked=ASKED)
+    PLAN = Plan(GRID, TREE, FILES, LAYERS, shipped=len(SHIPPED_FILES), asked=ASKED)
     check_datasets(PLAN)
     ARCHIVES = archive_files(PLAN)
     check_declared_products(PLAN)
@@ -106,6 +120,7 @@ prepare_jobs(
     pins=config["pins"],
     banks=config["banks"],
     portable=config["portable"],
+    rules=rule_name(workflow, "*"),
 )
 use_executor("slurm", SlurmExecutor)
 FAILURES = FailureCollector()

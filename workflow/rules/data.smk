@@ -21,12 +21,6 @@ BANK = OUT.bank("{dataset}")
 STATISTICS = OUT.normalisation("{study}", "{dataset}")
 
 
-# Where Snakemake itself runs: compute nodes often have no internet.
-localrules:
-    acquire,
-    download,
-
-
 ruleorder: download > acquire
 
 
@@ -40,6 +34,7 @@ rule acquire:
         dataset=one_of(archived_datasets(PLAN, synthetic=False)),
         file=one_of(ARCHIVES),
     retries: 2
+    localrule: True  # compute nodes often have no internet
     conda:
         "../../envs/fedssl.yaml"
     params:
@@ -61,6 +56,7 @@ rule download:
         "<logs>/download/{dataset}.log",
     wildcard_constraints:
         dataset=one_of(config["downloads"]["datasets"]),
+    localrule: True  # as `acquire`
     conda:
         "../../envs/fedssl.yaml"
     params:
@@ -138,7 +134,8 @@ use rule bank_images as bank_waveforms with:
 rule normalisation:
     input:
         STALE.rerun(planned(statistics_settings), record=record_of(STATISTICS)),
-        bank=BANK,
+        planned(bank_arrays, inputs=dataset_bank),
+        unpack(planned(dataset_bank)),
     output:
         statistics=STATISTICS,
         provenance=record_of(STATISTICS),

@@ -36,6 +36,7 @@ MAPS = len(map_panels.checkpoints(PLAN))
 rule evaluate:
     input:
         STALE.rerun(planned(score_settings), record=f"{SCORES}/{RECORD}"),
+        planned(bank_arrays, inputs=score_inputs),
         unpack(planned(score_inputs)),
         model=OUT.model(ANY_CELL),
     output:
@@ -64,6 +65,7 @@ rule evaluate:
 use rule evaluate as evaluate_random_init with:
     input:
         STALE.rerun(planned(random_init_settings), record=f"{RANDOM_SCORES}/{RECORD}"),
+        planned(bank_arrays, inputs=score_inputs),
         unpack(planned(score_inputs)),
     output:
         metrics=protocol_files(RANDOM_SCORES, FEATURE_PROTOCOLS, suffix=".json"),
@@ -83,6 +85,7 @@ rule evaluate_recalibrated:
         STALE.rerun(
             planned(recalibrated_settings), record=record_of(RECALIBRATED_SCORE)
         ),
+        planned(bank_arrays, inputs=score_inputs),
         unpack(planned(score_inputs)),
         model=OUT.model(ANY_CELL),
     output:
@@ -111,6 +114,7 @@ rule evaluate_recalibrated:
 rule score_rounds:
     input:
         STALE.rerun(planned(round_settings), record=record_of(ROUND_SCORES)),
+        planned(bank_arrays, inputs=round_inputs),
         unpack(planned(round_inputs)),
         milestones=OUT.milestones(ANY_CELL),
         model=OUT.model(ANY_CELL),
@@ -141,6 +145,7 @@ rule score_rounds:
 rule fine_tune:
     input:
         STALE.rerun(planned(fine_tune_settings), record=record_of(FINE_TUNED)),
+        planned(bank_arrays, inputs=score_inputs),
         unpack(planned(score_inputs)),
         model=OUT.model(ANY_CELL),
     output:
@@ -174,6 +179,7 @@ use rule fine_tune as fine_tune_random_init with:
         STALE.rerun(
             planned(fine_tune_random_settings), record=record_of(FINE_TUNED_RANDOM)
         ),
+        planned(bank_arrays, inputs=score_inputs),
         unpack(planned(score_inputs)),
     output:
         metric=FINE_TUNED_RANDOM,

@@ -6,6 +6,7 @@ MAP = f"<results>/maps/{CELL}/{{checkpoint}}"
 rule embedding_map:
     input:
         STALE.rerun(planned(map_panels.map_settings), record=record_of(f"{MAP}.json")),
+        planned(bank_arrays, inputs=map_panels.map_inputs),
         unpack(planned(map_panels.map_inputs)),
     output:
         points=f"{MAP}.parquet",

@@ -20,6 +20,7 @@ SPLITS = GRID.values("split")
 rule paired:
     input:
         STALE.rerun(planned(pair_settings), record=f"{SCORES}/{RECORD}"),
+        planned(bank_arrays, inputs=pair_inputs),
         unpack(planned(pair_inputs)),
     output:
         metrics=protocol_files(SCORES, KINDS["both"], suffix=".json"),
@@ -82,6 +83,7 @@ use rule paired as paired_random_init with:
         STALE.rerun(
             planned(random_init_pair_settings), record=f"{RANDOM_SCORES}/{RECORD}"
         ),
+        planned(bank_arrays, inputs=random_init_pair_inputs),
         unpack(planned(random_init_pair_inputs)),
     output:
         metrics=protocol_files(RANDOM_SCORES, KINDS["both"], suffix=".json"),
@@ -101,6 +103,7 @@ use rule paired as paired_random_init with:
 rule fine_tune_pairs:
     input:
         STALE.rerun(planned(fine_tune_pair_settings), record=record_of(FINE_TUNED)),
+        planned(bank_arrays, inputs=pair_inputs),
         unpack(planned(pair_inputs)),
     output:
         metric=FINE_TUNED,
@@ -138,6 +141,7 @@ use rule fine_tune_pairs as fine_tune_pairs_random_init with:
             planned(fine_tune_random_pair_settings),
             record=record_of(FINE_TUNED_RANDOM),
         ),
+        planned(bank_arrays, inputs=random_init_pair_inputs),
         unpack(planned(random_init_pair_inputs)),
     output:
         metric=FINE_TUNED_RANDOM,

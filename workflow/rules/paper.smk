@@ -32,8 +32,8 @@ for kind in PRODUCT_KINDS:
 
 rule claims:
     input:
-        claims=str(FILES / "config/claims.yaml"),
-        published=published_files(PLAN),
+        claims=local(str(FILES / "config/claims.yaml")),
+        published=local(published_files(PLAN)),
         tables=tables(PLAN, "table", "silhouettes"),
         seeds=[seeds_of(csv) for csv in tables(PLAN, "table", "silhouettes")],
     output:
@@ -56,8 +56,8 @@ rule certificate:
     input:
         tables=tables(PLAN, "table"),
         claims=claims_files(PLAN),
-        published=published_files(PLAN),
-        lock=str(FILES / "requirements.lock"),
+        published=local(published_files(PLAN)),
+        lock=local(str(FILES / "requirements.lock")),
         records=records(PLAN),
     output:
         certificate=report(
@@ -80,10 +80,12 @@ rule certificate:
 rule report_page:
     input:
         **page_inputs(PLAN),
+        # Templates are not imported, so an edit does not change the digests of the rule's code.
+        templates=local(page_templates()),
         records=records(PLAN),
         claims=claims_files(PLAN),
-        contradictions=str(FILES / "config/contradictions.yaml"),
-        published=published_files(PLAN),
+        contradictions=local(str(FILES / "config/contradictions.yaml")),
+        published=local(published_files(PLAN)),
         certificate="<results>/certificate.md",
     output:
         page="<results>/report/index.html",

@@ -16,6 +16,7 @@ UNCHANGED = STALE.rerun(planned(pretrain_settings), record=OUT.provenance(ANY_CE
 rule pretrain:
     input:
         UNCHANGED,
+        planned(bank_arrays, inputs=pretrain_inputs),
         unpack(planned(pretrain_inputs)),
     output:
         model=OUT.model(ANY_CELL),
@@ -50,6 +51,7 @@ rule pretrain:
 rule pretrain_centralised:
     input:
         UNCHANGED,
+        planned(bank_arrays, inputs=pretrain_inputs),
         unpack(planned(pretrain_inputs)),
     output:
         model=OUT.model(ANY_CELL),

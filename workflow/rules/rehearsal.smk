@@ -21,6 +21,7 @@ FINE_TUNING_RATES = OUT.rehearsed(FINE_TUNE, ANY_CELL, "{task}")
 
 rule rehearse_pretrain:
     input:
+        planned(bank_arrays, inputs=pretrain_inputs),
         unpack(planned(pretrain_inputs)),
     output:
         rates=TRAINING_RATES,
@@ -44,6 +45,7 @@ rule rehearse_pretrain:
 
 rule rehearse_evaluate:
     input:
+        planned(bank_arrays, inputs=score_inputs),
         unpack(planned(score_inputs)),
     output:
         rates=SCORING_RATES,
@@ -67,6 +69,7 @@ rule rehearse_evaluate:
 
 rule rehearse_fine_tune:
     input:
+        planned(bank_arrays, inputs=score_inputs),
         unpack(planned(score_inputs)),
     output:
         rates=FINE_TUNING_RATES,

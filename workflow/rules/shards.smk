@@ -8,7 +8,8 @@ SHARDS = OUT.shards("{dataset}", "{sharding}", "{seed}")
 rule shards:
     input:
         STALE.rerun(planned(recorded_sharding), record=record_of(SHARDS)),
-        bank=OUT.bank("{dataset}"),
+        planned(bank_arrays, inputs=dataset_bank),
+        unpack(planned(dataset_bank)),
     output:
         shards=SHARDS,
         provenance=record_of(SHARDS),

@@ -41,6 +41,17 @@ def given_configuration(workflow: Any) -> tuple[list[Path], dict[str, Any]]:
     return list(settings.configfiles), dict(settings.config)
 
 
+def is_module(workflow: Any) -> bool:
+    """Return whether the Snakefile is read as a module of another workflow."""
+    return not workflow.modifier.is_main_snakefile()
+
+
+def rule_name(workflow: Any, name: str) -> str:
+    """Return the name of a rule, which a module's importer may change: `use rule * as a_*`."""
+    renamed: str = workflow.modifier.modify_rulename(name)
+    return renamed
+
+
 def command_line_targets(arguments: Sequence[str]) -> list[str]:
     """Return the targets of a `snakemake` command line; empty in jobs that Snakemake starts."""
     # Snakemake reads the Snakefile before it passes on the targets, and only its own parser can
@@ -93,6 +104,11 @@ def all_products(workflow: Any) -> list[Any]:
     return [product for rule in workflow.rules for product in rule.products()]
 
 
+def has_storage(workflow: Any) -> bool:
+    """Return whether files are in a storage, so that the patterns of rules have other paths."""
+    return workflow.storage_settings.default_storage_provider is not None
+
+
 def runs_here(workflow: Any) -> bool:
     """Return whether the jobs run on this machine, started by this process."""
     # While the Snakefile is read, the executor is not known yet. Only the others are given a number
@@ -124,9 +140,10 @@ def set_amount(workflow: Any, rule: str, name: str) -> int | None:
     """Return the number that `--set-resources` sets for a resource of a rule, else None."""
     # A function for a resource is told the job's threads and no other resource. An expression, such
     # as "2 * attempt", has no value before its job is known.
-    found = workflow.resource_settings.overwrite_resources.get(rule, {}).get(name)
-    given = getattr(found, "raw", found)
-    return given if isinstance(given, int) else None
+    given = workflow.resource_settings.overwrite_resources
+    found = given.get(rule_name(workflow, rule), {}).get(name)
+    amount = getattr(found, "raw", found)
+    return amount if isinstance(amount, int) else None
 
 
 def use_executor(name: str, executor: type) -> None:

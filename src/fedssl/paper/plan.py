@@ -116,12 +116,16 @@ def moment(_wildcards: Wildcards) -> str:
 
 def product_rule(plan: Plan, kind: str) -> dict[str, Any]:
     """Return the parts of a kind's rule: product names, input and spec functions, and outputs."""
+    from snakemake.io import local  # slow, and only rules call this function
+
     product = get_product(kind)
 
     # Snakemake calls these functions later. Defined in the loop over the kinds, all of them would
     # see the last kind.
     def inputs(wildcards: Wildcards) -> Any:
-        return product.inputs(plan, wildcards.product)
+        found = product.inputs(plan, wildcards.product)
+        # The workflow's own files are not in a storage.
+        return {k: local(files) if k == "published" else files for k, files in found.items()}
 
     def spec(wildcards: Wildcards) -> dict[str, Any]:
         return product.spec(plan, wildcards.product)

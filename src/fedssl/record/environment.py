@@ -7,13 +7,22 @@ from typing import Any
 
 from fedssl.portable import LIMITS
 
+_RULES = "FEDSSL_RULES"
+
 
 def prepare_jobs(
-    source: Path, *, mirror: str | None, pins: str, banks: Mapping[str, Any], portable: bool
+    source: Path,
+    *,
+    mirror: str | None,
+    pins: str,
+    banks: Mapping[str, Any],
+    portable: bool,
+    rules: str,
 ) -> None:
     """Set variables so that jobs can import the package, and find the mirror, pins and banks.
 
-    If the run is `portable`, also hold the libraries of every job to one instruction set.
+    If the run is `portable`, also hold the libraries of every job to one instruction set. `rules`
+    is the pattern of rule names, which differs from `*` in a module with a prefix.
     """
     # Jobs in a conda environment do not have the package installed.
     path = [str(source), os.environ.get("PYTHONPATH", "")]
@@ -25,5 +34,14 @@ def prepare_jobs(
     # Nor does the place that a bank is read from change a result.
     os.environ["FEDSSL_BANKS_READ_FROM"] = banks["read_from"]
     os.environ["FEDSSL_BANKS_STAGING"] = banks["staging"] or ""
+    # As in `use rule * from fedssl as fedssl_*`. A single rule that is imported again has no star.
+    if "*" in rules:
+        os.environ[_RULES] = rules
     if portable:
         os.environ.update(LIMITS)
+
+
+def own_rule_name(rule: str) -> str:
+    """Return the name of a rule in this workflow; a workflow that imports it may rename it."""
+    before, _, after = os.environ.get(_RULES, "*").partition("*")
+    return rule.removeprefix(before).removesuffix(after)

@@ -18,6 +18,7 @@ from fedssl.gpus import reserved_gpus
 from fedssl.lease import LostLease
 from fedssl.progress import FINAL
 from fedssl.record.attempts import only_attempt
+from fedssl.record.environment import own_rule_name
 from fedssl.record.inputs import Inputs
 from fedssl.record.sources import module_path
 from fedssl.record.write import code_facts, gpu_name, write_provenance
@@ -113,7 +114,7 @@ def _write_record(
 ) -> None:
     write_provenance(
         snakemake.output.provenance,
-        rule=snakemake.rule,
+        rule=own_rule_name(snakemake.rule),
         wildcards=dict(snakemake.wildcards.items()),
         settings=settings,
         inputs=inputs,

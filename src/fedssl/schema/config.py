@@ -136,6 +136,10 @@ class Config:
     allow: all of them are held to AVX2, and MKL to kernels that run on CPUs of every vendor. Scores
     of a GPU still depend on its model. Changing it reruns every cell."""
 
+    container: Text
+    """Image in which jobs run under `--sdm apptainer`: a file, or an address such as
+    `docker://<registry>/<name>`. See docs/how-to/container.md."""
+
     limits: Limits
     """The most that a job may ask for."""
 

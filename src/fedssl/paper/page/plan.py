@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,14 +50,17 @@ def page_products(plan: Plan) -> list[dict[str, Any]]:
 
 
 def page_inputs(plan: Plan) -> dict[str, list[str]]:
-    """Return the tables, figures and templates of the page."""
+    """Return the tables and figures of the page."""
     shown = page_products(plan)
     return {
         "tables": [entry["table"] for entry in shown if entry["table"]],
         "figures": [entry["figure"] for entry in shown if entry["figure"]],
-        # Templates are not imported, so an edit does not change the digests of the rule's code.
-        "templates": sorted(map(str, from_here(_TEMPLATES).iterdir())),
     }
+
+
+def page_templates() -> list[str]:
+    """Return the templates of the page."""
+    return sorted(map(str, from_here(_TEMPLATES).iterdir()))
 
 
 def executor_options(plan: Plan) -> list[str]:
@@ -78,4 +82,5 @@ def _command(plan: Plan) -> str:
 
 def _given(settings: Mapping[str, Any]) -> list[str]:
     # The archives have been fetched, and a mirror is not a parameter of any other job.
-    return [f"{key}={value}" for key, value in settings.items() if key != "mirror"]
+    given = {key: value for key, value in settings.items() if key != "mirror"}
+    return [f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in given.items()]
