@@ -94,10 +94,28 @@ def _communication(spec: Spec) -> None:
                 new.write_text(json.dumps(facts), encoding="utf-8")
 
 
+def _curves(spec: Spec) -> None:
+    _rounds({"curves": [{"path": curve["scores"]} for curve in spec["curves"]]})
+    for curve in spec["curves"]:
+        _history(curve["rounds"], [spec["modality"]])
+        for path in curve["chosen"].values():
+            if new := _new(path):
+                new.write_text('{"rounds": [30, 90]}', encoding="utf-8")
+
+
+def _shards(spec: Spec) -> None:
+    for panel in spec["panels"]:
+        if new := _new(panel["shards"]):
+            counts = np.random.default_rng(0).dirichlet([0.1] * 100, size=309).T * 400
+            new.write_text(json.dumps({"histogram": counts.astype(int).tolist()}))
+
+
 _WRITERS: dict[str, Callable[[Spec], None]] = {
     "communication": _communication,
+    "curves_figure": _curves,
     "loss_figure": _losses,
     "map_figure": _maps,
     "rounds_figure": _rounds,
+    "shards_figure": _shards,
     "sweep_figure": _sweeps,
 }

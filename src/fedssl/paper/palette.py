@@ -6,6 +6,7 @@ white, and two colours differ for readers with any of three colour vision defici
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
+from typing import Literal
 
 from fedssl.grid.splits import parse_split
 from fedssl.grid.transmission import parse_name
@@ -23,7 +24,7 @@ class LineStyle:
     marker: str
 
     @property
-    def linestyle(self) -> str | tuple[float, tuple[float, ...]]:
+    def linestyle(self) -> Literal["solid"] | tuple[float, tuple[float, ...]]:
         """The dashes in matplotlib's form."""
         return (0, self.dashes) if self.dashes else "solid"
 

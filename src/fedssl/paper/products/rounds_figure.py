@@ -42,13 +42,13 @@ _METRIC = "R@1"
 
 def names(plan: Plan) -> dict[str, str]:
     """Return one figure per study whose rounds are scored."""
-    return {f"{study}_rounds": study for study in plan.studies if _scored_cells(plan, study)}
+    return {f"{study}_rounds": study for study in plan.studies if scored_cells(plan, study)}
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
     """Return the scores of each cell's rounds on each task, and the names to print."""
     study = names(plan)[name]
-    cells, tasks = _scored_cells(plan, study), plan.grid.tasks(study)
+    cells, tasks = scored_cells(plan, study), plan.grid.tasks(study)
     return {
         "title": _CAPTION.format(study=study),
         **plan.grid.scale,
@@ -85,7 +85,8 @@ def write(spec: Spec, files: Files) -> None:
         round_matrix(round_scores(spec)).round(4).to_csv(path, lineterminator="\n")
 
 
-def _scored_cells(plan: Plan, study: str) -> list[Cell]:
+def scored_cells(plan: Plan, study: str) -> list[Cell]:
+    """Return the cells of a study that keep rounds, if the study scores them."""
     scored = plan.grid.config["studies"][study].get("score_rounds", False)
     cells = plan.grid.select(study=study) if scored else []
     return [cell for cell in cells if plan.grid.keeps_rounds(cell)]
