@@ -21,9 +21,7 @@ def curve(folder: Path, panel: str, scores: dict[int, float], **facts: Any) -> d
     lines = [
         f"{number},{metric},{v},100" for number, v in scores.items() for metric in ("R@1", "R@5")
     ]
-    (folder / "scores.csv").write_text(
-        "\n".join(["round,metric,value,n_eval", *lines, "0,R@5,99,100"])
-    )
+    (folder / "scores.csv").write_text("\n".join(["round,metric,value,n_eval", *lines]))
     losses = [f"1,{client},audio,10,1,{2.0 + client},1" for client in range(3)]
     (folder / "rounds.csv").write_text(HEADER + "\n".join(losses))
     for kind, chosen in (("best-round", [2]), ("held-out-round", [2, 4])):
