@@ -41,9 +41,9 @@ def outputs(folder: Path) -> dict[str, Path]:
 def same_bytes_in_another_process(module: str, spec: Mapping[str, Any], folder: Path) -> None:
     """Draw in a process of another clock and other matplotlib settings, and compare."""
     once, again = outputs(folder / "once"), outputs(folder / "again")
-    import_module(module).draw(spec, once)
+    import_module(module).PRODUCT.draw(spec, once)
     files = {kind: str(path) for kind, path in again.items()}
-    program = f"from {module} import draw\ndraw({spec!r}, {files!r})"
+    program = f"from {module} import PRODUCT\nPRODUCT.draw({spec!r}, {files!r})"
     (folder / "matplotlibrc").write_text("axes.titleweight: bold\nsavefig.bbox: tight\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MATPLOTLIBRC", str(folder / "matplotlibrc"))

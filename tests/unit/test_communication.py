@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 from fedssl.errors import UserError
 from fedssl.federation import rounds
-from fedssl.paper.products.communication import COLUMNS, communication, draw, write
-from fedssl.paper.style import TRANSMISSION_COLORS
+from fedssl.paper.palette import TRANSMISSION_COLORS
+from fedssl.paper.products.communication import COLUMNS, PRODUCT, communication, write
 from tests.unit.federations import SETTINGS, history, lay_out
 
 ROUNDS, CLIENTS = 5, 4
@@ -101,7 +101,7 @@ def test_the_figure_shows_both_ways_of_sending_and_its_scale(tmp_path):
     cells = [cell(tmp_path, name, [500]) for name in ("loss", "loss-bb", "centralised")]
     files = {kind: tmp_path / f"out.{kind}" for kind in ("pdf", "png", "svg")}
     given = spec(*cells, scale="scaled")
-    draw(given, files)
+    PRODUCT.draw(given, files)
     svg = files["svg"].read_text()
     for words in ("acop loss-bb", "not federated", "scaled: not comparable", "backbone-only"):
         assert words in svg

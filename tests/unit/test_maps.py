@@ -13,12 +13,13 @@ from matplotlib.colors import to_hex
 from fedssl.errors import UserError
 from fedssl.paper.claims.cells import measured_cells
 from fedssl.paper.claims.claims import check_claims
-from fedssl.paper.products.map_figure import draw, map_figure
+from fedssl.paper.palette import dataset_styles
+from fedssl.paper.products.map_figure import PRODUCT, map_figure
 from fedssl.paper.products.silhouettes import build_silhouettes, write
 from fedssl.paper.published import read_published
-from fedssl.paper.style import dataset_styles, figure_style
+from fedssl.paper.style import figure_style
 from fedssl.paper.tables import COLUMNS
-from tests.unit.figures import outputs, same_bytes_in_another_process
+from tests.unit.figures import outputs, same_bytes_in_another_process, shipped_plan
 
 DATASETS = {
     "photos": {"title": "Photos & more", "modality": "image"},
@@ -73,7 +74,15 @@ def spec(tmp_path: Path) -> dict[str, Any]:
 
 def drawn(spec: dict[str, Any]) -> Any:
     with figure_style():
-        return map_figure(spec, build_silhouettes(spec)[0])
+        return map_figure(on_file(spec))
+
+
+def on_file(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the spec with the path of its table of silhouettes, which is written."""
+    points = next(cell["points"] for panel in spec["panels"] for cell in panel["cells"])
+    table = Path(points).with_name("table.csv")
+    build_silhouettes(spec)[0].to_csv(table, index=False)
+    return spec | {"silhouettes": str(table)}
 
 
 def test_the_table_keeps_the_contract_of_all_tables(spec):
@@ -98,8 +107,14 @@ def test_what_was_not_run_is_no_zero(spec):
     assert set(missing["verdict"]) == {"not-run"} and set(missing["n_seeds"]) == {0}
     assert missing[["measured", "std", "n_eval"]].isna().all(axis=None)
     axes = drawn(spec).axes[3]
-    assert [text.get_text() for text in axes.texts] == ["not run"]
-    assert not axes.collections and not axes.get_xlabel()
+    assert not axes.axison and not axes.collections and not axes.get_xlabel()
+
+
+def test_rows_and_columns_of_which_nothing_was_run_are_left_out(spec):
+    for place in (3, 0, 5, 4):
+        spec["panels"][place]["cells"] = []
+    titles = [axes.get_title() for axes in drawn(spec).axes]
+    assert titles == ["(a) FVSSL", "(b) FSSUAVL"]
 
 
 def test_at_the_papers_scale_there_is_nothing_to_compare_with(spec):
@@ -167,10 +182,10 @@ def test_a_panel_draws_every_point_in_its_datasets_colour(spec):
 def test_panels_are_named_and_quote_their_silhouettes(spec):
     figure = drawn(spec)
     titles = [axes.get_title() for axes in figure.axes]
-    assert titles[0] == "(a) FASSL" and titles[5] == "(f) FSSUAVL"
+    assert titles[0] == "(a) FASSL" and titles[5] == "(e) FSSUAVL"
     assert [figure.axes[i].get_ylabel() for i in (0, 3)] == ["R-18", "ViT"]
     quoted = figure.axes[0].get_xlabel().splitlines()
-    assert quoted == ["silhouette", "0.15 ± 0.07 by dataset", "0.25 ± 0.07 by modality"]
+    assert quoted == ["0.15 ± 0.64 by dataset", "0.25 ± 0.64 by modality"]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "Photos & more (image)",
@@ -181,20 +196,24 @@ def test_panels_are_named_and_quote_their_silhouettes(spec):
 
 
 @pytest.mark.parametrize("scale", ["paper", "scaled"])
-def test_scaled_and_which_seed_are_printed_in_the_figure(spec, scale, tmp_path):
-    spec["silhouettes"] = str(tmp_path / "table.csv")
-    build_silhouettes(spec)[0].to_csv(spec["silhouettes"], index=False)
+def test_scaled_is_printed_in_the_figure(spec, scale, tmp_path):
     files = outputs(tmp_path)
-    draw(spec | {"scale": scale}, files)
+    PRODUCT.draw(on_file(spec) | {"scale": scale}, files)
     svg = files["svg"].read_text(encoding="utf-8")
-    assert "fssuavl, figure 3: features after pretraining" in svg
-    assert "maps of the first of 2 seeds" in " ".join(svg.split())
-    assert ("scaled: not comparable with the paper" in svg) == (scale == "scaled")
+    assert "<dc:title>features after pretraining</dc:title>" in svg
+    assert (">scaled: not comparable with the paper<" in svg) == (scale == "scaled")
+
+
+def test_the_caption_says_whose_maps_they_are_and_what_was_not_run():
+    title = PRODUCT.spec(shipped_plan("demo.yaml"), "fssuavl_figure3")["title"]
+    assert title.startswith("fssuavl, figure 3: ")
+    assert title.endswith("one seed; not run: FASSL ViT, FVSSL ViT, FSSUAVL ViT")
+    paper = PRODUCT.spec(shipped_plan(), "fssuavl_figure3")["title"]
+    assert "maps of the first of 3 seeds" in paper and "not run" not in paper
 
 
 def test_the_same_maps_give_the_same_bytes_in_another_process(spec, tmp_path):
-    spec["silhouettes"] = str(tmp_path / "table.csv")
-    build_silhouettes(spec)[0].to_csv(spec["silhouettes"], index=False)
+    spec = on_file(spec)
     same_bytes_in_another_process("fedssl.paper.products.map_figure", spec, tmp_path)
 
 
@@ -205,8 +224,7 @@ def test_thousands_of_points_do_not_make_a_large_file(spec, tmp_path):
             names = np.repeat(list(DATASETS), 500)
             columns = {"dataset": names, "x": rng.normal(size=2000), "y": rng.normal(size=2000)}
             pd.DataFrame(columns).to_parquet(cell["points"])
-    spec["silhouettes"] = str(tmp_path / "table.csv")
-    build_silhouettes(spec)[0].to_csv(spec["silhouettes"], index=False)
+    spec = on_file(spec)
     files = outputs(tmp_path)
-    draw(spec, files)
+    PRODUCT.draw(spec, files)
     assert max(path.stat().st_size for path in files.values()) < 2_000_000

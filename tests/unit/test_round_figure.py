@@ -5,7 +5,7 @@ import pytest
 
 from fedssl.paper.products.product import make
 from fedssl.paper.products.rounds_figure import PRODUCT, round_figure, round_matrix, round_scores
-from fedssl.paper.style import aggregator_style, figure_style, split_style
+from fedssl.paper.style import figure_style
 
 
 def curve(folder: Path, values: dict[int, float], *, seed: int = 0, task: str = "ks2", **axes: str):
@@ -56,11 +56,23 @@ def test_lines_are_means_over_seeds_and_the_star_is_their_best_trained_round(tmp
         ]
     )
     with figure_style():
-        (axes,) = round_figure(round_scores(given), given).axes
-    baseline, line, star = axes.get_lines()
+        (axes,) = round_figure(given).axes
+    baseline, line, star, *_ = axes.get_lines()
     assert list(baseline.get_ydata()) == [90.0, 90.0]
     assert list(line.get_ydata()) == [90.0, 6.0, 7.0]
     assert (list(star.get_xdata()), list(star.get_ydata())) == ([4], [7.0])
+
+
+@pytest.mark.parametrize(("last", "fill"), [(10.0, "filled"), (45.0, "hollow")])
+def test_a_star_is_filled_if_the_last_round_is_below_the_interval(tmp_path, last, fill):
+    given = spec([curve(tmp_path, {0: 5.0, 2: 50.0, 4: last})])
+    with figure_style():
+        (axes,) = round_figure(given).axes
+    star = next(line for line in axes.get_lines() if line.get_marker() == "*")
+    assert (star.get_markerfacecolor() == "white") == (fill == "hollow")
+    # 20 samples: Wilson's interval of 50 % is 29.9 to 70.1.
+    (bar,) = axes.collections[0].get_segments()
+    assert bar[:, 1].tolist() == pytest.approx([29.9, 70.1], abs=0.05)
 
 
 def test_a_panel_for_each_method_and_task(tmp_path):
@@ -72,11 +84,11 @@ def test_a_panel_for_each_method_and_task(tmp_path):
         ]
     )
     with figure_style():
-        figure = round_figure(round_scores(given), given)
+        figure = round_figure(given)
     assert [axes.get_title() for axes in figure.axes] == ["KS2", "DOV", "", ""]
     rows = [axes.get_ylabel() for axes in figure.axes]
-    assert rows == ["ACOP\nR@1 (%)", "", "SimCLR\nR@1 (%)", ""]
-    assert "scaled" in figure.get_suptitle()
+    assert rows == ["ACOP\nR@1, %", "", "SimCLR\nR@1, %", ""]
+    assert figure.get_suptitle() == "scaled: not comparable with the paper"
 
 
 def test_the_same_scores_give_the_same_files(tmp_path):
@@ -87,19 +99,3 @@ def test_the_same_scores_give_the_same_files(tmp_path):
         make(PRODUCT, given, {k: tmp_path / f"{name}.{k}" for k in ("csv", "pdf", "png", "svg")})
     for kind in ("csv", "pdf", "png", "svg"):
         assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
-
-
-def test_no_two_aggregators_look_alike_and_none_like_a_split():
-    rules = ["fedavg", "fairavg", "loss", "fedu", "l-dawa"]
-    styles = [aggregator_style(name, 0) for name in rules]
-    styles += [aggregator_style(f"{name}-bb", 0) for name in rules if name != "fedu"]
-    styles.append(aggregator_style("centralised", 0))
-    assert len(set(styles)) == 10
-    splits = ("a0-i100-b0", "a100-i0-b0", "a0-i0-b100", "a50-i50-b0", "a33-i33-b34")
-    assert not {style.color for style in styles} & {split_style(s).color for s in splits}
-    assert aggregator_style("l-dawa", 1).dashes != aggregator_style("l-dawa", 2).dashes
-
-
-@pytest.mark.parametrize("aggregator", ["fedavg", "fedavg-bb"])
-def test_backbone_only_keeps_the_colour_of_its_rule(aggregator):
-    assert aggregator_style(aggregator, 0).color == aggregator_style("fedavg", 0).color

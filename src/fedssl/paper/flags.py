@@ -45,7 +45,7 @@ def flags_of(score: Mapping[str, Any]) -> list[Flag]:
 
 def flag_notes(frame: pd.DataFrame) -> Iterator[str]:
     """Yield a footnote for each flag of a table, with the numbers that have it."""
-    raised = frame["flags"].fillna("").str.split()
+    raised = frame["flags"].fillna("").astype(str).str.split()
     for flag, note in _NOTES.items():
         having = frame[[flag in flags for flags in raised]]
         if len(having):

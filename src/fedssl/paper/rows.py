@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fedssl.grid.cell import AXES, RANDOM_INIT
@@ -42,15 +42,15 @@ def by_axes(grid: Grid, study: str) -> list[list[Cell]]:
     return list(groups.values())
 
 
-def label(grid: Grid, cell: Cell, *, panel: str = "") -> str:
+def label(grid: Grid, cell: Cell, *, panel: Collection[str] = ()) -> str:
     """Return the shortest name that distinguishes a cell from the others of its study.
 
-    Seeds share a name. So do cells that differ only in the axis `panel`, if it is given.
+    Seeds share a name. So do cells that differ only in the axes `panel`, which a title names.
     """
-    shown = [axis for axis in grid.varying_axes(cell.study) if axis != panel]
+    shown = [axis for axis in grid.varying_axes(cell.study) if axis not in panel]
     if is_own(cell.study):
         # Without a varying axis, the parts of the only cell are its name.
-        parts = [axis for axis in ("arch", "method", "aggregator") if axis != panel]
+        parts = [axis for axis in ("arch", "method", "aggregator") if axis not in panel]
         return own_name(cell.axes, shown=shown) or own_name(cell.axes, shown=parts)
     # In a study of one cell no axis varies; its split is then the name.
     return pretraining_name(cell.axes, shown=shown) or word(cell.split)

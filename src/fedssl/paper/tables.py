@@ -1,6 +1,6 @@
 """Build the tables of a paper: every published number next to the measured one, with a verdict."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from fedssl.paper.measurement import measure
 from fedssl.paper.parameters import parameter_column
 from fedssl.paper.published import heading, read_published
 from fedssl.paper.seeds import Seeds, write_seeds
-from fedssl.paper.text_table import numbers_table, write_table_files
+from fedssl.paper.text_table import numbers_table, only_run, write_table_files
 from fedssl.paper.verdict import Verdict
 
 COLUMNS = (
@@ -42,7 +42,7 @@ def write_table(spec: Mapping[str, Any], files: Mapping[str, str | Path]) -> Non
     """
     published = _of_table(spec, read_published(spec["published"]))
     notes = [
-        f"{record['row']}, {heading(record['column'], record['protocol'])}: {record['note']}"
+        (record["row"], f"{heading(record['column'], record['protocol'])}: {record['note']}")
         for record in published.to_dict("records")
         if record["note"]
     ]
@@ -56,13 +56,28 @@ def write_numbers(
     spec: Mapping[str, Any],
     files: Mapping[str, str | Path],
     *,
-    notes: Iterable[str],
+    notes: Sequence[tuple[str, str]],
     parameters: Mapping[str, str] | None = None,
 ) -> None:
-    """Write rows with the columns `COLUMNS` as CSV, Markdown and LaTeX, and their seeds."""
-    table = numbers_table(frame, spec, notes=notes, parameters=parameters)
-    write_table_files(frame, table, files, label=f"tab:{spec['study']}-{spec['table']}")
+    """Write rows with the columns `COLUMNS` as CSV, Markdown and LaTeX, and their seeds.
+
+    Each note is a row and a text; the row is empty if the note is on the whole table. LaTeX lacks
+    rows and columns that were not run.
+    """
+    run, left_out = only_run(frame)
+    rows = {"", *run["row"]}
+    own_notes = [note for note in notes if note[0] in rows]
+    printed = numbers_table(
+        run, spec, notes=[*_texts(own_notes), *filter(None, [left_out])], parameters=parameters
+    )
+    table = numbers_table(frame, spec, notes=_texts(notes), parameters=parameters)
+    label = f"tab:{spec['study']}-{spec['table']}"
+    write_table_files(frame, table, files, label=label, printed=printed)
     write_seeds(seeds, files["seeds"])
+
+
+def _texts(notes: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{row}, {text}" if row else text for row, text in notes]
 
 
 def build_table(

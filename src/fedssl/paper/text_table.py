@@ -4,9 +4,8 @@ pandas cannot write these files: `Styler.to_latex` has no blocks of columns, foo
 `DataFrame.to_markdown` escapes nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +13,23 @@ import pandas as pd
 
 from fedssl.files import atomic_write, write_text
 from fedssl.paper.flags import flag_notes
+from fedssl.paper.latex import to_latex
 from fedssl.paper.published import label_of
 from fedssl.paper.table_footers import EMPTY, chance_notes, footers
 from fedssl.paper.verdict import Verdict
 
 SCALED = "scaled: not comparable with the paper"
-_OWN_LEGEND = (
-    "Mean over seeds in percent, and its 95 % interval over the scored samples (Wilson) and, with "
-    "several seeds, their spread (Student's t)."
-)
-_LATEX_COLUMNS = 4  # as many as fit next to the row names on a page
+# Behind a measured number. Letters, because a paper's fonts may lack other signs.
+MARKS = {
+    Verdict.REPRODUCED: "ʳ",
+    Verdict.DIFFERS: "ᵈ",
+    Verdict.INCONCLUSIVE: "ⁱ",
+    Verdict.UNINFORMATIVE: "ᵘ",
+    Verdict.NOT_COMPARABLE: "ⁿ",
+    Verdict.SCALED: "†",
+}
+_LEGEND = "Mean over seeds ± half of its 95 % interval over samples and seeds"
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in r"\`*_{}[]<>#|&~$"})
-_LATEX = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        # LaTeX reads a bracket after a line break `\\` as the argument of the break.
-        "[": "{[}",
-        "]": "{]}",
-        "±": r"$\pm$",
-        "†": r"$^{\dagger}$",
-        "—": "---",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -54,7 +37,8 @@ class TextTable:
     """A table of unescaped text.
 
     Attributes:
-        title: Caption.
+        title: Name of the table and what it shows.
+        caption: Caption of the table in a paper; the title if empty.
         header: Names of the columns. The first column holds the names of the rows.
         rows: Cells of each row, as many as `header` has.
         footers: Last rows, below a rule.
@@ -69,10 +53,16 @@ class TextTable:
     footers: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    caption: str = ""
 
 
 def write_table_files(
-    frame: pd.DataFrame, table: TextTable, files: Mapping[str, str | Path], *, label: str = ""
+    frame: pd.DataFrame,
+    table: TextTable,
+    files: Mapping[str, str | Path],
+    *,
+    label: str = "",
+    printed: TextTable | None = None,
 ) -> None:
     """Write a frame as CSV (four decimals), and its text as Markdown and LaTeX.
 
@@ -81,13 +71,14 @@ def write_table_files(
         table: The same rows as text.
         files: Path of each output: `csv` and, if they are wanted, `md` and `tex`.
         label: Label of the LaTeX table.
+        printed: The text for LaTeX if it is another.
     """
     with atomic_write(files["csv"]) as path:
         frame.round(4).to_csv(path, index=False, lineterminator="\n")
     if "md" in files:
         write_text(files["md"], to_markdown(table))
     if "tex" in files:
-        write_text(files["tex"], to_latex(table, label=label))
+        write_text(files["tex"], to_latex(printed or table, label=label))
 
 
 def numbers_table(
@@ -105,18 +96,19 @@ def numbers_table(
     rows, columns = list(frame["row"].unique()), column_order(frame)
     protocols = dict(zip(frame["column"], frame["protocol"], strict=True))
     own = spec.get("own", False)
-    printed = " (published)" if frame["published"].notna().any() else ""
-    legend = _OWN_LEGEND if own else f"Measured ± standard deviation over seeds{printed}."
+    published = " (published number)" if frame["published"].notna().any() else ""
+    legend = f"{_LEGEND}{published}."
     first = {"parameters": parameters} if parameters else {}
     name = spec["study"] if own else f"{spec['study']}, {table_name(spec['table'])}"
     return TextTable(
         title=f"{name}: {spec['title']}{scale_mark(spec)}",
+        caption=f"{spec['title'].removesuffix('.')}. {legend}",
         header=("", *first, *columns),
         rows=tuple(
             (
                 row,
                 *(texts[row] for texts in first.values()),
-                *(_entry(records.get((row, column)), own=own) for column in columns),
+                *(_entry(records.get((row, column))) for column in columns),
             )
             for row in rows
         ),
@@ -129,12 +121,34 @@ def numbers_table(
             for name, text in footers(frame).items()
         ),
         notes=(
-            *(legend, *scale_notes(spec), *chance_notes(frame["verdict"])),
+            *(legend, *mark_notes(frame), *scale_notes(spec), *chance_notes(frame["verdict"])),
             *(*flag_notes(frame), *notes),
         ),
         # The metric ends the label: "best R@1" and "R@1" are one group.
         groups=(*first, *(label_of(protocols[column]).split(" ")[-1] for column in columns)),
     )
+
+
+def mark_notes(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Return a note on the marks of the verdicts that a table has; the dagger has its own."""
+    used = [v for v in MARKS if v != Verdict.SCALED and v in set(frame["verdict"])]
+    words = (f"{MARKS[verdict]} {verdict.replace('-', ' ')}" for verdict in used)
+    return (f"{', '.join(words)}.",) if used else ()
+
+
+def only_run(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the rows and columns of a table that have a number of their own, and what is left out.
+
+    A column with published numbers only, or none, is left out like a row that was never run.
+    """
+    found = frame[frame["verdict"] != Verdict.NOT_RUN]
+    parts = []
+    for name in ("row", "column"):
+        missing = frame[name].nunique() - found[name].nunique()
+        if missing:
+            parts.append(f"{missing} {name}{'s' if missing > 1 else ''}")
+    kept = frame[frame["row"].isin(found["row"]) & frame["column"].isin(found["column"])]
+    return kept, f"Left out because not run: {' and '.join(parts)}." if parts else ""
 
 
 def column_order(frame: pd.DataFrame) -> list[str]:
@@ -179,78 +193,24 @@ def to_markdown(table: TextTable) -> str:
     return "\n".join([f"### {markdown(table.title)}", "", *lines, *notes, ""])
 
 
-def to_latex(table: TextTable, *, label: str) -> str:
-    """Return a LaTeX table for a document that loads booktabs.
-
-    A wide table becomes several blocks below each other. A block has at most four columns, all of
-    one group.
-    """
-    blocks = [line for block in _latex_blocks(table) for line in _tabular(table, block)]
-    notes = [rf"  \par\smallskip {_latex(note)}" for note in table.notes]
-    lines = [
-        r"% \usepackage{booktabs}",
-        r"\begin{table*}[htbp]",
-        rf"  \caption{{{_latex(table.title)}}}",
-        rf"  \label{{{label}}}",
-        r"  \centering\footnotesize\setlength{\tabcolsep}{4pt}",
-        *blocks,
-        *notes,
-        r"\end{table*}",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _latex_blocks(table: TextTable) -> list[list[int]]:
-    """Return the column numbers of each block."""
-    groups = table.groups or ("",) * (len(table.header) - 1)
-    runs = [list(run) for _, run in groupby(range(1, len(groups) + 1), key=lambda n: groups[n - 1])]
-    return [run[i : i + _LATEX_COLUMNS] for run in runs for i in range(0, len(run), _LATEX_COLUMNS)]
-
-
-def _tabular(table: TextTable, block: Sequence[int]) -> list[str]:
-    def row(cells: Sequence[str]) -> str:
-        # Each block repeats the names of the rows, which are column 0.
-        texts = [_latex(cells[number]) for number in (0, *block)]
-        return f"    {' & '.join(texts)} \\\\"
-
-    footer = [r"    \midrule", *map(row, table.footers)] if table.footers else []
-    return [
-        rf"  \par\medskip\begin{{tabular}}{{l{'r' * len(block)}}}",
-        r"    \toprule",
-        row(table.header),
-        r"    \midrule",
-        *map(row, table.rows),
-        *footer,
-        r"    \bottomrule",
-        r"  \end{tabular}",
-    ]
-
-
-def _entry(record: Mapping[Any, Any] | None, *, own: bool) -> str:
-    """Return "measured ± std (published)" for one row of the CSV; "measured [low, high]" if own."""
+def _entry(record: Mapping[Any, Any] | None) -> str:
+    """Return "measured ± half of the interval, mark, (published)" for one row of the CSV."""
     if record is None:
         return EMPTY
-    published, measured, std = (
+    published, measured = (
         "" if pd.isna(record[name]) else number_text(record[name], record["protocol"])
-        for name in ("published", "measured", "std")
+        for name in ("published", "measured")
     )
     printed = f" ({published})" if published else ""
     if record["verdict"] == Verdict.NOT_RUN:
         return f"not run{printed}"
     if record["verdict"] == Verdict.PUBLISHED_ONLY:
         return printed.strip()
-    dagger = "†" if record["verdict"] == Verdict.SCALED else ""
-    if own and not pd.isna(record["low"]):
-        return f"{measured}{dagger} [{record['low']:.2f}, {record['high']:.2f}]"
-    spread = f" ± {std}" if std else ""
-    return f"{measured}{spread}{dagger}{printed}"
+    half_width = (record["high"] - record["low"]) / 2
+    spread = "" if pd.isna(half_width) else f" ± {half_width:.2f}"
+    return f"{measured}{spread}{MARKS.get(record['verdict'], '')}{printed}"
 
 
 def markdown(text: str) -> str:
     """Return text with Markdown's special characters escaped."""
     return text.translate(_MARKDOWN)
-
-
-def _latex(text: str) -> str:
-    return text.translate(_LATEX)

@@ -123,7 +123,7 @@ class Config:
     same bytes. Changing it reruns nothing."""
 
     seeds: Annotated[tuple[Seed, ...], MinLen(1), Unique()]
-    """Seeds: each cell runs once for each; tables show mean and standard deviation. One seed
+    """Seeds: each cell runs once for each; tables show the mean and its interval. One seed
     decides nothing; `fedssl power --seeds 3` says what three decide."""
 
     precision: Precision

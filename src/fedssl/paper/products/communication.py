@@ -15,12 +15,14 @@ from fedssl.paper.names import BACKBONE_ONLY, FULL, NOT_FEDERATED
 from fedssl.paper.products.communication_figure import communication_figure
 from fedssl.paper.products.product import Axes, Files, Product, Spec
 from fedssl.paper.rows import by_axes, cell_axes, label
-from fedssl.paper.style import figure_style, save_figure
+from fedssl.paper.style import Drawing
 from fedssl.paper.table_footers import EMPTY
 from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_table_files
 from fedssl.paper.verdict import Verdict
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from fedssl.grid.cell import Cell
     from fedssl.grid.plan import Plan
 
@@ -61,7 +63,7 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
     study = names(plan)[name]
     return {
         "study": study,
-        "title": f"{study}: bytes that the clients send and receive",
+        "title": f"{study}: bytes that the clients send and receive, mean over seeds",
         **plan.grid.scale,
         "cells": [
             {
@@ -91,10 +93,8 @@ def write(spec: Spec, files: Files) -> None:
     write_table_files(frame, text_table(frame, spec), files)
 
 
-def draw(spec: Spec, files: Files) -> None:
-    """Draw the bytes of a study's cells as bars."""
-    with figure_style():
-        save_figure(communication_figure(communication(spec), spec), files)
+def _figure(spec: Spec) -> Figure:
+    return communication_figure(communication(spec), spec)
 
 
 def communication(spec: Spec) -> pd.DataFrame:
@@ -223,7 +223,7 @@ PRODUCT = Product(
     inputs=inputs,
     tables=("csv", "md"),
     write=write,
-    draw=draw,
+    draw=Drawing(_figure),
     shown="rows",
     text_table=text_table,
     axes=axes,

@@ -6,30 +6,28 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.paper.names import NOT_FEDERATED
-from fedssl.paper.style import TRANSMISSION_COLORS, add_legend, add_title
+from fedssl.paper.palette import INK, TRANSMISSION_COLORS
+from fedssl.paper.style import PAGE, SMALL, add_legend, mark_scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PANEL_WIDTH, _BAR_HEIGHT, _FRAME_HEIGHT = 3.2, 0.24, 1.9  # inches
-_MARGIN = 0.2  # inches; browsers may set long labels wider than matplotlib measured them
-_TICKS = 5
-_DOWN_HATCH = "////"
-_TITLE_CHARACTERS = 84
+_BAR_HEIGHT, _FRAME_HEIGHT = 0.17, 0.45  # inches
+_TICKS = 4
+_DOWN_HATCH = "/////"
 
 
 def communication_figure(frame: pd.DataFrame, spec: Mapping[str, Any]) -> "Figure":
-    """Return bars of MB per client and round, and of GB in total; call it in `figure_style`.
+    """Return bars of MB per client and round, and of GB in total.
 
     `frame` is what `communication` returns.
     """
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     labels = [cell["label"] for cell in spec["cells"]]
-    size = (2 * _PANEL_WIDTH + 1.6, _BAR_HEIGHT * len(frame) + _FRAME_HEIGHT)
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=_MARGIN))
+    size = (PAGE, _BAR_HEIGHT * len(frame) + _FRAME_HEIGHT)
+    figure = Figure(figsize=size, layout="constrained")
     each, total = figure.subplots(1, 2, sharey=True)
     _draw(each, frame, suffix="_per_client_round", unit=1e6)
     each.set(xlabel="MB per client and round", yticks=range(len(frame)), yticklabels=labels)
@@ -39,7 +37,7 @@ def communication_figure(frame: pd.DataFrame, spec: Mapping[str, Any]) -> "Figur
     total.set(xlabel="GB over all rounds and clients")
     _note_savings(each, frame)
     _add_legend(figure, frame)
-    add_title(figure, spec, characters=_TITLE_CHARACTERS)
+    mark_scaled(figure, spec)
     return figure
 
 
@@ -59,7 +57,7 @@ def _draw(axes: "Axes", frame: pd.DataFrame, *, suffix: str, unit: float) -> Non
     )
     axes.grid(visible=False, axis="y")
     # Leave room for the savings to the right. If nothing is sent, limits of 0 to 0 would warn.
-    axes.set_xlim(0, 1.25 * float((up + down).max()) or 1)
+    axes.set_xlim(0, 1.5 * float((up + down).max()) or 1)
     # The long labels of small numbers would run into each other.
     axes.locator_params(axis="x", nbins=_TICKS)
 
@@ -77,7 +75,7 @@ def _note_savings(axes: "Axes", frame: pd.DataFrame) -> None:
             xytext=(3, 0),
             textcoords="offset points",
             va="center",
-            fontsize="x-small",
+            fontsize=SMALL,
         )
 
 
@@ -88,7 +86,7 @@ def _add_legend(figure: "Figure", frame: pd.DataFrame) -> None:
     kinds = [kind for kind in TRANSMISSION_COLORS if kind in set(frame["transmission"])]
     handles = [Patch(color=TRANSMISSION_COLORS[kind], label=kind) for kind in kinds]
     handles += [
-        Patch(facecolor="#888888", label="up"),
-        Patch(facecolor="#888888", edgecolor="white", hatch=_DOWN_HATCH, label="down"),
+        Patch(facecolor=INK, label="up"),
+        Patch(facecolor=INK, edgecolor="white", hatch=_DOWN_HATCH, label="down"),
     ]
-    add_legend(figure, columns=len(handles), handles=handles)
+    add_legend(figure, handles)

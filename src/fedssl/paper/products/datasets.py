@@ -152,6 +152,7 @@ def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
         legend = "Number of samples in the run's banks (published number)."
     return TextTable(
         title=f"{title}{scale_mark(spec)}",
+        caption=legend,
         header=("dataset", "classes counted", *(f"{split} counted" for split in splits)),
         rows=tuple(_text_row(rows, splits) for _, rows in frame.groupby("dataset", sort=False)),
         notes=(legend, *scale_notes(spec), *_notes(frame)),

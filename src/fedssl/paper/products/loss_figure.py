@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,17 +12,17 @@ import pandas as pd
 from fedssl.errors import UserError
 from fedssl.grid.splits import MODALITIES
 from fedssl.paper.names import word
-from fedssl.paper.products.product import Files, Product, Spec
+from fedssl.paper.palette import LineStyle, aggregator_style, split_style
+from fedssl.paper.products.product import Product, Spec
 from fedssl.paper.rows import base_first, label
 from fedssl.paper.style import (
-    LineStyle,
+    BAND,
+    COLUMN,
+    PAGE,
+    Drawing,
     add_legend,
-    add_title,
-    aggregator_style,
-    figure_style,
     label_rounds,
-    save_figure,
-    split_style,
+    mark_scaled,
 )
 
 if TYPE_CHECKING:
@@ -32,12 +32,17 @@ if TYPE_CHECKING:
     from fedssl.grid.plan import Plan
 
 _ROUND_COLUMNS = {"round", "modality", "samples", "steps", "loss"}
-_PANEL_INCHES = (3.3, 2.6)
-_MARKERS = "os^Dv"
-_MARKED_ROUNDS = 10
-_LEGEND_CHARACTERS = 44  # that fit below one panel
-_LINE_CHARACTERS = 7  # as wide as the line before a label, and the gap after it
-_LEGEND_LINE_INCHES = 0.2
+_PANEL_HEIGHT = 1.7  # inches
+_MARKERS = "os^DvP"
+_MARKED_ROUNDS = 8
+_MOST_ACROSS = 3  # panels next to each other
+# Shares of the clients of a round that lie below each end of the band.
+_BAND = {"low": 0.1, "high": 0.9}
+_CAPTION = (
+    "{study}: training loss per round: mean over clients, weighted by samples; band: 10th to 90th "
+    "percentile of the clients of all seeds"
+)
+_IN_TITLE = ("method", "arch")  # axes that the title of a panel names
 
 
 def names(plan: Plan) -> dict[str, str]:
@@ -53,12 +58,12 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
     # A study compares either modality splits or aggregators; colours show what it compares.
     several = len({cell.split for cell in cells}) > 1
     return {
-        "title": f"{study}: training loss per round",
+        "title": _CAPTION.format(study=study),
         **plan.grid.scale,
         "curves": [
             {
-                "label": label(plan.grid, cell, panel="method"),
-                "method": cell.method,
+                "label": label(plan.grid, cell, panel=_IN_TITLE) or word(cell.split),
+                **{axis: getattr(cell, axis) for axis in _IN_TITLE},
                 "path": plan.paths.rounds(cell),
                 **(
                     {"split": cell.split}
@@ -76,12 +81,6 @@ def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
     return {"rounds": [curve["path"] for curve in spec(plan, name)["curves"]]}
 
 
-def draw(spec: Spec, files: Files) -> None:
-    """Draw the loss per round."""
-    with figure_style():
-        save_figure(loss_figure(spec), files)
-
-
 def round_losses(path: str | Path) -> pd.DataFrame:
     """Return the columns round, modality and loss: the mean over clients, weighted by samples.
 
@@ -90,6 +89,15 @@ def round_losses(path: str | Path) -> pd.DataFrame:
     Raises:
         UserError: `path` lacks a column, or no client took a step.
     """
+    frame = _history(path)
+    rounds = frame.assign(loss=frame["loss"] * frame["samples"]).groupby(["round", "modality"])
+    sums, complete = rounds[["loss", "samples"]].sum(), rounds["loss"].count() == rounds.size()
+    # pandas skips NaN in sums, which would hide that a client diverged.
+    return (sums["loss"] / sums["samples"]).where(complete).rename("loss").reset_index()
+
+
+def _history(path: str | Path) -> pd.DataFrame:
+    """Return the rows of the clients that took a step."""
     frame = pd.read_csv(path)
     if missing := _ROUND_COLUMNS - set(frame.columns):
         raise UserError(
@@ -103,48 +111,76 @@ def round_losses(path: str | Path) -> pd.DataFrame:
     frame = frame[frame["steps"] > 0]
     if frame.empty:
         raise UserError(f"{path} has no round in which a client took a step; nothing to draw.")
-    rounds = frame.assign(loss=frame["loss"] * frame["samples"]).groupby(["round", "modality"])
-    sums, complete = rounds[["loss", "samples"]].sum(), rounds["loss"].count() == rounds.size()
-    # pandas skips NaN in sums, which would hide that a client diverged.
-    return (sums["loss"] / sums["samples"]).where(complete).rename("loss").reset_index()
+    return frame
+
+
+def mean_and_band(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Return round, modality, loss, low and high over the clients of all seeds of a cell.
+
+    The loss is the mean over seeds of `round_losses`; low and high are percentiles of the clients.
+    """
+    means = pd.concat([round_losses(path) for path in paths])
+    loss = means.groupby(["round", "modality"])["loss"].mean()
+    clients = pd.concat([_history(path) for path in paths]).groupby(["round", "modality"])["loss"]
+    band = {name: clients.quantile(share) for name, share in _BAND.items()}
+    return pd.DataFrame({"loss": loss, **band}).reset_index()
 
 
 def loss_figure(spec: Spec) -> Figure:
-    """Return the loss per round, one panel per method and modality; call it in `figure_style`.
+    """Return the loss per round, one panel per encoder, method and modality.
 
-    Each label has a line. Curves that share a label are seeds: the line is their mean, and the band
-    their range.
+    Each label has a line. Curves of one panel that share a label are seeds.
     """
     from matplotlib.figure import Figure
 
-    styles = {curve["label"]: _style(curve) for curve in spec["curves"]}
-    curves = [
-        round_losses(curve["path"]).assign(label=curve["label"], method=curve["method"])
-        for curve in spec["curves"]
-    ]
-    losses = pd.concat(curves, ignore_index=True)
-    modalities = [name for name in MODALITIES if name in set(losses["modality"])]
-    methods = list(losses["method"].unique())
-    entry = int(losses["label"].str.len().max()) + _LINE_CHARACTERS
-    columns = max(1, _LEGEND_CHARACTERS * len(modalities) // entry)
-    # The constrained layout takes the room for the legend from the panels, so add it to the height.
-    legend = ceil(losses["label"].nunique() / columns) * _LEGEND_LINE_INCHES
-    width, height = _PANEL_INCHES
-    size = (width * len(modalities), height * len(methods) + 0.7 + legend)
+    panels = _panels(spec["curves"])
+    across = 2 if len({title for title, _ in panels}) < len(panels) else _MOST_ACROSS
+    across = min(across, len(panels))
+    rows = ceil(len(panels) / across)
+    size = (PAGE if across > 1 else COLUMN, _PANEL_HEIGHT * rows)
     figure = Figure(figsize=size, layout="constrained")
-    # Losses of different methods are not comparable, so only the panels of a row share an axis.
-    panels = figure.subplots(len(methods), len(modalities), sharey="row", squeeze=False)
-    for row, method in zip(panels, methods, strict=True):
-        for axes, modality in zip(row, modalities, strict=True):
-            own = losses[losses["method"] == method]
-            if modality not in set(own["modality"]):
-                axes.set_axis_off()
-                continue
-            _draw_panel(axes, own, styles, modality=modality)
-            axes.set_title(modality if len(methods) == 1 else f"{word(method)}, {modality}")
-    add_legend(figure, columns=columns)
-    add_title(figure, spec, characters=38 * len(modalities))
+    # Losses of different methods are not comparable, so panels share no axis.
+    grid = figure.subplots(rows, across, squeeze=False)
+    styles = {curve["label"]: _style(curve) for curve in spec["curves"]}
+    for axes, ((title, modality), lines) in zip(grid.flat, panels.items(), strict=False):
+        axes.set_title(", ".join(filter(None, (title, modality))))
+        for name, (style, losses) in lines.items():
+            _draw_line(axes, losses, style, label=name, marker=_marker(name, styles))
+        label_rounds(axes)
+    for place, axes in enumerate(grid.flat):
+        axes.set_visible(place < len(panels))
+        if place + across >= len(panels):
+            axes.set_xlabel("round")
+        if place % across == 0:
+            axes.set_ylabel("training loss")
+    add_legend(figure)
+    mark_scaled(figure, spec)
     return figure
+
+
+def _panels(
+    curves: Sequence[Mapping[str, Any]],
+) -> dict[tuple[str, str], dict[str, tuple[LineStyle, pd.DataFrame]]]:
+    """Return (encoder and method, modality) -> label -> style and losses.
+
+    A title names only what differs between panels.
+    """
+    varying = [axis for axis in _IN_TITLE if len({curve[axis] for curve in curves}) > 1]
+    seeds: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for curve in curves:
+        title = " ".join(word(curve[axis]) for axis in varying)
+        seeds.setdefault((title, curve["label"]), []).append(curve)
+    panels: dict[tuple[str, str], dict[str, tuple[LineStyle, pd.DataFrame]]] = {}
+    for (title, name), same in seeds.items():
+        losses = mean_and_band([curve["path"] for curve in same])
+        for modality in MODALITIES:
+            own = losses[losses["modality"] == modality]
+            if len(own):
+                panels.setdefault((title, modality), {})[name] = (_style(same[0]), own)
+    # Panels of one encoder and method are next to each other, images first.
+    titles = list(dict.fromkeys(title for title, _ in panels))
+    order = [(title, modality) for title in titles for modality in MODALITIES]
+    return {key: panels[key] for key in order if key in panels}
 
 
 def _style(curve: Mapping[str, Any]) -> LineStyle:
@@ -153,34 +189,36 @@ def _style(curve: Mapping[str, Any]) -> LineStyle:
     return aggregator_style(curve["aggregator"], curve["variant"])
 
 
-def _draw_panel(
-    axes: Axes, losses: pd.DataFrame, styles: Mapping[str, LineStyle], *, modality: str
+def _draw_line(
+    axes: Axes, losses: pd.DataFrame, style: LineStyle, *, label: str, marker: str
 ) -> None:
-    import seaborn as sns
-
-    for name, lines in losses.groupby("label", sort=False):
-        label, style = str(name), styles[str(name)]
-        sns.lineplot(
-            data=lines[lines["modality"] == modality],
-            x="round",
-            y="loss",
-            errorbar=("pi", 100),  # the 100th percentile interval is the range of the seeds
-            color=style.color,
-            linestyle=style.linestyle,
-            marker=_marker(label, styles),
-            markevery=max(1, losses["round"].nunique() // _MARKED_ROUNDS),
-            label=label,
-            legend=False,
-            ax=axes,
-        )
-    axes.set_ylabel("loss (mean over clients)")
-    label_rounds(axes)
+    axes.plot(
+        losses["round"],
+        losses["loss"],
+        color=style.color,
+        linestyle=style.linestyle,
+        marker=marker,
+        markevery=max(1, len(losses) // _MARKED_ROUNDS),
+        label=label,
+    )
+    axes.fill_between(
+        losses["round"],
+        losses["low"],
+        losses["high"],
+        color=style.color,
+        alpha=BAND,
+        linewidth=0,
+    )
 
 
 def _marker(label: str, styles: Mapping[str, LineStyle]) -> str:
-    """Return the marker that tells a line from others of the same colour."""
-    same = [name for name in styles if styles[name].color == styles[label].color]
-    return _MARKERS[same.index(label) % len(_MARKERS)]
+    """Return the marker of a line's style, or another if an earlier line has the same style."""
+    style = styles[label]
+    same = [name for name, other in styles.items() if other == style]
+    place = _MARKERS.find(style.marker) + same.index(label)
+    return _MARKERS[place % len(_MARKERS)]
 
 
-PRODUCT = Product(names=names, spec=spec, inputs=inputs, draw=draw, folder="figures")
+PRODUCT = Product(
+    names=names, spec=spec, inputs=inputs, draw=Drawing(loss_figure), folder="figures"
+)

@@ -7,35 +7,51 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.paper import map_panels
-from fedssl.paper.products.product import Files, Product, Spec
+from fedssl.paper.palette import PointStyle, dataset_styles
+from fedssl.paper.products.product import Product, Spec
 from fedssl.paper.style import (
+    COLUMN,
+    PAGE,
     PANEL_LETTERS,
-    PointStyle,
+    SMALL,
+    Drawing,
     add_legend,
-    add_title,
-    dataset_styles,
-    figure_style,
-    save_figure,
+    mark_scaled,
 )
 from fedssl.paper.text_table import table_name
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from fedssl.grid.plan import Plan
 
-_WIDTH_INCHES = 7.2  # of a page with two columns
-_CHARACTERS_PER_INCH = 13
-_HANDLE_CHARACTERS = 8  # width of a legend's marker and the gaps around it
-_QUOTED = {"by dataset": "silhouette by dataset", "by modality": "silhouette by modality"}
+_CAPTION_INCHES = 0.62  # title of a panel, and its silhouettes
+_QUOTED = ("by dataset", "by modality")
 _TURNS = 10
 _LARGEST_POINT, _INK = 12.0, 6000.0  # square points: of one sample, and of all in a panel
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
     """Return the panels of a figure, and the table of its silhouettes."""
-    return {**map_panels.figure_spec(plan, name), "silhouettes": plan.paths.table(name)}
+    own = map_panels.figure_spec(plan, name)
+    return {**own, "title": _caption(own), "silhouettes": plan.paths.table(name)}
+
+
+def _caption(own: Spec) -> str:
+    """Return what the panels show, whose maps they are, and which panels were not run."""
+    seeds = max(len(panel["cells"]) for panel in own["panels"])
+    missing = [panel["row"] for panel in own["panels"] if not panel["cells"]]
+    parts = [
+        f"{own['study']}, {table_name(own['table'])}: {own['title']}; t-SNE maps with the "
+        "silhouette of the features by dataset and by modality",
+        f"maps of the first of {seeds} seeds, silhouettes of all: mean ± half of the 95 % interval"
+        if seeds > 1
+        else "one seed",
+        *([f"not run: {', '.join(missing)}"] if missing else []),
+    ]
+    return "; ".join(parts)
 
 
 def inputs(plan: Plan, name: str) -> dict[str, Any]:
@@ -45,43 +61,51 @@ def inputs(plan: Plan, name: str) -> dict[str, Any]:
     return {"points": points, "table": own["silhouettes"]}
 
 
-def draw(spec: Spec, files: Files) -> None:
-    """Draw the maps."""
-    with figure_style():
-        save_figure(map_figure(spec, pd.read_csv(spec["silhouettes"])), files)
+def map_figure(spec: Spec) -> Figure:
+    """Return a grid of maps, each of the first seed.
 
-
-def map_figure(spec: Spec, silhouettes: pd.DataFrame) -> Figure:
-    """Return a grid of maps, each of the first seed; call it in `figure_style`.
-
-    Below each map are the silhouettes of the features: mean and standard deviation over seeds. The
-    panel of a cell that the grid does not declare says "not run".
+    Below each map are the silhouettes of the features. Rows and columns of which the grid declares
+    no cell are left out; a panel in between stays empty.
     """
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    rows, columns = spec["rows"], spec["columns"]
-    side = _WIDTH_INCHES / max(len(columns), 3)
-    size = (side * len(columns), (side + 0.55) * len(rows) + 0.9)
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.1))
-    panels = figure.subplots(len(rows), len(columns), squeeze=False)
-    for place, (axes, panel) in enumerate(zip(panels.flat, spec["panels"], strict=True)):
-        row, column = divmod(place, len(columns))
-        axes.set_title(f"({PANEL_LETTERS[place]}) {columns[column]}")
-        # Axes of a t-SNE map have no unit.
-        axes.set(xticks=[], yticks=[], box_aspect=1)
-        axes.spines[:].set(visible=True, color="#bbbbbb", linewidth=0.6)
-        if column == 0:
-            axes.set_ylabel(rows[row], fontweight="bold")
-        if panel["cells"]:
-            _draw_panel(axes, spec, pd.read_parquet(panel["cells"][0]["points"]))
-            quoted = _quote(silhouettes[silhouettes["row"] == panel["row"]])
-            axes.set_xlabel(quoted, fontsize="small")
-        else:
-            axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", color="#666666")
-    _add_legend(figure, spec)
-    _add_title(figure, spec)
+    silhouettes = pd.read_csv(spec["silhouettes"])
+    rows, columns = _shown(spec)
+    width = PAGE if len(columns) > 2 else COLUMN
+    side = width / len(columns)
+    size = (width, (side + _CAPTION_INCHES) * len(rows))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(rows), len(columns), squeeze=False)
+    letters = iter(PANEL_LETTERS)
+    for row, own_row in zip(rows, grid, strict=True):
+        for column, axes in zip(columns, own_row, strict=True):
+            panel = spec["panels"][row * len(spec["columns"]) + column]
+            _draw_frame(axes)
+            if panel["cells"]:
+                axes.set_title(f"({next(letters)}) {spec['columns'][column]}")
+                _draw_panel(axes, spec, pd.read_parquet(panel["cells"][0]["points"]))
+                quoted = _quote(silhouettes[silhouettes["row"] == panel["row"]])
+                axes.set_xlabel(quoted, fontsize=SMALL)
+            else:
+                axes.set_axis_off()
+        own_row[0].set_ylabel(spec["rows"][row])
+    add_legend(figure, _handles(spec))
+    mark_scaled(figure, spec)
     return figure
+
+
+def _shown(spec: Spec) -> tuple[list[int], list[int]]:
+    """Return the numbers of the rows and columns that have a cell."""
+    across = len(spec["columns"])
+    run = [divmod(place, across) for place, panel in enumerate(spec["panels"]) if panel["cells"]]
+    rows, columns = zip(*run, strict=True)
+    return sorted(set(rows)), sorted(set(columns))
+
+
+def _draw_frame(axes: Axes) -> None:
+    # Axes of a t-SNE map have no unit.
+    axes.set(xticks=[], yticks=[], box_aspect=1)
+    axes.spines[:].set(visible=True, color="#bbbbbb", linewidth=0.6)
 
 
 def _draw_panel(axes: Axes, spec: Spec, points: pd.DataFrame) -> None:
@@ -105,22 +129,24 @@ def _draw_panel(axes: Axes, spec: Spec, points: pd.DataFrame) -> None:
 def _quote(silhouettes: pd.DataFrame) -> str:
     """Return the text of a panel's silhouettes, one per line."""
     found = silhouettes.set_index("column")
+    half_widths = (found["high"] - found["low"]) / 2
     lines = []
-    for words, column in _QUOTED.items():
-        spread = "" if pd.isna(found["std"][column]) else f" ± {found['std'][column]:.2f}"
+    for words in _QUOTED:
+        column = f"silhouette {words}"
+        spread = "" if pd.isna(half_widths[column]) else f" ± {half_widths[column]:.2f}"
         lines.append(f"{found['measured'][column]:.2f}{spread} {words}")
-    return "silhouette\n" + "\n".join(lines)
+    return "\n".join(lines)
 
 
 def _styles(spec: Spec) -> dict[str, PointStyle]:
     return dataset_styles({name: facts["modality"] for name, facts in spec["datasets"].items()})
 
 
-def _add_legend(figure: Figure, spec: Spec) -> None:
+def _handles(spec: Spec) -> list[Artist]:
     from matplotlib.lines import Line2D
 
     # The points of a map can be too small to see in a legend, so its markers are drawn separately.
-    handles = [
+    return [
         Line2D(
             [],
             [],
@@ -132,17 +158,8 @@ def _add_legend(figure: Figure, spec: Spec) -> None:
         )
         for name, style in _styles(spec).items()
     ]
-    longest = max(len(str(handle.get_label())) for handle in handles) + _HANDLE_CHARACTERS
-    columns = max(1, int(_CHARACTERS_PER_INCH * figure.get_figwidth() // longest))
-    add_legend(figure, columns=columns, handles=handles)
 
 
-def _add_title(figure: Figure, spec: Spec) -> None:
-    seeds = max(len(panel["cells"]) for panel in spec["panels"])
-    notes = [f"maps of the first of {seeds} seeds, silhouettes of all"] if seeds > 1 else []
-    title = f"{spec['study']}, {table_name(spec['table'])}: {spec['title']}"
-    characters = int(_CHARACTERS_PER_INCH * figure.get_figwidth())
-    add_title(figure, {**spec, "title": title}, characters=characters, notes=notes)
-
-
-PRODUCT = Product(names=map_panels.figures, spec=spec, inputs=inputs, draw=draw, folder="figures")
+PRODUCT = Product(
+    names=map_panels.figures, spec=spec, inputs=inputs, draw=Drawing(map_figure), folder="figures"
+)

@@ -22,7 +22,9 @@ KINDS = (
     "map_figure",
     "sweep_figure",
     "rounds_figure",
+    "curves_figure",
     "loss_figure",
+    "shards_figure",
 )
 
 

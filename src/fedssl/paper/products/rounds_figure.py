@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import mean
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from fedssl.evaluation.statistics import accuracy_interval
 from fedssl.files import atomic_write
 from fedssl.grid.cell import AXES
 from fedssl.paper.names import pretraining_name, word
+from fedssl.paper.palette import REFERENCE, aggregator_style
 from fedssl.paper.products.product import Axes as RowAxes
 from fedssl.paper.products.product import Files, Product, Spec
 from fedssl.paper.rows import base_first, by_axes
-from fedssl.paper.style import (
-    add_legend,
-    add_title,
-    aggregator_style,
-    figure_style,
-    label_rounds,
-    save_figure,
-)
+from fedssl.paper.style import COLUMN, PAGE, SMALL, Drawing, add_legend, label_rounds, mark_scaled
 from fedssl.paper.table_footers import EMPTY
 from fedssl.paper.text_table import TextTable, scale_mark, scale_notes
 
@@ -34,22 +30,27 @@ if TYPE_CHECKING:
 
 NAMED = ("method", "aggregator", "variant")  # axes in the name of a row
 KEYS = (*AXES, "seed", "round")  # first columns of the matrix, before the tasks
-_PANEL_INCHES = (2.6, 2.1)
-_TITLE_CHARACTERS = 28
+_PANEL_HEIGHT = 1.45  # inches
+_TITLE_CHARACTERS_PER_INCH = 13
+_CAPTION = (
+    "{study}: R@1 of the global model per round, mean over seeds; bars: 95 % interval of the best "
+    "round over samples and seeds; a star marks the best round, and is filled if the last round's "
+    "mean is below the interval; grey: random init"
+)
 _METRIC = "R@1"
 
 
 def names(plan: Plan) -> dict[str, str]:
     """Return one figure per study whose rounds are scored."""
-    return {f"{study}_rounds": study for study in plan.studies if _scored_cells(plan, study)}
+    return {f"{study}_rounds": study for study in plan.studies if scored_cells(plan, study)}
 
 
 def spec(plan: Plan, name: str) -> dict[str, Any]:
     """Return the scores of each cell's rounds on each task, and the names to print."""
     study = names(plan)[name]
-    cells, tasks = _scored_cells(plan, study), plan.grid.tasks(study)
+    cells, tasks = scored_cells(plan, study), plan.grid.tasks(study)
     return {
-        "title": f"{study}: R@1 of the global model per round; stars: best round of the mean",
+        "title": _CAPTION.format(study=study),
         **plan.grid.scale,
         "methods": {cell.method: word(cell.method) for cell in cells},
         "tasks": {task.task: task.title for task in tasks},
@@ -84,20 +85,15 @@ def write(spec: Spec, files: Files) -> None:
         round_matrix(round_scores(spec)).round(4).to_csv(path, lineterminator="\n")
 
 
-def draw(spec: Spec, files: Files) -> None:
-    """Draw the score of every task per round."""
-    with figure_style():
-        save_figure(round_figure(round_scores(spec), spec), files)
-
-
-def _scored_cells(plan: Plan, study: str) -> list[Cell]:
+def scored_cells(plan: Plan, study: str) -> list[Cell]:
+    """Return the cells of a study that keep rounds, if the study scores them."""
     scored = plan.grid.config["studies"][study].get("score_rounds", False)
     cells = plan.grid.select(study=study) if scored else []
     return [cell for cell in cells if plan.grid.keeps_rounds(cell)]
 
 
 def round_scores(spec: Spec) -> pd.DataFrame:
-    """Return R@1 in percent, one row per cell, task and kept round."""
+    """Return R@1 in percent and `n_eval`, one row per cell, task and kept round."""
     parts = [
         pd.read_csv(curve["path"])
         .query("metric == @_METRIC", local_dict={"_METRIC": _METRIC})
@@ -122,8 +118,8 @@ def text_table(matrix: pd.DataFrame, spec: Spec) -> TextTable:
     seeds = matrix["seed"].nunique()
     scores = (f"{spec['tasks'][task]}, {_METRIC}, %" for task in tasks)
     return TextTable(
-        # The text has no stars, so it needs only the first half of the figure's title.
-        title=f"{spec['title'].split(';')[0]}{scale_mark(spec)}",
+        # The text has no bars and stars, so it needs only the start of the figure's title.
+        title=f"{spec['title'].split(',')[0]}{scale_mark(spec)}",
         header=("pretraining", "round", *scores),
         rows=tuple(_text_row(record, tasks, scale=spec["scale"]) for record in means),
         notes=(f"Mean over {seeds} seeds." if seeds > 1 else "One seed.", *scale_notes(spec)),
@@ -137,55 +133,91 @@ def _text_row(record: Mapping[Any, Any], tasks: list[str], *, scale: str) -> tup
     return name, str(record["round"]), *scores
 
 
-def round_figure(scores: pd.DataFrame, spec: Spec) -> Figure:
-    """Return the score per round, one panel per method and task; call it in `figure_style`.
+def interval(own: pd.DataFrame) -> pd.DataFrame:
+    """Return mean, low and high of each round, over the samples and seeds of one cell and task."""
+    records = []
+    for number, seeds in own.groupby("round"):
+        values, n_eval = seeds["value"].tolist(), int(seeds["n_eval"].iloc[0])
+        low, high = accuracy_interval([mean(values)], [n_eval], averages_over_seeds=values)
+        records.append({"round": number, "mean": mean(values), "low": low, "high": high})
+    return pd.DataFrame(records).set_index("round")
 
-    Each aggregator and variant has a line: the mean over seeds, with their range as a band. A star
-    marks the best round of the mean, which FASSL selects. The grey line is the random encoder.
+
+def round_figure(spec: Spec) -> Figure:
+    """Return the score per round, one panel per method and task.
+
+    Each aggregator and variant has a line with a mark at each scored round, and a bar and a star at
+    its best trained round, which FASSL selects.
     """
     from matplotlib.figure import Figure
 
+    scores = round_scores(spec)
     methods, tasks = list(scores["method"].unique()), list(scores["task"].unique())
-    width, height = _PANEL_INCHES
-    size = (max(width * len(tasks), 5.0), height * len(methods) + 1.3)
-    figure = Figure(figsize=size, layout="constrained")
-    # Tasks differ in difficulty, so the panels of a column share an axis and those of a row do not.
-    panels = figure.subplots(len(methods), len(tasks), sharex=True, sharey="col", squeeze=False)
-    for row, method in zip(panels, methods, strict=True):
-        for axes, task in zip(row, tasks, strict=True):
+    # Tasks in rows if there are few, so that a panel is as wide as a column.
+    across, down = (methods, tasks) if len(tasks) == 1 else (tasks, methods)
+    width = PAGE if len(across) > 1 else COLUMN
+    figure = Figure(figsize=(width, _PANEL_HEIGHT * len(down) + 0.2), layout="constrained")
+    # Tasks differ in difficulty, so only panels of one task share an axis.
+    share: Literal["row", "col"] = "row" if len(tasks) == 1 else "col"
+    panels = figure.subplots(len(down), len(across), sharex=True, sharey=share, squeeze=False)
+    characters = int(_TITLE_CHARACTERS_PER_INCH * width / len(across))
+    for place, (row, first) in enumerate(zip(panels, down, strict=True)):
+        for axes, second in zip(row, across, strict=True):
+            method, task = (second, first) if len(tasks) == 1 else (first, second)
             chosen = scores[(scores["method"] == method) & (scores["task"] == task)]
             _draw_panel(axes, chosen, variants=spec["variants"])
-        row[0].set_ylabel(f"{spec['methods'][method]}\nR@1 (%)")
-    for axes, task in zip(panels[0], tasks, strict=True):
-        axes.set_title(fill(spec["tasks"][task], width=_TITLE_CHARACTERS))
+            name = spec["methods"][method] if len(tasks) == 1 else spec["tasks"][task]
+            if place == 0:
+                axes.set_title(fill(name, width=characters), fontsize=SMALL)
+        name = spec["tasks"][first] if len(tasks) == 1 else spec["methods"][first]
+        row[0].set_ylabel(f"{name}\nR@1, %" if len(tasks) > 1 else f"R@1 on {name}, %")
     for axes in panels[-1]:
-        label_rounds(axes)
-    add_legend(figure, columns=max(2, round(size[0] / 1.5)))
-    add_title(figure, spec, characters=int(size[0] * 12))
+        axes.set_xlabel("round")
+        label_rounds(axes, most=4)
+    add_legend(figure)
+    mark_scaled(figure, spec)
     return figure
 
 
 def _draw_panel(axes: Axes, scores: pd.DataFrame, *, variants: list[str]) -> None:
     # Round 0 is the encoder before training, which all lines of a panel share.
     random = scores.loc[scores["round"] == 0, "value"].mean()
-    axes.axhline(random, color="#999999", linewidth=1.0, zorder=0, label="random init")
-    for line, own in scores.groupby("line", sort=False):
+    axes.axhline(random, color=REFERENCE, linewidth=1.0, zorder=0, label="random init")
+    lines = scores.groupby("line", sort=False)
+    for place, (line, own) in enumerate(lines):
         first = own.iloc[0]
         style = aggregator_style(first["aggregator"], variants.index(first["variant"]))
-        rounds = own.groupby("round")["value"].agg(["mean", "min", "max"])
+        rounds = interval(own)
         axes.plot(
             rounds.index,
             rounds["mean"],
             color=style.color,
             linestyle=style.linestyle,
-            linewidth=1.1,
+            marker=style.marker,
             label=str(line),
         )
-        axes.fill_between(
-            rounds.index, rounds["min"], rounds["max"], color=style.color, alpha=0.15, linewidth=0
-        )
-        trained = rounds.loc[rounds.index > 0, "mean"]
-        axes.plot(trained.idxmax(), trained.max(), marker="*", color=style.color, markersize=7)
+        # Bars of lines with one best round are next to each other.
+        step = (scores["round"].max() or 1) / 60
+        _draw_best(axes, rounds, color=style.color, offset=step * (place - (len(lines) - 1) / 2))
+
+
+def _draw_best(axes: Axes, rounds: pd.DataFrame, *, color: str, offset: float) -> None:
+    trained = rounds[rounds.index > 0]
+    number = trained["mean"].idxmax()
+    best = trained.loc[number]
+    is_clear = trained["mean"].iloc[-1] < best["low"]
+    axes.errorbar(
+        *(int(str(number)) + offset, best["mean"]),
+        yerr=[[best["mean"] - best["low"]], [best["high"] - best["mean"]]],
+        color=color,
+        marker="*",
+        markersize=7,
+        markerfacecolor=color if is_clear else "white",
+        markeredgecolor=color,
+        markeredgewidth=0.7,
+        elinewidth=0.9,
+        capsize=1.5,
+    )
 
 
 PRODUCT = Product(
@@ -194,7 +226,7 @@ PRODUCT = Product(
     inputs=inputs,
     tables=("csv",),
     write=write,
-    draw=draw,
+    draw=Drawing(round_figure),
     shown="rows",
     text_table=text_table,
     axes=axes,

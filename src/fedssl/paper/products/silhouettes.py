@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.errors import UserError
+from fedssl.evaluation.statistics import seed_half_width
 from fedssl.files import read_json
 from fedssl.paper import map_panels
 from fedssl.paper.products.product import Files, Product, Spec
@@ -31,7 +32,8 @@ _COLUMNS = {
 _PROTOCOL = "embedding-map"
 _NOTE = (
     "Silhouettes range from -1 to 1 and are not percent. They are computed on the features after "
-    "PCA and on their t-SNE map. n_eval counts the samples of all datasets."
+    "PCA and on their t-SNE map. With several seeds, ± is "
+    "over seeds (Student's t). n_eval counts the samples of all datasets."
 )
 
 
@@ -44,7 +46,7 @@ def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
 def write(spec: Spec, files: Files) -> None:
     """Write the table behind a figure of maps as CSV, Markdown and LaTeX, and its seeds."""
     frame, seeds = build_silhouettes(spec)
-    write_numbers(frame, seeds, spec, files, notes=[_NOTE])
+    write_numbers(frame, seeds, spec, files, notes=[("", _NOTE)])
 
 
 def build_silhouettes(spec: Spec) -> tuple[pd.DataFrame, list[Seeds]]:
@@ -73,14 +75,18 @@ def _record(
     spec: Spec, panel: Mapping[str, Any], column: str, values: Mapping[str, float]
 ) -> dict[str, Any]:
     # The papers show maps and print no silhouettes, so there is nothing to compare with.
+    known = list(values.values())
+    half_width = seed_half_width(known) if len(known) > 1 else None
     unpublished = Verdict.UNPUBLISHED if spec["scale"] == "paper" else Verdict.SCALED
     return {
         "study": spec["study"],
         "table": spec["table"],
         "row": panel["row"],
         "column": column,
-        "measured": mean(values.values()) if values else None,
-        "std": stdev(values.values()) if len(values) > 1 else None,
+        "measured": mean(known) if known else None,
+        "std": stdev(known) if len(known) > 1 else None,
+        "low": None if half_width is None else mean(known) - half_width,
+        "high": None if half_width is None else mean(known) + half_width,
         "n_seeds": len(values),
         "verdict": unpublished if values else Verdict.NOT_RUN,
         "cell": " ".join(cell["cell"] for cell in panel["cells"]),

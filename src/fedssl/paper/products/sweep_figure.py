@@ -13,17 +13,12 @@ import pandas as pd
 from fedssl.errors import UserError
 from fedssl.grid.configuration import closest, key_text, origin
 from fedssl.grid.splits import parse_split
-from fedssl.paper.products.product import Files, Product, Spec
+from fedssl.paper.palette import modality_style
+from fedssl.paper.products.product import Product, Spec
 from fedssl.paper.published import heading
+from fedssl.paper.published_points import published_points, published_values
 from fedssl.paper.rows import of_studies, row_axes
-from fedssl.paper.style import (
-    PANEL_LETTERS,
-    add_legend,
-    add_title,
-    figure_style,
-    modality_style,
-    save_figure,
-)
+from fedssl.paper.style import PAGE, PANEL_LETTERS, Drawing, add_legend, mark_scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,10 +26,15 @@ if TYPE_CHECKING:
 
     from fedssl.grid.plan import Plan
 
-_PANEL_INCHES = (3.6, 2.8)
+_PANEL_HEIGHT = 2.1  # inches
 _DASHES = {"image": "solid", "audio": (0, (4, 1.5))}
+_OFFSET = {"image": -0.8, "audio": 0.8}  # percent of clients, so that no bar covers another
 _REFERENCE_DASHES = (0, (1, 1.5))
-_NOTE = "bars: 95 % intervals; lines join neighbours that were both run"
+_PUBLISHED = "published"
+_NOTE = (
+    "mean over seeds, bars: 95 % intervals; lines join neighbours that were both run; hollow: "
+    "published numbers of the same cells in the paper's tables"
+)
 
 
 def names(plan: Plan) -> dict[str, str]:
@@ -59,25 +59,24 @@ def check_sweeps(plan: Plan) -> None:
 def spec(plan: Plan, name: str) -> dict[str, Any]:
     """Return the panels and lines of a figure, and the table rows of its points."""
     figure = plan.grid.config["sweeps"][name]
-    number = name.removeprefix(f"{figure['study']}_figure")
+    study = figure["study"]
+    number = name.removeprefix(f"{study}_figure")
     return {
-        "title": f"{figure['study']}, figure {number}: {figure['title']}",
+        "title": f"{study}, figure {number}: {figure['title']}; {_NOTE}",
         **plan.grid.scale,
         "lines": _lines(plan, figure),
         "panels": [_panel(plan, panel) for panel in figure["panels"]],
+        "published": sorted(map(str, (plan.checkout / "config/published").glob(f"{study}*.csv"))),
     }
 
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
-    """Return the tables that the panels show."""
-    return {"tables": [panel["csv"] for panel in spec(plan, name)["panels"]]}
-
-
-def draw(spec: Spec, files: Files) -> None:
-    """Draw the tables of all panels."""
-    with figure_style():
-        tables = [pd.read_csv(panel["csv"]) for panel in spec["panels"]]
-        save_figure(sweep_figure(spec, tables), files)
+    """Return the tables that the panels show, and the files of the published numbers."""
+    own = spec(plan, name)
+    return {
+        "tables": [panel["csv"] for panel in own["panels"]],
+        "published": own["published"],
+    }
 
 
 def _table(plan: Plan, panel: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -93,6 +92,7 @@ def _panel(plan: Plan, panel: Mapping[str, Any]) -> dict[str, Any]:
         "csv": plan.paths.table(panel["table"]),
         "rows": {row["row"]: parse_split(row["split"]).both for row in rows if "split" in row},
         "references": [row["row"] for row in rows if row.get("random_init", False)],
+        "published": published_points(plan, _table(plan, panel)),
     }
 
 
@@ -125,61 +125,55 @@ def _declared_rows(plan: Plan, table: Mapping[str, Any]) -> int:
     return sum(bool(plan.grid.select(study=table["study"], **row)) for row in rows)
 
 
-def sweep_figure(spec: Spec, tables: Sequence[pd.DataFrame]) -> Figure:
-    """Return a panel per table with a line per column; call it in `figure_style`.
+def sweep_figure(spec: Spec) -> Figure:
+    """Return a panel per table with a line per column.
 
     Points are means over seeds, with bars of their 95 % interval. A row that was not run has no
-    point, and the line has a gap there. Random init is a horizontal line.
+    point, and the line has a gap there. Random init is a horizontal line, and a published number a
+    hollow mark.
 
     Raises:
         UserError: No row of a table was run.
     """
     from matplotlib.figure import Figure
 
-    width, height = _PANEL_INCHES
-    size = (width * len(tables), height + 1.3)
-    figure = Figure(figsize=size, layout="constrained")
+    tables = [pd.read_csv(panel["csv"]) for panel in spec["panels"]]
+    figure = Figure(figsize=(PAGE, _PANEL_HEIGHT), layout="constrained")
     panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for place, (axes, panel, table) in enumerate(zip(panels, spec["panels"], tables, strict=True)):
         for line in spec["lines"]:
             _draw_line(axes, panel, table[table["column"] == line["column"]], line=line)
+            _draw_published(axes, panel, spec["published"], line=line)
         axes.set_title(f"({PANEL_LETTERS[place]}) {panel['title']}")
         axes.set(xlabel=panel["x"], xticks=sorted(panel["rows"].values()))
     panels[0].set_ylabel("kNN top-1 accuracy, %")
-    add_legend(figure, columns=1)
-    add_title(figure, spec, characters=44 * len(tables), notes=[_NOTE])
+    add_legend(figure)
+    mark_scaled(figure, spec)
     return figure
 
 
 def _draw_line(
     axes: Axes, panel: Mapping[str, Any], table: pd.DataFrame, *, line: Mapping[str, Any]
 ) -> None:
-    style = modality_style(line["modality"])
+    modality, style = line["modality"], modality_style(line["modality"])
     found = table.assign(half_width=(table["high"] - table["low"]) / 2).set_index("row")
     found = found[["measured", "half_width"]]
     points = found.reindex(list(panel["rows"])).assign(x=list(panel["rows"].values()))
     points = points.sort_values("x")
     if points["measured"].isna().all():
         raise UserError(f"{panel['title']}: no row of {line['column']} was run; nothing to draw.")
-    # Draw the bars separately: `errorbar` would put them into the legend.
+    x = points["x"] + _OFFSET[modality]
     axes.plot(
-        points["x"],
+        x,
         points["measured"],  # NaN if not run, so matplotlib leaves a gap
         color=style.color,
         marker=style.marker,
-        markersize=4,
-        linestyle=_DASHES[line["modality"]],
-        linewidth=1.3,
-        label=f"{line['modality']} tasks: {line['tasks']}",
+        linestyle=_DASHES[modality],
+        label=f"{modality} tasks: {line['tasks']}",
     )
+    # Draw the bars separately: `errorbar` would put them into the legend.
     axes.errorbar(
-        points["x"],
-        points["measured"],
-        points["half_width"],
-        fmt="none",
-        ecolor=style.color,
-        capsize=2.5,
-        elinewidth=1.0,
+        x, points["measured"], points["half_width"], fmt="none", ecolor=style.color, capsize=2
     )
     for name, value in found["measured"].reindex(panel["references"]).dropna().items():
         axes.axhline(
@@ -187,8 +181,30 @@ def _draw_line(
             color=style.color,
             linestyle=_REFERENCE_DASHES,
             linewidth=1.0,
-            label=f"{line['modality']} tasks: {name}",
+            label=f"{modality} tasks: {name}",
         )
 
 
-PRODUCT = Product(names=names, spec=spec, inputs=inputs, draw=draw, folder="figures")
+def _draw_published(
+    axes: Axes, panel: Mapping[str, Any], files: Sequence[str], *, line: Mapping[str, Any]
+) -> None:
+    style = modality_style(line["modality"])
+    for point in panel["published"]:
+        if point["column"] != line["column"] or point["row"] not in panel["rows"]:
+            continue
+        values = published_values(files, point["keys"])
+        axes.plot(
+            [panel["rows"][point["row"]] + _OFFSET[line["modality"]]] * len(values),
+            values,
+            linestyle="none",
+            color=style.color,
+            marker=style.marker,
+            markerfacecolor="none",
+            markersize=6,
+            label=f"{line['modality']} tasks: {_PUBLISHED}",
+        )
+
+
+PRODUCT = Product(
+    names=names, spec=spec, inputs=inputs, draw=Drawing(sweep_figure), folder="figures"
+)
