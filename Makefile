@@ -13,9 +13,11 @@ FOLDER ?=
 BIN := .venv/bin
 READY := .venv/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+DOCS := .venv-docs
+DOCS_READY := $(DOCS)/.ready
 SOURCES := src tests benchmarks workflow/scripts
 
-.PHONY: demo mini mirror test test-slow test-gpu bench lint schemas lock clean
+.PHONY: demo mini mirror test test-slow test-gpu bench lint schemas docs pictures lock clean
 
 demo: $(READY) ## everything, on small made-up archives, in minutes
 	$(SNAKEMAKE) --configfile config/demo.yaml
@@ -57,8 +59,16 @@ lint: $(READY) ## style, types, and Snakemake's own linter
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
 
-schemas: $(READY) ## the JSON schemas and the tables of config/README.md, from declared settings
+schemas: $(READY) ## the JSON schemas and the references of settings and commands, from the code
 	$(BIN)/python -m fedssl.schema
+	$(BIN)/typer fedssl.command.main utils docs --name fedssl --output docs/reference/commands.md
+
+docs: $(DOCS_READY) ## the documentation as a site that opens without a network: site/index.html
+	$(DOCS)/bin/mkdocs build --strict --quiet
+	echo "documentation: site/index.html"
+
+pictures: $(READY) ## the pictures of the README and the documentation, from a finished demo
+	$(BIN)/python -m tests.browser.pictures
 
 lock: ## resolve pyproject.toml again; needs `pip install uv`
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
@@ -69,9 +79,18 @@ lock: ## resolve pyproject.toml again; needs `pip install uv`
 	  printf 'channels: [conda-forge]\ndependencies:\n  - python=3.11\n  - pip\n  - pip:\n'
 	  sed -nE 's/^([a-z0-9][^ ]*==[^ ;]*).*/      - \1/p' requirements.lock
 	} > envs/fedssl.yaml
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --group docs -o requirements-docs.lock
 
 clean: ## remove the demo's and mini's results
 	rm -rf results/demo results/mini
+
+$(DOCS_READY): requirements-docs.lock
+	rm -rf $(DOCS)
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-docs.lock
+	touch $(DOCS_READY)
 
 $(READY): requirements.lock
 	case "$(CURDIR)" in *" "*)
