@@ -1,5 +1,6 @@
 """The documents: no dead link, no long page, no page that cannot be found, no untested command."""
 
+import ast
 import re
 
 import pytest
@@ -42,7 +43,9 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
 
 def test_the_site_asks_for_nothing_on_a_network() -> None:
     site = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
-    assert site["theme"]["font"] is False and "offline" in site["plugins"]
+    assert site["theme"]["font"] is False
+    # The plugin for pages without a server loads a script from a network.
+    assert "offline" not in site["plugins"] and site["use_directory_urls"] is False
 
 
 @names
@@ -57,4 +60,24 @@ def test_a_command_is_in_a_block_that_is_run(document: Document) -> None:
     """A fence of another language would hide a command from the tests."""
     fences = re.findall(r"^ *```(?!bash)\S*.*?\n(.*?)^ *```", document.text, re.MULTILINE | re.DOTALL)
     lines = [line for fence in fences for line in fence.splitlines()]
-    assert [line for line in lines if re.match(r"\$? ?(snakemake|fedssl|make) ", line)] == []
+    assert [line for line in lines if re.match(r"(snakemake|fedssl|make) ", line)] == []
+
+
+# Messages of Snakemake and torch.
+_OF_OTHERS = ("Directory cannot be locked", "CUDA out of memory")
+
+
+def test_every_message_of_the_troubleshooting_page_can_be_printed() -> None:
+    headings = re.findall(r"^### (.+)$", Document("docs/troubleshooting.md").text, re.MULTILINE)
+    assert len(headings) > 20
+    printed = "\n".join([*texts_of_the_package(), (ROOT / "Makefile").read_text()])
+    parts = [part.strip() for heading in headings for part in heading.split("...")]
+    unknown = [part for part in parts if part not in printed and part not in _OF_OTHERS]
+    assert unknown == []
+
+
+def texts_of_the_package() -> list[str]:
+    """Return every literal text of the code; a literal over several lines counts as one."""
+    trees = (ast.parse(path.read_text()) for path in (ROOT / "src").rglob("*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return [node.value for node in nodes if isinstance(node.value, str)]
