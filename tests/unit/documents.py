@@ -7,10 +7,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MARKER = re.compile(r"<!-- run by (\S+) -->")
-_BASH = re.compile(r"(?:<!-- run by (\S+) -->\s*)?^```bash[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_BASH = re.compile(
+    r"(?:<!-- run by (\S+) -->\s*)?^```bash[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL
+)
 _TITLED = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Document:
 
     def links(self) -> list[str]:
         """Return the targets of the relative links."""
-        found = _LINK.findall(_FENCE.sub("", self.text))
+        found = map("".join, _LINK.findall(_FENCE.sub("", self.text)))
         return [link for link in found if "://" not in link and not link.startswith("mailto:")]
 
     def anchors(self) -> set[str]:

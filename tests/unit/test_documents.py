@@ -58,7 +58,9 @@ def test_a_block_that_another_test_runs_names_it(document: Document) -> None:
 @names
 def test_a_command_is_in_a_block_that_is_run(document: Document) -> None:
     """A fence of another language would hide a command from the tests."""
-    fences = re.findall(r"^ *```(?!bash)\S*.*?\n(.*?)^ *```", document.text, re.MULTILINE | re.DOTALL)
+    fences = re.findall(
+        r"^ *```(?!bash)\S*.*?\n(.*?)^ *```", document.text, re.MULTILINE | re.DOTALL
+    )
     lines = [line for fence in fences for line in fence.splitlines()]
     assert [line for line in lines if re.match(r"(snakemake|fedssl|make) ", line)] == []
 
