@@ -63,8 +63,8 @@ schemas: $(READY) ## the JSON schemas and the references of settings and command
 	$(BIN)/python -m fedssl.schema
 	$(BIN)/typer fedssl.command.main utils docs --name fedssl --output docs/reference/commands.md
 
+# The theme advertises a successor on every build unless it is told not to.
 docs: $(DOCS_READY) ## the documentation as a site that opens without a network: site/index.html
-	# Its theme advertises a successor on every build, which would count as a warning here.
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 	echo "documentation: site/index.html"
 
