@@ -49,7 +49,9 @@ def dry(command: str) -> str:
         return f"PYTHONPATH=src python -m {command} --help"
     if command.startswith(("python -m pip ", "python -m benchmarks.")):
         return f"{command} --help"
-    assert command.startswith(("export ", "find ")), f"no dry run of {command!r}"
+    assert command.startswith(("export ", "find ")), (
+        f"no dry run of {command!r}; name the test that runs its block: <!-- run by FILE::TEST -->"
+    )
     return command
 
 
