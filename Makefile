@@ -61,7 +61,7 @@ lint: $(READY) ## style, types, and Snakemake's own linter
 
 schemas: $(READY) ## the JSON schemas and the references of settings and commands, from the code
 	$(BIN)/python -m fedssl.schema
-	$(BIN)/typer fedssl.command.main utils docs --name fedssl --output docs/reference/commands.md
+	$(BIN)/typer fedssl.command.main utils docs --name fedssl --title Commands --output docs/reference/commands.md
 
 # The theme advertises a successor on every build unless it is told not to.
 docs: $(DOCS_READY) ## the documentation as a site that opens without a network: site/index.html

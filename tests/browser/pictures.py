@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "results/demo"
 PAGE, FIGURE = DEMO / "report/index.html", DEMO / "figures/fassl_rounds.png"
 PICTURES = ROOT / "docs/img"
-_SIZE = {"width": 1200, "height": 800}
+_SIZE = {"width": 1200, "height": 1000}
 
 
 def main() -> None:

@@ -35,6 +35,10 @@ class Document:
         lines = "".join(blocks).replace("\\\n", " ").splitlines()
         return [line for line in lines if line.strip() and not line.startswith("#")]
 
+    def words(self) -> int:
+        """Return the number of words, those in code and tables included."""
+        return sum(any(map(str.isalnum, word)) for word in self.text.split())
+
     def files(self) -> dict[str, str]:
         """Return the files that a reader is asked to write, by name."""
         return dict(_TITLED.findall(self.text))

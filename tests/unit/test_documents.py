@@ -1,7 +1,11 @@
 """The documents: no dead link, no long page, no page that cannot be found, no untested command."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -29,11 +33,11 @@ def test_every_relative_link_resolves(document: Document) -> None:
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda document: document.name)
 def test_no_page_has_more_than_1500_words(document: Document) -> None:
-    assert len(document.text.split()) <= 1500
+    assert document.words() <= 1500
 
 
 def test_the_readme_has_fewer_than_900_words() -> None:
-    assert len(Document("README.md").text.split()) < 900
+    assert Document("README.md").words() < 900
 
 
 def test_every_page_is_in_the_navigation_of_the_site() -> None:
@@ -63,6 +67,16 @@ def test_a_command_is_in_a_block_that_is_run(document: Document) -> None:
     )
     lines = [line for fence in fences for line in fence.splitlines()]
     assert [line for line in lines if re.match(r"(snakemake|fedssl|make) ", line)] == []
+
+
+def test_the_reference_of_commands_is_that_of_the_code(tmp_path: Path) -> None:
+    """The command of the Makefile writes the same page."""
+    (command,) = re.findall(r"\$\(BIN\)/(typer .*) --output", (ROOT / "Makefile").read_text())
+    page = tmp_path / "commands.md"
+    program = [str(Path(sys.executable).with_name("typer")), *command.split()[1:]]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    subprocess.run([*program, "--output", str(page)], env=env, check=True, capture_output=True)
+    assert page.read_text() == Document("docs/reference/commands.md").text, "run `make schemas`"
 
 
 # Messages of Snakemake and torch.
