@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "results/demo"
 PAGE, FIGURE = DEMO / "report/index.html", DEMO / "figures/fassl_rounds.png"
 PICTURES = ROOT / "docs/img"
-_SIZE = {"width": 1200, "height": 1000}
+_SIZE = {"width": 1200, "height": 1250}
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def first_screen(page: Path) -> bytes:
 
 
 def write(png: bytes, path: Path) -> None:
-    """Write a PNG of at most 1,200 pixels in width and 256 colours."""
+    """Write a PNG of at most 1,200 pixels in each direction and 256 colours."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     image.thumbnail((1200, 1200))
     image.quantize(256).save(path, optimize=True)
