@@ -13,10 +13,12 @@ FOLDER ?=
 BIN := .venv/bin
 READY := .venv/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+DOCS := .venv-docs
+DOCS_READY := $(DOCS)/.ready
 SOURCES := src tests benchmarks workflow/scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo mini mirror test test-slow test-gpu bench lint schemas lock clean
+.PHONY: help demo mini mirror test test-slow test-gpu bench lint schemas docs pictures lock clean
 
 help: ## what can be made
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -61,8 +63,17 @@ lint: $(READY) ## style, types, and Snakemake's own linter
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint --configfile config/demo.yaml
 
-schemas: $(READY) ## the JSON schemas and the tables of config/README.md, from declared settings
+schemas: $(READY) ## the JSON schemas and the references of settings and commands, from the code
 	$(BIN)/python -m fedssl.schema
+	$(BIN)/typer fedssl.command.main utils docs --name fedssl --title Commands --output docs/reference/commands.md
+
+# The theme advertises a successor on every build unless it is told not to.
+docs: $(DOCS_READY) ## the documentation as a site that opens without a network: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	echo "documentation: site/index.html"
+
+pictures: $(READY) ## the pictures of the README and the documentation, from a finished demo
+	$(BIN)/python -m tests.browser.pictures
 
 lock: ## resolve pyproject.toml again, for all variants; needs `pip install uv`
 	resolve="uv pip compile --quiet --no-emit-index-url --no-annotate --custom-compile-command make\ lock"
@@ -92,9 +103,18 @@ lock: ## resolve pyproject.toml again, for all variants; needs `pip install uv`
 	    rm .lock-$$python-$$platform
 	  done
 	done
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --group docs -o requirements-docs.lock
 
 clean: ## remove the demo's and mini's results
 	rm -rf results/demo results/mini
+
+$(DOCS_READY): requirements-docs.lock
+	rm -rf $(DOCS)
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-docs.lock
+	touch $(DOCS_READY)
 
 $(READY): requirements.lock
 	case "$(CURDIR)" in *" "*)

@@ -2,7 +2,7 @@
 
 The settings of a package or of a part (an aggregator, a method, an encoder) are the fields of a
 frozen dataclass, each with a docstring below it. Validation, the JSON schemas and the tables of
-config/README.md are made from these declarations; see `fedssl.grid.forms`.
+docs/reference/settings are made from these declarations; see `fedssl.grid.forms`.
 """
 
 import re

@@ -15,7 +15,7 @@ from fedssl.grid.configuration import key_text, merged, read_layers
 from fedssl.grid.forms import form
 from fedssl.grid.mistakes import find_mistakes
 from fedssl.schema.reference import (
-    README,
+    PAGES,
     section_names,
     section_rows,
     with_reference,
@@ -154,9 +154,10 @@ def test_the_schema_for_editors_agrees_with_another_implementation() -> None:
 
 
 def test_the_reference_has_every_setting_and_says_what_it_is() -> None:
-    readme = README.read_text()
-    assert with_reference(readme) == readme, "run `make schemas`"
-    assert sorted(re.findall(r"<!-- settings: (\S+) -->", readme)) == sorted(section_names())
+    texts = [page.read_text() for page in PAGES.glob("*.md")]
+    assert [with_reference(text) for text in texts] == texts, "run `make schemas`"
+    found = re.findall(r"<!-- settings: (\S+) -->", "\n".join(texts))
+    assert sorted(found) == sorted(section_names())
     rows = [(name, row) for name in section_names() for row in section_rows(name)]
     assert len(rows) > 200
     assert [(name, row.key) for name, row in rows if len(row.meaning) < 5] == []

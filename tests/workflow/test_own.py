@@ -1,4 +1,4 @@
-"""The section of config/README.md on own data, executed literally: sounds, then images too."""
+"""The tutorial on own data, executed literally: sounds, then images too."""
 
 import csv
 import re
@@ -10,13 +10,12 @@ import pytest
 
 from fedssl.data.made_up.media import jpeg, picture, sound, wav
 from tests.unit.archives import real_archives
-from tests.workflow.project import ROOT, Project
+from tests.unit.documents import Document
+from tests.workflow.project import Project
 
-SECTION = (ROOT / "config/README.md").read_text().split("### Your own recordings")[1]
-FILES = dict(re.findall(r"his `(\w+\.yaml)`(?:(?!```).)*```yaml\n(.*?)```", SECTION, re.DOTALL))
-FIRST_TRY, FULL = re.findall(r"```text\n(snakemake .*?)\n```", SECTION)
-# A shell would take the line apart, so the text has only the part that is new.
-(BOTH,) = re.findall(r"`(--configfile \S+ both\.yaml \S+)`", SECTION)
+PAGE = Document("docs/tutorial/own-data.md")
+FILES = PAGE.files()
+FIRST_TRY, FULL, BOTH = re.findall(r"^snakemake .*$", PAGE.text, re.MULTILINE)
 CONFIG = ("--configfile", "my.yaml", "try.yaml")
 BANK = "results/try/banks/my-sounds/bank.json"
 OF_THE_PAPERS = re.compile("fssuavl|fassl|fvssl|2402.02889|2504.09516", re.IGNORECASE)
@@ -55,7 +54,7 @@ def rows(project: Project, table: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_section_has_its_files_and_commands() -> None:
+def test_the_page_has_its_files_and_commands() -> None:
     assert list(FILES) == ["my.yaml", "try.yaml", "both.yaml"]
     assert f"{FULL} try.yaml" == FIRST_TRY
 
@@ -78,7 +77,7 @@ def test_the_first_try_ends_with_a_page_and_a_certificate_without_the_papers(
     tried: Project,
 ) -> None:
     results = tried.root / "results/try"
-    promised = re.findall(r"^- `(.*?)`", SECTION, re.MULTILINE)
+    promised = re.findall(r"^- `(.*?)`", PAGE.text, re.MULTILINE)
     assert len(promised) == 4
     for file in (*promised, "certificate.md", "tables/datasets.csv"):
         assert (results / file).is_file(), file
@@ -106,7 +105,7 @@ def test_only_the_jobs_of_the_study_are_planned(tried: Project) -> None:
 
 @pytest.mark.slow
 def test_images_and_sounds_and_their_pairs_go_together(tried: Project) -> None:
-    tried.shell(FIRST_TRY.replace("--configfile my.yaml try.yaml", BOTH))
+    tried.shell(BOTH)
     found = rows(tried, "mine_accuracies")
     measured = {(row["row"], row["column"]): row["measured"] for row in found if row["measured"]}
     pairs = {column for _, column in measured if column.startswith("my-pairs")}

@@ -1,4 +1,4 @@
-"""The recipes of docs/architecture.md, executed literally in a copy of the project."""
+"""The how-to guides that add a part, executed literally in a copy of the project."""
 
 import csv
 import re
@@ -8,11 +8,9 @@ import pytest
 import yaml
 
 from fedssl.grid.configuration import merge
-from tests.workflow.project import ROOT, Project
+from tests.unit.documents import Document
+from tests.workflow.project import Project
 
-PAGE = ROOT / "docs/architecture.md"
-_RECIPE = re.compile(r"^### (Add .+?)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r'```\w+ title="([^"]+)"\n(.*?)```', re.DOTALL)
 _COMMANDS = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 _ROW = re.compile(r"The row `([^`]+)` is in `([^`]+\.csv)`")
 SMALL = Path(__file__).with_name("small.yaml")
@@ -22,11 +20,10 @@ PREPARED = (
     "results/demo/shards/tiny-imagenet/dirichlet-0.5-4/seed0.json",
     "results/demo/banks/speech-commands/bank.json",
 )
-RECIPES = dict(_RECIPE.findall(PAGE.read_text(encoding="utf-8")))
-
-
-def test_the_page_has_its_four_recipes() -> None:
-    assert [name.split()[-1] for name in RECIPES] == ["aggregator", "method", "dataset", "table"]
+RECIPES = {
+    part: Document(f"docs/how-to/add-{article}-{part}.md")
+    for part, article in {"aggregator": "an", "method": "a", "dataset": "a", "table": "a"}.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +39,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_ends_with_its_row(prepared: Project, tmp_path: Path, name: str) -> None:
-    text, project = RECIPES[name], prepared.clone(tmp_path / "project")
-    for path, content in _FILE.findall(text):
+    guide, project = RECIPES[name], prepared.clone(tmp_path / "project")
+    for path, content in guide.files().items():
         write(project.root / path, content)
-    project.shell("\n".join(_COMMANDS.findall(text)))
-    (promised,) = _ROW.findall(text)
+    project.shell("\n".join(_COMMANDS.findall(guide.text)))
+    (promised,) = _ROW.findall(guide.text)
     row, table = promised
     with (project.root / table).open() as file:
         rows = list(csv.DictReader(file))

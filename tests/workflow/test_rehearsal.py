@@ -13,7 +13,9 @@ from tests.workflow.project import CONFIG, ROOT, Project
 def test_the_papers_grid_is_rehearsed_by_few_jobs(copy: Project) -> None:
     jobs = copy.planned("rehearsal", config=())
     rehearsed = sum(count for rule, count in jobs.items() if rule.startswith("rehearse_"))
-    assert f"({rehearsed} jobs of\nminutes)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"({rehearsed} jobs of\nminutes)" in (ROOT / "docs/how-to/reproduce.md").read_text(
+        encoding="utf-8"
+    )
     assert not jobs.keys() & {"pretrain", "evaluate", "fine_tune", "score_rounds"}
 
 

@@ -1,4 +1,4 @@
-"""What is shipped: the README's commands, every configuration, the two lists of pins."""
+"""What is shipped: the commands of the documents, every configuration, the two lists of pins."""
 
 import json
 import os
@@ -14,39 +14,60 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from tests.unit.documents import Document, documents
 from tests.workflow.project import ROOT, Project
 
 SHARDS = "shards/tiny-imagenet/dirichlet-0.5-4/seed0.json"
 MODEL = "pretrain/fssuavl/simclr/resnet18/fedavg/a0-i0-b100/base/seed0/model.safetensors"
 
 
-def commands(document: str) -> list[str]:
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.strip()]
+_ENVIRONMENT = re.compile(r"^(?:[A-Z_]+=\S+ +)+")
+# Programs of others that a test cannot have.
+_ABSENT = ("pip-audit ", "squeue ")
+
+
+def first_uses() -> dict[str, list[str]]:
+    """Return the commands of each document, without those that an earlier one has."""
+    seen: set[str] = set()
+    found = {}
+    for document in documents():
+        commands = [command for command in document.commands() if command not in seen]
+        seen.update(commands)
+        found[document.name] = [line for line in commands if not line.startswith(_ABSENT)]
+    return {name: commands for name, commands in found.items() if commands}
+
+
+COMMANDS = first_uses()
 
 
 def dry(command: str) -> str:
     """Return a command that starts no job: its program only says what it would do."""
-    for program in ("make", "snakemake"):
-        if command.startswith(f"{program} "):
-            return command.replace(program, f"{program} --dry-run", 1)
-    if command.startswith("fedssl "):  # subcommand and options have to exist
+    given = _ENVIRONMENT.match(command)
+    variables = given[0] if given else ""
+    program, _, arguments = command.removeprefix(variables).partition(" ")
+    if program in ("make", "snakemake"):
+        return f"{variables}{program} --dry-run {arguments}"
+    if program == "fedssl":  # subcommand and options have to exist
         return f"PYTHONPATH=src python -m {command} --help"
-    assert command.startswith(("export ", "find ")), f"no dry run of {command!r}"
+    if command.startswith(("python -m pip ", "python -m benchmarks.")):
+        return f"{command} --help"
+    assert command.startswith(("export ", "find ")), (
+        f"no dry run of {command!r}; name the test that runs its block: <!-- run by FILE::TEST -->"
+    )
     return command
 
 
-@pytest.mark.parametrize("document", ["README.md", "config/README.md"])
-def test_every_command_of_a_readme_works(unfinished: Project, document: str) -> None:
-    found = commands(document)
-    assert found, "the test reads no command"
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_a_document_works(unfinished: Project, name: str) -> None:
     # The commands say nothing of seeds, and each of several plans the papers' whole grid.
     unfinished.edit("config/config.yaml", lambda text: text.replace("[0, 1, 2]", "[0]", 1))
+    for file, content in Document(name).files().items():
+        (unfinished.root / file).write_text(content)
     model = unfinished.root / "results/paper" / MODEL
     model.parent.mkdir(parents=True)
     model.touch()
     (unfinished.root / "results/paper/logs/pretrain").mkdir(parents=True)
-    shell = "set -e\n" + "\n".join(dry(command) for command in found)
+    shell = "set -e\n" + "\n".join(dry(command) for command in COMMANDS[name])
     venv = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{venv}:{os.environ['PATH']}"}
     ran = subprocess.run(
@@ -56,7 +77,7 @@ def test_every_command_of_a_readme_works(unfinished: Project, document: str) -> 
 
 
 def test_every_setting_is_described() -> None:
-    text = (ROOT / "config/README.md").read_text()
+    text = "".join(page.text for page in documents("docs/reference/settings"))
     settings = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())
     keys = leaves({key: settings[key] for key in ("scale", "settings", "methods", "encoders")})
     keys += leaves({"evaluation": settings["evaluation"]})

@@ -204,5 +204,5 @@ def test_the_whole_grid_takes_about_600_jobs_of_slurm(unfinished: Project) -> No
     submitted = groups + sum(rule in UNGROUPED for rule in single)
     assert submitted <= 600
     assert len(re.findall(r"^ {4}rule (\w+):$", printed, re.MULTILINE)) > 1500, "all are planned"
-    found = re.search(r"takes (\d+) `sbatch` calls", (ROOT / "README.md").read_text())
+    found = re.search(r"takes (\d+) `sbatch` calls", (ROOT / "docs/slurm.md").read_text())
     assert found is not None and int(found[1]) == submitted

@@ -1,4 +1,4 @@
-"""The settings reference: the tables of config/README.md, made from the JSON schema.
+"""The settings reference: the tables of docs/reference/settings, made from the JSON schema.
 
 A table is between `<!-- settings: <section> -->` and `<!-- end -->`.
 """
@@ -19,12 +19,14 @@ from fedssl.grid.parts import AXES, part_names
 from fedssl.grid.transmission import parse_name
 from fedssl.schema.config import Config
 
-CONFIG = Path(__file__).parents[3] / "config"
-README = CONFIG / "README.md"
+_ROOT = Path(__file__).parents[3]
+CONFIG = _ROOT / "config"
+PAGES = _ROOT / "docs" / "reference" / "settings"
 _REGION = re.compile(r"(<!-- settings: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NO_DEFAULT = object()  # None is a default that settings can have
 _PARTS = {part.section: axis for axis, part in AXES.items()}
-# Sections that have a table of their own; "own" is the second kind of entry in `datasets`.
+# Sections that have a table of their own, or one for each key. "own" is the second kind of entry in
+# `datasets`.
 _ONCE = ("scale", "settings", "evaluation")
 _BY_NAME = ("studies", "tables", "contrasts", "maps", "sweeps", "datasets", "own")
 _TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false"}
@@ -47,19 +49,32 @@ class Row(NamedTuple):
     meaning: str
 
 
-def with_reference(readme: str) -> str:
-    """Return the text of config/README.md with the tables made from the declarations."""
-    return _REGION.sub(lambda found: found[1] + _table(found[2]) + found[3], readme)
+def with_reference(page: str) -> str:
+    """Return the text of a page with its tables made from the declarations."""
+    return _REGION.sub(lambda found: found[1] + _table(found[2]) + found[3], page)
 
 
 def section_names() -> list[str]:
     """Return the sections that need a table."""
-    return ["run", *_PARTS, *_ONCE, *_BY_NAME]
+    once = [key for name in _ONCE for key in _keys_of(name)]
+    return ["run", *_PARTS, *once, *_BY_NAME]
+
+
+def _keys_of(section: str) -> list[str]:
+    """Return the sections of a table for each key, or the section itself if it needs one table."""
+    if section != "settings":
+        return [section]
+    # One table of all settings of a cell would be longer than a page should be.
+    declared = _resolved(_schema()["properties"][section])["properties"]
+    return [f"{section}.{key}" for key in declared]
 
 
 def section_rows(section: str) -> list[Row]:
     """Return the settings of a section."""
     top = _schema()["properties"]
+    if "." in section:
+        whole = section.split(".")[0]
+        return [r for r in section_rows(whole) if f"{r.key}.".startswith(f"{section}.")]
     if section in _ONCE:
         return list(_rows(top[section], section, _shipped()[section]))
     if section in _BY_NAME:
