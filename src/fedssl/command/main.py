@@ -27,6 +27,8 @@ _SUBCOMMANDS = (
     "audit",
     "repair",
     "mirror",
+    "export",
+    "embed",
 )
 
 
