@@ -102,7 +102,9 @@ def test_embedded_files_have_the_features_of_the_workflow(results, folder, modal
         said = embed_json("own/files/test", "-o", output)
         assert (said["files"], said["passed_over"]) == (8, 1)
         assert [name.split(".")[0] for name in said["unreadable"]] == ["1/bad"]
-    frame, arrays = pd.read_parquet("features.parquet"), np.load("features.npz")
+    frame = pd.read_parquet("features.parquet")
+    with np.load("features.npz") as file:
+        arrays = dict(file)
     assert frame["file"].tolist() == arrays["files"].tolist() == sorted(frame["file"])
     assert np.array_equal(frame.drop(columns="file").to_numpy(), expected)
     assert np.array_equal(arrays["features"], expected)
