@@ -1,5 +1,6 @@
 """The `fedssl` command on made-up results: what it prints, as JSON, and for mistakes."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,7 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from fedssl.command.arguments import each_with_option
+from fedssl.command.main import app
 from tests.unit.commands import ROOT, data, fedssl
 from tests.unit.results import CELL, MODEL, sign
 
@@ -132,3 +136,47 @@ def test_a_value_on_the_command_line_wins_over_files(folder):
     for wrong, said in (("results_dir", "it must be key=value"), ("seeds=[", "is not YAML")):
         result = fedssl("cells", "--config", wrong)
         assert result.exit_code == 2 and said in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "expanded"),
+    [
+        ("explain --configfile a.yaml b.yaml all", "--configfile a.yaml --configfile b.yaml all"),
+        ("explain --configfile a.yaml all", "--configfile a.yaml all"),
+        ("explain --configfile a.yaml missing.yaml", "--configfile a.yaml missing.yaml"),
+        ("cells --config a=1 b=2 c", "--config a=1 --config b=2 c"),
+        ("cells a=1 --json", "a=1 --json"),
+    ],
+)
+def test_several_values_follow_one_option_as_in_snakemake(given, expanded, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).touch()
+    words = given.split()
+    assert each_with_option(words) == [words[0], *expanded.split()]
+
+
+def test_an_error_is_json_too_where_json_is_asked_for(folder):
+    ran = fedssl("show", "nothing", "--json")
+    assert ran.exit_code == 2 and "nothing is not a cell" in json.loads(ran.stdout)["error"]
+
+
+def test_what_begins_like_a_cell_is_listed(folder):
+    ran = fedssl("show", "fssuavl/simclr")
+    assert ran.exit_code == 2 and f"these begin with it: {CELL};" in ran.stderr
+
+
+def test_a_mirror_without_targets_says_what_is_missing(folder):
+    ran = fedssl("mirror", "fassl_table3")
+    assert ran.exit_code == 2 and "name the targets and then the folder" in ran.stderr
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_names_the_choices_and_the_version_is_known(option):
+    shown = " ".join(CliRunner().invoke(app, ["cells", option]).stdout.split())
+    assert "simclr" in shown and "resnet18" in shown
+    assert CliRunner().invoke(app, ["--version"]).stdout.startswith("fedssl 0.")
+
+
+def test_cells_count_what_is_pretrained(folder):
+    assert "2 of 2 pretrained: 2 done" in fedssl("cells").stdout

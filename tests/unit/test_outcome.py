@@ -159,6 +159,26 @@ def test_failures_are_reported_once(
     assert capsys.readouterr().err.count("1 failed:") == 1
 
 
+@pytest.mark.parametrize("logged", ["", f"{TIME} ERROR no room\n"])
+def test_an_interruption_is_no_failure_of_the_jobs_that_it_ends(
+    logged: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "job.log"
+    log.write_text(logged)
+    collector = FailureCollector()
+    job = {"jobid": 1, "log": [str(log)], "rule_msg": None, "aux": {}, "rule_name": "evaluate"}
+    for said in (
+        {"event": LogEvent.PROGRESS, "done": 67, "total": 127, "msg": None},
+        {"event": LogEvent.JOB_ERROR, "output": [f"{tmp_path}/missing"], **job},
+        {"msg": "Terminating processes on user request, this might take some time."},
+    ):
+        collector.handle(logging.makeLogRecord({"levelno": logging.INFO, **said}))
+    collector.report(["--cores", "1"])
+    printed = capsys.readouterr().err
+    assert "interrupted: 67 of 127 jobs are done; the same command goes on." in printed
+    assert ("1 failed:" in printed) is bool(logged)
+
+
 def test_failures_are_reported_where_snakemake_cannot_remove_a_file(tmp_path: Path) -> None:
     (tmp_path / "probe").touch()
     if subprocess.run(["chattr", "+i", tmp_path / "probe"], capture_output=True).returncode:

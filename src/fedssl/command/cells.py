@@ -1,11 +1,13 @@
 """`fedssl cells`: list the declared cells and their status."""
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fedssl import backbones, methods
 from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, print_table
 from fedssl.errors import UserError
 from fedssl.grid.cell import ALL_AXES
@@ -16,21 +18,25 @@ if TYPE_CHECKING:
 _STATUS = ("not-run", "running", "interrupted", "damaged", "other-settings", "pretrained", "done")
 # A killed job cannot log its end, so a silent log is the only sign that works on every executor.
 _SILENT_S = 60.0
-_Filter = Annotated[str | None, typer.Option(help="List only cells with this value.")]
+
+
+def _filter(help_: str) -> Any:
+    return typer.Option(metavar="NAME", help=f"List only cells of this {help_}.")
 
 
 def cells(
     configfile: Configfiles = None,
     config: Config = None,
-    study: _Filter = None,
-    method: _Filter = None,
-    arch: _Filter = None,
-    aggregator: _Filter = None,
-    split: _Filter = None,
-    variant: _Filter = None,
-    seed: _Filter = None,
+    study: Annotated[str | None, _filter("study, such as fssuavl")] = None,
+    method: Annotated[str | None, _filter(f"method: {', '.join(methods.names())}")] = None,
+    arch: Annotated[str | None, _filter(f"encoder: {', '.join(backbones.names())}")] = None,
+    aggregator: Annotated[str | None, _filter("aggregator, such as fedavg or l-dawa-bb")] = None,
+    split: Annotated[str | None, _filter("modality split, such as a0-i100-b0")] = None,
+    variant: Annotated[str | None, _filter("variant, such as base")] = None,
+    seed: Annotated[str | None, _filter("seed, such as 0")] = None,
     status: Annotated[
-        str | None, typer.Option(help=f"List only cells with this status: {', '.join(_STATUS)}.")
+        str | None,
+        typer.Option(metavar="NAME", help=f"List only cells of this status: {', '.join(_STATUS)}."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -59,6 +65,15 @@ def cells(
     print_line()
     results = Path(project.tree.results).absolute()
     print_line(f"{len(found)} of {len(every)} cells; the status is that in {results}")
+    print_line(_counted(every))
+
+
+def _counted(every: list[dict[str, Any]]) -> str:
+    """Return how many cells are pretrained, and how many have each other status."""
+    counts = Counter(record["status"].partition(":")[0] for record in every)
+    trained = counts["pretrained"] + counts["done"]
+    others = [f"{counts[name]} {name}" for name in _STATUS if counts[name] and name != "pretrained"]
+    return f"{trained} of {len(every)} pretrained: {', '.join(others)}"
 
 
 def _records(project: "Project") -> Iterable[dict[str, Any]]:

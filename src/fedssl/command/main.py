@@ -9,12 +9,14 @@ import traceback
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from fedssl.command.arguments import each_with_option
+from fedssl.command.output import print_json
 from fedssl.errors import UserError, describe
 
 _SUBCOMMANDS = (
@@ -27,18 +29,26 @@ _SUBCOMMANDS = (
     "audit",
     "repair",
     "mirror",
+    "export",
+    "embed",
 )
 
 
 class _Group(TyperGroup):
     """A group that reports a mistake in one sentence and exits with code 2, or 1 if it is ours."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Accept several values after one --configfile or --config, as Snakemake does."""
+        args = each_with_option(args)
+        ctx.obj = {"json": "--json" in args}
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a subcommand; print the message of an exception without its traceback."""
         try:
             return super().invoke(ctx)
         except UserError as error:
-            typer.echo(f"fedssl: {error}", err=True)
+            _report(str(error), json=ctx.obj["json"])
             raise typer.Exit(2) from error
         except (typer.Abort, typer.Exit, TyperException):
             raise
@@ -46,8 +56,15 @@ class _Group(TyperGroup):
             # The reader of the output has ended, as in `fedssl cells | head`.
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
-            typer.echo(f"fedssl: {describe(error)}; {_logged()}.", err=True)
+            _report(f"{describe(error)}; {_logged()}.", json=ctx.obj["json"])
             raise typer.Exit(1) from error
+
+
+def _report(message: str, *, json: bool) -> None:
+    """Print an error; with --json also as JSON on standard output, where programs read."""
+    typer.echo(f"fedssl: {message}", err=True)
+    if json:
+        print_json({"error": message})
 
 
 def _logged() -> str:
@@ -69,10 +86,33 @@ def _logged() -> str:
 app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     # `_Group` reports every exception.
     pretty_exceptions_enable=False,
-    help="Inspect cells, audit and repair results, collect archives. Only repair starts jobs.",
+    help="Inspect cells, audit and repair results, collect archives, export encoders. Only repair "
+    "starts jobs.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"fedssl {version('fedssl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Accept the options of the command itself."""
+
+
 for _name in _SUBCOMMANDS:
     app.command(_name)(getattr(import_module(f"fedssl.command.{_name}"), _name))

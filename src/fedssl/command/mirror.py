@@ -6,14 +6,18 @@ from typing import Annotated
 import typer
 
 from fedssl.command.output import Config, Configfiles, Json, print_json, print_line
+from fedssl.errors import UserError
 
 
 def mirror(
-    targets: Annotated[
-        list[str], typer.Argument(help="Targets of Snakemake: studies, tables or paths.")
-    ],
-    folder: Annotated[
-        Path, typer.Argument(help="Folder for the archives; created if it is missing.")
+    targets_and_folder: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET... FOLDER",
+            help="Targets of Snakemake (studies, tables or paths), and the folder for the "
+            "archives, which is created if it is missing.",
+            show_default=False,
+        ),
     ],
     configfile: Configfiles = None,
     config: Config = None,
@@ -25,6 +29,13 @@ def mirror(
     """
     from fedssl.data.fetch.mirror import mirror as collect
 
+    *targets, last = targets_and_folder
+    if not targets:
+        raise UserError(
+            f"mirror was given {last} alone; name the targets and then the folder for the "
+            f"archives, such as `fedssl mirror {last} /path/to/mirror`."
+        )
+    folder = Path(last)
     configfiles = [str(file) for file in configfile or []]
     paths = collect(targets, folder, configfiles=configfiles, settings=config or [])
     if json:

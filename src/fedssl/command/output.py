@@ -13,12 +13,13 @@ Configfiles = Annotated[
     list[Path] | None,
     typer.Option(
         "--configfile",
-        help="Configuration file of the run. Can be repeated; later files override earlier ones.",
+        metavar="FILE...",
+        help="Configuration files of the run; later files override earlier ones.",
     ),
 ]
 Config = Annotated[
     list[str] | None,
-    typer.Option("--config", help="Setting of the run as key=value. Can be repeated."),
+    typer.Option("--config", metavar="KEY=VALUE...", help="Settings of the run."),
 ]
 _WIDTH = 80
 

@@ -47,8 +47,8 @@ def read_cell(text: str, results: str) -> CellResults:
     parts = split_cell(text, results)
     if parts is None:
         raise UserError(
-            f"{text} is not a cell; the form of a cell is {FORM}, optionally after "
-            "<results>/pretrain/."
+            f"{text} is not a cell; {_beginning_with(text, results)}the form of a cell is {FORM}, "
+            "optionally after <results>/pretrain/."
         )
     root, cell = results_folder(parts[0]), parts[1]
     # The cell comes from the command line, where a * must not match other cells.
@@ -58,6 +58,15 @@ def read_cell(text: str, results: str) -> CellResults:
     names = (path.relative_to(root).as_posix().replace(f"{cell}/", "", 1) for path in found)
     records = (whole(read_record(path, root)) for path in found)
     return CellResults(root, cell, dict(zip(names, records, strict=True)))
+
+
+def _beginning_with(text: str, results: str) -> str:
+    """Return a hint on the pretrained cells whose path begins with a text."""
+    pretrained = Path(results, "pretrain")
+    place = text.strip("/").removeprefix(f"{pretrained}/")
+    models = pretrained.glob(f"{escape(place)}*/**/model.safetensors")
+    found = sorted(model.parent.relative_to(pretrained).as_posix() for model in models)
+    return f"these begin with it: {', '.join(found)}; " if found else ""
 
 
 def without_cell(name: str) -> str:

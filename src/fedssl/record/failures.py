@@ -4,6 +4,7 @@ import logging
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?=[A-Z]+ )", re.MUL
 _SAID = re.compile(r"slurmstepd: error|\w+Error: |^OSError|No space left|[Kk]illed")
 _SIGNAL = re.compile(r"died with <Signals\.\w+: \d+>")
 _FULL = 2**20  # bytes; a disk with less free space is reported as the cause of a failure
+# What Snakemake logs when it is interrupted.
+_INTERRUPTED = "Terminating processes on user request"
 _TRACEBACK = "Traceback (most recent call last):\n"
 
 
@@ -46,14 +49,20 @@ class FailureCollector(logging.Handler):
 
     def __init__(self) -> None:
         """Start without failures."""
-        super().__init__(logging.ERROR)
+        super().__init__(logging.INFO)
         self._found: dict[int, Failure] = {}
+        self._silent: set[int] = set()
+        self._progress = (0, 0)
+        self._interrupted = False
         self._signals: list[str] = []
         self._reported = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the failure if the record reports a failed job."""
+        """Keep what a record reports: a failed job, progress, or an interruption."""
         said = vars(record)
+        if said.get("event") == LogEvent.PROGRESS:
+            self._progress = said["done"], said["total"]
+        self._interrupted |= record.getMessage().startswith(_INTERRUPTED)
         if said.get("event") == LogEvent.ERROR:
             self._signals += _SIGNAL.findall(record.getMessage())
         if said.get("event") != LogEvent.JOB_ERROR:
@@ -69,6 +78,7 @@ class FailureCollector(logging.Handler):
         else:
             # The error in the log may be from an earlier attempt, so the message is kept.
             cause = "\n".join(filter(None, (error or _silent(log, ended, slurm_log), ended)))
+        (self._silent.discard if error else self._silent.add)(said["jobid"])
         outputs = tuple(output.removesuffix(" (update)") for output in said["output"])
         before = self._found.get(said["jobid"])
         earlier = (*before.earlier, before.cause) if before else ()
@@ -77,8 +87,12 @@ class FailureCollector(logging.Handler):
         )
 
     def failures(self) -> list[Failure]:
-        """Return the jobs whose last attempt failed: they have a missing output."""
-        return [failure for failure in self._found.values() if failure.output]
+        """Return the jobs whose last attempt failed: they have a missing output.
+
+        After an interruption, jobs that logged no error were ended by it, and are left out.
+        """
+        stopped = self._silent if self._interrupted else ()
+        return [f for job, f in self._found.items() if f.output and job not in stopped]
 
     def report(self, arguments: Sequence[str]) -> None:
         """Print the failures, once: at the end of a run, or when it ends without its end.
@@ -87,6 +101,10 @@ class FailureCollector(logging.Handler):
         """
         if not self._reported:
             self._reported = True
+            if self._interrupted:
+                done, total = self._progress
+                counted = f": {done} of {total} jobs are done" if total else ""
+                print(f"\ninterrupted{counted}; the same command goes on.", file=sys.stderr)
             report_failures(self.failures(), arguments)
 
 

@@ -34,7 +34,7 @@ def find_splits(folder: Path) -> list[str]:
     for place in (folder / split for split in splits) if splits else (folder,):
         classes = _folders(place)
         check_classes((one_form(entry.name) for entry in classes), where=f"{place}/")
-        if empty := [entry.name for entry in classes if not any(_files(entry.path))]:
+        if empty := [entry.name for entry in classes if not any(files_below(entry.path))]:
             raise UserError(
                 f"{place}/ has a folder without files, {', '.join(empty)}; add the files of this "
                 "class, or remove the folder"
@@ -93,7 +93,7 @@ def _classes(place: Path, prefix: str) -> dict[str, list[str]]:
     """Return class -> names of its files; a name is `<prefix><class>/<path below the class>`."""
     found: dict[str, list[str]] = {}
     for entry in _folders(place):
-        names = (f"{prefix}{entry.name}/{name}" for name in _files(entry.path))
+        names = (f"{prefix}{entry.name}/{name}" for name in files_below(entry.path))
         found.setdefault(one_form(entry.name), []).extend(names)
     return found
 
@@ -102,7 +102,7 @@ def _folders(place: Path) -> list[os.DirEntry[str]]:
     return [entry for entry in _visible_entries(str(place)) if entry.is_dir()]
 
 
-def _files(place: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+def files_below(place: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield the paths of all files below a folder, relative to it."""
     # A link to a folder above would lead in circles. Compare real paths, not names: the same folder
     # may be linked from two places, which is fine.
@@ -111,7 +111,7 @@ def _files(place: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterato
         raise UserError(f"{place} links to {real}, which contains it; remove the link")
     for entry in _visible_entries(place):
         if entry.is_dir():
-            yield from _files(entry.path, f"{prefix}{entry.name}/", (*above, real))
+            yield from files_below(entry.path, f"{prefix}{entry.name}/", (*above, real))
         else:
             yield prefix + entry.name
 

@@ -53,19 +53,19 @@ def read(own: OwnFiles, source: Path) -> Iterator[Member]:
         )
     _check_suffixes(files, known, source)
     check_classes((file.label for file in files), where=str(source))
-    decode: Callable[[bytes], Noted] = functools.partial(read_sound, max_minutes=own.max_minutes)
-    if own.modality == "image":
-        decode = functools.partial(_square_image, own=own)
-    for file in files:
-        yield _member(file, decode, own=own)
+    yield from (member(file, own) for file in files)
 
 
-def _member(file: LabelledFile, decode: Callable[[bytes], Noted], *, own: OwnFiles) -> Member:
+def member(file: LabelledFile, own: OwnFiles) -> Encoded | BadMember:
+    """Return a file as a member that is read and decoded later; bad if its suffix is unknown."""
     suffix, known = _suffix(file), SUFFIXES[own.modality]
     if suffix not in known:
         reason = f"its suffix is {suffix or 'missing'}; {', '.join(sorted(known))} can be read, so "
         reason += _CONVERTED[own.modality]
         return BadMember(file.name, file.label, file.split, reason)
+    decode: Callable[..., Noted] = functools.partial(read_sound, max_minutes=own.max_minutes)
+    if own.modality == "image":
+        decode = functools.partial(_square_image, own=own)
     load = functools.partial(_read_bytes, file, most=round(own.max_megabytes * 1e6))
     return Encoded(file.name, load, decode, label=file.label, split=file.split)
 
