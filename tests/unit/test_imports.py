@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "record": {"grid"},
     **dict.fromkeys(SCIENCE, SCIENCE | {"grid", "record"}),
     "resources": {"grid", "record"},
-    "slurm": set(),
+    "slurm": {"grid", "record"},
     "rehearsal": SCIENCE | {"grid", "record", "resources"},
     "paper": SCIENCE | {"grid", "record"},
     **dict.fromkeys(("audit", "crate"), SCIENCE | {"grid", "record", "paper"}),
