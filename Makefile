@@ -12,10 +12,11 @@ TARGET ?=
 FOLDER ?=
 BIN := .venv/bin
 READY := .venv/.ready
+FLOWER_READY := .venv-flower/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 SOURCES := src tests benchmarks workflow/scripts
 
-.PHONY: demo mini mirror test test-slow test-gpu bench lint schemas lock clean
+.PHONY: demo mini mirror flower test test-slow test-gpu test-flower bench lint schemas lock clean
 
 demo: $(READY) ## everything, on small made-up archives, in minutes
 	$(SNAKEMAKE) --configfile config/demo.yaml
@@ -47,6 +48,11 @@ test-gpu: $(READY) ## the tests that need a GPU, then throughput next to ready i
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m gpu
 	$(BIN)/python benchmarks/gpu.py
 
+flower: $(FLOWER_READY) ## .venv-flower, the environment of the engine `flower`
+
+test-flower: $(FLOWER_READY) ## the tests of the engine `flower`: simulation, and deployment over TLS
+	.venv-flower/bin/python -m pytest tests/flower tests/unit/test_engine.py
+
 bench: $(READY) ## compare the speed with other systems, and write docs/performance.md
 	$(BIN)/python -m benchmarks.bench
 
@@ -60,10 +66,14 @@ lint: $(READY) ## style, types, and Snakemake's own linter
 schemas: $(READY) ## the JSON schemas and the tables of config/README.md, from declared settings
 	$(BIN)/python -m fedssl.schema
 
+# The extra `flower` is left out of requirements.lock: pip would refuse its pin of typer.
+COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
+  --custom-compile-command "make lock" --python-version 3.11 \
+  --python-platform x86_64-manylinux_2_28 pyproject.toml --extra dev
+
 lock: ## resolve pyproject.toml again; needs `pip install uv`
-	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" --python-version 3.11 \
-	  --python-platform x86_64-manylinux_2_28 --all-extras pyproject.toml -o requirements.lock
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --extra flower --constraints requirements.lock -o requirements-flower.lock
 	{
 	  echo "# Made by \`make lock\` from requirements.lock, for \`snakemake --sdm conda\`."
 	  printf 'channels: [conda-forge]\ndependencies:\n  - python=3.11\n  - pip\n  - pip:\n'
@@ -73,7 +83,10 @@ lock: ## resolve pyproject.toml again; needs `pip install uv`
 clean: ## remove the demo's and mini's results
 	rm -rf results/demo results/mini
 
+# Both environments are made alike: the folder of a `.ready` file, from the lock next to it.
 $(READY): requirements.lock
+$(FLOWER_READY): requirements-flower.lock
+%/.ready:
 	case "$(CURDIR)" in *" "*)
 	  echo "This path contains a space, which Python environments cannot run from: $(CURDIR)" >&2
 	  exit 2;;
@@ -87,8 +100,8 @@ $(READY): requirements.lock
 	  echo "'$(PYTHON)' cannot make environments: install its venv module (Debian: python3.11-venv)." >&2
 	  exit 2
 	fi
-	rm -rf .venv
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $(READY)
+	rm -rf $*
+	$(PYTHON) -m venv $*
+	$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@

@@ -106,6 +106,8 @@ prepare_jobs(
     pins=config["pins"],
     banks=config["banks"],
     portable=config["portable"],
+    engine=config["engine"],
+    superlink=config["superlink"],
 )
 use_executor("slurm", SlurmExecutor)
 FAILURES = FailureCollector()

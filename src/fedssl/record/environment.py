@@ -9,9 +9,16 @@ from fedssl.portable import LIMITS
 
 
 def prepare_jobs(
-    source: Path, *, mirror: str | None, pins: str, banks: Mapping[str, Any], portable: bool
+    source: Path,
+    *,
+    mirror: str | None,
+    pins: str,
+    banks: Mapping[str, Any],
+    portable: bool,
+    engine: str,
+    superlink: str | None,
 ) -> None:
-    """Set variables so that jobs can import the package, and find the mirror, pins and banks.
+    """Set variables so that jobs can import the package, and find mirror, pins, banks and engine.
 
     If the run is `portable`, also hold the libraries of every job to one instruction set.
     """
@@ -25,5 +32,8 @@ def prepare_jobs(
     # Nor does the place that a bank is read from change a result.
     os.environ["FEDSSL_BANKS_READ_FROM"] = banks["read_from"]
     os.environ["FEDSSL_BANKS_STAGING"] = banks["staging"] or ""
+    # Nor does the engine, whose bits are the same.
+    os.environ["FEDSSL_ENGINE"] = engine
+    os.environ["FEDSSL_SUPERLINK"] = superlink or ""
     if portable:
         os.environ.update(LIMITS)

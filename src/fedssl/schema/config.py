@@ -207,6 +207,15 @@ class Config:
     allow: all of them are held to AVX2, and MKL to kernels that run on CPUs of every vendor. Scores
     of a GPU still depend on its model. Changing it reruns every cell."""
 
+    engine: Literal["native", "flower"]
+    """How clients train: in processes of a job, or as Flower's ClientApps, which needs the
+    environment of `make flower`. The bits are the same, so changing it reruns nothing. The record
+    of a cell says which it was."""
+
+    superlink: Text | None
+    """With the engine `flower`, the SuperLink to run on, as Flower's own configuration names it, or
+    null for a simulation on this machine. Changing it reruns nothing."""
+
     limits: Limits
     """The most that a job may ask for."""
 
