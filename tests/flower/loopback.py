@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -116,10 +116,10 @@ def deployment(folder: Path) -> Iterator[Deployment]:
         found.end()
 
 
-def until(happened: object, *, seconds: float = 300) -> None:
-    """Wait until a function returns a true value."""
+def until(happened: Callable[[], bool], *, seconds: float = 900) -> None:
+    """Wait until a function returns true."""
     end = time.monotonic() + seconds
-    while not happened():  # type: ignore[operator]
+    while not happened():
         if time.monotonic() > end:
             raise TimeoutError
         time.sleep(0.2)

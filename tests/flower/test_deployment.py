@@ -17,7 +17,7 @@ pytest.importorskip("flwr", reason="flwr is not installed here: make test-flower
 FEDERATION: dict[str, Any] = SETTINGS["federation"]  # type: ignore[assignment]
 CELL = {
     "aggregator": {"name": "fedavg-bb"},
-    "federation": FEDERATION | {"rounds": 3, "fraction": 1.0, "local_epochs": 1},
+    "federation": FEDERATION | {"rounds": 2, "fraction": 1.0, "local_epochs": 1},
 }
 _PROGRAM = """
 import json, sys
@@ -60,14 +60,14 @@ def test_a_deployment_over_tls_trains_the_bits_of_the_native_engine(
     with deployment(tmp_path) as place:
         two_nodes(place, inputs)
         job = submitted(tmp_path / "flower", inputs, tmp_path)
-        said, _ = job.communicate(timeout=550)
+        said, _ = job.communicate(timeout=1800)
     assert job.returncode == 0
     assert json.loads(said)["engine"]["runtime"] == "deployment"
     assert sha256(tmp_path / "flower" / "model.safetensors") == sha256(native)
     assert history(tmp_path / "flower") == history(tmp_path / "native")
     # Each client's head is on its own node, and nowhere else.
     heads = {
-        name: {path.parent.name for path in (tmp_path / name).glob("*/*/round3.safetensors")}
+        name: {path.parent.name for path in (tmp_path / name).glob("*/*/round2.safetensors")}
         for name in ("first", "second")
     }
     assert heads == {"first": {"0", "2"}, "second": {"1", "3"}}
@@ -80,14 +80,13 @@ def test_a_node_that_is_killed_in_a_round_is_a_dropout(
     with deployment(tmp_path) as place:
         two_nodes(place, inputs)
         job = submitted(tmp_path / "flower", inputs, tmp_path)
-        state = tmp_path / "flower" / "state"
-        until(lambda: list(state.glob("*/round000001.json")))
+        log = tmp_path / "second.log"
+        until(lambda: "ROUND 2]" in log.read_text(errors="replace"))
         place.kill("second")
-        job.communicate(timeout=550)
+        job.communicate(timeout=1800)
     assert job.returncode == 0
     rows = history(tmp_path / "flower")
     fates = {(int(row["round"]), int(row["client"])): row["absent"] for row in rows}
     assert all(fates[1, client] == "" for client in range(4))
-    assert {c for c in range(4) if fates[2, c] == "dropout"} == {1, 3}
-    assert {c for c in range(4) if fates[3, c] == "dropout"} == {1, 3}
+    assert {client for client in range(4) if fates[2, client] == "dropout"} == {1, 3}
     assert all(row["loss"] for row in rows if row["absent"] == "")

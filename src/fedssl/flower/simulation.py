@@ -59,7 +59,7 @@ def pretrain(
         server,
         client_app(node),
         own.federation.clients,
-        backend_config=_resources(min(clients, clients_per_round(own))),
+        backend_config=resources(min(clients, clients_per_round(own))),
     )
     return {**facts, **engine_facts("simulation")}
 
@@ -68,11 +68,11 @@ def _virtual(inputs: Mapping[str, str], memory: str, context: Context) -> Node:
     return Node([int(context.node_config["partition-id"])], inputs, memory)
 
 
-def _resources(workers: int) -> dict[str, Any]:
+def resources(workers: int) -> dict[str, Any]:
     """Return Ray's resources for processes that share the GPUs of the job, if it has any."""
     gpus = len(visible_gpus())
     return {
-        "client_resources": {"num_cpus": 1, "num_gpus": gpus / workers},
+        "clientresources": {"num_cpus": 1, "num_gpus": gpus / workers},
         "init_args": {
             "num_cpus": workers,
             "num_gpus": gpus,
