@@ -4,9 +4,9 @@ import contextlib
 import json
 import logging
 import math
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any
 
 import torch
@@ -34,12 +34,14 @@ class Run:
         cell: names the folder of a client's memory; it depends on settings and code.
         all_must_answer: whether a client that does not answer ends the run. In a simulation, no
             node can be lost, so only an error of ours is left.
+        ended: set when no more answers can come.
     """
 
     grid: Grid
     settings: str
     cell: str
     all_must_answer: bool
+    ended: Event = field(default_factory=Event)
 
 
 class GridTrainer:
@@ -56,7 +58,7 @@ class GridTrainer:
         """Wait until a node has each of the clients."""
         while missing := set(clients) - self._nodes().keys():
             _log.info("waiting for nodes with %d more clients", len(missing))
-            time.sleep(1)
+            self._pause(1.0)
 
     def train_each(self, tasks: Iterable[ClientTask]) -> Iterator[Trained | None]:
         """Yield the result of each task, in order; None if the client's node did not answer.
@@ -121,8 +123,12 @@ class GridTrainer:
             for answer in self._run.grid.pull_messages(list(waiting))
         }
         if not answers:
-            time.sleep(_PAUSE_S)
+            self._pause(_PAUSE_S)
         return answers
+
+    def _pause(self, seconds: float) -> None:
+        if self._run.ended.wait(seconds):
+            raise UserError("Flower stopped before all clients had answered")
 
     def _trained(self, task: ClientTask, answer: Message | None) -> Trained | None:
         if answer is None or answer.has_error():

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from flwr.app import Context
@@ -37,10 +38,11 @@ def pretrain(
     """
     own = typed(FederatedSettings, settings)
     facts: dict[str, Any] = {}
+    ended = Event()
 
     def serve(grid: Grid, _context: Context) -> None:
         cell = digest(dict(settings))[:16]
-        run = Run(grid, json.dumps(dict(settings)), cell, all_must_answer=True)
+        run = Run(grid, json.dumps(dict(settings)), cell, all_must_answer=True, ended=ended)
         engine = Engine("flower", partial(on_grid, run=run))
         given: dict[str, Any] = {
             "inputs": inputs,
@@ -55,12 +57,12 @@ def pretrain(
     # Its own warnings and errors reach the job's log; its banner and progress would not help.
     logging.getLogger("flwr").setLevel(logging.WARNING)
     node = partial(_virtual, dict(inputs), str(Path(checkpoints) / "nodes"))
-    run_simulation(
-        server,
-        client_app(node),
-        own.federation.clients,
-        backend_config=resources(min(clients, clients_per_round(own))),
-    )
+    workers = resources(min(clients, clients_per_round(own)))
+    try:
+        run_simulation(server, client_app(node), own.federation.clients, backend_config=workers)
+    finally:
+        # Its thread would wait for ever if Ray had crashed.
+        ended.set()
     return {**facts, **engine_facts("simulation")}
 
 
@@ -72,7 +74,7 @@ def resources(workers: int) -> dict[str, Any]:
     """Return Ray's resources for processes that share the GPUs of the job, if it has any."""
     gpus = len(visible_gpus())
     return {
-        "clientresources": {"num_cpus": 1, "num_gpus": gpus / workers},
+        "client_resources": {"num_cpus": 1, "num_gpus": gpus / workers},
         "init_args": {
             "num_cpus": workers,
             "num_gpus": gpus,
