@@ -12,13 +12,14 @@ TARGET ?=
 FOLDER ?=
 BIN := .venv/bin
 READY := .venv/.ready
+FLOWER_READY := .venv-flower/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 DOCS := .venv-docs
 DOCS_READY := $(DOCS)/.ready
 SOURCES := src tests benchmarks workflow/scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo mini mirror test test-slow test-gpu bench lint schemas docs pictures lock clean
+.PHONY: help demo mini mirror flower test test-slow test-gpu test-flower bench lint schemas docs pictures lock clean
 
 help: ## what can be made
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +54,11 @@ test-gpu: $(READY) ## the tests that need a GPU, then throughput next to ready i
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m gpu
 	$(BIN)/python benchmarks/gpu.py
 
+flower: $(FLOWER_READY) ## .venv-flower, the environment of the engine `flower`
+
+test-flower: $(FLOWER_READY) ## the tests of the engine `flower`: simulation, and deployment over TLS
+	.venv-flower/bin/python -m pytest tests/flower tests/unit/test_engine.py
+
 bench: $(READY) ## compare the speed with other systems, and write docs/performance.md
 	$(BIN)/python -m benchmarks.bench
 
@@ -78,8 +84,11 @@ pictures: $(READY) ## the pictures of the README and the documentation, from a f
 lock: ## resolve pyproject.toml again, for all variants; needs `pip install uv`
 	resolve="uv pip compile --quiet --no-emit-index-url --no-annotate --custom-compile-command make\ lock"
 	linux=x86_64-manylinux_2_28
-	eval $$resolve --generate-hashes --python-version 3.11 --python-platform $$linux --all-extras \
+	eval $$resolve --generate-hashes --python-version 3.11 --python-platform $$linux --extra dev \
 	  pyproject.toml -o requirements.lock
+	# The extra `flower` is left out of requirements.lock: pip would refuse its pin of typer.
+	eval $$resolve --generate-hashes --python-version 3.11 --python-platform $$linux --extra dev \
+	  --extra flower -c requirements.lock pyproject.toml -o requirements-flower.lock
 	# What runs the workflow, without tests and tools: the pins of the lock.
 	eval $$resolve --generate-hashes --python-version 3.11 --python-platform $$linux \
 	  -c requirements.lock pyproject.toml -o envs/cuda.lock
@@ -116,7 +125,10 @@ $(DOCS_READY): requirements-docs.lock
 	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-docs.lock
 	touch $(DOCS_READY)
 
+# Both environments are made alike: the folder of a `.ready` file, from the lock next to it.
 $(READY): requirements.lock
+$(FLOWER_READY): requirements-flower.lock
+%/.ready:
 	case "$(CURDIR)" in *" "*)
 	  echo "This path contains a space, which Python environments cannot run from: $(CURDIR)" >&2
 	  exit 2;;
@@ -130,8 +142,8 @@ $(READY): requirements.lock
 	  echo "'$(PYTHON)' cannot make environments: install its venv module (Debian: python3.11-venv)." >&2
 	  exit 2
 	fi
-	rm -rf .venv
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $(READY)
+	rm -rf $*
+	$(PYTHON) -m venv $*
+	$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@

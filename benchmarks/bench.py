@@ -17,6 +17,7 @@ from benchmarks.peers.page import Row, median_ratio, row, write
 ROOT = Path(__file__).parents[1]
 PEERS = ("flower", "pfl", "kornia", "faiss", "opentsne")
 NAMES = {"plain": "a plain loop", "pfl": "pfl-research", "flower": "Flower simulation"}
+NAMES |= {"engine": "our rounds with engine flower"}
 RESNET = Work("resnet18", size=64, clients=8, cohort=2, samples=64, batch=32)
 CNN = Work("cnn", size=32, clients=100, cohort=10)
 RESNET_TITLE = "round of 2 clients of two steps, ResNet-18, 64 px"
@@ -50,7 +51,7 @@ def flower_rounds() -> Iterable[Row]:
         (CNN_TITLE, CNN, 5, {"flower": 2.0}),
         (RESNET_TITLE, RESNET, 2, {}),
     ):
-        turns, _ = rounds(replace(work, workers=2), ("ours", "flower"), runs=runs)
+        turns, _ = rounds(replace(work, workers=2), ("ours", "flower", "engine"), runs=runs)
         # Several processes: only the clock covers all of them.
         title = f"{title}, two in parallel"
         yield from against(title, turns, targets=target, measure="wall")

@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 # The longest first, so that no process is left with them in the end. Slurm's come before all
 # others: they wait most of the time, and the other process meanwhile has the cores.
-_FOLDERS = ("slurm", "finished", "workflow", "browser", "gpu", "unit")
+_FOLDERS = ("slurm", "finished", "flower", "workflow", "browser", "gpu", "unit")
 # Tests of one of these folders share a cluster, a finished run or a browser.
 _SHARING = ("slurm", "finished", "browser")
 PORTABLE = "bits of portable runs"  # a property of a test whose text is reported, not asserted

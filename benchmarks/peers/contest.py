@@ -20,6 +20,7 @@ ROUNDS: dict[str, tuple[str, ...]] = {
     "plain": (),
     "pfl": ("pfl",),
     "flower": ("flower",),
+    "engine": ("flower",),
 }
 
 

@@ -12,6 +12,7 @@ MAY_IMPORT = {
     "grid": set(),
     "record": {"grid"},
     **dict.fromkeys(SCIENCE, SCIENCE | {"grid", "record"}),
+    "flower": SCIENCE | {"grid"},
     "resources": {"grid", "record"},
     "slurm": {"grid", "record"},
     "rehearsal": SCIENCE | {"grid", "record", "resources"},

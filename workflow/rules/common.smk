@@ -121,6 +121,8 @@ prepare_jobs(
     banks=config["banks"],
     portable=config["portable"],
     rules=rule_name(workflow, "*"),
+    engine=config["engine"],
+    superlink=config["superlink"],
 )
 use_executor("slurm", SlurmExecutor)
 FAILURES = FailureCollector()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -69,6 +69,14 @@ class Trained(NamedTuple):
     notes: State
     rows: list[Row]
     fault: str | None = None
+
+
+class Trainer(Protocol):
+    """Trains the clients of a round: in this process, in others, or on other machines."""
+
+    def train_each(self, tasks: Iterable[ClientTask]) -> Iterator[Trained | None]:
+        """Yield the result of each task, in order; None for a client that did not return."""
+        ...
 
 
 class _Step(NamedTuple):

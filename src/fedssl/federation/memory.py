@@ -24,14 +24,14 @@ class ClientMemory:
 
     def __init__(self, *, sent: tuple[str, ...], kept: tuple[str, ...]) -> None:
         """Start empty; `sent` and `kept` are prefixes of names in the model."""
-        self._sent = sent
-        self._kept = kept
+        self.sent = sent
+        self.kept = kept
         self._models: dict[int, State] = {}
         self._notes: dict[int, State] = {}
 
     def travels(self, name: str) -> bool:
         """Return whether a tensor is sent; `<kind>/<name>` is sent if `<name>` is."""
-        return name.rpartition("/")[2].startswith(self._sent)
+        return name.rpartition("/")[2].startswith(self.sent)
 
     def travelling(self, state: Mapping[str, Tensor]) -> State:
         """Return the tensors of a state that are sent."""
@@ -76,7 +76,7 @@ class ClientMemory:
             kept.setdefault(int(client), {})[name] = tensor
 
     def _stays(self, name: str) -> bool:
-        return name.startswith(self._kept) and not self.travels(name)
+        return name.startswith(self.kept) and not self.travels(name)
 
 
 def build_memory(

@@ -13,10 +13,9 @@ import numpy as np
 from fedssl.aggregators import ClientUpdate
 from fedssl.aggregators.base import Aggregator, Visit
 from fedssl.aggregators.cohort import collector
-from fedssl.federation.client import ClientTask, LocalTrainer
-from fedssl.federation.distributed import WorkerPool
+from fedssl.federation.client import ClientTask, Trainer
 from fedssl.federation.faults import fates_of
-from fedssl.federation.history import Row
+from fedssl.federation.history import Row, num_updates
 from fedssl.federation.memory import ClientMemory
 from fedssl.federation.participants import sample_clients
 from fedssl.federation.server import Server, num_bytes
@@ -35,7 +34,7 @@ class Federation:
         suspects: the settings to name if training diverges.
     """
 
-    trainer: LocalTrainer | WorkerPool
+    trainer: Trainer
     aggregator: Aggregator
     memory: ClientMemory
     holdings: Sequence[Mapping[str, np.ndarray]]
@@ -51,20 +50,22 @@ def run_round(
     Without a usable update, the server keeps its model and its state.
     """
     memory, rule = federation.memory, federation.aggregator.in_round(round_number)
-    collected = collector(rule, server.model)
+    # Of what is sent only: a server never sees the heads that stay with clients.
+    collected = collector(rule, memory.travelling(server.model))
     # All tasks before any training: clients in parallel must not see each other's results.
     tasks, fates = _tasks(federation, rule, server, round_number=round_number)
     present = [task for task in tasks if not fates[task.client].get("absent")]
     rows = [row for task in tasks for row in _absent_rows(task, fates[task.client])]
-    if not present:
-        _log.warning("round %d: no selected client returned; the model stays", round_number)
     # Who returns no update has received the model as well.
     down = sum(num_bytes(task.visit.received, task.visit.broadcast) for task in tasks)
     up = 0
-    for task, (update, notes, client_rows, fault) in zip(
-        present, federation.trainer.train_each(present), strict=True
-    ):
-        upload, columns = _upload(federation, server, task, update, fate=fates[task.client])
+    for task, trained in zip(present, federation.trainer.train_each(present), strict=True):
+        fate = fates[task.client]
+        if trained is None:
+            rows += _absent_rows(task, {**fate, "absent": "dropout"})
+            continue
+        update, notes, client_rows, fault = trained
+        upload, columns = _upload(federation, server, task, update, fate=fate)
         if dropped := collected.add(upload):
             # The client keeps its earlier state, or it would start from NaN in its next round.
             dropped = fault or dropped
@@ -73,8 +74,11 @@ def run_round(
             memory.keep(task.client, update.state, notes)
             up += num_bytes(memory.travelling(update.state), update.report)
         rows += [{**row, "dropped": dropped, **columns} for row in client_rows]
+    if not num_updates(rows):
+        _log.warning("round %d: no selected client returned; the model stays", round_number)
     model, state = collected.step(server.state)
-    return server.after(model, state, down=down, up=up), sorted(rows, key=itemgetter("client"))
+    after = server.after({**server.model, **model}, state, down=down, up=up)
+    return after, sorted(rows, key=itemgetter("client"))
 
 
 def _tasks(

@@ -2,8 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,19 @@ from fedssl.typed import typed
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Engine:
+    """How the clients of a round train.
+
+    Attributes:
+        name: part of the name of the folder of checkpoints: each engine resumes its own.
+        running: is called like `side_by_side`, and may replace the federation's memory as well.
+    """
+
+    name: str
+    running: Callable[..., contextlib.AbstractContextManager[Federation]]
+
+
 def pretrain(
     settings: Mapping[str, Any],
     *,
@@ -51,6 +64,7 @@ def pretrain(
     model: str,
     rounds: str,
     milestones: str,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Train all rounds and write the model and its history; continue an interrupted training.
 
@@ -67,6 +81,7 @@ def pretrain(
         model: file of the final global model.
         rounds: CSV file of the history.
         milestones: folder of the models of the rounds to keep.
+        engine: trains the clients; by default, processes of this machine.
 
     Returns:
         The facts for the provenance record.
@@ -77,13 +92,15 @@ def pretrain(
     """
     own = typed(FederatedSettings, settings)
     device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
-    folder = Path(checkpoints) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
+    key = digest({name: sha256(path) for name, path in inputs.items()})[:16]
+    folder = Path(checkpoints) / (f"{key}-{engine.name}" if engine else key)
     kept = Milestones(folder, own.federation.kept_rounds)
     federation, server = set_up(own, inputs, device=device)
     start = server.model
-    done, server, rows = _resume(folder, federation.memory, server, kept, device=device)
     workers = min(clients, clients_per_round(own))
-    with side_by_side(federation, workers, inputs, device=device) as federation:
+    running = engine.running if engine else side_by_side
+    with running(federation, workers, inputs, device=device) as federation:
+        done, server, rows = _resume(folder, federation.memory, server, kept, device=device)
         server, rows = _train(federation, server, rows, done=done, folder=folder, kept=kept)
     check_returned(rows)
     training = {
@@ -171,10 +188,11 @@ def set_up(
     method, aggregator = trainer.method, build(**settings.aggregator)
     state = {name: tensor.clone() for name, tensor in method.global_state().items()}
     memory = build_memory(settings, sent=method.sent, kept=method.kept)
+    start = aggregator.init(memory.travelling(state))
     blame = suspects(settings.optimiser, settings.precision, method.settings, aggregator)
     holdings = client_holdings(settings, parts)
     federation = Federation(trainer, aggregator, memory, holdings, settings, blame)
-    return federation, Server(state, aggregator.init(state))
+    return federation, Server(state, start)
 
 
 @contextlib.contextmanager

@@ -18,8 +18,10 @@ def prepare_jobs(
     banks: Mapping[str, Any],
     portable: bool,
     rules: str,
+    engine: str,
+    superlink: str | None,
 ) -> None:
-    """Set variables so that jobs can import the package, and find the mirror, pins and banks.
+    """Set variables so that jobs can import the package, and find mirror, pins, banks and engine.
 
     If the run is `portable`, also hold the libraries of every job to one instruction set. `rules`
     is the pattern of rule names, which differs from `*` in a module with a prefix.
@@ -37,6 +39,9 @@ def prepare_jobs(
     # As in `use rule * from fedssl as fedssl_*`. A single rule that is imported again has no star.
     if "*" in rules:
         os.environ[_RULES] = rules
+    # Nor does the engine, whose bits are the same.
+    os.environ["FEDSSL_ENGINE"] = engine
+    os.environ["FEDSSL_SUPERLINK"] = superlink or ""
     if portable:
         os.environ.update(LIMITS)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
 
@@ -139,6 +139,15 @@ class Config:
     container: Text
     """Image in which jobs run under `--sdm apptainer`: a file, or an address such as
     `docker://<registry>/<name>`. See docs/how-to/container.md."""
+
+    engine: Literal["native", "flower"]
+    """How clients train: in processes of a job, or as Flower's ClientApps, which needs the
+    environment of `make flower`. The bits are the same, so changing it reruns nothing. The record
+    of a cell says which it was."""
+
+    superlink: Text | None
+    """With the engine `flower`, the SuperLink to run on, as Flower's own configuration names it, or
+    null for a simulation on this machine. Changing it reruns nothing."""
 
     limits: Limits
     """The most that a job may ask for."""
