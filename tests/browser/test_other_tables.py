@@ -46,6 +46,29 @@ def test_what_is_drawn_and_listed_lies_within_its_frame(opened: Opened) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
     box = page.locator("#fssuavl_communication .scroll")
     assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
-    for figure in page.locator("main figure").all():
+    for figure in page.locator("#figures figure").all():
         card, links = figure.bounding_box(), figure.locator(".files").bounding_box()
         assert card and links and links["y"] + links["height"] < card["y"] + card["height"]
+
+
+def test_a_count_in_the_head_leads_to_its_claims(opened: Opened) -> None:
+    page = opened.page
+    page.locator('#verdicts a[href="?verdict=fails#claims"]').click()
+    rows = page.locator("#claims tbody tr:visible")
+    expect(rows.first.locator(".verdict").first).to_have_text("fails")
+    expect(page.locator('#claims tbody tr:not([data-is~="fails"]):visible')).to_have_count(0)
+    page.get_by_role("combobox", name="Verdict").select_option("holds")
+    assert "verdict=holds" in page.url
+
+
+def test_each_point_of_a_picture_leads_to_its_number_or_claim(opened: Opened) -> None:
+    links = opened.page.locator("#verdicts .picture a")
+    targets = [link.get_attribute("href") or "" for link in links.all()]
+    assert targets
+    assert (
+        opened.page.evaluate(
+            "ids => ids.filter((id) => !document.getElementById(id))",
+            [target[1:] for target in targets],
+        )
+        == []
+    )
