@@ -33,8 +33,7 @@ def test_a_link_to_what_is_filtered_out_clears_the_filters(opened: Opened) -> No
 
 def test_a_long_table_keeps_its_header_in_view(opened: Opened) -> None:
     table = opened.page.locator("#fassl_selection table")
-    box = opened.page.locator("#fassl_selection .scroll")
-    box.evaluate("box => { box.scrollIntoView(); box.scrollTop = box.scrollHeight; }")
+    table.locator("tbody tr").last.evaluate("row => row.scrollIntoView({ block: 'end' })")
     expect(table.locator("thead th").first).to_be_in_viewport()
     expect(table.locator("tbody tr").last).to_be_in_viewport()
     expect(table.locator("tbody tr").first).not_to_be_in_viewport()
@@ -49,6 +48,14 @@ def test_what_is_drawn_and_listed_lies_within_its_frame(opened: Opened) -> None:
     for figure in page.locator("#figures figure").all():
         card, links = figure.bounding_box(), figure.locator(".files").bounding_box()
         assert card and links and links["y"] + links["height"] < card["y"] + card["height"]
+
+
+def test_the_page_scrolls_and_not_the_box_of_a_table_that_fits(opened: Opened) -> None:
+    page = opened.page
+    box = page.locator("#claims .scroll")
+    assert box.evaluate("box => getComputedStyle(box).overflowY") == "visible"
+    box.locator("tbody tr").last.evaluate("row => row.scrollIntoView({ block: 'end' })")
+    expect(box.locator("thead th").first).to_be_in_viewport()
 
 
 def test_a_count_in_the_head_leads_to_its_claims(opened: Opened) -> None:

@@ -124,6 +124,7 @@ function writeFilters() {
 
 function change() {
   filter();
+  fit();
   writeFilters();
 }
 
@@ -135,6 +136,17 @@ function reveal(target) {
 }
 
 form.hidden = false;
+/* A table that fits into the width needs no box that scrolls: the page scrolls, and the header of the
+   table stays below the filters. */
+function fit() {
+  const bar = getComputedStyle(form).position === "sticky" ? form.offsetHeight : 0;
+  document.documentElement.style.setProperty("--filters", `${bar}px`);
+  const boxes = [...document.querySelectorAll(".scroll")];
+  boxes.forEach((box) => box.classList.remove("fits"));
+  const fitting = boxes.filter((box) => !box.closest("[hidden]") && box.scrollWidth <= box.clientWidth);
+  fitting.forEach((box) => box.classList.add("fits"));
+}
+
 readFilters();
 form.addEventListener("input", change);
 form.addEventListener("submit", (event) => event.preventDefault());
@@ -145,3 +157,5 @@ document.addEventListener("click", (event) => {
 });
 document.querySelectorAll("table[data-sortable]").forEach(addSortButtons);
 filter();
+fit();
+addEventListener("resize", fit);
