@@ -33,8 +33,7 @@ def test_a_link_to_what_is_filtered_out_clears_the_filters(opened: Opened) -> No
 
 def test_a_long_table_keeps_its_header_in_view(opened: Opened) -> None:
     table = opened.page.locator("#fassl_selection table")
-    box = opened.page.locator("#fassl_selection .scroll")
-    box.evaluate("box => { box.scrollIntoView(); box.scrollTop = box.scrollHeight; }")
+    table.locator("tbody tr").last.evaluate("row => row.scrollIntoView({ block: 'end' })")
     expect(table.locator("thead th").first).to_be_in_viewport()
     expect(table.locator("tbody tr").last).to_be_in_viewport()
     expect(table.locator("tbody tr").first).not_to_be_in_viewport()
@@ -46,6 +45,37 @@ def test_what_is_drawn_and_listed_lies_within_its_frame(opened: Opened) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
     box = page.locator("#fssuavl_communication .scroll")
     assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
-    for figure in page.locator("main figure").all():
+    for figure in page.locator("#figures figure").all():
         card, links = figure.bounding_box(), figure.locator(".files").bounding_box()
         assert card and links and links["y"] + links["height"] < card["y"] + card["height"]
+
+
+def test_the_page_scrolls_and_not_the_box_of_a_table_that_fits(opened: Opened) -> None:
+    page = opened.page
+    box = page.locator("#claims .scroll")
+    assert box.evaluate("box => getComputedStyle(box).overflowY") == "visible"
+    box.locator("tbody tr").last.evaluate("row => row.scrollIntoView({ block: 'end' })")
+    expect(box.locator("thead th").first).to_be_in_viewport()
+
+
+def test_a_count_in_the_head_leads_to_its_claims(opened: Opened) -> None:
+    page = opened.page
+    page.locator('#verdicts a[href="?verdict=fails#claims"]').click()
+    rows = page.locator("#claims tbody tr:visible")
+    expect(rows.first.locator(".verdict").first).to_have_text("fails")
+    expect(page.locator('#claims tbody tr:not([data-is~="fails"]):visible')).to_have_count(0)
+    page.get_by_role("combobox", name="Verdict").select_option("holds")
+    assert "verdict=holds" in page.url
+
+
+def test_each_point_of_a_picture_leads_to_its_number_or_claim(opened: Opened) -> None:
+    links = opened.page.locator("#verdicts .picture a")
+    targets = [link.get_attribute("href") or "" for link in links.all()]
+    assert targets
+    assert (
+        opened.page.evaluate(
+            "ids => ids.filter((id) => !document.getElementById(id))",
+            [target[1:] for target in targets],
+        )
+        == []
+    )

@@ -134,6 +134,8 @@ def test_the_keyboard_alone_is_enough(opened: Opened) -> None:
     expect(page.get_by_role("link", name="Skip to the results")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
+    tab_to(page, "document.activeElement.matches('nav a[href=\"#fssuavl_table2\"]')")
+    page.keyboard.press("Enter")
     tab_to(page, 'document.activeElement.closest("#fssuavl_table2 thead")')
     page.keyboard.press("Enter")
     assert page.locator("#fssuavl_table2 [aria-sort]").count() == 1

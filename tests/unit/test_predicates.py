@@ -109,7 +109,7 @@ def test_a_gain_over_another_row_is_compared():
 def test_without_a_right_side_a_cell_meets_a_number():
     alone = {"compare": "each", "left": BOTH["left"], "relation": ">=", "by": 10}
     assert check(alone).verdict == "holds"
-    assert check(alone | {"by": 11}).evidence == "not 10.00 (table 1: ours, A kNN) >= +11"
+    assert check(alone | {"by": 11}).evidence == "10.00 (table 1: ours, A kNN) is not at least 11"
 
 
 def test_a_column_without_protocol_is_named_as_it_is():

@@ -4,22 +4,31 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from fedssl.paper.verdicts.claim_test import FAILS, ClaimVerdict
+from fedssl.paper.verdicts.claim_test import FAILS, HOLDS, ClaimVerdict
 from fedssl.paper.verdicts.contrast import Contrast, Estimate, Key, Measurements
 from fedssl.paper.verdicts.hypotheses import Hypothesis, Most, Near, leaves_of, margins_of
 from fedssl.paper.verdicts.margins import Measured
 from fedssl.paper.verdicts.sides import Pair
 
+_VERBS = {HOLDS: "is", FAILS: "is not"}
+_RELATIONS = {">": "above", "<": "below", ">=": "at least", "<=": "at most"}
 
-def sentence(rule: Mapping[str, Any], pair: Pair, numbers: Mapping[Key, float]) -> str:
+
+def sentence(
+    rule: Mapping[str, Any], pair: Pair, numbers: Mapping[Key, float], *, verdict: str
+) -> str:
     """Return a comparison with its numbers and their places in the tables.
 
     `rule` has relation, by and, with the relations = and ~, within.
     """
     left, right = (_side(side, numbers) for side in pair)
-    by = f"{rule['by']:+g}" if rule["by"] or not right else ""
-    within = f"within {rule['within']:g}" if rule["relation"] in ("=", "~") else ""
-    return " ".join(part for part in (left, rule["relation"], right, by, within) if part)
+    if right and rule["by"]:
+        right += f" {'plus' if rule['by'] > 0 else 'minus'} {abs(rule['by']):g}"
+    right = right or f"{rule['by']:g}"
+    if verdict not in _VERBS:
+        return f"{left} against {right}"
+    relation = _RELATIONS.get(rule["relation"]) or f"within {rule['within']:g} of"
+    return f"{left} {_VERBS[verdict]} {relation} {right}"
 
 
 def tested_sentence(hypothesis: Hypothesis, found: ClaimVerdict, source: Measured) -> str:
@@ -30,8 +39,7 @@ def tested_sentence(hypothesis: Hypothesis, found: ClaimVerdict, source: Measure
     if margin is None:
         votes = [source.votes(part) for part in leaves_of(hypothesis) if isinstance(part, Most)]
         return "; ".join(f"true for {satisfied} of {seeds} seeds" for satisfied, seeds in votes)
-    text = _margin_sentence(hypothesis, margin, source.measurements)
-    return f"not {text}" if found.verdict == FAILS else text
+    return _margin_sentence(hypothesis, margin, source.measurements, verdict=found.verdict)
 
 
 def cell_name(key: Key) -> str:
@@ -41,7 +49,9 @@ def cell_name(key: Key) -> str:
     return f"{place}: {row}, {column}"
 
 
-def _margin_sentence(hypothesis: Hypothesis, margin: Estimate, measurements: Measurements) -> str:
+def _margin_sentence(
+    hypothesis: Hypothesis, margin: Estimate, measurements: Measurements, *, verdict: str
+) -> str:
     """Return a margin as a comparison: the cells that add to it with those that are subtracted."""
     contrast = margin.contrast or Contrast({})
     near = [leaf for leaf in leaves_of(hypothesis) if isinstance(leaf, Near)]
@@ -56,7 +66,7 @@ def _margin_sentence(hypothesis: Hypothesis, margin: Estimate, measurements: Mea
     means = {
         key: fmean(measurements.by_seed(Contrast({key: 1.0}), seeds)) for key in contrast.weights
     }
-    return sentence(rule, pair, means)
+    return sentence(rule, pair, means, verdict=verdict)
 
 
 def _why_untested(hypothesis: Hypothesis, measurements: Measurements) -> str:
@@ -80,4 +90,4 @@ def _text(number: Contrast) -> str:
         return names[0]
     if len(names) == 2 and min(number.weights.values()) < 0:
         return " minus ".join(names)
-    return f"from {len(names)} cells, the first {names[0]}"
+    return f"from {len(names)} numbers, the first is {names[0]}"

@@ -89,8 +89,8 @@ def _decide(rule: Predicate, pair: Pair, numbers: Numbers) -> Outcome:
     left, right = (side.value(numbers) for side in pair)
     margin = round(_margin(rule, left - right - rule["by"]), _DIGITS)
     holds = margin > 0 or (margin == 0 and rule["relation"] not in (">", "<"))
-    evidence = sentence(rule, pair, numbers)
-    return Outcome(HOLDS if holds else FAILS, evidence if holds else f"not {evidence}", margin)
+    verdict = HOLDS if holds else FAILS
+    return Outcome(verdict, sentence(rule, pair, numbers, verdict=verdict), margin)
 
 
 def _margin(rule: Predicate, difference: float) -> float:

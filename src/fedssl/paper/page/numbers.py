@@ -10,6 +10,7 @@ import pandas as pd
 
 from fedssl.files import read_json
 from fedssl.grid.paths import record_of
+from fedssl.paper.claims.evidence import cell_name
 from fedssl.paper.metrics import read_metric
 from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.published import label_of
@@ -49,11 +50,13 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
         "title": spec["title"] if own else f"{_kind(spec['table'])}: {spec['title']}",
         "groups": [{"protocol": k, "span": len(list(group))} for k, group in groupby(labels)],
         "headings": columns,
+        "labels": labels,
         "columns": [c.removesuffix(f" {label}") for c, label in zip(columns, labels, strict=True)],
         "rows": [
             {"row": row, "axes": axes.get(row, {}), "cells": [cells.get((row, c)) for c in columns]}
             for row in dict.fromkeys(frame["row"])
         ],
+        "places": {cell_name((spec["table"], *key)): slug for key, slug in slugs.items()},
         "n_eval": [_n_evals(frame, column) for column in columns],
         "chance": [chance_text(frame[frame["column"] == column]) for column in columns],
         "ranks": [rank_text(frame[frame["column"] == column]) for column in columns]

@@ -44,8 +44,13 @@ def run_summary(jobs: Sequence[Mapping[str, Any]], commits: Sequence[Mapping[str
     }
 
 
-def choices(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return the choices of each filter: the values of the axes in use, and the verdicts."""
+def choices(
+    tables: Iterable[Mapping[str, Any]], claims: Iterable[Mapping[str, Any]]
+) -> dict[str, list[str]]:
+    """Return the choices of each filter: the values of the axes in use, and the verdicts.
+
+    The verdicts are those of the numbers, then those of the claims.
+    """
     tables = list(tables)
     offered = {
         axis: sorted(
@@ -54,7 +59,10 @@ def choices(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         for axis in _FILTERS
     }
     found = {cell["verdict"] for table in tables for cell in _cells(table)}
-    offered["verdict"] = [verdict for verdict in Verdict if verdict in found]
+    offered["verdict"] = [
+        *(verdict for verdict in Verdict if verdict in found),
+        *dict.fromkeys(claim["published"] for claim in claims),
+    ]
     # A filter with one choice would filter nothing.
     return {name: values for name, values in offered.items() if len(values) > 1}
 

@@ -15,9 +15,11 @@ from fedssl.files import write_text
 from fedssl.paper.certificate import certificate_title
 from fedssl.paper.claims.entries import read_entries
 from fedssl.paper.page.certificate import read_certificate
+from fedssl.paper.page.claims import claim_counts, read_claims
 from fedssl.paper.page.figures import figure_content
 from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.page.numbers import read_table
+from fedssl.paper.page.pictures import forest, gain_lanes, scatter
 from fedssl.paper.page.records import read_gains, read_other, read_rows
 from fedssl.paper.page.summary import choices, coverage, run_summary
 from fedssl.paper.products.registry import get_product
@@ -48,14 +50,21 @@ def write_page(
         path: Path of the page.
     """
     jobs = Jobs()
+    numbers = _numbers(spec, jobs=jobs)
+    shown = read_claims(read_rows(claims) if claims else [], places=_places(numbers["tables"]))
     content = {
-        **_numbers(spec, jobs=jobs),
+        **numbers,
+        "claims": shown,
+        "claim_counts": claim_counts(shown),
+        "choices": choices(numbers["tables"], shown),
+        "scatter": scatter(numbers["tables"]),
+        "forest": forest(shown),
+        "lanes": gain_lanes(numbers["gains"]),
         "figures": [
             figure_content(entry["figure"], entry["record"])
             for entry in spec["products"]
             if entry["figure"]
         ],
-        "claims": read_rows(claims) if claims else [],
         "contradictions": [] if spec.get("own", False) else read_entries(contradictions),
         "wrong_averages": wrong_averages(published),
         "certificate": {
@@ -107,8 +116,15 @@ def _numbers(spec: Mapping[str, Any], *, jobs: Jobs) -> Content:
         "others": [_other(entry) for entry in shown["rows"]],
         "numbers": {slug: detail for table in tables for slug, detail in table["numbers"].items()},
         "coverage": coverage(tables),
-        "choices": choices(tables),
     }
+
+
+def _places(tables: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Return study -> name of a cell, as the evidence of a claim spells it, -> its anchor."""
+    places: dict[str, dict[str, str]] = {}
+    for table in tables:
+        places.setdefault(table["study"], {}).update(table["places"])
+    return places
 
 
 def _other(entry: Mapping[str, Any]) -> Content:

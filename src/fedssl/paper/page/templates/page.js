@@ -79,7 +79,7 @@ function matches(row, chosen, words, about) {
   for (const [axis, value] of Object.entries(chosen)) {
     if (axis !== "verdict" && !(row.dataset[axis] ?? "").split(" ").includes(value)) return false;
   }
-  if (chosen.verdict && row.dataset.is !== chosen.verdict
+  if (chosen.verdict && !(row.dataset.is ?? "").split(" ").includes(chosen.verdict)
     && !row.querySelector(`[data-verdict="${CSS.escape(chosen.verdict)}"]`)) return false;
   const text = `${about} ${row.textContent}`.toLowerCase();
   return words.every((word) => text.includes(word));
@@ -87,7 +87,7 @@ function matches(row, chosen, words, about) {
 
 function filterTable(table, chosen, words) {
   const section = table.closest("section");
-  const about = `${section.querySelector("h3").textContent} ${table.tHead.textContent}`;
+  const about = `${section.querySelector("h2, h3").textContent} ${table.tHead.textContent}`;
   let shown = 0;
   for (const row of table.tBodies[0].rows) {
     row.hidden = !matches(row, chosen, words, about);
@@ -102,8 +102,8 @@ function filterTable(table, chosen, words) {
 }
 
 function filter() {
-  const chosen = Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
-  const words = document.getElementById("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const { search = "", ...chosen } = Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const shown = tables.reduce((sum, table) => sum + filterTable(table, chosen, words), 0);
   const gains = document.getElementById("gains");
   if (gains) gains.hidden = [...gains.querySelectorAll("section")].every((section) => section.hidden);
@@ -111,20 +111,51 @@ function filter() {
   document.getElementById("shown").textContent = `${shown} of ${total} numbers`;
 }
 
+/* The address holds the filters, so that a filtered page can be sent. */
+function readFilters() {
+  const asked = new URLSearchParams(location.search);
+  for (const field of form.elements) if (field.name) field.value = asked.get(field.name) ?? "";
+}
+
+function writeFilters() {
+  const chosen = new URLSearchParams([...new FormData(form)].filter(([, value]) => value)).toString();
+  history.replaceState(null, "", `${location.pathname}${chosen && `?${chosen}`}${location.hash}`);
+}
+
+function change() {
+  filter();
+  fit();
+  writeFilters();
+}
+
 /* A link may lead to a row that the filters hide. Clear the filters to show it. */
 function reveal(target) {
   if (!target?.closest("[hidden]")) return;
   form.reset();
-  filter();
+  change();
 }
 
 form.hidden = false;
-form.addEventListener("input", filter);
+/* A table that fits into the width needs no box that scrolls: the page scrolls, and the header of the
+   table stays below the filters. */
+function fit() {
+  const bar = getComputedStyle(form).position === "sticky" ? form.offsetHeight : 0;
+  document.documentElement.style.setProperty("--filters", `${bar}px`);
+  const boxes = [...document.querySelectorAll(".scroll")];
+  boxes.forEach((box) => box.classList.remove("fits"));
+  const fitting = boxes.filter((box) => !box.closest("[hidden]") && box.scrollWidth <= box.clientWidth);
+  fitting.forEach((box) => box.classList.add("fits"));
+}
+
+readFilters();
+form.addEventListener("input", change);
 form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("reset", () => setTimeout(filter));
+form.addEventListener("reset", () => setTimeout(change));
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.('a[href^="#"]');
   if (link) reveal(document.getElementById(decodeURIComponent(link.hash.slice(1))));
 });
 document.querySelectorAll("table[data-sortable]").forEach(addSortButtons);
 filter();
+fit();
+addEventListener("resize", fit);

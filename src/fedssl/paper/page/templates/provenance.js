@@ -164,7 +164,7 @@ function show(cell) {
       make("p", {}, section.dataset.title)), close),
     make("div", {},
       pairs([
-        ["verdict", cell.querySelector(".verdict")?.cloneNode(true) ?? null], ["published", shown(".paper")?.replace("paper ", "")],
+        ["verdict", cell.querySelector(".judged") && cell.dataset.verdict.replaceAll("-", " ")], ["published", shown(".paper")?.replace("paper ", "")],
         ["measured minus published", shown(".delta")],
         ["95 % interval", interval],
         ["interval for one run of the paper", number.predicted?.map(points).join(" to ") ?? null],
