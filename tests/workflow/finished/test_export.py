@@ -1,6 +1,5 @@
 """An exported encoder computes the features that the workflow has scored."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from fedssl.data.banks.bank import open_bank
 from fedssl.evaluation.features import extract_features
 from fedssl.evaluation.job_files import read_encoder
 from fedssl.evaluation.settings import ScoreSettings
+from fedssl.files import read_json
 from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 from tests.workflow.project import Project
@@ -40,8 +40,8 @@ def images(finished: Project) -> np.ndarray:
 def scored(finished: Project) -> np.ndarray:
     """The features of the first samples of a task, as its evaluation computes them."""
     root = finished.root / RESULTS
-    (record,) = (root / f"evaluate/{CELL}/cifar10").glob("*evaluate*.provenance.json")
-    settings = typed(ScoreSettings, json.loads(record.read_text())["settings"])
+    record = read_json(root / f"evaluate/{CELL}/cifar10/provenance.json")
+    settings = typed(ScoreSettings, record["settings"])
     device = torch.device("cpu")
     views = Views(open_bank(root / "banks/cifar10"), settings, statistics=None, device=device)
     encoder = read_encoder(settings, str(root / f"pretrain/{CELL}/model.safetensors"))
@@ -73,5 +73,5 @@ def test_the_loaded_encoder_computes_them_too(
 
 def test_the_card_says_what_the_encoder_is_not(exported: Path) -> None:
     card = exported.with_suffix(".md").read_text()
-    assert "**Not comparable with the papers.** Trained on made-up data" in card
+    assert "**Not comparable with the papers**: trained on made-up data" in card
     assert f"| cell | {CELL} |" in card and "| cifar10 | knn |" in card
