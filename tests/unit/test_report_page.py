@@ -98,8 +98,7 @@ def test_every_measured_number_leads_to_its_jobs(paper_tree: ReportTree) -> None
         steps = [data["steps"][place] for run in number["runs"] for place in run["steps"]]
         assert len(number["runs"]) == number["n_seeds"] == 3
         assert steps and all(step["job"] is not None for step in steps)
-        without = number["column"].endswith(" best round") or "silhouette" in number["column"]
-        assert (number["interval"] is None) == without
+        assert (number["interval"] is None) == number["column"].endswith(" best round")
     trained = [job for job in data["jobs"] if job["rule"] == "pretrain"]
     assert trained and all(job["curves"] and job["shards"] and job["bytes_up"] for job in trained)
     assert not set().union(*(job["facts"] for job in data["jobs"])), "nothing was out of order"

@@ -29,7 +29,7 @@ def scatter(tables: Iterable[Mapping[str, Any]]) -> Record:
         for cell, heading, label in zip(
             row["cells"], table["headings"], table["labels"], strict=True
         )
-        # A silhouette or the number of a round is no percentage.
+        # The number of a round is no percentage; it has no interval.
         if cell and cell["published"] is not None and cell["interval"] is not None
     ]
     return {
