@@ -91,6 +91,7 @@ def _communication(spec: Spec) -> None:
             sent = _SENT // (2 if cell["aggregator"].endswith("-bb") else 1)
             if new := _new(seed["provenance"]):
                 facts = {name: visits * sent for name in ("bytes_up", "bytes_down")}
+                facts |= {name: sent for name in ("client_memory_bytes", "server_memory_bytes")}
                 new.write_text(json.dumps(facts), encoding="utf-8")
 
 

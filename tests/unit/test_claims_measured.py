@@ -24,7 +24,7 @@ def test_two_rows_alone_are_compared_by_the_paired_t_test(tmp_path):
     interval = stats.ttest_rel(*pairs).confidence_interval(0.95)
     assert (found["low"], found["high"]) == pytest.approx(interval, abs=1e-4)
     assert found["level"] == 0.05 and found["seeds_needed"] > 3
-    evidence = "11.00 (table 1: ours, A kNN) > 10.00 (table 1: theirs, A kNN)"
+    evidence = "11.00 (table 1: ours, A kNN) against 10.00 (table 1: theirs, A kNN)"
     assert found["measured_evidence"] == evidence
 
 
@@ -43,7 +43,7 @@ def test_seeds_may_leave_a_measured_claim_open(tmp_path, theirs, verdict):
     found = result(tmp_path, rows)
     assert found["measured"] == verdict
     assert (found["seeds_needed"] != "") is (verdict == "undecided")
-    assert found["measured_evidence"].startswith("not ") is (verdict == "fails")
+    assert ("is not above" in found["measured_evidence"]) is (verdict == "fails")
 
 
 def test_one_seed_everywhere_decides_nothing(tmp_path):
@@ -159,6 +159,8 @@ def test_a_gain_as_printed_is_one_within_a_point_when_measured(tmp_path):
     found = result(tmp_path, rows, **gain)
     assert (found["published"], found["published_margin"]) == ("fails", -0.01)
     assert (found["measured"], found["measured_margin"]) == ("fails", -1.02)
-    assert found["measured_evidence"].endswith("~ 8.00 (table 1: theirs, A kNN) +2.02 within 1")
+    assert found["measured_evidence"].endswith(
+        "is not within 1 of 8.00 (table 1: theirs, A kNN) plus 2.02"
+    )
     rows = [measured("ours", 9.5, *SPREAD), measured("theirs", 8, *SPREAD)]
     assert result(tmp_path, rows, **gain)["measured"] == "holds"

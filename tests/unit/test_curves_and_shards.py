@@ -100,4 +100,5 @@ def test_each_dataset_and_sharding_of_a_study_has_a_heat_map() -> None:
     assert [panel["title"] for panel in panels] == [
         "Tiny ImageNet-200, alpha 0.1",
         "VGGSound, alpha 0.1",
+        "CIFAR-10, alpha 0.1",
     ]

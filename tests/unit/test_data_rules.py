@@ -85,7 +85,7 @@ def of_cifar10(**changes: Any) -> Plan:
 
 def test_what_is_counted_afterwards_throws_away_nothing_that_was_read() -> None:
     before = of_cifar10()
-    counted: dict[str, Any] = {"classes": 9, "splits": {"train": 7}, "max_bad_share": 0.5}
+    counted: dict[str, Any] = {"classes": 9, "splits": {"train": 700}, "max_bad_share": 0.5}
     for key, value in counted.items():
         after = of_cifar10(**{key: value})
         assert bank_state(after, CIFAR10) == bank_state(before, CIFAR10)

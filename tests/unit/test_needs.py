@@ -167,6 +167,9 @@ class Workflow:
         self, *, nodes: int | None, cores: int | None, main: bool = True, gpus: int | None = None
     ) -> None:
         self.is_main_process = main
+        self.modifier = SimpleNamespace(
+            is_main_snakefile=lambda: True, modify_rulename=lambda name: name
+        )
         given = {} if gpus is None else {"pretrain": {"gpu": SimpleNamespace(raw=gpus)}}
         self.resource_settings = SimpleNamespace(overwrite_resources=given)
         values = {"_nodes": nodes, "_cores": cores}

@@ -57,6 +57,7 @@ def test_a_study_of_one_modality_has_everything_and_nothing_of_the_papers(
     assert plan.studies == ["mine"] and plan.papers == [] and plan.used_datasets == {task}
     assert {(kind, name) for kind, name in products(plan) if kind != "datasets"} == {
         ("table", "mine_accuracies"),
+        ("shards_figure", "mine_shards"),
         ("gains", "mine_random_init"),
         ("communication", "mine_communication"),
         ("loss_figure", "mine_loss"),

@@ -22,7 +22,7 @@ OF_THE_PAPERS = re.compile("fssuavl|fassl|fvssl|2402.02889|2504.09516", re.IGNOR
 JOBS = {
     **dict.fromkeys(("bank_waveforms", "normalisation", "shards", "pretrain", "evaluate"), 1),
     **dict.fromkeys(("evaluate_random_init", "table", "gains", "communication", "loss_figure"), 1),
-    **dict.fromkeys(("datasets", "certificate", "report_page", "mine"), 1),
+    **dict.fromkeys(("shards_figure", "datasets", "certificate", "report_page", "mine"), 1),
 }
 
 

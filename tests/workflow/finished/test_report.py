@@ -56,7 +56,8 @@ def test_the_page_has_its_tables_in_the_order_of_the_shipped_configuration(
     contents = page[page.index('<nav class="contents"') : page.index("</nav>")]
     tables = yaml.safe_load((finished.root / "config/experiments.yaml").read_text())["tables"]
     ours = [name for name in tables if name.startswith("fssuavl_")]
-    assert re.findall(r'href="#(\w+)"', contents)[1 : len(ours) + 1] == ours
+    shown = [name for name in re.findall(r'href="#(\w+)"', contents) if name in ours]
+    assert shown == ours
 
 
 def test_a_zip_holds_the_same(finished: Project) -> None:

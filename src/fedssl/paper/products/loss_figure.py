@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fedssl.grid.plan import Plan
 
 _ROUND_COLUMNS = {"round", "modality", "samples", "steps", "loss"}
-_PANEL_HEIGHT = 1.7  # inches
+_PANEL_HEIGHT = 1.6  # inches
 _MARKERS = "os^DvP"
 _MARKED_ROUNDS = 8
 _MOST_ACROSS = 3  # panels next to each other
