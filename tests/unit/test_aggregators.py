@@ -242,6 +242,10 @@ def test_fedu_drift_by_hand_and_its_strict_threshold() -> None:
     before["head.weight"] = torch.tensor([1.0])
     moved = drift(before, after)
     assert float(moved) == pytest.approx(0.3)
+    rng = torch.Generator().manual_seed(0)
+    many = {f"backbone.conv{n}.weight": torch.randn(9, generator=rng) for n in range(99)}
+    start = {name: torch.zeros(9) for name in many}
+    assert drift(start, many).equal(drift(dict(reversed(start.items())), many)), "in any order"
     for mu, own in ((0.4, False), (float(moved), True)):
         rule = build("fedu", mu=mu)
         assert rule.start(before, {}) == before, "first time: global"

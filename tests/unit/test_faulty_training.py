@@ -1,6 +1,7 @@
 """Trainings with faults: the same bits whenever and wherever they run, and what attacks do."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,22 @@ def test_the_bits_do_not_depend_on_interruptions_or_on_the_number_of_processes(
     assert all(row["absent"] for row in rows if row["round"] == "3"), "an empty round as well"
     assert {row["attack"] for row in rows} == {"", "gaussian"}
     assert any(row["clipped"] for row in rows)
+
+
+def test_the_order_of_a_models_tensors_changes_no_bit(inputs: dict[str, str]) -> None:
+    """A model that was read from a checkpoint has its tensors in an order of chance."""
+    settings = declared({"attack": "gaussian", "malicious": 0.5}, rule="fedu", clipping_norm=0.5)
+    models, notes = [], []
+    for order in (list, reversed):
+        federation, server = set_up(federated(SETTINGS | settings), inputs, device=CPU)
+        model = dict(order(list(server.model.items())))  # type: ignore[operator]
+        after, rows = run_round(federation, replace(server, model=model), 1)
+        assert any(row["attack"] for row in rows) and any(row["clipped"] for row in rows)
+        models.append(after.model)
+        notes.append(federation.memory.state())
+    for one, other in (models, notes):
+        assert one.keys() == other.keys()
+        assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
 def test_no_faults_are_the_bits_of_a_federation_without_them(

@@ -178,7 +178,7 @@ def test_a_job_counts_what_a_client_keeps_and_sends(
     named = {name: value for name, value in CELLS[cell]["method"].items() if name != "name"}
     method = methods.build(CELLS[cell]["method"]["name"], initialise(0, **RESNET), **named)
     assert facts["server_memory_bytes"] == num_bytes(method.global_state())
-    state, scalar = method.state_dict(), torch.zeros(())
+    state, scalar = method.state_dict(), torch.zeros((), dtype=torch.float64)
     kept = {name: t for name, t in state.items() if name.startswith(keeps)}
     if models == 2:  # FedEMA mixes parameters alone, and remembers their scale
         kept = {n: t for n, t in kept.items() if n.startswith("target.") or is_trained(n, t)}

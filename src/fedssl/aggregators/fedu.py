@@ -45,10 +45,12 @@ class FedU(Aggregator):
 def drift(before: "Tensors", after: "Tensors") -> "Tensor":
     """Return the drift of the backbone in local training: the mean L2 distance of its weights.
 
-    A float32 scalar. It covers the weights of convolutions; without any (ViT), all weights with
+    A float64 scalar. It covers the weights of convolutions; without any (ViT), all weights with
     two or more dimensions.
     """
-    backbone = {name: after[name] for name in before if name.startswith("backbone.")}
+    # Sorted, because the order of tensors that were read from bytes is one of chance, and the last
+    # bit of the mean depends on it.
+    backbone = {name: after[name] for name in sorted(before) if name.startswith("backbone.")}
     weights = [name for name in backbone if "conv" in name and name.endswith("weight")]
     if not weights:
         weights = [name for name, tensor in backbone.items() if tensor.ndim >= 2]
@@ -56,5 +58,4 @@ def drift(before: "Tensors", after: "Tensors") -> "Tensor":
     moved = [(after[name].double() - before[name].double()).flatten() for name in weights]
     distances = [change.norm() for change in moved]
     mean: Tensor = distances[0].new_tensor([float(d) for d in distances]).mean()
-    # The last bit of the sums can differ between processes. In single precision it does not show.
-    return mean.float()
+    return mean

@@ -108,7 +108,9 @@ def _upload(
     """Return the update as the server uses it, and the columns of the history on it."""
     settings, model = federation.settings, server.model
     faults, norm = settings.federation.faults, settings.federation.clipping_norm
-    sent = [name for name in model if federation.memory.travels(name)]
+    # Sorted, because the order in a model that was read again is one of chance, and an attack draws
+    # noise for one tensor after the other.
+    sent = sorted(name for name in model if federation.memory.travels(name))
     columns = dict(fate)
     if faults is not None and fate["attack"]:
         noise = stream(settings.seed, "attack", round=task.round, client=task.client)
