@@ -96,6 +96,18 @@ def test_the_table_has_a_column_per_task_and_protocol_and_the_random_encoder() -
     assert all("random_init" in cell for row in spec["rows"][:-1] for cell in row["cells"])
 
 
+def test_a_variant_with_another_encoder_has_a_random_encoder_of_its_own() -> None:
+    mine = study(BOTH, "a0-i100-b0")
+    mine["variants"] = {"base": {}, "narrow": {"encoder": {"width": 8}}}
+    mine["cells"][0]["variant"] = ["narrow"]
+    alone = table_spec(own_plan(mine=mine).grid, "mine_accuracies", _paths())["rows"]
+    assert [row["row"] for row in alone] == ["R-18 SimCLR FedAvg", "random init narrow"]
+    mine["cells"][0]["variant"] = ["base", "narrow"]
+    rows = table_spec(own_plan(mine=mine).grid, "mine_accuracies", _paths())["rows"]
+    assert [row["row"] for row in rows[2:]] == ["random init", "random init narrow"]
+    assert all(len(row["cells"]) == 2 for row in [*alone, *rows]), "two seeds"
+
+
 def test_a_pair_without_a_table_is_scored_and_shown() -> None:
     plan = own_plan(mine=study(BOTH, "a0-i0-b100", "a0-i100-b0", pairs=[PAIR]))
     spec = get_product("table").spec(plan, "mine_accuracies")

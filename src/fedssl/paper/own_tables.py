@@ -71,12 +71,15 @@ def _trained(grid: Grid, study: str) -> Iterator[dict[str, Any]]:
 
 
 def _untrained(grid: Grid, study: str) -> Iterator[dict[str, Any]]:
-    # A variant with another encoder has its own start, which its rows name as `random_init`.
-    cells = [cell for cell in grid.select(study=study) if grid.initial_variant(cell) == "base"]
-    archs = list(dict.fromkeys(cell.arch for cell in cells))
-    for arch in archs:
-        name = f"random init {word(arch)}" if len(archs) > 1 else "random init"
-        yield {"row": name, "arch": arch, "random_init": True}
+    """Yield a row for each encoder before training; a variant may have one of its own."""
+    cells = grid.select(study=study)
+    starts = dict.fromkeys((cell.arch, grid.initial_variant(cell)) for cell in cells)
+    several = len({arch for arch, _ in starts}) > 1
+    for arch, variant in starts:
+        named = [word(arch) if several else "", "" if variant == "base" else variant]
+        name = " ".join(filter(None, ["random init", *named]))
+        axes = {} if variant == "base" else {"variant": variant}
+        yield {"row": name, "arch": arch, **axes, "random_init": True}
 
 
 def own_names(studies: Iterable[str]) -> dict[str, str]:
