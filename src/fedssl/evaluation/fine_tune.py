@@ -19,6 +19,9 @@ from fedssl.evaluation.supervised import linear_layer, train
 from fedssl.randomness import stream, torch_seed
 from fedssl.views.bank_views import Drawn
 from fedssl.views.fine_tune import FineTuneViews
+from fedssl.views.settings import FineTuneAugmentation
+
+DrawnSamples = tuple[list[Drawn], Tensor]
 
 
 class Classifier(nn.Module):
@@ -40,6 +43,47 @@ class Classifier(nn.Module):
         # The layer is linear, so the mean may be taken before it.
         logits: Tensor = self.layer(features.view(len(views), len(views[0]), -1).mean(dim=0))
         return logits
+
+
+class _Samples:
+    """Labelled training samples of one or two modalities, with random views.
+
+    Attributes:
+        labels: (samples,) int64, those of the last modality.
+        num_classes: number of classes of the last modality's bank.
+        draws: random numbers of the views.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[FineTuneViews],
+        indices: Sequence[np.ndarray],
+        *,
+        augmentation: FineTuneAugmentation,
+        seed: int,
+    ) -> None:
+        """Join views and the positions of their samples; see `fine_tune`."""
+        self._views, self._indices, self._augmentation = views, indices, augmentation
+        bank = views[-1].bank
+        self.labels, self.num_classes = bank.labels[indices[-1]], len(bank.classes)
+        self.draws = stream(seed, "fine-tune views")
+        check_labels(
+            torch.from_numpy(self.labels), samples=len(self.labels), num_classes=self.num_classes
+        )
+
+    def draw(self, batch: np.ndarray) -> DrawnSamples:
+        """Return the drawn views of a batch of positions, one per modality, and the labels."""
+        drawn = [
+            own.draw_fine_tune(positions[batch], self.draws, augmentation=self._augmentation)
+            for own, positions in zip(self._views, self._indices, strict=True)
+        ]
+        return drawn, self._views[-1].staged(self.labels[batch])
+
+    def render(self, batch: DrawnSamples) -> tuple[list[Tensor], Tensor]:
+        """Return the views, each (batch, 3, size, size), and the labels, on the device."""
+        pairs = zip(self._views, batch[0], strict=True)
+        inputs = [own.render_fine_tune(drawn) for own, drawn in pairs]
+        return inputs, self._views[-1].on_device(batch[1])
 
 
 def fine_tune(
@@ -68,23 +112,12 @@ def fine_tune(
     Raises:
         UserError: training diverged.
     """
-    bank, count = views[-1].bank, len(indices[-1])
-    labels, num_classes = bank.labels[indices[-1]], len(bank.classes)
-    check_labels(torch.from_numpy(labels), samples=count, num_classes=num_classes)
-    model = _model(encoder, num_classes, seed=seed).to(device)
+    samples = _Samples(views, indices, augmentation=settings.augmentation, seed=seed)
+    model = _model(encoder, samples.num_classes, seed=seed).to(device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    draws = stream(seed, "fine-tune views")
 
-    def draw(batch: np.ndarray) -> tuple[list[Drawn], Tensor]:
-        drawn = [
-            own.draw_fine_tune(positions[batch], draws, augmentation=settings.augmentation)
-            for own, positions in zip(views, indices, strict=True)
-        ]
-        return drawn, views[-1].staged(labels[batch])
-
-    def loss_of(batch: tuple[list[Drawn], Tensor]) -> Tensor:
-        inputs = [own.render_fine_tune(drawn) for own, drawn in zip(views, batch[0], strict=True)]
-        targets = views[-1].on_device(batch[1])
+    def loss_of(batch: DrawnSamples) -> Tensor:
+        inputs, targets = samples.render(batch)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             logits = model(*inputs)
         # The exponentials of the loss would lose digits in bf16.
@@ -92,15 +125,15 @@ def fine_tune(
 
     rng = stream(seed, "fine-tune batches")
     if checkpoints:
-        checkpoints.generators.update(batches=rng, views=draws)
+        checkpoints.generators.update(batches=rng, views=samples.draws)
     train(
         model,
         loss_of,
-        count=count,
+        count=len(samples.labels),
         settings=settings,
         rng=rng,
         checkpoints=checkpoints,
-        draw=draw,
+        draw=samples.draw,
         depth=steps_ahead(device),
     )
     return model.eval()
