@@ -93,6 +93,10 @@ def test_a_heat_map_has_a_row_for_each_client_and_blanks_what_no_client_has(tmp_
         figure = shards_figure.shards_figure({"scale": "paper", "panels": [panel]})
     (image,) = figure.axes[0].images
     assert image.get_array().tolist() == [[None, 4.0, 9.0], [1.0, None, None]]
+    with figure_style():
+        three = shards_figure.shards_figure({"scale": "paper", "panels": [panel] * 3})
+    maps = [axes for axes in shown(three) if axes.get_ylabel() == "client"]
+    assert len(shown(three)) == 2 * len(maps) == 6, "a map and a colour bar each, and no empty axes"
 
 
 def test_each_dataset_and_sharding_of_a_study_has_a_heat_map() -> None:

@@ -74,10 +74,10 @@ def shards_figure(spec: Spec) -> Figure:
     rows = ceil(len(panels) / across)
     size = (PAGE if across > 1 else COLUMN, _PANEL_HEIGHT * rows)
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(rows, across, squeeze=False).flat
+    grid = list(figure.subplots(rows, across, squeeze=False).flat)
     for axes, panel in zip(grid, panels, strict=False):
         _draw_panel(figure, axes, panel)
-    for axes in list(grid)[len(panels) :]:
+    for axes in grid[len(panels) :]:
         axes.set_visible(False)
     mark_scaled(figure, spec)
     return figure
