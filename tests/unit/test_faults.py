@@ -119,8 +119,11 @@ def test_the_written_history_has_columns_of_faults_only_if_there_are_any(tmp_pat
     write_rows([row(1)], str(tmp_path / "plain.csv"))
     write_rows([row(1, absent="dropout", attack=None)], str(tmp_path / "faults.csv"))
     plain, faults = ((tmp_path / f"{n}.csv").read_text().splitlines() for n in ("plain", "faults"))
-    assert plain[0] == "round,client,modality,samples,steps,loss,seconds,dropped"
-    assert faults == [f"{plain[0]},absent,attack", "1,1,image,,,,,,dropout,"]
+    assert (
+        plain[0]
+        == "round,client,modality,samples,steps,loss,learning_rate,update_norm,seconds,dropped"
+    )
+    assert faults == [f"{plain[0]},absent,attack", "1,1,image,,,,,,,,dropout,"]
 
 
 PAGE = ROOT / "docs/faults.md"

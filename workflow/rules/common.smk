@@ -123,6 +123,7 @@ prepare_jobs(
     rules=rule_name(workflow, "*"),
     engine=config["engine"],
     superlink=config["superlink"],
+    track=config["track"],
 )
 use_executor("slurm", SlurmExecutor)
 FAILURES = FailureCollector()

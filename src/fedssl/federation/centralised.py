@@ -25,6 +25,7 @@ from fedssl.federation.history import Row, mean_loss, mean_step, seconds_until, 
 from fedssl.federation.schedule import cosine
 from fedssl.federation.settings import CentralisedSettings
 from fedssl.federation.start import initial_method, training_views
+from fedssl.federation.tracking import Track, tracking
 from fedssl.files import digest, sha256
 from fedssl.methods.base import Method
 from fedssl.progress import RoundProgress
@@ -58,9 +59,10 @@ def pretrain(
     if (resumed := load_checkpoint(folder)) is not None:
         training.resume(resumed.round, resumed.parts, resumed.rows)
     done, total = training.done, own.aggregator.epochs
-    with RoundProgress(total, done=done) as progress:
+    cell = str(Path(rounds).parent)
+    with RoundProgress(total, done=done) as progress, tracking(cell, done=done) as track:
         trainer = pl.Trainer(
-            callbacks=[_Commit(folder, progress)],
+            callbacks=[_Commit(folder, progress, track)],
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=1,
             max_epochs=total - done,
@@ -214,6 +216,7 @@ class CentralisedTraining(pl.LightningModule):
                 "samples": len(views.bank.indices("train")),
                 "steps": len(losses[modality]),
                 "loss": mean_step(losses[modality]),
+                "learning_rate": self.optimizers().param_groups[0]["lr"],  # type: ignore[union-attr]
                 "seconds": round(self._seconds[modality], 3),
             }
             for modality, views in self._views.items()
@@ -235,9 +238,10 @@ class CentralisedTraining(pl.LightningModule):
 class _Commit(pl.Callback):
     """Saves a checkpoint after each epoch."""
 
-    def __init__(self, folder: Path, progress: RoundProgress) -> None:
+    def __init__(self, folder: Path, progress: RoundProgress, track: Track) -> None:
         self._folder = folder
         self._progress = progress
+        self._track = track
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         training = cast(CentralisedTraining, pl_module)
@@ -247,3 +251,4 @@ class _Commit(pl.Callback):
         training.rows += rows
         save_checkpoint(self._folder, training.epoch, training.parts(), training.rows)
         self._progress.advance(training.epoch, mean_loss(rows))
+        self._track(training.epoch, rows)

@@ -135,11 +135,13 @@ class LocalTrainer:
         rule = self._aggregator.in_round(task.round)
         optimiser, reach = self._optimiser(), Reach(self._settings.optimiser.momentum)
         losses: list[tuple[str, Tensor]] = []
+        rates: list[float] = []
         seconds = dict.fromkeys(task.samples, 0.0)
         started = time.perf_counter()
         for step in steps:
             loss = self._step(step, rule, task.visit, optimiser=optimiser)
             losses.append((step.modality, loss))
+            rates.append(step.lr)
             # With the time of waiting for the step's samples.
             now = time.perf_counter()
             seconds[step.modality] += now - started
@@ -153,7 +155,8 @@ class LocalTrainer:
         average = math.nan if mean is None else mean
         update = ClientUpdate(self._state, task.num_samples, average, report)
         fault = first_fault(losses) if mean is None else None
-        return Trained(update, notes, _rows(task, losses, seconds), fault)
+        rows = _rows(task, losses, seconds, lr=rates[0] if rates else None)
+        return Trained(update, notes, rows, fault)
 
     @torch.no_grad()
     def _load(self, task: ClientTask) -> None:
@@ -228,7 +231,11 @@ def _stretched(seconds: Mapping[str, float], further: float) -> dict[str, float]
 
 
 def _rows(
-    task: ClientTask, losses: Sequence[tuple[str, Tensor]], seconds: Mapping[str, float]
+    task: ClientTask,
+    losses: Sequence[tuple[str, Tensor]],
+    seconds: Mapping[str, float],
+    *,
+    lr: float | None,
 ) -> list[Row]:
     by_modality = {m: [loss for at, loss in losses if at == m] for m in task.samples}
     return [
@@ -239,6 +246,7 @@ def _rows(
             "samples": len(indices),
             "steps": len(by_modality[modality]),
             "loss": mean_step(by_modality[modality]),
+            "learning_rate": lr,
             "seconds": round(seconds[modality], 3),
         }
         for modality, indices in task.samples.items()

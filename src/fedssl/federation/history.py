@@ -1,5 +1,7 @@
 """The history of a training: one row per round, client and modality.
 
+The column `learning_rate` is that of the first step, and `update_norm` the L2 norm of the change of
+the parameters that a client sends, as its training left them.
 The column `dropped` says why a client's update was not used; it is empty if it was. With faults or
 clipping there are further columns: `absent` says why a selected client returned no update,
 `duration` how long its simulated training took, `attack` what a malicious client sent, and
@@ -17,7 +19,10 @@ from torch import Tensor
 from fedssl.files import atomic_write
 
 Row = dict[str, Any]
-_COLUMNS = ("round", "client", "modality", "samples", "steps", "loss", "seconds", "dropped")
+_COLUMNS = (
+    *("round", "client", "modality", "samples", "steps", "loss"),
+    *("learning_rate", "update_norm", "seconds", "dropped"),
+)
 _FAULT_COLUMNS = ("absent", "duration", "attack", "clipped")
 
 

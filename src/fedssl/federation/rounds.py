@@ -34,6 +34,7 @@ from fedssl.federation.one_round import Federation, run_round
 from fedssl.federation.participants import client_holdings, clients_per_round
 from fedssl.federation.server import Server, num_bytes, restored
 from fedssl.federation.settings import FederatedSettings
+from fedssl.federation.tracking import tracking
 from fedssl.files import digest, sha256
 from fedssl.grid.splits import MODALITIES
 from fedssl.progress import RoundProgress
@@ -101,7 +102,10 @@ def pretrain(
     running = engine.running if engine else side_by_side
     with running(federation, workers, inputs, device=device) as federation:
         done, server, rows = _resume(folder, federation.memory, server, kept, device=device)
-        server, rows = _train(federation, server, rows, done=done, folder=folder, kept=kept)
+        cell = str(Path(rounds).parent)
+        server, rows = _train(
+            federation, server, rows, done=done, folder=folder, kept=kept, cell=cell
+        )
     check_returned(rows)
     training = {
         "updates": num_updates(rows),
@@ -154,12 +158,13 @@ def _train(
     done: int,
     folder: Path,
     kept: Milestones,
+    cell: str,
 ) -> tuple[Server, list[Row]]:
     """Return the server after the last round and the whole history; save every round."""
     if done == 0:
         kept.keep(0, server.model)
     total = federation.settings.federation.rounds
-    with RoundProgress(total, done=done) as progress:
+    with RoundProgress(total, done=done) as progress, tracking(cell, done=done) as track:
         for round_number in range(done + 1, total + 1):
             server, round_rows = run_round(federation, server, round_number)
             rows = rows + round_rows
@@ -172,6 +177,7 @@ def _train(
             parts = {**server.parts(), "clients": federation.memory.state()}
             save_checkpoint(folder, round_number, parts, rows, kept=kept.files())
             progress.advance(round_number, mean_loss(round_rows))
+            track(round_number, round_rows)
     return server, rows
 
 

@@ -51,6 +51,21 @@ def attacked(
     return replace(update, state=state)
 
 
+def update_norm(update: ClientUpdate, received: State) -> float | None:
+    """Return the L2 norm of the change of the parameters that a client sends, None if not finite.
+
+    Args:
+        update: the client's own update.
+        received: the tensors that the server sent to the client, which it sends back.
+    """
+    names = [name for name, before in received.items() if is_trained(name, before)]
+    # Flatten first, see `_change`. A log does not need double precision, which takes longer.
+    changes = [update.state[name].flatten() - received[name].flatten() for name in names]
+    norms = torch._foreach_norm(changes)
+    norm = float(torch.linalg.vector_norm(torch.stack(norms)))
+    return norm if math.isfinite(norm) else None
+
+
 def clipped(
     update: ClientUpdate, model: State, norm: float, *, sent: Collection[str]
 ) -> tuple[ClientUpdate, float | None]:

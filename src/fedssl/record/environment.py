@@ -20,11 +20,13 @@ def prepare_jobs(
     rules: str,
     engine: str,
     superlink: str | None,
+    track: str | None,
 ) -> None:
-    """Set variables so that jobs can import the package, and find mirror, pins, banks and engine.
+    """Set variables so that jobs can import the package, and find what does not change a result.
 
-    If the run is `portable`, also hold the libraries of every job to one instruction set. `rules`
-    is the pattern of rule names, which differs from `*` in a module with a prefix.
+    These are mirror, pins, places of banks, engine and tracker. If the run is `portable`, also hold
+    the libraries of every job to one instruction set. `rules` is the pattern of rule names, which
+    differs from `*` in a module with a prefix.
     """
     # Jobs in a conda environment do not have the package installed.
     path = [str(source), os.environ.get("PYTHONPATH", "")]
@@ -42,6 +44,7 @@ def prepare_jobs(
     # Nor does the engine, whose bits are the same.
     os.environ["FEDSSL_ENGINE"] = engine
     os.environ["FEDSSL_SUPERLINK"] = superlink or ""
+    os.environ["FEDSSL_TRACK"] = track or ""
     if portable:
         os.environ.update(LIMITS)
 

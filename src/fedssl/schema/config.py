@@ -149,6 +149,11 @@ class Config:
     """With the engine `flower`, the SuperLink to run on, as Flower's own configuration names it, or
     null for a simulation on this machine. Changing it reruns nothing."""
 
+    track: Text | None
+    """Where each finished round of a training is sent as well: `tensorboard`, for event files in
+    `runs/`, a function as `<module>:<function>`, or null. Changing it reruns nothing. See
+    docs/how-to/watch-a-training.md."""
+
     limits: Limits
     """The most that a job may ask for."""
 
