@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "rehearsal": SCIENCE | {"grid", "record", "resources"},
     "paper": SCIENCE | {"grid", "record"},
     **dict.fromkeys(("audit", "crate"), SCIENCE | {"grid", "record", "paper"}),
+    "terminal": {"grid", "record", "paper"},
     "exported": SCIENCE | {"grid", "record"},
     "schema": SCIENCE | {"grid", "record", "resources", "paper"},
     "command": SCIENCE
