@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fedssl import backbones, methods
-from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, print_table
+from fedssl.command.output import (
+    Config,
+    Configfiles,
+    Json,
+    print_json,
+    print_line,
+    print_table,
+    working,
+)
 from fedssl.errors import UserError
-from fedssl.grid.cell import ALL_AXES
+from fedssl.grid.cell import ALL_AXES, CENTRALISED
 
 if TYPE_CHECKING:
     from fedssl.command.project import Project
 
+_TRAINED = ("pretrained", "done")
 _STATUS = ("not-run", "running", "interrupted", "damaged", "other-settings", "pretrained", "done")
 # A killed job cannot log its end, so a silent log is the only sign that works on every executor.
 _SILENT_S = 60.0
@@ -53,7 +62,8 @@ def cells(
     columns = (*ALL_AXES, "status")
     wanted = {name: v for name, v in zip(columns, given, strict=True) if v is not None}
     project = open_project(configfile or [], config or [])
-    every = list(_records(project))
+    with working(f"reading the status of {len(project.grid.cells)} cells"):
+        every = list(_records(project))
     _check(wanted, every)
     found = [r for r in every if all(str(r[name]) == v for name, v in wanted.items())]
     if json:
@@ -65,15 +75,47 @@ def cells(
     print_line()
     results = Path(project.tree.results).absolute()
     print_line(f"{len(found)} of {len(every)} cells; the status is that in {results}")
-    print_line(_counted(every))
+    with working("estimating the time left"):
+        left = _time_left(project, every)
+    print_line(_counted(every, left))
 
 
-def _counted(every: list[dict[str, Any]]) -> str:
-    """Return how many cells are pretrained, and how many have each other status."""
-    counts = Counter(record["status"].partition(":")[0] for record in every)
-    trained = counts["pretrained"] + counts["done"]
+def _counted(every: list[dict[str, Any]], left: str) -> str:
+    """Return how many cells are pretrained, the time left, and how many have each other status."""
+    counts = Counter(_status(record) for record in every)
+    trained = sum(counts[name] for name in _TRAINED)
     others = [f"{counts[name]} {name}" for name in _STATUS if counts[name] and name != "pretrained"]
-    return f"{trained} of {len(every)} pretrained: {', '.join(others)}"
+    return f"{trained} of {len(every)} pretrained{left}: {', '.join(others)}"
+
+
+def _status(record: dict[str, Any]) -> str:
+    status: str = record["status"].partition(":")[0]
+    return status
+
+
+def _time_left(project: "Project", every: list[dict[str, Any]]) -> str:
+    """Return the time that the other pretrainings will take; "" if nothing is left or known."""
+    pairs = zip(project.grid.cells, every, strict=True)
+    left = {record["path"]: cell for cell, record in pairs if _status(record) not in _TRAINED}
+    if not left:
+        return ""
+    from fedssl.command.costs import Estimator
+    from fedssl.command.dry_run import PlannedJob
+    from fedssl.command.estimate import duration
+    from fedssl.progress import last_logged_round
+
+    jobs = []
+    for path, cell in left.items():
+        rule = "pretrain_centralised" if cell.aggregator == CENTRALISED else "pretrain"
+        wildcards = {axis: str(value) for axis, value in cell.all_axes.items()}
+        jobs.append(PlannedJob(rule, wildcards, (path,), reason=""))
+    seconds = 0.0
+    for path, cost in Estimator.of(project.plan).by_output(jobs).items():
+        last = last_logged_round(project.tree.pretrain_log(left[path]))
+        # A cell that is damaged, or of other settings, starts again after its last round.
+        share = 1 - last.done / last.total if last and last.done < last.total else 1.0
+        seconds += share * cost.seconds if cost else 0.0
+    return f", about {duration(seconds / 3600)} left one after another" if seconds else ""
 
 
 def _records(project: "Project") -> Iterable[dict[str, Any]]:
