@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "exported": SCIENCE | {"grid", "record"},
     "schema": SCIENCE | {"grid", "record", "resources", "paper"},
     "command": SCIENCE
-    | {"grid", "record", "resources", "rehearsal", "paper", "audit", "crate", "schema", "exported"},
+    | {"grid", "record", "resources", "rehearsal", "paper", "audit", "crate", "schema", "exported"}
+    | {"slurm"},
 }
 # Science computes from what it is given. Only its planning functions know the grid, the results
 # tree and the records; all of it may use the words for splits, pairs and what is transmitted.

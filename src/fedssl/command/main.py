@@ -21,6 +21,7 @@ from fedssl.errors import UserError, describe
 
 _SUBCOMMANDS = (
     "cells",
+    "watch",
     "explain",
     "show",
     "diff",
