@@ -26,7 +26,6 @@ help: ## what can be made
 
 demo: $(READY) ## everything, on small made-up archives, in minutes
 	$(SNAKEMAKE) --configfile config/demo.yaml
-	echo "report: results/demo/report/index.html  tables: results/demo/tables  figures: results/demo/figures"
 
 mini: $(READY) ## everything, on real subsets: make mini MIRROR=<folder>
 	if [ -z "$(MIRROR)" ]; then
@@ -34,7 +33,6 @@ mini: $(READY) ## everything, on real subsets: make mini MIRROR=<folder>
 	  exit 2
 	fi
 	$(SNAKEMAKE) --configfile config/mini.yaml --config "mirror=$(MIRROR)"
-	echo "report: results/mini/report/index.html  tables: results/mini/tables  figures: results/mini/figures"
 
 mirror: $(READY) ## what a target needs, to carry to a cluster: make mirror TARGET=fssuavl FOLDER=<folder>
 	if [ -z "$(TARGET)" ] || [ -z "$(FOLDER)" ]; then

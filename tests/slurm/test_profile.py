@@ -36,6 +36,7 @@ class Demo:
     """What the demo left behind."""
 
     project: Path
+    printed: str
     done: Counter[str]  # finished Snakemake jobs of each rule
     jobs: list[dict[str, str]]  # Slurm's jobs
 
@@ -49,16 +50,27 @@ def demo(accounting_cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFact
     project = Project.copy(tmp_path_factory.mktemp("demo") / "project")
     # Banks are made on Slurm from the other archive; each job there starts Snakemake twice.
     project.run("--cores", "2", SHARDS, config=("--configfile", *GRID))
-    output = run(accounting_cluster, project.root, " ".join((*COMMAND, *TABLES)))
-    done = Counter(re.findall(r"^Finished jobid: .* \(Rule: (.*)\)$", output, re.MULTILINE))
+    printed = run(accounting_cluster, project.root, " ".join((*COMMAND, *TABLES)))
+    finished = re.findall(r"^Finished jobid: .* \(Rule: (.*)\)$", project.logged(), re.MULTILINE)
     jobs = jobs_in(accounting_cluster, project.root, "AllocTRES", "ReqTRES")
-    return Demo(project.root, done, jobs)
+    return Demo(project.root, printed, Counter(finished), jobs)
 
 
 def test_demo_ends_with_its_tables(demo: Demo) -> None:
     assert {job["State"] for job in demo.jobs} == {"COMPLETED"}
     for table in TABLES:
         assert (demo.project / f"results/demo/tables/{table}.csv").is_file()
+
+
+def test_each_job_is_told_once_when_it_is_submitted_and_once_when_it_ends(demo: Demo) -> None:
+    submitted = re.findall(r"^submitted as Slurm job (\d+): .*resnet18", demo.printed, re.MULTILINE)
+    assert submitted and set(submitted) <= {job["JobIDRaw"] for job in demo.jobs}
+    told = re.findall(
+        r"^\[\d+/(\d+)\] .* (?:s|min)(?:; about .* left)?$", demo.printed, re.MULTILINE
+    )
+    ended = sum(count for rule, count in demo.done.items() if rule not in TABLES)
+    assert told == [str(ended)] * ended
+    assert "; about " in demo.printed
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fedssl.command.arguments import each_with_option
+from fedssl.command.costs import Estimator, JobCost
 from fedssl.command.main import app
 from tests.unit.commands import ROOT, data, fedssl
 from tests.unit.results import CELL, MODEL, sign
@@ -55,6 +56,19 @@ def test_cells_are_listed_with_their_status_and_filtered(folder):
     assert data("cells", "--status", "not-run", "--arch", "resnet18")
     assert [cell["study"] for cell in data("cells", "--status", "done")] == ["fassl"]
     assert "1 of 2 cells" in fedssl("cells", "--status", "done").stdout
+
+
+def test_cells_tell_the_time_left_for_the_rounds_that_are_not_done(folder, monkeypatch):
+    cost = JobCost(28800, "CPU", 1, 0, 0, frozenset())
+    monkeypatch.setattr(Estimator, "each", lambda self, jobs: [cost for _ in jobs])
+    assert "2 of 2 pretrained: 2 done" in fedssl("cells").stdout
+    shutil.rmtree(folder / "results/demo/pretrain" / CELL)
+    for done, left in ((0, "8.0 h"), (45, "2.0 h"), (60, "8.0 h")):
+        log = folder / f"results/demo/logs/pretrain/{CELL}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"x INFO round {done} of 60  loss 3.6  20.0 s a round  0:00:02 left\n")
+        told = fedssl("cells").stdout
+        assert f"1 of 2 pretrained, about {left} left one after another: " in told
 
 
 def test_a_cell_of_other_settings_than_declared_is_not_done(folder):

@@ -18,10 +18,12 @@ MAY_IMPORT = {
     "rehearsal": SCIENCE | {"grid", "record", "resources"},
     "paper": SCIENCE | {"grid", "record"},
     **dict.fromkeys(("audit", "crate"), SCIENCE | {"grid", "record", "paper"}),
+    "terminal": {"grid", "record", "paper"},
     "exported": SCIENCE | {"grid", "record"},
     "schema": SCIENCE | {"grid", "record", "resources", "paper"},
     "command": SCIENCE
-    | {"grid", "record", "resources", "rehearsal", "paper", "audit", "crate", "schema", "exported"},
+    | {"grid", "record", "resources", "rehearsal", "paper", "audit", "crate", "schema", "exported"}
+    | {"slurm"},
 }
 # Science computes from what it is given. Only its planning functions know the grid, the results
 # tree and the records; all of it may use the words for splits, pairs and what is transmitted.

@@ -15,8 +15,9 @@ from fedssl.grid.cell import Cell
 from fedssl.grid.configuration import command_line
 from fedssl.grid.plan import Plan
 from fedssl.rehearsal.costs import rehearsed_seconds
+from fedssl.rehearsal.meter import Meter
 from fedssl.rehearsal.plan import budget_command, rehearsed_files, step_kind, trained_cells
-from fedssl.rehearsal.rates import Meter, Rate, read_table, write_rates, write_table
+from fedssl.rehearsal.rates import Rate, read_table, write_rates, write_table
 from fedssl.rehearsal.scoring import rehearse_evaluation, rehearse_fine_tuning, rehearse_rounds
 from fedssl.rehearsal.training import rehearse_pretraining
 from tests.unit.federations import SETTINGS, lay_out

@@ -23,8 +23,8 @@ import logging
 import sys
 from pathlib import Path
 from fedssl.grid.snakemake_api import (
-    all_products, ancient, command_line_targets, force, given_configuration, logger, num_cores,
-    offer, offered, runs_here, set_amount, starts_run
+    all_products, ancient, command_line_targets, force, format_with, given_configuration,
+    jobs_to_run, logger, num_cores, offer, offered, runs_here, set_amount, starts_run
 )
 
 configfile: "given.yaml"
@@ -65,6 +65,22 @@ rule own:
     output: "own.txt"
     run:
         Path(output[0]).write_text(str(starts_run(workflow, sys.argv)))
+
+class Words(logging.Formatter):
+    def __init__(self, plain, terminal):
+        self.plain = plain, terminal
+
+    def filter(self, record):
+        return "Provided cores" not in record.getMessage()
+
+    def format(self, record):
+        return f"terminal {self.plain[1]}: {self.plain[0].format(record)}"
+
+format_with(workflow, Words)
+
+onstart:
+    jobs = [(job.rule, job.wildcards, job.outputs, job.log) for job in jobs_to_run(workflow)]
+    Path("jobs.json").write_text(json.dumps(jobs))
 
 products = all_products(workflow)
 Path("said.json").write_text(json.dumps({
@@ -214,3 +230,16 @@ def test_the_argument_parser_tells_targets_from_values() -> None:
     given = ["/bin/snakemake", "--cores", "2", "--config", "seeds=[0]", "--", "a", "b/c.csv"]
     assert command_line_targets(given) == ["a", "b/c.csv"]
     assert command_line_targets(["/x/snakemake/__main__.py", "a"]) == []
+
+
+def test_what_is_printed_passes_a_formatter_unless_more_or_less_is_asked_for(
+    workflow: Workflow,
+) -> None:
+    printed = workflow.run("--force", "z.busy")
+    assert "terminal False: Job stats:" in printed and "Provided cores" not in printed
+    assert "terminal False: [" in printed, "of a job that starts"
+    for option in (("--verbose",), ("--quiet", "host")):
+        printed = workflow.run("--force", *option, "--", "z.busy")
+        assert "terminal" not in printed and "Provided cores" in printed
+    jobs = json.loads((workflow.folder / "jobs.json").read_text())
+    assert jobs == [["busy", {"name": "z"}, ["z.busy"], ""]]

@@ -99,6 +99,10 @@ class Project:
         """Return {rule: number of jobs} of a dry run."""
         return self.plan(*arguments, config=config).jobs
 
+    def logged(self) -> str:
+        """Return Snakemake's own log of the latest run, which tells more than what it printed."""
+        return max((self.root / ".snakemake/log").iterdir()).read_text()
+
     def shell(self, commands: str) -> str:
         """Run commands of a document, word for word, and return what they printed."""
         binaries = Path(sys.executable).parent

@@ -4,6 +4,7 @@ A dry run spends most of its time on imports. The server imports Snakemake and w
 rules need of other projects, but nothing of this one: each run reads the code of its own copy.
 """
 
+import atexit
 import ctypes
 import multiprocessing
 import os
@@ -120,4 +121,8 @@ def _snakemake(
     sys.argv = [_SNAKEMAKE, *arguments]
     from snakemake.cli import main
 
-    main()
+    try:
+        main()
+    finally:
+        # A process of `multiprocessing` ends without them.
+        atexit._run_exitfuncs()

@@ -20,14 +20,18 @@ from fedssl.grid.plan import Plan
 from fedssl.grid.snakemake_api import (
     all_products,
     command_line_targets,
+    format_with,
     given_configuration,
     given_settings,
     has_storage,
+    jobs_to_run,
     logger,
     rule_name,
+    runs_here,
     starts_run,
     use_executor,
 )
+from fedssl.command.costs import expected_seconds
 from fedssl.crate.plan import crate_spec, workflow_files
 from fedssl.data.plan import archive_files, check_datasets
 from fedssl.data.plan_banks import bank_arrays, dataset_bank
@@ -61,6 +65,8 @@ from fedssl.evaluation.plan import remove_shared_scores
 from fedssl.grid.targets import check_products, check_targets, one_of
 from fedssl.schema.validate import validate
 from fedssl.slurm.executor import Executor as SlurmExecutor
+from fedssl.terminal.job_lines import JobLines
+from fedssl.terminal.verdicts import makes_page, print_verdicts
 
 # Nearly all objects of a plan live until Snakemake ends, so looking for garbage as often as Python
 # does by default finds none, and takes a tenth of the time.
@@ -130,6 +136,17 @@ FAILURES = FailureCollector()
 logger.addHandler(FAILURES)
 if workflow.is_main_process:
     atexit.register(FAILURES.report, repeatable(sys.argv[1:], TARGETS))
+# Of a module, the importer decides what is printed. A dry run shows every job with its reason.
+if not is_module(workflow) and starts_run(workflow, sys.argv):
+    format_with(
+        workflow,
+        partial(
+            JobLines,
+            jobs=partial(jobs_to_run, workflow),
+            expected=partial(expected_seconds, PLAN),
+            here=runs_here(workflow),
+        ),
+    )
 
 
 def planned(function, **given):
@@ -167,6 +184,9 @@ onsuccess:
     remove_shared_scores(PLAN)
     write_cells(GRID, TREE)
     release_results()
+    if makes_page(jobs_to_run(workflow)):
+        # At the very end, below what Snakemake still prints.
+        atexit.register(print_verdicts, PLAN)
 
 
 onerror:

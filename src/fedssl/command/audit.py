@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fedssl.command.output import Json, print_json, print_line, print_table
+from fedssl.command.output import Json, print_json, print_line, print_table, working
 from fedssl.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ _SHOWN = 8  # findings per unit in the text; --json lists all
 def audit(
     results: Annotated[Path, typer.Argument(help="A results folder, such as results/paper.")],
     seal: Annotated[
-        str | None, typer.Option(help="The published seal to compare the results with.")
+        str | None,
+        typer.Option(metavar="SHA256", help="The published seal to compare the results with."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -32,7 +33,9 @@ def audit(
     """
     from fedssl.audit.audit import audit as run
 
-    result = run(results, seal=None if seal is None else _seal(seal))
+    known = None if seal is None else _seal(seal)
+    with working(f"comparing the files and numbers in {results} with their records"):
+        result = run(results, seal=known)
     if json:
         print_json(result.as_data())
     else:

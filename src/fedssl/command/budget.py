@@ -28,7 +28,7 @@ def write_budget(path: str, *, configfiles: Sequence[str], settings: Sequence[st
     plan = open_project(configfiles, settings).plan
     jobs = planned_jobs(["all"], configfiles, settings=settings)
     rates = read_table(plan.paths.rehearsal())
-    costs = _costs(jobs, Estimator.of(plan))
+    costs = Estimator.of(plan).by_output(jobs)
     rows = [
         {"target": name, **_row(plan, _needed(files, jobs), costs, rates)}
         for name, files in _targets(plan).items()
@@ -42,19 +42,6 @@ def _targets(plan: Plan) -> dict[str, list[str]]:
     single = {name: [file] for name, file in target_files(plan).items()}
     studies = {study: list(target_files(plan, study).values()) for study in plan.studies}
     return {**single, **studies, "all": list(target_files(plan).values())}
-
-
-def _costs(jobs: Sequence[PlannedJob], estimator: Estimator) -> dict[str, JobCost | None]:
-    """Return the first output of each job -> its cost."""
-    by_rule: dict[str, list[PlannedJob]] = {}
-    for job in jobs:
-        if job.outputs:
-            by_rule.setdefault(job.rule, []).append(job)
-    return {
-        job.outputs[0]: cost
-        for alike in by_rule.values()
-        for job, cost in zip(alike, estimator.each(alike), strict=True)
-    }
 
 
 def _needed(files: Iterable[str], jobs: Sequence[PlannedJob]) -> list[PlannedJob]:

@@ -1,23 +1,23 @@
 """`fedssl cells`: list the declared cells and their status."""
 
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from fedssl import backbones, methods
-from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, print_table
+from fedssl.command.cell_status import STATUS, cell_records, counted
+from fedssl.command.output import (
+    Config,
+    Configfiles,
+    Json,
+    print_json,
+    print_line,
+    print_table,
+    working,
+)
 from fedssl.errors import UserError
 from fedssl.grid.cell import ALL_AXES
-
-if TYPE_CHECKING:
-    from fedssl.command.project import Project
-
-_STATUS = ("not-run", "running", "interrupted", "damaged", "other-settings", "pretrained", "done")
-# A killed job cannot log its end, so a silent log is the only sign that works on every executor.
-_SILENT_S = 60.0
 
 
 def _filter(help_: str) -> Any:
@@ -36,7 +36,7 @@ def cells(
     seed: Annotated[str | None, _filter("seed, such as 0")] = None,
     status: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help=f"List only cells of this status: {', '.join(_STATUS)}."),
+        typer.Option(metavar="NAME", help=f"List only cells of this status: {', '.join(STATUS)}."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -53,7 +53,8 @@ def cells(
     columns = (*ALL_AXES, "status")
     wanted = {name: v for name, v in zip(columns, given, strict=True) if v is not None}
     project = open_project(configfile or [], config or [])
-    every = list(_records(project))
+    with working(f"reading the status of {len(project.grid.cells)} cells"):
+        every = list(cell_records(project))
     _check(wanted, every)
     found = [r for r in every if all(str(r[name]) == v for name, v in wanted.items())]
     if json:
@@ -65,44 +66,9 @@ def cells(
     print_line()
     results = Path(project.tree.results).absolute()
     print_line(f"{len(found)} of {len(every)} cells; the status is that in {results}")
-    print_line(_counted(every))
-
-
-def _counted(every: list[dict[str, Any]]) -> str:
-    """Return how many cells are pretrained, and how many have each other status."""
-    counts = Counter(record["status"].partition(":")[0] for record in every)
-    trained = counts["pretrained"] + counts["done"]
-    others = [f"{counts[name]} {name}" for name in _STATUS if counts[name] and name != "pretrained"]
-    return f"{trained} of {len(every)} pretrained: {', '.join(others)}"
-
-
-def _records(project: "Project") -> Iterable[dict[str, Any]]:
-    """Yield the axes, status and path of each cell, and its progress or damage, else None."""
-    from fedssl.record.status import cell_damage, status
-
-    grid, tree = project.grid, project.tree
-    for cell in grid.cells:
-        known, progress = status(grid, cell, tree), None
-        if known in ("not-run", "damaged"):
-            unfinished, progress = _unfinished(tree.pretrain_log(cell))
-            # A job that trains the cell again has removed the files that it will write.
-            known = known if unfinished == "not-run" else unfinished
-        if known == "damaged":
-            first = cell_damage(cell, tree)[0]
-            progress = f"{first.path.name} {first.what}"
-        state = {"status": known, "progress": progress, "path": tree.model(cell)}
-        yield {**cell.all_axes, **state}
-
-
-def _unfinished(log: str) -> tuple[str, str | None]:
-    """Return the status and progress of a cell without a model, from the log of its job."""
-    from fedssl.progress import format_duration, last_logged_round
-
-    last = last_logged_round(log)
-    running = last is not None and last.since < _SILENT_S + 3 * last.seconds_per_round
-    if last is None or (last.done == last.total and not running):
-        return "not-run", None
-    return "running" if running else "interrupted", f"{last}, {format_duration(last.since)} ago"
+    with working("estimating the time left"):
+        summary = counted(project, every)
+    print_line(summary)
 
 
 def _check(wanted: dict[str, str], records: list[dict[str, Any]]) -> None:
@@ -111,7 +77,7 @@ def _check(wanted: dict[str, str], records: list[dict[str, Any]]) -> None:
 
     for axis, value in wanted.items():
         found = {str(record[axis]) for record in records}
-        known = _STATUS if axis == "status" else sorted(found)
+        known = STATUS if axis == "status" else sorted(found)
         if value not in known:
             raise UserError(
                 f"--{axis} is {value!r}{closest(value, known)}; there are {', '.join(known)}."

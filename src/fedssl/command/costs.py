@@ -8,6 +8,7 @@ from typing import Self
 from fedssl.command.dry_run import PlannedJob
 from fedssl.grid.cell import AXES
 from fedssl.grid.plan import Plan
+from fedssl.grid.snakemake_api import RunJob
 from fedssl.record.read import Record, find_records, read_record
 from fedssl.rehearsal.costs import rehearsed_seconds
 from fedssl.rehearsal.rates import Rate, read_table
@@ -97,6 +98,18 @@ class Estimator:
             found |= {id(job): cost for job in alike}
         return [found[id(job)] for job in jobs]
 
+    def by_output(self, jobs: Iterable[PlannedJob]) -> dict[str, JobCost | None]:
+        """Return the first output of each job -> its cost."""
+        by_rule: dict[str, list[PlannedJob]] = {}
+        for job in jobs:
+            if job.outputs:  # a named target has none and costs nothing
+                by_rule.setdefault(job.rule, []).append(job)
+        return {
+            job.outputs[0]: cost
+            for alike in by_rule.values()
+            for job, cost in zip(alike, self.each(alike), strict=True)
+        }
+
     def _expected(self, job: PlannedJob) -> JobCost | None:
         """Return the cost of a job of a rule that has not finished a job."""
         by_arithmetic = arithmetic(self._plan, job.rule, job.wildcards)
@@ -119,6 +132,13 @@ def costs(jobs: Iterable[PlannedJob], estimator: Estimator) -> list[Cost]:
         if job.outputs:  # a named target has none and costs nothing
             by_rule.setdefault(job.rule, []).append(job)
     return [_total(rule, planned, estimator.each(planned)) for rule, planned in by_rule.items()]
+
+
+def expected_seconds(plan: Plan, jobs: Iterable[RunJob]) -> dict[str, float]:
+    """Return the first output of each job -> its duration, for the jobs of known cost."""
+    planned = [PlannedJob(job.rule, job.wildcards, job.outputs, reason="") for job in jobs]
+    found = Estimator.of(plan).by_output(planned)
+    return {output: cost.seconds for output, cost in found.items() if cost}
 
 
 def _total(rule: str, jobs: Sequence[PlannedJob], found: Sequence[JobCost | None]) -> Cost:

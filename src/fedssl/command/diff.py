@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fedssl.command.output import Config, Configfiles, Json, print_json, print_line
+from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, working
 
 if TYPE_CHECKING:
     from fedssl.grid.settings_diff import Change
@@ -29,8 +29,9 @@ def diff(
     from fedssl.command.project import open_project
 
     results = open_project(configfile or [], config or []).tree.results
-    old, new = _records(before, results), _records(after, results)
-    found = {name: _merged(old, new, part) for name, part in _PARTS.items()}
+    with working(f"comparing the records of {before} and {after}"):
+        old, new = _records(before, results), _records(after, results)
+        found = {name: _merged(old, new, part) for name, part in _PARTS.items()}
     only = {
         "only before": sorted(old.keys() - new.keys()),
         "only after": sorted(new.keys() - old.keys()),

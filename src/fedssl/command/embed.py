@@ -18,7 +18,8 @@ def embed(
     encoder: Annotated[Path, typer.Argument(help="A file that `fedssl export` wrote.")],
     folder: Annotated[Path, typer.Argument(help="A folder with images or sounds, at any depth.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File to write: .parquet or .npz.")
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write: .parquet or .npz."),
     ] = Path("features.parquet"),
     modality: Annotated[
         Literal["image", "audio"] | None,

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, print_table
+from fedssl.command.output import (
+    Config,
+    Configfiles,
+    Json,
+    print_json,
+    print_line,
+    print_table,
+    working,
+)
 
 if TYPE_CHECKING:
     from fedssl.command.costs import Cost
@@ -24,8 +32,10 @@ def estimate(
     from fedssl.command.project import open_project
 
     project = open_project(configfile or [], config or [])
-    jobs = planned_jobs([target], configfile or [], settings=config or [])
-    found = costs(jobs, Estimator.of(project.plan))
+    with working(f"asking Snakemake which jobs {target} still needs"):
+        jobs = planned_jobs([target], configfile or [], settings=config or [])
+    with working(f"estimating the cost of {len(jobs)} jobs"):
+        found = costs(jobs, Estimator.of(project.plan))
     if json:
         print_json([asdict(cost) for cost in found])
     elif found:

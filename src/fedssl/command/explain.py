@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fedssl.command.output import Config, Configfiles, Json, print_json, print_line
+from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, working
 from fedssl.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ def explain(
 
     project = open_project(configfile or [], config or [])
     prefix = _cell_prefix(what, project)
-    # For a cell, all jobs are planned, because those of its tables run again, too.
-    jobs = planned_jobs(["all"] if prefix else [what], configfile or [], settings=config or [])
+    with working(f"asking Snakemake which jobs would run for {what}"):
+        # For a cell, all jobs are planned, because those of its tables run again, too.
+        jobs = planned_jobs(["all"] if prefix else [what], configfile or [], settings=config or [])
     jobs = [job for job in jobs if job.outputs]  # named targets have no outputs and do no work
     chosen = _with_followers(jobs, _own(jobs, prefix, project)) if prefix else jobs
     if json:
@@ -46,7 +47,9 @@ def explain(
     _print_causes(chosen)
     _print_followers(chosen)
     print_line()
-    print_costs(costs(chosen, Estimator.of(project.plan)))
+    with working(f"estimating the cost of {len(chosen)} jobs"):
+        found = costs(chosen, Estimator.of(project.plan))
+    print_costs(found)
 
 
 def _cell_prefix(what: str, project: "Project") -> str:

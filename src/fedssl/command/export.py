@@ -20,7 +20,9 @@ def export(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write, which must end in .safetensors."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File to write, which must end in .safetensors."
+        ),
     ] = None,
     configfile: Configfiles = None,
     config: Config = None,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from fedssl.command.arguments import each_with_option
@@ -21,6 +21,7 @@ from fedssl.errors import UserError, describe
 
 _SUBCOMMANDS = (
     "cells",
+    "watch",
     "explain",
     "show",
     "diff",
@@ -58,6 +59,23 @@ class _Group(TyperGroup):
                 raise
             _report(f"{describe(error)}; {_logged()}.", json=ctx.obj["json"])
             raise typer.Exit(1) from error
+
+
+class _Command(TyperCommand):
+    """A subcommand whose help has no Python types."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters; flags and arguments have no type in the help."""
+        params: list[Any] = [*super().get_params(ctx)]
+        for param in params:
+            # The names of arguments, and the presence of flags, say what is to be given.
+            if param.param_type_name == "argument" or getattr(param, "is_flag", False):
+                param.display_type_rich = _no_type
+        return params
+
+
+def _no_type(ctx: Any) -> None:
+    """Return no text for the type of a parameter."""
 
 
 def _report(message: str, *, json: bool) -> None:
@@ -115,4 +133,4 @@ def _options(
 
 
 for _name in _SUBCOMMANDS:
-    app.command(_name)(getattr(import_module(f"fedssl.command.{_name}"), _name))
+    app.command(_name, cls=_Command)(getattr(import_module(f"fedssl.command.{_name}"), _name))

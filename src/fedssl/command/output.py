@@ -2,8 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +24,7 @@ Config = Annotated[
     typer.Option("--config", metavar="KEY=VALUE...", help="Settings of the run."),
 ]
 _WIDTH = 80
+_SILENT_S = 2.0
 
 
 def print_json(data: Any) -> None:
@@ -52,6 +55,27 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     for row in rows:
         table.add_row(*(_text(cell) for cell in row))
     _console().print(table)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say on standard error what a command is doing: with a spinner on a terminal.
+
+    Elsewhere it is said once, after two seconds.
+    """
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True, markup=False).status(what):
+            yield
+        return
+    timer = Timer(_SILENT_S, typer.echo, (f"{what} ...",), {"err": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _console() -> Any:

@@ -40,13 +40,17 @@ class Prediction:
 def power(
     seeds: Annotated[
         int | None,
-        typer.Option(help="Number of seeds of each cell. Default: those of the configuration."),
+        typer.Option(
+            metavar="COUNT",
+            help="Number of seeds of each cell. Default: those of the configuration.",
+        ),
     ] = None,
     sd: Annotated[
         float | None,
         typer.Option(
+            metavar="POINTS",
             help="Standard deviation of a seed, in points. Default: that of the results folder; "
-            "without results with several seeds, 0.3, 0.7 and 1.0."
+            "without results with several seeds, 0.3, 0.7 and 1.0.",
         ),
     ] = None,
     configfile: Configfiles = None,

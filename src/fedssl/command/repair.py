@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fedssl.command.output import Config, Configfiles, Json, print_json, print_line
+from fedssl.command.output import Config, Configfiles, Json, print_json, print_line, working
 from fedssl.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ def _find(
     root = results_folder(results or open_project(configfiles, settings).tree.results)
     if not (configfiles or settings):
         configfiles, settings = configuration_of(root)
-    found = Repair(root, find_damage(root, hashes=not quick), find_leftovers(root), running(root))
+    with working(f"comparing the files in {root} with their records"):
+        damages = find_damage(root, hashes=not quick)
+    found = Repair(root, damages, find_leftovers(root), running(root))
     if not (found.damages or progress(root)):
         return found
     try:
@@ -126,7 +128,8 @@ def _with_command(found: Repair, configfiles: Sequence[str], settings: Sequence[
     plan, targets = project.plan, ["all", "audit", "crate"]
     targets += ["rehearsal"] if Path(project.tree.rehearsal()).exists() else []
     # Only Snakemake knows every declared job. It takes seconds, so it is asked only if needed.
-    jobs = planned_jobs(targets, configfiles, settings=settings, finished=True)
+    with working("asking Snakemake which jobs make the files again"):
+        jobs = planned_jobs(targets, configfiles, settings=settings, finished=True)
     stale = find_stale_progress(found.root, finished_states(plan, jobs))
     made = remake(found.damages, jobs, root=found.root, results=project.tree.results)
     command = made.command(executor_options(plan), configfiles, settings) if made.forced else ()

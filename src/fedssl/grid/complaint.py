@@ -7,6 +7,7 @@ _HEADING = re.compile(
     r'^\w*(?:Error|Exception)(?: in (?:file "[^"]*"|rule \w+))?(?:, line \d+)?:?\s*'
 )
 _PLACE = re.compile(r'^File ".*", line \d+, in ')
+_NOTICE = "Using workflow specific profile"  # which Snakemake prints with any error
 
 
 def complaint(printed: str) -> str:
@@ -14,5 +15,9 @@ def complaint(printed: str) -> str:
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     starts = [place for place, line in enumerate(lines) if "Error" in line or "Exception" in line]
     first, *others = lines[starts[0] :] if starts else (lines[-3:] or [""])
-    said = [_HEADING.sub("", first), *(line for line in others if not _PLACE.match(line))]
+    said = [_HEADING.sub("", first), *(line for line in others if not _dropped(line))]
     return " ".join(filter(None, said))
+
+
+def _dropped(line: str) -> bool:
+    return line.startswith(_NOTICE) or _PLACE.match(line) is not None

@@ -6,7 +6,9 @@ fails there first. It also covers three dependencies of other modules: the field
 job's reason (`command.reasons`); and the columns of `--summary` (`data.fetch.mirror`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from logging import StreamHandler
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +156,52 @@ def use_executor(name: str, executor: type) -> None:
     registry = ExecutorPluginRegistry()
     if registry.is_installed(name):
         registry.get_plugin(name).executor = executor
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """A job that a run has to do; `number` is the `jobid` of logged events."""
+
+    number: int
+    rule: str
+    wildcards: dict[str, str]
+    outputs: tuple[str, ...]
+    log: str
+
+    @property
+    def name(self) -> str:
+        """The first output, which no other job writes."""
+        return self.outputs[0]
+
+
+def jobs_to_run(workflow: Any) -> list[RunJob]:
+    """Return the jobs of a run that has started, whether they have finished or not."""
+    # A logged event tells of a job when it starts, but the time left depends on all others.
+    return [
+        RunJob(
+            job.jobid,
+            job.rule.name,
+            dict(job.wildcards_dict),
+            tuple(map(str, job.output)),
+            next(map(str, job.log), ""),
+        )
+        for job in workflow.dag.needrun_jobs(exclude_finished=False)
+    ]
+
+
+def format_with(workflow: Any, formatter_of: Callable[..., Any]) -> None:
+    """Let what Snakemake prints pass the method `filter` of a formatter, and be formatted by it.
+
+    `formatter_of` is given Snakemake's own formatter and, by name, whether the output is a
+    `terminal`. Nothing changes with options that ask for
+    more or less output than usual, or for the output of a plugin.
+    """
+    # A logger plugin would have to be installed under a name of its own, and be chosen by each run.
+    settings = workflow.output_settings
+    if settings.verbose or settings.debug_dag or settings.printshellcmds or settings.quiet:
+        return
+    for handler in logger.handlers:
+        if handler.name == "DefaultStreamHandler" and isinstance(handler, StreamHandler):
+            formatter = formatter_of(handler.formatter, terminal=handler.stream.isatty())
+            handler.addFilter(formatter)
+            handler.setFormatter(formatter)

@@ -28,10 +28,9 @@ def check_targets(
         if "/" in target or "." in target:
             _check_path(target, grid, tree)
         elif target not in named:
-            raise UserError(
-                f"there is no target {target!r}{_hint(target, grid, named)}; there are "
-                f"{', '.join(named)}, and every file of the results tree by its path."
-            )
+            hint = _hint(target, grid, named)
+            listed = f"; there are {', '.join(named)}, and every file of the results tree by path"
+            raise UserError(f"there is no target {target!r}{hint or listed}.")
 
 
 def _hint(target: str, grid: Grid, named: Sequence[str]) -> str:

@@ -18,7 +18,8 @@ from fedssl.evaluation.plausibility import feature_facts
 from fedssl.evaluation.protocols import Features, probe_score, task_hits
 from fedssl.evaluation.settings import FineTuneSettings, RoundSettings, ScoreSettings, TaskSettings
 from fedssl.randomness import stream
-from fedssl.rehearsal.rates import Meter, Rate
+from fedssl.rehearsal.meter import Meter
+from fedssl.rehearsal.rates import Rate
 from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 from fedssl.views.fine_tune import FineTuneViews

@@ -16,7 +16,8 @@ from fedssl.federation.participants import clients_per_round
 from fedssl.federation.rounds import set_up
 from fedssl.federation.server import Server
 from fedssl.federation.settings import FederatedSettings
-from fedssl.rehearsal.rates import Meter, Rate
+from fedssl.rehearsal.meter import Meter
+from fedssl.rehearsal.rates import Rate
 from fedssl.typed import typed
 
 _CLIENTS = 4  # at most

@@ -126,7 +126,10 @@ class Executor(plugin.Executor):  # type: ignore[misc]
         script = f"#!/bin/sh\n{self.format_job_exec(job)} --keep-going\n"
         printed = answer(["sh", "-c", call + set_gres_string(job)], script)
         number: str = validate_or_get_slurm_job_id(printed.strip().split(";")[0], printed)
-        self.logger.info(f"Job {job.jobid} is Slurm job {number} (log: {self._log(job, number)}).")
+        # The terminal names the jobs in place of this line; see `fedssl.terminal.job_lines`.
+        said = {"slurm_job": number, "jobs": [member.jobid for member in members(job)]}
+        line = f"Job {job.jobid} is Slurm job {number} (log: {self._log(job, number)})."
+        self.logger.info(line, extra=said)
         return number
 
     def _log(self, job: Any, number: str = "%j") -> Path:

@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import re
+from pathlib import Path
 from zipfile import ZipFile
 
 import yaml
@@ -79,3 +80,18 @@ def test_neither_a_caption_nor_a_flag_reruns_anything(edited: Project) -> None:
         ),
     )
     assert edited.planned() == {}
+
+
+def test_a_run_ends_with_the_head_of_its_page(finished: Project) -> None:
+    printed = finished.run("--cores", "1", "--forcerun", "report_page")
+    _, head = printed.split("Elapsed time")
+    *lines, last = head.splitlines()[1:]
+    page = Path(finished.root, last.removeprefix("report: ")).read_text()
+    tiles = page[page.index('aria-label="Verdicts"') : page.index("</section>")]
+    counts = re.findall(r"<strong>([\d,]+)</strong>", tiles)
+    assert [re.findall(r"\b[\d,]*\d\b", line) for line in lines[:4]] == [
+        *(counts[:3], counts[3:4]),
+        *(re.findall(r"<strong>([\d,]+)", tile) for tile in tiles.split("<h2>")[3:5]),
+    ]
+    assert lines[0].startswith("claims in print: ") and lines[4].startswith("scaled: demo: ")
+    assert "total" in printed and "[1/1] report page: results/demo/report/index.html" in printed

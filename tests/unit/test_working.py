@@ -1,0 +1,61 @@
+"""What a command says while it works: on standard error alone, and only if it takes long."""
+
+import json
+import os
+import pty
+import sys
+import time
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from fedssl.command import output
+from fedssl.command.main import app
+from fedssl.command.output import print_json, working
+
+
+def slow_command(seconds: float) -> typer.Typer:
+    command = typer.Typer()
+
+    @command.command()
+    def main() -> None:
+        with working("reading 116 records"):
+            time.sleep(seconds)
+        print_json({"a": 1})
+
+    return command
+
+
+def read_until(text: str, terminal: int) -> None:
+    """Read what was written to a terminal up to a text; this waits for it."""
+    found = ""
+    while text not in found:
+        found += os.read(terminal, 4096).decode(errors="replace")
+
+
+@pytest.mark.parametrize(("silent_s", "said"), [(0.01, "reading 116 records ...\n"), (60.0, "")])
+def test_a_command_says_once_what_takes_long(
+    silent_s: float, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "_SILENT_S", silent_s)
+    result = CliRunner().invoke(slow_command(0.3), [])
+    assert result.stderr == said and json.loads(result.stdout) == {"a": 1}
+
+
+def test_a_terminal_shows_it_at_once_and_removes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(ours, "rb"), os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with working("reading [116] records"):
+            read_until("reading [116] records", ours)
+        read_until("\x1b[1A\x1b[2K", ours)
+
+
+def test_help_has_no_types_of_python() -> None:
+    for name in (command.name for command in app.registered_commands):
+        printed = CliRunner().invoke(app, [str(name), "--help"], env={"COLUMNS": "80"}).stdout
+        assert "Usage: " in printed
+        found = [word for word in ("<bool>", "<str>", "<path>", "<list") if word in printed]
+        assert found == [], name
