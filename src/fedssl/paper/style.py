@@ -108,6 +108,12 @@ def label_rounds(axes: "Axes", *, most: int = 5) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=most, integer=True, steps=[1, 2, 5, 10]))
 
 
+def time_unit(longest: float) -> tuple[str, float]:
+    """Return the name and the seconds of the unit in which durations up to `longest` are read."""
+    units = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
+    return next(unit for unit in units if longest >= 2 * unit[1] or unit[1] == 1)
+
+
 @contextlib.contextmanager
 def figure_style() -> Iterator[None]:
     """Draw with the project's look inside the block; the user's own settings have no effect."""
