@@ -33,8 +33,8 @@ _GB, _MB = 1e9, 1e6
 _APART = 1 / 70  # of the axis: distance of points of equal cost, which take at most `_TOGETHER`
 _TOGETHER = 1 / 8
 _CAPTION = (
-    "{study}: gain over random init in points of kNN accuracy, with its 95 % interval, against the "
-    "time of pretraining and the bytes that all clients sent and received, mean over seeds; "
+    "{study}: gain over random init against the time and traffic of pretraining; gain in points of "
+    "kNN accuracy with its 95 % interval; time and bytes sent and received: mean over seeds; "
     "centralised pretraining sends nothing; points of equal cost are next to each other"
 )
 

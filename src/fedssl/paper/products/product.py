@@ -39,9 +39,10 @@ class Product:
         names: Returns name -> study for the products of the kind that a run has. The study is
             empty for a product of all studies.
         spec: Returns the parameters of a product's job as plain data. They are kept in the job's
-            record, and the job reads only the files that they name.
+            record, and the job reads only the files that they name. `title` is the caption; its
+            part before the first semicolon is the product's title.
         inputs: Returns the files that the job reads, by name.
-        tables: Kinds of files in `tables/`: csv, md, tex, and seeds for `.seeds.json`.
+        tables: Kinds of files in `tables/`: csv, md, html, tex, and seeds for `.seeds.json`.
         write: Writes these files from a spec. The audit calls it again and compares the files.
         draw: Draws the PDF, PNG and SVG in `figures/` or `report/` from a spec.
         shown: How the page shows the table: "numbers", "gains" or "rows"; empty for not at all.

@@ -36,9 +36,9 @@ _LATER = ABOUT | {"claims", "cost_figure", "timeline_figure"}
 # later would otherwise leave nothing of the time line but two dots.
 _PAUSE, _DRAWN_PAUSE = 600.0, 60.0
 _CAPTION = (
-    "Time line of the run: when each job ran, by rule and by host, with the number of jobs and "
-    "their time; parallel jobs are drawn above each other; dotted lines: pauses of more than "
-    "10 minutes, cut out"
+    "time line of the run, by rule and by host; at the right the number of jobs and their time; "
+    "parallel jobs are drawn above each other; dotted lines: pauses of more than 10 minutes, cut "
+    "out"
 )
 
 
