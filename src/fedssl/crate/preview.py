@@ -17,9 +17,9 @@ from rocrate.rocrate import ROCrate
 from fedssl.crate.jobs import Job, rule_order
 from fedssl.paper.page.style import page_style
 from fedssl.paper.products.registry import KINDS
+from fedssl.paper.style import time_unit
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_HOUR = 3600  # seconds
 # What a reader opens first, if the run has it.
 _STARTS = (
     ("report/index.html", "the report"),
@@ -50,7 +50,7 @@ def preview_page(crate: ROCrate, jobs: Sequence[Job], *, results: str) -> str:
         tables=list(_products(jobs, results, "Tables")),
         figures=list(_products(jobs, results, "Figures")),
         steps=_steps(jobs),
-        given=[_given(entity) for entity in _listed(crate.get("#run"), "object")],
+        given=[_outside(e) for e in _listed(crate.get("#run"), "object") if _is_outside(e)],
         machines=Counter(job.machine for job in jobs).most_common(),
         packages=sorted(
             (entity.properties() for entity in crate.get_by_type("SoftwareApplication")),
@@ -83,10 +83,15 @@ def _steps(jobs: Sequence[Job]) -> list[dict[str, Any]]:
             "rule": rule,
             "script": own[0].script,
             "jobs": len(own),
-            "hours": sum(job.record["seconds"] for job in own) / _HOUR,
+            "time": _duration(sum(job.record["seconds"] for job in own)),
         }
         for rule, own in groups.items()
     ]
+
+
+def _duration(seconds: float) -> str:
+    name, unit = time_unit(seconds)
+    return f"{seconds / unit:,.1f} {name}"
 
 
 def _listed(entity: Any, key: str) -> list[Any]:
@@ -94,7 +99,11 @@ def _listed(entity: Any, key: str) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def _given(entity: Any) -> Mapping[str, str]:
-    # Files outside the crate without an address have an identifier that starts with "#".
+def _is_outside(entity: Any) -> bool:
+    """Return whether a file is not in the crate: it has an address, or only a made-up name."""
+    return entity.id.startswith(("#", "http:", "https:"))
+
+
+def _outside(entity: Any) -> Mapping[str, str]:
     address = "" if entity.id.startswith("#") else entity.id
     return {"name": entity["name"], "address": address, "sha256": entity["sha256"]}
