@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fedssl.files import digest, write_json
 from fedssl.grid.splits import parse_split
 from tests.report_rows import write_rounds
 
@@ -111,12 +113,48 @@ def _shards(spec: Spec) -> None:
             new.write_text(json.dumps({"histogram": counts.astype(int).tolist()}))
 
 
+def _costs(spec: Spec) -> None:
+    rows = [
+        {"row": row["row"], "modality": modality, "gain": gain, "low": gain - 2, "high": gain + 2}
+        for gain, row in enumerate(spec["rows"])
+        for modality in ("image", "audio")
+    ]
+    if new := _new(spec["gains"]):
+        pd.DataFrame(rows).to_csv(new, index=False)
+    for place, row in enumerate(spec["rows"]):
+        for path in row["records"]:
+            hardware = {"gpu": "a GPU", "gpus": 1}
+            facts = {"seconds": 9000.0 * (1 + place % 7), "hardware": hardware}
+            facts |= {"bytes_up": 10**10, "bytes_down": 10**10}
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _timeline(spec: Spec) -> None:
+    folder = Path(spec["results"]) / "made-up"
+    folder.mkdir(parents=True, exist_ok=True)
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    for place in range(400):
+        started = began + timedelta(minutes=7 * place)
+        record = {
+            "rule": f"a_rule_of_a_long_name_{place % 25}",
+            "hardware": {"host": f"node{place % 30:03}.cluster.example.org"},
+            "started": started.isoformat(),
+            "ended": (started + timedelta(minutes=90)).isoformat(),
+            "seconds": 5400.0,
+            **{key: {} for key in ("settings", "inputs", "outputs", "sources")},
+        }
+        write_json(folder / f"{place}.provenance.json", record | {"digest": digest(record)})
+
+
 _WRITERS: dict[str, Callable[[Spec], None]] = {
     "communication": _communication,
+    "cost_figure": _costs,
     "curves_figure": _curves,
     "loss_figure": _losses,
     "map_figure": _maps,
     "rounds_figure": _rounds,
     "shards_figure": _shards,
     "sweep_figure": _sweeps,
+    "timeline_figure": _timeline,
 }

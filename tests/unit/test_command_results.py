@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,31 @@ def test_diff_says_what_differs_and_no_more(folder):
     words = f"federation.rounds: {found['settings'][0]['before']} -> 99"
     said = fedssl("diff", "results/demo", "results/other").stdout
     assert words in said and "may give other bits" not in said
+
+
+def test_diff_as_a_page_has_what_the_text_has_in_the_same_order(folder):
+    shutil.copytree("results/demo", "results/other")
+    record = Path("results/other/pretrain", CELL, "provenance.json")
+
+    def change(content: dict[str, Any]) -> None:
+        content["settings"]["federation"]["rounds"] = "<script>99</script>"
+        content["settings"]["seed"] = 7
+        content["hardware"]["cpu"] = "another"
+
+    sign(record, change)
+    score = next(path for path in Path("results/other/evaluate").rglob("knn.json"))
+    content = json.loads(score.read_text())
+    score.write_text(json.dumps(content | {"value": content["value"] - 1.5}))
+    said = fedssl("diff", "results/demo", "results/other", "--html", "out/diff.html").stdout
+    assert "This is also in out/diff.html." in said
+    page = Path("out/diff.html").read_text()
+    keys = re.findall('<tr><th scope="row">(.*?)</th>', page)
+    found = data("diff", "results/demo", "results/other")
+    assert keys == [c["key"] for part in list(found.values())[:5] for c in part]
+    assert len(keys) == 4
+    assert "<script>" not in page and "&lt;script&gt;99" in page
+    assert ">-1.50</td>" in page and "may give other bits" in page
+    assert "http" not in re.sub(r'content="[^"]*"', "", page), "it loads nothing"
 
 
 @pytest.mark.parametrize("key", ["cpu", "gpu", "instructions", "host"])

@@ -1,12 +1,15 @@
 """The crate of a made-up run, held against what the Provenance Run profile says MUST be."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from rocrate.rocrate import ROCrate
 
 from fedssl.crate.crate import build_crate, write_crate
 from fedssl.crate.jobs import read_jobs, rule_order
@@ -55,9 +58,17 @@ def spec(results: Path, **changes: Any) -> dict[str, Any]:
     return {**given, "urls": urls, "code": CODE, **changes}
 
 
+def build(results: Path) -> ROCrate:
+    return build_crate(spec(results), read_jobs(str(results)))
+
+
+def beside(results: Path) -> dict[str, Path]:
+    return {"preview": results / "ro-crate-preview.html", "code": results / "code"}
+
+
 @pytest.fixture
 def graph(results: Path) -> dict[str, Entity]:
-    entities = build_crate(spec(results)).metadata.generate()["@graph"]
+    entities = build(results).metadata.generate()["@graph"]
     found = {entity["@id"]: entity for entity in entities}
     assert len(found) == len(entities), "an @id stands twice"
     return found
@@ -169,7 +180,7 @@ def test_a_file_that_changed_since_it_was_read_is_another_one(results):
     before = sha256(bank)
     made(bank, "changed")
     record(bank.with_name("provenance.json"), "bank", outputs=[str(bank)])
-    entities = build_crate(spec(results)).metadata.generate()["@graph"]
+    entities = build(results).metadata.generate()["@graph"]
     (cell, *_) = (e for e in entities if e.get("name") == "pretrain s0")
     assert refs(cell, "object") == [f"#file-{before[:16]}"]
 
@@ -179,7 +190,7 @@ def test_commits_and_packages_are_those_of_the_jobs(results):
     facts = {"git": {"commit": "d" * 40, "dirty": True}, "packages": {"torch": "2.12.0"}}
     script = "workflow/scripts/pretrain.py"
     record(path, "pretrain", script=script, hardware=HARDWARE | {"gpu": "H200"}, **facts)
-    crate = build_crate(spec(results))
+    crate = build(results)
     tool = crate.get("code/workflow/scripts/pretrain.py")
     assert tool["version"] == f"{'c' * 40}, {'d' * 40}-dirty"
     versions = {e["softwareVersion"] for e in tool["softwareRequirements"] if e["name"] == "torch"}
@@ -192,7 +203,7 @@ def test_a_job_of_a_script_that_is_gone_is_named(results):
     script = "workflow/scripts/gone.py"
     record(results / "old/provenance.json", "gone", outputs=[], script=script)
     with pytest.raises(UserError, match=r"old/provenance\.json was written by .*gone\.py, which"):
-        build_crate(spec(results))
+        build(results)
 
 
 def test_a_script_of_another_checkout_is_known_by_its_place(results):
@@ -206,7 +217,7 @@ def test_a_script_of_another_checkout_is_known_by_its_place(results):
 def test_a_job_without_a_script_is_named(results):
     record(results / "odd/provenance.json", "odd", outputs=[], script="/elsewhere/odd.py")
     with pytest.raises(UserError, match=r"odd/provenance\.json names no script"):
-        build_crate(spec(results))
+        build(results)
 
 
 def test_rules_come_after_those_whose_outputs_they_read(results):
@@ -217,12 +228,35 @@ def test_the_crate_holds_the_code_and_is_the_same_every_time(results):
     texts = []
     for _ in range(2):
         path = results / "ro-crate-metadata.json"
-        write_crate(spec(results), metadata=path, code=results / "code")
+        write_crate(spec(results), metadata=path, **beside(results))
         record(results / "crate.provenance.json", "crate", outputs=[str(path)])
         texts.append(path.read_text())
     assert texts[0] == texts[1]
     assert (results / "code/Snakefile").read_bytes() == (ROOT / "Snakefile").read_bytes()
     assert json.loads(texts[0])["@context"][0] == "https://w3id.org/ro/crate/1.1/context"
+
+
+def test_the_preview_is_named_as_the_specification_asks(graph):
+    entity = graph["ro-crate-preview.html"]
+    assert (entity["@type"], entity["about"]) == ("CreativeWork", {"@id": "./"})
+    assert "ro-crate-preview.html" not in refs(graph["./"], "hasPart")
+
+
+def test_the_preview_leads_to_files_of_the_crate_and_escapes_their_titles(results):
+    hostile = "<script>x</script>"
+    files = [made(results / f"tables/n.{kind}", "x") for kind in ("csv", "html", "md")]
+    settings = {"title": f"{hostile}; a caption"}
+    record(results / "tables/n.provenance.json", "table", outputs=files, settings=settings)
+    write_crate(spec(results), metadata=results / "ro-crate-metadata.json", **beside(results))
+    page = (results / "ro-crate-preview.html").read_text()
+    assert hostile not in page and "&lt;script&gt;x&lt;/script&gt;</td>" in page
+    links = {unquote(link) for link in re.findall(r'href="([^"]+)"', page)}
+    relative = {link for link in links if not re.match("https?:|data:", link)}
+    assert {"tables/n.html", "cells.csv", "ro-crate-metadata.json"} <= relative
+    # Scripts that are not in `code` of this test have no copy.
+    gone = {link for link in relative if not (results / link).is_file()}
+    assert all(link.startswith("code/workflow/scripts/") for link in gone)
+    assert "https://example.org/public.zip" in links
 
 
 def test_the_papers_grid_takes_seconds_and_a_bounded_file(tmp_path):
@@ -234,7 +268,7 @@ def test_the_papers_grid_takes_seconds_and_a_bounded_file(tmp_path):
         record(folder / "provenance.json", "evaluate", inputs=inputs, outputs=names)
     started = time.process_time()
     metadata = root / "ro-crate-metadata.json"
-    write_crate(spec(root), metadata=metadata, code=root / "code")
+    write_crate(spec(root), metadata=metadata, **beside(root))
     assert time.process_time() - started < 30  # seconds of this process
     assert metadata.stat().st_size < 10_000 * jobs
 
@@ -244,7 +278,7 @@ def test_thousands_of_own_files_stand_as_one(results):
     bank = made(results / "banks/own/bank.json", "{}")
     path = results / "banks/own/provenance.json"
     record(path, "bank", inputs=list(own), outputs=[bank])
-    entities = build_crate(spec(results)).metadata.generate()["@graph"]
+    entities = build(results).metadata.generate()["@graph"]
     assert len(entities) < 100
     digest = json.loads(path.read_text())["digest"]
     (action,) = (e for e in entities if e["@id"] == f"#job-{digest[:16]}")

@@ -47,7 +47,7 @@ def test_texts_are_on_the_canvas_and_not_over_each_other(
     grid: str, kind: str, name: str, folder: Path
 ) -> None:
     names = [] if grid == "paper" else [grid]
-    plan = shipped_plan(*names, results=str(folder / grid))
+    plan = shipped_plan(*names, results=str(folder / grid / kind))
     for figure in drawn(kind, name, plan):
         assert figure.get_figwidth() in (COLUMN, PAGE)
         assert figure.get_figheight() <= _HIGHEST

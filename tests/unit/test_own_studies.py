@@ -61,6 +61,8 @@ def test_a_study_of_one_modality_has_everything_and_nothing_of_the_papers(
         ("gains", "mine_random_init"),
         ("communication", "mine_communication"),
         ("loss_figure", "mine_loss"),
+        ("cost_figure", "mine_cost"),
+        ("timeline_figure", "timeline"),
     }
     assert study_files(plan, "mine")[-3:] == final_files(plan)
     assert final_files(plan) == [

@@ -3,11 +3,13 @@
 import csv
 import json
 import re
+from html import escape
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
+from fedssl.paper.html_table import to_html
 from fedssl.paper.latex import to_latex
 from fedssl.paper.tables import COLUMNS
 from fedssl.paper.text_table import TextTable, to_markdown
@@ -81,6 +83,19 @@ def test_markdown_shows_special_characters_as_they_are():
     inline = [t for t in MarkdownIt("commonmark").enable("table").parse(markdown) if t.children]
     for token in (inline[0], inline[-1]):
         assert "".join(child.content for child in token.children or []) == HOSTILE
+
+
+def test_html_has_the_cells_and_shows_special_characters_as_they_are():
+    grid = TextTable(HOSTILE, ("", HOSTILE), ((HOSTILE, "[1]"),), (("n_eval", "_2_"),), (HOSTILE,))
+    page = to_html(grid)
+    escaped = escape(HOSTILE, quote=False)
+    assert "<i>" not in page and page.count(escaped) == 5  # title twice, head, row and note
+    rows = re.findall(r"<tr>(.*?)</tr>", page)
+    assert [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row) for row in rows] == [
+        ["", escaped],
+        [escaped, "[1]"],
+        ["n_eval", "_2_"],
+    ]
 
 
 def test_latex_escapes_special_characters():

@@ -37,6 +37,7 @@ rule crate:
         code=local(list(map(str, workflow_files(PLAN)))),
     output:
         metadata="<results>/ro-crate-metadata.json",
+        preview="<results>/ro-crate-preview.html",
         code=directory("<results>/code"),
         provenance=record_of("<results>/crate.json"),
     log:

@@ -38,7 +38,8 @@ rule claims:
         seeds=[seeds_of(csv) for csv in tables(PLAN, "table", "silhouettes")],
     output:
         csv=report(
-            "<results>/claims.csv", **report_labels("claims", "Claims", "claims")
+            "<results>/claims.csv",
+            **report_labels("claims", "Claims", "the papers' claims, tested (CSV)"),
         ),
         provenance=record_of("<results>/claims.csv"),
     log:
@@ -62,7 +63,7 @@ rule certificate:
     output:
         certificate=report(
             "<results>/certificate.md",
-            **report_labels("certificate", "Certificate", "certificate"),
+            **report_labels("certificate", "Certificate", "certificate (Markdown)"),
         ),
         provenance=record_of("<results>/certificate.md"),
     log:
@@ -88,7 +89,11 @@ rule report_page:
         published=local(published_files(PLAN)),
         certificate="<results>/certificate.md",
     output:
-        page="<results>/report/index.html",
+        page=report(
+            "<results>/report/index.html",
+            # Snakemake sorts the categories by name; this one is the first.
+            **report_labels("page", "All results", "all results on one page"),
+        ),
         provenance=record_of("<results>/report/index.html"),
     log:
         "<logs>/report_page.log",

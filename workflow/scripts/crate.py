@@ -7,5 +7,6 @@ with recorded_job(snakemake, **snakemake.params.spec):
     write_crate(
         snakemake.params.spec,
         metadata=snakemake.output.metadata,
+        preview=snakemake.output.preview,
         code=snakemake.output.code,
     )

@@ -15,10 +15,10 @@ from fedssl.record.seal import ABOUT, is_sealed, provenance_root
 FILE = "audit.json"
 # Outputs, below the results folder, of the rules that the seal does not cover.
 _ABOUT_FILES = {
-    "audit": FILE,
-    "certificate": "certificate.md",
-    "crate": "ro-crate-metadata.json",
-    "report_page": "report/index.html",
+    "audit": {FILE},
+    "certificate": {"certificate.md"},
+    "crate": {"ro-crate-metadata.json", "ro-crate-preview.html"},
+    "report_page": {"report/index.html"},
 }
 
 
@@ -53,7 +53,7 @@ def unsealed_findings(record: Record, *, root: Path) -> Iterator[Finding | Note]
         return
     for path in record.files("outputs"):
         place = shown(path, root)
-        if place == _ABOUT_FILES[record.rule]:
+        if place in _ABOUT_FILES[record.rule]:
             yield Note(place, "is not covered by the seal and was only compared with its record")
         # Otherwise a forged record could name any file here and so take it out of the seal.
         elif not (record.rule == "crate" and place.startswith("code/")):

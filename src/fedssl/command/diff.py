@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fedssl.record.read import Record
 
 _Named = Mapping[str, "Record"]
+_Found = Mapping[str, "list[tuple[Change, list[str]]]"]  # part -> its changes and their jobs
 _DIGITS = 12  # digits of a hash in the output
 # Where bits come from: not the host or the number of cores.
 _HARDWARE = {"hardware.cpu", "hardware.gpu", "hardware.instructions"}
@@ -23,9 +24,14 @@ def diff(
     after: Annotated[str, typer.Argument(help="The cell or results folder to compare it with.")],
     configfile: Configfiles = None,
     config: Config = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Also write the comparison as a page."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Compare settings, code, data, environment and scores of two cells or results folders."""
+    from fedssl.command.diff_page import write_diff_page
     from fedssl.command.project import open_project
 
     results = open_project(configfile or [], config or []).tree.results
@@ -36,15 +42,28 @@ def diff(
         "only before": sorted(old.keys() - new.keys()),
         "only after": sorted(new.keys() - old.keys()),
     }
+    other_bits = any(change.key in _HARDWARE for change, _ in found["environment"])
+    if html:
+        compared = len(old.keys() & new.keys())
+        names = (before, after)
+        write_diff_page(
+            html, names=names, parts=found, only=only, compared=compared, hardware=other_bits
+        )
     if json:
         data = {name: [{**c._asdict(), "jobs": j} for c, j in part] for name, part in found.items()}
         print_json(data | only)
         return
+    _print_text(found, only, other_bits=other_bits)
+    if html:
+        print_line(f"This is also in {html}.")
+
+
+def _print_text(found: _Found, only: Mapping[str, list[str]], *, other_bits: bool) -> None:
     for name, part in found.items():
         print_line(name if part else f"{name}: the same", style="bold")
         for change, jobs in part:
             print_line(f"{change}{f' ({len(jobs)} jobs)' if len(jobs) > 1 else ''}", indent=2)
-    if any(change.key in _HARDWARE for change, _ in found["environment"]):
+    if other_bits:
         print_line("The hardware differs, so the same settings may give other bits.")
     for name, jobs in only.items():
         if jobs:

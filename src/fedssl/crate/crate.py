@@ -1,21 +1,21 @@
 """Write a finished run as a Workflow Run RO-Crate (https://w3id.org/ro/wfrun/provenance)."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rocrate.model import ContextEntity
+from rocrate.model import ContextEntity, Preview
 from rocrate.rocrate import ROCrate
 
 from fedssl.crate.files import CODE, Files
-from fedssl.crate.jobs import read_jobs
+from fedssl.crate.jobs import Job, read_jobs
+from fedssl.crate.preview import preview_page
 from fedssl.crate.run import RunEntities
-from fedssl.files import write_json
+from fedssl.files import write_json, write_text
 from fedssl.record.sources import PACKAGE
 
-METADATA = "ro-crate-metadata.json"
-_WITHOUT = ("crate.", "audit.", ".")  # beginnings of names
+_WITHOUT = ("crate.", "ro-crate-", "audit.", ".")  # beginnings of names
 _ROOT = PACKAGE.parents[1]
 _PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
@@ -31,13 +31,16 @@ _TERMS = {
 _LICENCE = "https://www.apache.org/licenses/LICENSE-2.0"
 
 
-def write_crate(spec: Mapping[str, Any], *, metadata: str | Path, code: str | Path) -> None:
-    """Copy the workflow into the results folder and write the metadata of the crate.
+def write_crate(
+    spec: Mapping[str, Any], *, metadata: str | Path, preview: str | Path, code: str | Path
+) -> None:
+    """Copy the workflow into the results folder and write metadata and preview of the crate.
 
     Args:
         spec: title, scale, scale_note, results, urls (path -> address of files outside the crate)
             and code (the workflow's files, relative to the checkout).
         metadata: JSON-LD file to write, in the results folder.
+        preview: HTML file to write, next to it.
         code: folder in the crate that the workflow is copied to.
 
     Raises:
@@ -47,12 +50,14 @@ def write_crate(spec: Mapping[str, Any], *, metadata: str | Path, code: str | Pa
         copy = Path(code, name)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_ROOT / name, copy)
-    write_json(metadata, build_crate(spec).metadata.generate())
-
-
-def build_crate(spec: Mapping[str, Any]) -> ROCrate:
-    """Return the crate: files, one step per rule, one tool per script and one action per job."""
     jobs = read_jobs(spec["results"])
+    crate = build_crate(spec, jobs)
+    write_json(metadata, crate.metadata.generate())
+    write_text(preview, preview_page(crate, jobs, results=spec["results"]))
+
+
+def build_crate(spec: Mapping[str, Any], jobs: Sequence[Job]) -> ROCrate:
+    """Return the crate: files, one step per rule, one tool per script and one action per job."""
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms.update(_TERMS)
     files = Files(crate, results=spec["results"], urls=spec["urls"])
@@ -64,10 +69,11 @@ def build_crate(spec: Mapping[str, Any]) -> ROCrate:
     for path in sorted(Path(spec["results"]).iterdir()):
         # The crate contains neither the files of its own job, nor those of the audit, which comes
         # after it, nor temporary files, whose names start with a dot.
-        if path.is_file() and path.name != METADATA and not path.name.startswith(_WITHOUT):
+        if path.is_file() and not path.name.startswith(_WITHOUT):
             files.add(str(path))
     # The end of the run and not the current time, so that the same run gives the same crate.
     _describe(crate, spec, date=max(job.record["ended"] for job in jobs))
+    crate.add(Preview(crate))
     crate.root_dataset["mainEntity"] = workflow
     crate.root_dataset["mentions"] = actions
     return crate

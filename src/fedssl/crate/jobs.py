@@ -60,9 +60,13 @@ class Job:
     @property
     def circumstances(self) -> str:
         """A sentence on the commit and the machine of the job."""
-        machine = self.record["hardware"]
-        where = f"{machine['cpu']}, {machine['cores']} cores, {machine['gpu'] or 'no GPU'}"
-        return f"Commit {self.commit}, on {where}."
+        return f"Commit {self.commit}, on {self.machine}."
+
+    @property
+    def machine(self) -> str:
+        """The processor, the number of its cores, and the GPU."""
+        found = self.record["hardware"]
+        return f"{found['cpu']}, {found['cores']} cores, {found['gpu'] or 'no GPU'}"
 
 
 def read_jobs(results: str) -> list[Job]:

@@ -38,6 +38,7 @@ class PointStyle:
 
 
 INK = "#333333"  # texts and marks that stand for nothing in particular
+AREA = "#b9b9b9"  # areas with an outline of INK
 REFERENCE = "#757575"  # random init and chance
 _IMAGE, _AUDIO, _BOTH = "#2f7fd6", "#d9541e", "#009e63"
 

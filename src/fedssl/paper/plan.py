@@ -19,9 +19,9 @@ from fedssl.record.sources import source_digests
 if TYPE_CHECKING:
     from fedssl.grid.plan import Plan, Wildcards
 
-# `snakemake --report` shows a CSV as a table and an SVG as a picture. The other files of a product
-# repeat these two.
-_CATEGORIES = {"csv": "Tables", "svg": "Figures"}
+# `snakemake --report` shows HTML and SVG, and offers other formats for download. The other files of
+# a product repeat these two.
+_CATEGORIES = {"html": "Tables", "svg": "Figures"}
 # Targets that are neither a study nor a product.
 SINGLE_TARGETS = ("all", "audit", "certificate", "crate", "datasets_table", "rehearsal")
 
@@ -141,9 +141,9 @@ def product_rule(plan: Plan, kind: str) -> dict[str, Any]:
     }
 
 
-def report_labels(caption: str, category: str, name: str) -> dict[str, Any]:
-    """Return the caption, category and name of an output in `snakemake --report`."""
-    return {"caption": f"../report/{caption}.rst", "category": category, "labels": {"name": name}}
+def report_labels(caption: str, category: str, title: str) -> dict[str, Any]:
+    """Return the caption, category and title of an output in `snakemake --report`."""
+    return {"caption": f"../report/{caption}.rst", "category": category, "labels": {"title": title}}
 
 
 def reported(kind: str, files: Mapping[str, str]) -> dict[str, Any]:
@@ -151,9 +151,15 @@ def reported(kind: str, files: Mapping[str, str]) -> dict[str, Any]:
     # Snakemake is slow to import, and only rules call this function.
     from snakemake.io import report
 
+    caption = f"../report/{kind}.rst"
     return {
-        name: report(file, **report_labels(kind, _CATEGORIES[name], "{product}"))
+        name: report(file, caption=caption, category=_CATEGORIES[name], labels=_product_labels)
         if name in _CATEGORIES
         else file
         for name, file in files.items()
     }
+
+
+def _product_labels(wildcards: Wildcards, params: Any) -> dict[str, str]:
+    title, _, _ = params.spec["title"].partition(";")
+    return {"name": wildcards.product, "title": title}

@@ -11,6 +11,7 @@ from fedssl.files import atomic_write
 from fedssl.paper.text_table import SCALED
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -58,7 +59,7 @@ _HANDLE_INCHES = 0.5  # sample of a legend's entry, and the gap after it
 _MOST_COLUMNS = 6
 _MARGIN = 0.05  # inches around a legend
 PANEL_LETTERS = "abcdefghijklmnopqrstuvwxyz"
-BAND = 0.14  # opacity of an interval
+_BAND = 0.14  # opacity of an interval
 
 
 def mark_scaled(figure: "Figure", spec: Mapping[str, Any]) -> None:
@@ -106,6 +107,31 @@ def label_rounds(axes: "Axes", *, most: int = 5) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(nbins=most, integer=True, steps=[1, 2, 5, 10]))
+
+
+def label_edges(axes: "Axes", *, place: int, panels: int, across: int, y: str, x: str = "") -> None:
+    """Label the y axis in the first column of a grid, and the x axis of the lowest panels.
+
+    `place` counts the panels row by row, `across` in a row.
+    """
+    if place % across == 0:
+        axes.set_ylabel(y)
+    if x and place + across >= panels:
+        axes.set_xlabel(x)
+        axes.tick_params(labelbottom=True)
+
+
+def fill_band(axes: "Axes", values: "pd.DataFrame", *, color: str) -> None:
+    """Fill the area between the columns low and high over the column round."""
+    axes.fill_between(
+        values["round"], values["low"], values["high"], color=color, alpha=_BAND, linewidth=0
+    )
+
+
+def time_unit(longest: float) -> tuple[str, float]:
+    """Return the name and the seconds of the unit in which durations up to `longest` are read."""
+    units = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
+    return next(unit for unit in units if longest >= 2 * unit[1] or unit[1] == 1)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Lay out a table as plain text and write it as CSV, Markdown and LaTeX.
+"""Lay out a table as plain text and write it as CSV, Markdown, HTML and LaTeX.
 
 pandas cannot write these files: `Styler.to_latex` has no blocks of columns, footer or notes, and
 `DataFrame.to_markdown` escapes nothing.
@@ -13,6 +13,7 @@ import pandas as pd
 
 from fedssl.files import atomic_write, write_text
 from fedssl.paper.flags import flag_notes
+from fedssl.paper.html_table import to_html
 from fedssl.paper.latex import to_latex
 from fedssl.paper.published import label_of
 from fedssl.paper.table_footers import EMPTY, chance_notes, footers
@@ -64,12 +65,12 @@ def write_table_files(
     label: str = "",
     printed: TextTable | None = None,
 ) -> None:
-    """Write a frame as CSV (four decimals), and its text as Markdown and LaTeX.
+    """Write a frame as CSV (four decimals), and its text as Markdown, HTML and LaTeX.
 
     Args:
         frame: Rows of the CSV.
         table: The same rows as text.
-        files: Path of each output: `csv` and, if they are wanted, `md` and `tex`.
+        files: Path of each output: `csv` and, if they are wanted, `md`, `html` and `tex`.
         label: Label of the LaTeX table.
         printed: The text for LaTeX if it is another.
     """
@@ -77,6 +78,8 @@ def write_table_files(
         frame.round(4).to_csv(path, index=False, lineterminator="\n")
     if "md" in files:
         write_text(files["md"], to_markdown(table))
+    if "html" in files:
+        write_text(files["html"], to_html(table))
     if "tex" in files:
         write_text(files["tex"], to_latex(printed or table, label=label))
 

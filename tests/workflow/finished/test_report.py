@@ -12,13 +12,19 @@ import yaml
 from tests.workflow.project import Project
 
 CAPTIONS = {
-    "fssuavl_table2.csv": "One row per number: published, measured",
-    "fssuavl_random_init.csv": "Gain over random init",
-    "fssuavl_communication.csv": "What clients send and receive",
+    "fssuavl_table2.html": "One row per number: published, measured",
+    "fssuavl_random_init.html": "Gain over random init",
+    "fssuavl_communication.html": "What clients send and receive",
     "fssuavl_communication.svg": "What clients send and receive",
     "fssuavl_loss.svg": "Training loss of each cell by round",
     "claims.csv": "claims about their numbers",
     "certificate.md": "One page that states what was run",
+    "index.html": "Each number leads to the jobs",
+}
+TITLES = {
+    "fssuavl_table2.html": "FSSUAVL against the image specialist on vision tasks",
+    "fssuavl_loss.svg": "fssuavl: training loss per round",
+    "timeline.svg": "time line of the run, by rule and by host",
 }
 SCALED = "Scaled: not comparable with the papers"
 
@@ -44,10 +50,19 @@ def test_the_report_shows_tables_and_figures_with_their_captions(finished: Proje
         said = words(results[name]["caption"])
         assert caption in said and SCALED in said, name
         assert results[name]["data_uri"].startswith("data:")  # type: ignore[attr-defined]
-    table = base64.b64decode(str(results["fssuavl_table2.csv"]["data_uri"]).partition(",")[2])
-    assert table == (finished.root / "results/demo/tables/fssuavl_table2.csv").read_bytes()
+    # Snakemake shows these types, and offers others for download.
+    shown_types = {"text/html", "image/svg+xml"}
+    assert {
+        entry["mime_type"] for name, entry in results.items() if "fssuavl_" in name
+    } == shown_types
+    labels = {name: entry["labels"] for name, entry in results.items()}
+    assert {name: labels[name]["title"] for name in TITLES} == TITLES  # type: ignore[index]
+    table = base64.b64decode(str(results["fssuavl_table2.html"]["data_uri"]).partition(",")[2])
+    assert table == (finished.root / "results/demo/tables/fssuavl_table2.html").read_bytes()
     assert "reproduced from raw archives" in text
-    assert {"Tables", "Figures", "Claims", "Certificate"} <= set(re.findall(r'"(\w+)"', text))
+    categories = json.loads(re.findall(r"var categories = (.*?);?$", text, re.MULTILINE)[0])
+    # The menu sorts them by name.
+    assert sorted(categories) == ["All results", "Certificate", "Claims", "Figures", "Tables"]
 
 
 def test_the_page_has_its_tables_in_the_order_of_the_shipped_configuration(

@@ -13,7 +13,7 @@ _WIDTH = 1400  # pixels of a picture
 
 
 def figure_content(svg: str | Path, record: str | Path) -> dict[str, Any]:
-    """Return the name and title of a figure, its picture as a data URI, and its other files."""
+    """Return the name and title of a figure, its picture as a data URI, and its files' folder."""
     svg = Path(svg)
     # An image element runs no script and loads nothing, unlike an inlined SVG.
     if svg.stat().st_size <= _SVG_BYTES:
@@ -24,6 +24,7 @@ def figure_content(svg: str | Path, record: str | Path) -> dict[str, Any]:
         "name": svg.stem,
         "title": read_json(record)["settings"]["title"],
         "picture": picture,
+        "folder": svg.parent.name,
         "files": [svg.with_suffix(f".{kind}").name for kind in ("pdf", "svg", "png")],
     }
 

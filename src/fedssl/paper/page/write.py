@@ -21,12 +21,12 @@ from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.page.numbers import read_table
 from fedssl.paper.page.pictures import forest, gain_lanes, scatter
 from fedssl.paper.page.records import read_gains, read_other, read_rows
+from fedssl.paper.page.style import TEMPLATES, page_style
 from fedssl.paper.page.summary import choices, coverage, run_summary
 from fedssl.paper.products.registry import get_product
 from fedssl.paper.published import heading, printed_averages, read_published
 from fedssl.paper.text_table import SCALED
 
-TEMPLATES = Path(__file__).parent / "templates"
 Content = dict[str, Any]
 
 
@@ -89,13 +89,13 @@ def render(content: Content, *, spec: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = _text("page.css"), _text("page.js") + _text("provenance.js")
+    script = _text("page.js") + _text("provenance.js")
     return environment.get_template("page.html").render(
         **content,
         spec=spec,
         scaled=spec["scale"] != "paper",
         scaled_words=SCALED,
-        style=Markup(style),
+        style=Markup(page_style()),
         script=Markup(script),
         # Results can come from others, so the browser must run only this script and load nothing.
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "

@@ -17,12 +17,13 @@ from fedssl.paper.products.product import Product, Spec
 from fedssl.paper.products.rounds_figure import interval, scored_cells
 from fedssl.paper.rows import base_first
 from fedssl.paper.style import (
-    BAND,
     COLUMN,
     PAGE,
     SMALL,
     Drawing,
     add_legend,
+    fill_band,
+    label_edges,
     label_rounds,
     mark_scaled,
 )
@@ -45,8 +46,9 @@ _NAMES = {
     "held-out-round": "round chosen on half of the samples",
 }
 _CAPTION = (
-    "{study}, {task}: R@1 with its 95 % interval over samples and seeds, and training loss with "
-    "the 10th to 90th percentile of the clients, per round; a panel for each method and aggregator"
+    "{study}, {task}: R@1 and training loss per round; bands: 95 % interval of R@1 over samples "
+    "and seeds, and 10th to 90th percentile of the clients' losses; a panel for each method and "
+    "aggregator"
 )
 
 
@@ -130,11 +132,8 @@ def curves_figure(spec: Spec) -> Figure:
             axes.set_visible(True)
             axes.locator_params(axis="y", nbins=4)
             label_rounds(axes, most=3)
-            if column == 0:
-                axes.set_ylabel(name)
-        if place + across >= len(panels):
-            below.set_xlabel("round")
-            below.tick_params(labelbottom=True)
+            x = "round" if axes is below else ""
+            label_edges(axes, place=place, panels=len(panels), across=across, x=x, y=name)
     figure.align_ylabels()
     add_legend(figure, _handles(spec))
     mark_scaled(figure, spec)
@@ -169,14 +168,7 @@ def _draw_line(
 
 def _draw_band(axes: Axes, values: pd.DataFrame, style: LineStyle, *, mean: str) -> None:
     axes.plot(values["round"], values[mean], color=style.color, linestyle=style.linestyle)
-    axes.fill_between(
-        values["round"],
-        values["low"],
-        values["high"],
-        color=style.color,
-        alpha=BAND,
-        linewidth=0,
-    )
+    fill_band(axes, values, color=style.color)
 
 
 def _handles(spec: Spec) -> list[Artist]:

@@ -38,7 +38,12 @@ def spec(plan: Plan, _name: str) -> dict[str, Any]:
         for name, entry in plan.config["datasets"].items()
         if plan.papers or name in used
     ]
-    return {**plan.grid.scale, "own": not plan.papers, "datasets": datasets}
+    own = not plan.papers
+    return {"title": _title(own), **plan.grid.scale, "own": own, "datasets": datasets}
+
+
+def _title(own: bool) -> str:
+    return "datasets" if own else "fssuavl, table 1: datasets, published and counted"
 
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
@@ -146,12 +151,11 @@ def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
         if spec.get("own", False)
         else _SPLITS
     )
-    title, legend = "datasets", "Number of samples in the run's banks."
-    if not spec.get("own", False):
-        title = "fssuavl, table 1: datasets, published and counted"
-        legend = "Number of samples in the run's banks (published number)."
+    own = spec.get("own", False)
+    published = "" if own else " (published number)"
+    legend = f"Number of samples in the run's banks{published}."
     return TextTable(
-        title=f"{title}{scale_mark(spec)}",
+        title=f"{_title(own)}{scale_mark(spec)}",
         caption=legend,
         header=("dataset", "classes counted", *(f"{split} counted" for split in splits)),
         rows=tuple(_text_row(rows, splits) for _, rows in frame.groupby("dataset", sort=False)),
@@ -193,7 +197,7 @@ PRODUCT = Product(
     names=names,
     spec=spec,
     inputs=inputs,
-    tables=("csv", "md", "tex"),
+    tables=("csv", "md", "html", "tex"),
     write=write,
     shown="rows",
     text_table=text_table,

@@ -34,6 +34,7 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
     study = names(plan)[name]
     return {
         "study": study,
+        "title": _title(study),
         **plan.grid.scale,
         "comparisons": [
             {
@@ -46,6 +47,10 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
             for modality, tasks in _tasks_by_modality(plan, study).items()
         ],
     }
+
+
+def _title(study: str) -> str:
+    return f"{study}: gain over random init"
 
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
@@ -92,7 +97,7 @@ def _record(spec: Spec, part: Mapping[str, Any]) -> paired_gain.Comparison:
 def text_table(frame: pd.DataFrame, spec: Spec) -> TextTable:
     """Return the gains as text, one row per cell and modality."""
     return TextTable(
-        title=f"{spec['study']}: gain over random init{scale_mark(spec)}",
+        title=f"{_title(spec['study'])}{scale_mark(spec)}",
         header=("row", "modality", "pretrained on it", "tasks", *paired_gain.HEADER),
         rows=tuple(_text_row(record) for record in frame.to_dict("records")),
         notes=(
@@ -133,7 +138,7 @@ PRODUCT = Product(
     names=names,
     spec=spec,
     inputs=inputs,
-    tables=("csv", "md"),
+    tables=("csv", "md", "html"),
     write=write,
     shown="gains",
     axes=axes,

@@ -16,11 +16,12 @@ from fedssl.paper.palette import LineStyle, aggregator_style, split_style
 from fedssl.paper.products.product import Product, Spec
 from fedssl.paper.rows import base_first, label
 from fedssl.paper.style import (
-    BAND,
     COLUMN,
     PAGE,
     Drawing,
     add_legend,
+    fill_band,
+    label_edges,
     label_rounds,
     mark_scaled,
 )
@@ -39,7 +40,7 @@ _MOST_ACROSS = 3  # panels next to each other
 # Shares of the clients of a round that lie below each end of the band.
 _BAND = {"low": 0.1, "high": 0.9}
 _CAPTION = (
-    "{study}: training loss per round: mean over clients, weighted by samples; band: 10th to 90th "
+    "{study}: training loss per round; mean over clients, weighted by samples; band: 10th to 90th "
     "percentile of the clients of all seeds"
 )
 _IN_TITLE = ("method", "arch")  # axes that the title of a panel names
@@ -147,12 +148,10 @@ def loss_figure(spec: Spec) -> Figure:
         for name, (style, losses) in lines.items():
             _draw_line(axes, losses, style, label=name, marker=_marker(name, styles))
         label_rounds(axes)
+    count = len(panels)
     for place, axes in enumerate(grid.flat):
-        axes.set_visible(place < len(panels))
-        if place + across >= len(panels):
-            axes.set_xlabel("round")
-        if place % across == 0:
-            axes.set_ylabel("training loss")
+        axes.set_visible(place < count)
+        label_edges(axes, place=place, panels=count, across=across, x="round", y="training loss")
     add_legend(figure)
     mark_scaled(figure, spec)
     return figure
@@ -201,14 +200,7 @@ def _draw_line(
         markevery=max(1, len(losses) // _MARKED_ROUNDS),
         label=label,
     )
-    axes.fill_between(
-        losses["round"],
-        losses["low"],
-        losses["high"],
-        color=style.color,
-        alpha=BAND,
-        linewidth=0,
-    )
+    fill_band(axes, losses, color=style.color)
 
 
 def _marker(label: str, styles: Mapping[str, LineStyle]) -> str:

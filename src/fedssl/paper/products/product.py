@@ -39,15 +39,18 @@ class Product:
         names: Returns name -> study for the products of the kind that a run has. The study is
             empty for a product of all studies.
         spec: Returns the parameters of a product's job as plain data. They are kept in the job's
-            record, and the job reads only the files that they name.
+            record, and the job reads only the files that they name. `title` is the caption; its
+            part before the first semicolon is the product's title.
         inputs: Returns the files that the job reads, by name.
-        tables: Kinds of files in `tables/`: csv, md, tex, and seeds for `.seeds.json`.
+        tables: Kinds of files in `tables/`: csv, md, html, tex, and seeds for `.seeds.json`.
         write: Writes these files from a spec. The audit calls it again and compares the files.
-        draw: Draws the PDF, PNG and SVG in `figures/` from a spec.
+        draw: Draws the PDF, PNG and SVG in `figures/` or `report/` from a spec.
         shown: How the page shows the table: "numbers", "gains" or "rows"; empty for not at all.
         text_table: Returns the table as text from its CSV and spec; needed if shown as "rows".
         axes: Returns the axes of each row, by which the page filters.
-        folder: Folder of the product's main file and its record.
+        folder: Folder of the product's main file and its record. Files in `tables/` and `figures/`
+            have the same bytes whenever the same run is repeated. A product that shows times is in
+            `report/`, next to the page, which shows times too.
         is_target: Whether the product's name is a target on the command line.
     """
 
@@ -60,7 +63,7 @@ class Product:
     shown: str = ""
     text_table: Callable[[pd.DataFrame, Spec], TextTable] | None = None
     axes: Callable[[Plan, str], Axes] = _no_axes
-    folder: Literal["tables", "figures"] = "tables"
+    folder: Literal["tables", "figures", "report"] = "tables"
     is_target: bool = True
 
     def files(self, results: str, name: str) -> dict[str, str]:
@@ -68,12 +71,13 @@ class Product:
         tables = {
             kind: f"{results}/tables/{name}.{_SUFFIXES.get(kind, kind)}" for kind in self.tables
         }
-        figure = {kind: f"{results}/figures/{name}.{kind}" for kind in FIGURE if self.draw}
+        drawn = "report" if self.folder == "report" else "figures"
+        figure = {kind: f"{results}/{drawn}/{name}.{kind}" for kind in FIGURE if self.draw}
         return tables | figure
 
     def target(self, results: str, name: str) -> str:
         """Return the main file of a product, which its named target asks for."""
-        return f"{results}/{self.folder}/{name}.{'pdf' if self.folder == 'figures' else 'csv'}"
+        return f"{results}/{self.folder}/{name}.{'csv' if self.folder == 'tables' else 'pdf'}"
 
     def record(self, results: str, name: str) -> str:
         """Return the provenance record of the job that writes a product."""

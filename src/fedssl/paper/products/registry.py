@@ -25,6 +25,8 @@ KINDS = (
     "curves_figure",
     "loss_figure",
     "shards_figure",
+    "cost_figure",
+    "timeline_figure",
 )
 
 

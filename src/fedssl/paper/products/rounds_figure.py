@@ -33,7 +33,7 @@ KEYS = (*AXES, "seed", "round")  # first columns of the matrix, before the tasks
 _PANEL_HEIGHT = 1.45  # inches
 _TITLE_CHARACTERS_PER_INCH = 13
 _CAPTION = (
-    "{study}: R@1 of the global model per round, mean over seeds; bars: 95 % interval of the best "
+    "{study}: R@1 of the global model per round; mean over seeds; bars: 95 % interval of the best "
     "round over samples and seeds; a star marks the best round, and is filled if the last round's "
     "mean is below the interval; grey: random init"
 )

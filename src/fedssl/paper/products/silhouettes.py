@@ -110,7 +110,7 @@ PRODUCT = Product(
     names=map_panels.figures,
     spec=map_panels.figure_spec,
     inputs=inputs,
-    tables=("csv", "md", "tex", "seeds"),
+    tables=("csv", "md", "html", "tex", "seeds"),
     write=write,
     shown="numbers",
     # The figure has the same name. It is the target, and asks for this table.
