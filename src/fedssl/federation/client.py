@@ -135,11 +135,14 @@ class LocalTrainer:
         rule = self._aggregator.in_round(task.round)
         optimiser, reach = self._optimiser(), Reach(self._settings.optimiser.momentum)
         losses: list[tuple[str, Tensor]] = []
+        learned: list[tuple[str, Tensor]] = []
         seconds = dict.fromkeys(task.samples, 0.0)
         started = time.perf_counter()
         for step in steps:
             loss = self._step(step, rule, task.visit, optimiser=optimiser)
-            losses.append((step.modality, loss))
+            losses.append((step.modality, loss.detach()))
+            if loss.requires_grad:
+                learned.append(losses[-1])
             # With the time of waiting for the step's samples.
             now = time.perf_counter()
             seconds[step.modality] += now - started
@@ -153,7 +156,7 @@ class LocalTrainer:
         average = math.nan if mean is None else mean
         update = ClientUpdate(self._state, task.num_samples, average, report)
         fault = first_fault(losses) if mean is None else None
-        return Trained(update, notes, _rows(task, losses, seconds), fault)
+        return Trained(update, notes, _rows(task, learned, seconds), fault)
 
     @torch.no_grad()
     def _load(self, task: ClientTask) -> None:
@@ -207,7 +210,7 @@ class LocalTrainer:
         rule.correct(self._parameters, visit)
         optimiser.step()
         self._method.after_step(step.progress)
-        return loss.detach()
+        return loss
 
     def _optimiser(self) -> torch.optim.SGD:
         """Return a new optimiser: clients keep no momentum between rounds."""
@@ -227,6 +230,7 @@ def _stretched(seconds: Mapping[str, float], further: float) -> dict[str, float]
     return {m: own * (1 + further / total) if total else own for m, own in seconds.items()}
 
 
+# A batch whose loss has no gradient, as in Orchestra's first round, is no step.
 def _rows(
     task: ClientTask, losses: Sequence[tuple[str, Tensor]], seconds: Mapping[str, float]
 ) -> list[Row]:

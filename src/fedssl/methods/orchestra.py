@@ -22,6 +22,7 @@ from fedssl.methods.layers import (
     with_projection,
 )
 from fedssl.methods.momentum import MomentumEncoder
+from fedssl.methods.newest import Newest
 from fedssl.settings import Count, Positive, Share, Width
 from fedssl.views.bank_views import Views
 
@@ -33,31 +34,6 @@ class Turned(NamedTuple):
 
     views: Tensor
     turns: Tensor
-
-
-class Memory(nn.Module):
-    """The newest embeddings of a client by its target, oldest overwritten first."""
-
-    rows: Tensor
-    seen: Tensor
-
-    def __init__(self, size: int, dim: int) -> None:
-        """Start empty."""
-        super().__init__()
-        self.register_buffer("rows", torch.zeros(size, dim))
-        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
-
-    @torch.no_grad()
-    def add(self, rows: Tensor) -> None:
-        """Take in rows (batch, dim); of more than there is room for, the last ones."""
-        newest = rows[-len(self.rows) :]
-        places = (self.seen + torch.arange(len(newest), device=rows.device)) % len(self.rows)
-        self.rows.index_copy_(0, places, newest)
-        self.seen.add_(len(newest))
-
-    def filled(self) -> Tensor:
-        """Return the rows that hold an embedding."""
-        return self.rows[: int(self.seen.clamp(max=len(self.rows)))]
 
 
 class Orchestra(Method):
@@ -120,7 +96,7 @@ class Orchestra(Method):
         self.target = MomentumEncoder(self.backbone, self.head)
         self.rotation = linear(dim, _TURNS)
         nn.init.normal_(self.rotation.weight, std=dim**-0.5, generator=generator)
-        self.memory = Memory(settings.memory, dim)
+        self.memory = Newest(torch.zeros(settings.memory, dim))
         first = torch.randn(settings.global_clusters, dim, generator=generator)
         self.register_buffer("centroids", normalize(first))
         self.register_buffer("local_centroids", torch.zeros(settings.local_clusters, dim))
