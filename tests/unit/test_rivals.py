@@ -76,7 +76,7 @@ def test_an_mlp_tells_samples_apart_that_a_linear_head_maps_to_one_direction(nam
     views = rows(16, 3, 32, 32)
 
     def mean_cosine(**projection: object) -> float:
-        encoder = initialise(0, **RESNET)
+        encoder = initialise(0, **RESNET, stem="3x3")
         before = {key: tensor.clone() for key, tensor in encoder.backbone.state_dict().items()}
         method: Any = methods.build(name, encoder, **projection)
         after = method.backbone.state_dict()
@@ -84,8 +84,8 @@ def test_an_mlp_tells_samples_apart_that_a_linear_head_maps_to_one_direction(nam
         embedded = torch.nn.functional.normalize(method(views).detach(), dim=1)
         return float((embedded @ embedded.T).fill_diagonal_(0.0).sum()) / (16 * 15)
 
-    assert mean_cosine() > 0.9
-    assert abs(mean_cosine(**MLP)) < 0.5
+    assert mean_cosine() > 0.85
+    assert abs(mean_cosine(**MLP)) < 0.4
 
 
 def state(*conv: float, mean: float = 1.0) -> dict[str, torch.Tensor]:
