@@ -20,8 +20,9 @@ from fedssl.federation.client import ClientTask
 from fedssl.federation.rounds import run_round, set_up
 from fedssl.files import sha256
 from fedssl.methods.byol import BYOL, byol_loss, momentum_at
-from fedssl.methods.moco import KeyQueue, MoCo, Pairs, info_nce
+from fedssl.methods.moco import MoCo, Pairs, info_nce
 from fedssl.methods.momentum import MomentumEncoder
+from fedssl.methods.newest import Newest
 from fedssl.typed import typed
 from tests.unit.federations import SETTINGS, federated, lay_out, run
 
@@ -121,10 +122,9 @@ def test_info_nce_is_lightlys_with_a_memory_bank() -> None:
     theirs.memory_bank.bank.copy_(queue)
     ours = info_nce(queries, keys, queue, temperature=0.2)
     torch.testing.assert_close(ours, theirs(queries.requires_grad_(), keys).detach())
-    own = KeyQueue(32, 8, generator=torch.Generator())
-    own.keys.copy_(queue)
-    own.enqueue(keys)
-    torch.testing.assert_close(own.keys, theirs.memory_bank.bank)
+    own = Newest(queue.clone())
+    own.add(keys)
+    torch.testing.assert_close(own.rows, theirs.memory_bank.bank)
 
 
 def test_mocos_step_asks_the_queue_of_the_batchs_modality() -> None:
@@ -133,7 +133,7 @@ def test_mocos_step_asks_the_queue_of_the_batchs_modality() -> None:
     queries = normalize(method(batch.views[0]))
     keys = normalize(method.key_encoder(batch.views[1]))
     losses = {
-        modality: info_nce(queries, keys, method.queues[modality].keys, temperature=0.2)  # type: ignore[arg-type]
+        modality: info_nce(queries, keys, method.queues[modality].rows, temperature=0.2)  # type: ignore[arg-type]
         for modality in ("image", "audio")
     }
     torch.testing.assert_close(method.training_step(batch), losses["image"])
@@ -141,22 +141,22 @@ def test_mocos_step_asks_the_queue_of_the_batchs_modality() -> None:
         method.training_step(batch._replace(modality="audio")), losses["audio"]
     )
     assert losses["image"] != losses["audio"]
-    image = method.queues["image"].keys.clone()  # type: ignore[operator, union-attr]
+    image = method.queues["image"].rows.clone()  # type: ignore[operator, union-attr]
     method.after_step(0.1)
-    assert torch.equal(method.queues["image"].keys, image)  # type: ignore[arg-type]
-    torch.testing.assert_close(method.queues["audio"].keys[:6], keys)  # type: ignore[index]
+    assert torch.equal(method.queues["image"].rows, image)  # type: ignore[arg-type]
+    torch.testing.assert_close(method.queues["audio"].rows[:6], keys)  # type: ignore[index]
 
 
-def test_a_queue_forgets_the_oldest_keys_first() -> None:
-    queue = KeyQueue(5, 1, generator=torch.Generator())
-    assert torch.equal(queue.keys.abs(), torch.ones(5, 1)), "directions"
+def test_the_oldest_rows_are_forgotten_first() -> None:
+    newest = Newest(-torch.ones(5, 1))
+    assert len(newest.filled()) == 0
     found = []
-    for keys in ([1, 2, 3], [4, 5, 6], list(range(10, 17))):
-        queue.enqueue(torch.tensor(keys, dtype=torch.float32)[:, None])
-        found.append(([int(key) for key in queue.keys], int(queue.position)))
-    assert found[0][0][:3] == [1, 2, 3] and found[0][1] == 3
-    assert found[1] == ([6, 2, 3, 4, 5], 1)
-    assert found[2] == ([16, 12, 13, 14, 15], 1)
+    for rows in ([1, 2, 3], [4, 5, 6], list(range(10, 17))):
+        newest.add(torch.tensor(rows, dtype=torch.float32)[:, None])
+        found.append(([int(row) for row in newest.rows], len(newest.filled())))
+    assert found[0] == ([1, 2, 3, -1, -1], 3)
+    assert found[1] == ([6, 2, 3, 4, 5], 5)
+    assert found[2] == ([16, 12, 13, 14, 15], 5)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -176,7 +176,7 @@ def test_what_a_method_adds_is_a_function_of_the_seed_alone(name: str) -> None:
     before = torch.random.get_rng_state()
     first, again, other = (build(name, seed=seed).state_dict() for seed in (0, 0, 1))
     assert torch.equal(torch.random.get_rng_state(), before)
-    own = "predictor.0.weight" if name == "byol" else "queues.image.keys"
+    own = "predictor.0.weight" if name == "byol" else "queues.image.rows"
     assert all(torch.equal(first[n], again[n]) for n in first)
     assert not torch.equal(first[own], other[own])
 

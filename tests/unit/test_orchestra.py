@@ -18,14 +18,15 @@ from fedssl.aggregators.base import Visit
 from fedssl.backbones.encoder import initialise
 from fedssl.files import sha256
 from fedssl.methods.clusters import global_clusters, local_clusters, sinkhorn
-from fedssl.methods.orchestra import Memory, Orchestra, Turned, turned
-from tests.unit.federations import SETTINGS, lay_out, run
+from fedssl.methods.orchestra import Orchestra, Turned, turned
+from tests.unit.federations import SETTINGS, history, lay_out, run
 from tests.unit.test_resume import run_twice
 
 RESNET = {"arch": "resnet18", "width": 8, "embedding_dim": 16}
 SIZES = {"global_clusters": 6, "local_clusters": 3, "memory": 16}
+MLP = {"projection": "mlp", "projection_hidden": 24, "projection_dim": 16}
 CELL: dict[str, Any] = {
-    "method": {"name": "orchestra", **SIZES},
+    "method": {"name": "orchestra", **SIZES, **MLP},
     "aggregator": {"name": "orchestra", "steps": 20},
     "encoder": RESNET,
     "federation": SETTINGS["federation"] | {"rounds": 3, "fraction": 0.75, "local_epochs": 1},  # type: ignore[operator]
@@ -40,8 +41,8 @@ def directions(*shape: int, seed: int = 0) -> torch.Tensor:
     return normalize(rows(*shape, seed=seed), dim=1)
 
 
-def build_method(seed: int = 0) -> Any:
-    return methods.build("orchestra", initialise(seed, **RESNET), **SIZES)
+def build_method(**changes: object) -> Any:
+    return methods.build("orchestra", initialise(0, **RESNET), **SIZES | changes)
 
 
 def test_sinkhorn_of_a_3_by_4_matrix_by_hand() -> None:
@@ -93,14 +94,6 @@ def test_clusters_find_groups_of_equal_size_in_any_order() -> None:
     torch.testing.assert_close(fitted.norm(dim=1), torch.ones(4))
 
 
-def test_the_memory_forgets_the_oldest_first() -> None:
-    memory = Memory(3, 1)
-    assert len(memory.filled()) == 0
-    for new, kept in (([1, 2], [1, 2]), ([3, 4], [4, 2, 3]), ([5, 6, 7, 8], [8, 6, 7])):
-        memory.add(torch.tensor(new, dtype=torch.float32)[:, None])
-        assert sorted(memory.filled()[:, 0].tolist()) == sorted(kept)
-
-
 def test_an_image_is_turned_by_right_angles() -> None:
     image = torch.arange(4.0).view(1, 1, 2, 2)
     found = turned(image.expand(5, 1, 2, 2), torch.tensor([0, 1, 2, 3, 0]))
@@ -113,7 +106,7 @@ def test_the_loss_by_its_definition_and_none_before_there_are_clusters() -> None
     method: Orchestra = build_method()
     batch = Turned(rows(3, 6, 3, 32, 32), torch.tensor([0, 1, 2, 3, 0, 1]))
     assert not method.training_step(batch).requires_grad, "the first round only clusters"
-    assert int(method.memory.seen) == 6
+    assert len(method.memory.filled()) == 6
     method.rounds.fill_(1)
     method.start_round()
     target = normalize(method.target(batch.views[0]), dim=1)
@@ -144,7 +137,7 @@ def test_what_is_reported_for_each_client_is_stacked_in_their_order() -> None:
 
 def test_a_federation_clusters_first_and_then_trains(tmp_path: Path) -> None:
     inputs = lay_out(tmp_path)
-    fresh = build_method().state_dict()
+    fresh = build_method(**MLP).state_dict()
     only = run(
         inputs, tmp_path / "first", **CELL | {"federation": CELL["federation"] | {"rounds": 2}}
     )
@@ -154,6 +147,9 @@ def test_a_federation_clusters_first_and_then_trains(tmp_path: Path) -> None:
     assert not torch.equal(saved["backbone.conv1.weight"], fresh["backbone.conv1.weight"])
     assert not torch.equal(saved["centroids"], fresh["centroids"])
     assert not any(name.startswith(("memory.", "local_")) for name in saved)
+    rounds = history(tmp_path / "alone")
+    assert {(row["steps"], row["loss"]) for row in rounds if row["round"] == "1"} == {("0", "")}
+    assert all(row["loss"] and int(row["steps"]) for row in rounds if row["round"] != "1")
     together = run(inputs, tmp_path / "together", clients=2, **CELL)
     assert sha256(together) == sha256(model)
 

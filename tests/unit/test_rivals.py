@@ -28,8 +28,9 @@ BYOL = {
     **{"name": "byol", "predictor_hidden": 32, "momentum": 0.99},
     **{"momentum_schedule": "constant", "predictor": "travels", "target": "stays"},
 }
+MLP = {"projection": "mlp", "projection_hidden": 24, "projection_dim": 8}
 CELLS: dict[str, dict[str, Any]] = {
-    "fedu": {"method": BYOL, "aggregator": {"name": "fedu", "mu": 0.01}},
+    "fedu": {"method": BYOL | MLP, "aggregator": {"name": "fedu", "mu": 0.01}},
     "fedema": {"method": BYOL, "aggregator": {"name": "fedema"}},
     "fedema-local": {"method": BYOL, "aggregator": {"name": "fedema", "distance": "local"}},
     "simsiam": {"method": {"name": "simsiam", "predictor_hidden": 8}},
@@ -67,6 +68,24 @@ def test_simsiams_step_is_symmetric(batches: str) -> None:
         one, two = method.predictor(first), method.predictor(second)
     theirs = (cosine(one, second.detach()) + cosine(two, first.detach())) / 2
     torch.testing.assert_close(method.training_step(views), theirs)
+
+
+@pytest.mark.parametrize("name", ["byol", "orchestra"])
+def test_an_mlp_tells_samples_apart_that_a_linear_head_maps_to_one_direction(name: str) -> None:
+    """Features are positive, so a linear head adds the same large vector to all of them."""
+    views = rows(16, 3, 32, 32)
+
+    def mean_cosine(**projection: object) -> float:
+        encoder = initialise(0, **RESNET, stem="3x3")
+        before = {key: tensor.clone() for key, tensor in encoder.backbone.state_dict().items()}
+        method: Any = methods.build(name, encoder, **projection)
+        after = method.backbone.state_dict()
+        assert all(torch.equal(after[key], tensor) for key, tensor in before.items())
+        embedded = torch.nn.functional.normalize(method(views).detach(), dim=1)
+        return float((embedded @ embedded.T).fill_diagonal_(0.0).sum()) / (16 * 15)
+
+    assert mean_cosine() > 0.85
+    assert abs(mean_cosine(**MLP)) < 0.4
 
 
 def state(*conv: float, mean: float = 1.0) -> dict[str, torch.Tensor]:

@@ -101,7 +101,7 @@ def _listed(entity: Any, key: str) -> list[Any]:
 
 def _is_outside(entity: Any) -> bool:
     """Return whether a file is not in the crate: it has an address, or only a made-up name."""
-    return entity.id.startswith(("#", "http:", "https:"))
+    return str(entity.id).startswith(("#", "http:", "https:"))
 
 
 def _outside(entity: Any) -> Mapping[str, str]:

@@ -135,13 +135,14 @@ class LocalTrainer:
         rule = self._aggregator.in_round(task.round)
         optimiser, reach = self._optimiser(), Reach(self._settings.optimiser.momentum)
         losses: list[tuple[str, Tensor]] = []
-        rates: list[float] = []
+        learned: list[tuple[str, Tensor]] = []
         seconds = dict.fromkeys(task.samples, 0.0)
         started = time.perf_counter()
         for step in steps:
             loss = self._step(step, rule, task.visit, optimiser=optimiser)
-            losses.append((step.modality, loss))
-            rates.append(step.lr)
+            losses.append((step.modality, loss.detach()))
+            if loss.requires_grad:
+                learned.append(losses[-1])
             # With the time of waiting for the step's samples.
             now = time.perf_counter()
             seconds[step.modality] += now - started
@@ -155,7 +156,8 @@ class LocalTrainer:
         average = math.nan if mean is None else mean
         update = ClientUpdate(self._state, task.num_samples, average, report)
         fault = first_fault(losses) if mean is None else None
-        rows = _rows(task, losses, seconds, lr=rates[0] if rates else None)
+        lr = learning_rate(self._settings, round_number=task.round, epoch=0)
+        rows = _rows(task, learned, seconds, lr=lr)
         return Trained(update, notes, rows, fault)
 
     @torch.no_grad()
@@ -210,7 +212,7 @@ class LocalTrainer:
         rule.correct(self._parameters, visit)
         optimiser.step()
         self._method.after_step(step.progress)
-        return loss.detach()
+        return loss
 
     def _optimiser(self) -> torch.optim.SGD:
         """Return a new optimiser: clients keep no momentum between rounds."""
@@ -230,12 +232,13 @@ def _stretched(seconds: Mapping[str, float], further: float) -> dict[str, float]
     return {m: own * (1 + further / total) if total else own for m, own in seconds.items()}
 
 
+# A batch whose loss has no gradient, as in Orchestra's first round, is no step.
 def _rows(
     task: ClientTask,
     losses: Sequence[tuple[str, Tensor]],
     seconds: Mapping[str, float],
     *,
-    lr: float | None,
+    lr: float,
 ) -> list[Row]:
     by_modality = {m: [loss for at, loss in losses if at == m] for m in task.samples}
     return [

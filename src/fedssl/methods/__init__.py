@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fedssl.methods.base import Method
 
 # The modules of this package that hold no method.
-_SHARED = ("__init__", "base", "clusters", "layers", "momentum", "two_views")
+_SHARED = ("__init__", "base", "clusters", "layers", "momentum", "newest", "two_views")
 
 
 def module_name(method: str) -> str:

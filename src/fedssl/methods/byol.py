@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from fedssl.backbones.encoder import Encoder
-from fedssl.methods.layers import predictor
+from fedssl.methods.layers import predictor, with_projection
 from fedssl.methods.momentum import MomentumEncoder
 from fedssl.methods.two_views import TwoViews
 from fedssl.settings import Share, Width
@@ -29,12 +29,12 @@ def momentum_at(progress: float, *, first: float) -> float:
 
 
 class BYOL(TwoViews):
-    """BYOL with the encoder's 128-d head as its projection, as in the other methods.
+    """BYOL whose projection is the encoder's 128-d head, as in the other methods, or an MLP.
 
-    paper: a 4096-256 MLP projects, and each view is a batch of its own; here: the head alone, and
-    by default one batch of both views. Grill et al. have no federation. By default the predictor
+    paper: a 4096-256 MLP projects, and each view is a batch of its own; here: by default the head
+    alone, and one batch of both views. Grill et al. have no federation. By default the predictor
     stays with its client, and the target starts as a copy of the received encoder: both are chosen
-    here. FedU and FedEMA send the predictor, and the target stays with its client.
+    here. FedU and FedEMA send the predictor, the target stays with its client, and an MLP projects.
     """
 
     @dataclass(frozen=True)
@@ -43,6 +43,16 @@ class BYOL(TwoViews):
 
         kept_models: ClassVar[int] = 1
         """Models that a client keeps between its rounds: the target, if it stays."""
+
+        projection: Literal["head", "mlp"] = "head"
+        """What embeds the features: the encoder's linear head, or an MLP with batch norm in its
+        place. Chosen: the head; Grill et al. and the code of FedU and FedEMA have an MLP."""
+
+        projection_hidden: Width = 4096
+        """Hidden units of the MLP. Stated by Grill et al. and by the code of FedU and FedEMA."""
+
+        projection_dim: Width = 2048
+        """Width of the MLP's output. Stated by the code of FedU and FedEMA; 256 in Grill et al."""
 
         predictor_hidden: Width = 4096
         """Hidden units of the predictor. Stated by Grill et al."""
@@ -66,6 +76,9 @@ class BYOL(TwoViews):
 
     def __init__(self, encoder: Encoder, settings: Settings) -> None:
         """Add a predictor and the target network."""
+        if settings.projection == "mlp":
+            sizes = {"hidden": settings.projection_hidden, "dim": settings.projection_dim}
+            encoder = with_projection(encoder, **sizes)
         super().__init__(encoder, settings)
         hidden = settings.predictor_hidden
         self.predictor = predictor(encoder, hidden=hidden, purpose="initialise byol predictor")

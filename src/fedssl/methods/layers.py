@@ -36,14 +36,27 @@ def embedding_dim(encoder: Encoder) -> int:
     return layers[-1].out_features
 
 
-def predictor(encoder: Encoder, *, hidden: int, purpose: str) -> nn.Sequential:
-    """Return Linear, batch norm, ReLU, Linear, by torch's distribution of first weights.
-
-    It maps an embedding to a prediction of the same width. BYOL and SimSiam have one.
-    """
-    dim, generator = embedding_dim(encoder), seeded_by_head(encoder, purpose)
-    first, last = linear(dim, hidden), linear(hidden, dim)
+def mlp(sizes: tuple[int, int, int], generator: torch.Generator) -> nn.Sequential:
+    """Return Linear, batch norm, ReLU, Linear, by torch's distribution of first weights."""
+    first, last = linear(sizes[0], sizes[1]), linear(sizes[1], sizes[2])
     for layer in (first, last):
         bound = 1.0 / math.sqrt(layer.in_features)
         nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-    return nn.Sequential(first, nn.BatchNorm1d(hidden), nn.ReLU(), last)
+    return nn.Sequential(first, nn.BatchNorm1d(sizes[1]), nn.ReLU(), last)
+
+
+def predictor(encoder: Encoder, *, hidden: int, purpose: str) -> nn.Sequential:
+    """Return an `mlp` that maps an embedding to a prediction of the same width."""
+    dim = embedding_dim(encoder)
+    return mlp((dim, hidden, dim), seeded_by_head(encoder, purpose))
+
+
+def with_projection(encoder: Encoder, *, hidden: int, dim: int) -> Encoder:
+    """Return the encoder with an `mlp` in place of its head; it shares the backbone.
+
+    The features of a backbone are positive, so a linear head maps all samples to nearly the same
+    direction. The batch norm inside the `mlp` centres them.
+    """
+    generator = seeded_by_head(encoder, "initialise projection")
+    head = mlp((encoder.num_features, hidden, dim), generator)
+    return Encoder(encoder.backbone, head, num_features=encoder.num_features)

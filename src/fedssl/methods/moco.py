@@ -15,6 +15,7 @@ from fedssl.backbones.encoder import Encoder
 from fedssl.methods.base import Method
 from fedssl.methods.layers import embedding_dim, seeded_by_head
 from fedssl.methods.momentum import MomentumEncoder
+from fedssl.methods.newest import Newest
 from fedssl.settings import Share, Temperature
 from fedssl.views.bank_views import Views
 
@@ -34,28 +35,6 @@ class Pairs(NamedTuple):
 
     views: Tensor
     modality: str
-
-
-class KeyQueue(nn.Module):
-    """The newest keys, oldest overwritten first. It starts with random directions."""
-
-    keys: Tensor
-    position: Tensor
-
-    def __init__(self, size: int, dim: int, *, generator: torch.Generator) -> None:
-        """Draw the first keys from `generator`."""
-        super().__init__()
-        self.register_buffer("keys", normalize(torch.randn(size, dim, generator=generator)))
-        self.register_buffer("position", torch.zeros((), dtype=torch.int64))
-
-    @torch.no_grad()
-    def enqueue(self, keys: Tensor) -> None:
-        """Take in keys (batch, dim); of more than there is room for, the last ones."""
-        newest = keys[-len(self.keys) :]
-        # A ring, so that nothing moves in memory when keys come in.
-        places = (self.position + torch.arange(len(newest), device=keys.device)) % len(self.keys)
-        self.keys.index_copy_(0, places, newest)
-        self.position.copy_((self.position + len(newest)) % len(self.keys))
 
 
 class MoCo(Method):
@@ -87,10 +66,10 @@ class MoCo(Method):
         super().__init__(encoder, settings)
         self._temperature, self._momentum = settings.temperature, settings.momentum
         generator = seeded_by_head(encoder, "initialise moco queues")
-        dim = embedding_dim(encoder)
-        self.queues = nn.ModuleDict(
-            {m: KeyQueue(settings.queue, dim, generator=generator) for m in settings.modalities}
-        )
+        size = (settings.queue, embedding_dim(encoder))
+        # The first keys are random directions.
+        first = {m: normalize(torch.randn(size, generator=generator)) for m in settings.modalities}
+        self.queues = nn.ModuleDict({m: Newest(rows) for m, rows in first.items()})
         self.key_encoder = MomentumEncoder(self.backbone, self.head)
         self._new: tuple[str, Tensor] | None = None
 
@@ -106,7 +85,7 @@ class MoCo(Method):
             queries, keys = normalize(embedded, eps=1e-12), normalize(keys, eps=1e-12)
             # Only after the step: a key must not be a negative of its own query.
             self._new = (batch.modality, keys)
-            queue = self._queue(batch.modality).keys
+            queue = self._queue(batch.modality).rows
             return info_nce(queries, keys, queue, temperature=self._temperature)
 
     def start_round(self) -> None:
@@ -118,7 +97,7 @@ class MoCo(Method):
         self.key_encoder.follow(self.backbone, self.head, momentum=self._momentum)
         if self._new is not None:
             modality, keys = self._new
-            self._queue(modality).enqueue(keys)
+            self._queue(modality).add(keys)
 
-    def _queue(self, modality: str) -> KeyQueue:
-        return cast(KeyQueue, self.queues[modality])
+    def _queue(self, modality: str) -> Newest:
+        return cast(Newest, self.queues[modality])

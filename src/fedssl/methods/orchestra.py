@@ -5,7 +5,7 @@ Lubana et al. 2022. The server's part is the aggregator `orchestra`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -15,9 +15,15 @@ from torch.nn.functional import cross_entropy, log_softmax, normalize, softmax
 from fedssl.backbones.encoder import Encoder
 from fedssl.methods.base import Method
 from fedssl.methods.clusters import local_clusters
-from fedssl.methods.layers import embedding_dim, linear, seeded_by_head
+from fedssl.methods.layers import (
+    embedding_dim,
+    linear,
+    seeded_by_head,
+    with_projection,
+)
 from fedssl.methods.momentum import MomentumEncoder
-from fedssl.settings import Count, Positive, Share
+from fedssl.methods.newest import Newest
+from fedssl.settings import Count, Positive, Share, Width
 from fedssl.views.bank_views import Views
 
 _TURNS = 4
@@ -30,37 +36,12 @@ class Turned(NamedTuple):
     turns: Tensor
 
 
-class Memory(nn.Module):
-    """The newest embeddings of a client by its target, oldest overwritten first."""
-
-    rows: Tensor
-    seen: Tensor
-
-    def __init__(self, size: int, dim: int) -> None:
-        """Start empty."""
-        super().__init__()
-        self.register_buffer("rows", torch.zeros(size, dim))
-        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
-
-    @torch.no_grad()
-    def add(self, rows: Tensor) -> None:
-        """Take in rows (batch, dim); of more than there is room for, the last ones."""
-        newest = rows[-len(self.rows) :]
-        places = (self.seen + torch.arange(len(newest), device=rows.device)) % len(self.rows)
-        self.rows.index_copy_(0, places, newest)
-        self.seen.add_(len(newest))
-
-    def filled(self) -> Tensor:
-        """Return the rows that hold an embedding."""
-        return self.rows[: int(self.seen.clamp(max=len(self.rows)))]
-
-
 class Orchestra(Method):
-    """Orchestra with the encoder's 128-d head as its projection, as in the other methods.
+    """Orchestra whose projection is the encoder's 128-d head, as in the other methods, or an MLP.
 
-    paper: an MLP with a 512-d output projects; here: the head. As in the authors' code, the target
-    network travels with the encoder, a client's memory stays with it, and the first round only
-    clusters. There the memory starts anew in every round of their simulation.
+    paper: an MLP with a 512-d output projects; here: by default the head. As in the authors' code,
+    the target network travels with the encoder, a client's memory stays with it, and the first
+    round only clusters. There the memory starts anew in every round of their simulation.
     """
 
     sent = (*Method.sent, "target.", "rotation.", "centroids", "rounds")
@@ -75,6 +56,16 @@ class Orchestra(Method):
 
         momentum: Share = 0.996
         """Momentum of the target network. Stated by the authors' code."""
+
+        projection: Literal["head", "mlp"] = "head"
+        """What embeds the features: the encoder's linear head, or in its place the MLP of the
+        authors' code, with batch norm inside and, without scale, at its end."""
+
+        projection_hidden: Width = 512
+        """Hidden units of the MLP. Stated by the authors' code."""
+
+        projection_dim: Width = 512
+        """Width of the MLP's output. Stated by the authors' code."""
 
         global_clusters: Count = 128
         """Clusters of the server. Stated by the authors' code."""
@@ -95,12 +86,17 @@ class Orchestra(Method):
 
     def __init__(self, encoder: Encoder, settings: Settings) -> None:
         """Add the target network, the memory, the clusters and the layer that predicts turns."""
+        if settings.projection == "mlp":
+            sizes = {"hidden": settings.projection_hidden, "dim": settings.projection_dim}
+            encoder = with_projection(encoder, **sizes)
+            norm = nn.BatchNorm1d(settings.projection_dim, affine=False)
+            encoder.head = nn.Sequential(encoder.head, norm)
         super().__init__(encoder, settings)
         dim, generator = embedding_dim(encoder), seeded_by_head(encoder, "initialise orchestra")
         self.target = MomentumEncoder(self.backbone, self.head)
         self.rotation = linear(dim, _TURNS)
         nn.init.normal_(self.rotation.weight, std=dim**-0.5, generator=generator)
-        self.memory = Memory(settings.memory, dim)
+        self.memory = Newest(torch.zeros(settings.memory, dim))
         first = torch.randn(settings.global_clusters, dim, generator=generator)
         self.register_buffer("centroids", normalize(first))
         self.register_buffer("local_centroids", torch.zeros(settings.local_clusters, dim))
