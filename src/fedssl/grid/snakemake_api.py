@@ -104,6 +104,12 @@ def all_products(workflow: Any) -> list[Any]:
     return [product for rule in workflow.rules for product in rule.products()]
 
 
+def outputs_with(workflow: Any, file: str) -> list[Any]:
+    """Return the outputs of the rule that writes a file: patterns with `apply_wildcards`."""
+    rules = (rule for rule in workflow.rules if any(out.match(file) for out in rule.output))
+    return list(next(rules).output)
+
+
 def has_storage(workflow: Any) -> bool:
     """Return whether files are in a storage, so that the patterns of rules have other paths."""
     return workflow.storage_settings.default_storage_provider is not None
