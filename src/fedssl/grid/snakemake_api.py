@@ -6,9 +6,11 @@ fails there first. It also covers three dependencies of other modules: the field
 job's reason (`command.reasons`); and the columns of `--summary` (`data.fetch.mirror`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 # Documented only for Snakefiles, where it needs no import. Planning functions are in modules.
 from snakemake.io import ancient as ancient
@@ -17,6 +19,7 @@ from snakemake.io import ancient as ancient
 from snakemake.logging import logger as logger
 
 from fedssl.errors import UserError
+from fedssl.grid.configuration import read_layers
 
 # Options of `snakemake`, as its parser calls them, with which no job starts and no result changes.
 _ASKING = (
@@ -96,6 +99,18 @@ def given_settings(arguments: Sequence[str]) -> list[str]:
                 f"after one {names[0]}."
             )
     return list(_parsed(arguments).config or ())
+
+
+def check_configfiles(files: Iterable[str | Path]) -> None:
+    """Read the files of --configfile before Snakemake does.
+
+    Raises:
+        UserError: A file cannot be read, is not YAML, or sets nothing.
+    """
+    for layer in read_layers(files, {})[:-1]:
+        text = Path(layer.name).read_text(encoding="utf-8")
+        if not layer.content and yaml.safe_load(text) is None:
+            raise UserError(f"{layer.name} sets nothing; leave it out of --configfile.")
 
 
 def all_products(workflow: Any) -> list[Any]:
