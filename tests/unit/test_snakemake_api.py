@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from snakemake.common.configfile import load_configfile
+from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from fedssl.command.reasons import causes, follows
-from fedssl.grid.snakemake_api import command_line_targets, use_executor
+from fedssl.errors import UserError
+from fedssl.grid.snakemake_api import check_configfiles, command_line_targets, use_executor
 from fedssl.slurm.executor import Executor
 
 SNAKEFILE = """
@@ -159,6 +162,26 @@ def test_dag_forcefiles_run_a_job_again_and_no_other(workflow: Workflow) -> None
     assert [job["output"] for job in jobs] == ["['stale.txt']"]
     assert jobs[0]["reason"] == "Forced execution" and causes(jobs[0]["reason"]) == ["forced"]
     assert "'name': 'stale'" in jobs[0]["wildcards"]
+
+
+@pytest.mark.parametrize("content", ["{}", "{text: b}", '{"text": "b"}', "\ufefftext: b"])
+def test_configfiles_that_snakemake_can_read_are_accepted(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "given.yaml"
+    file.write_text(content, encoding="utf-8")
+    check_configfiles([file])
+    load_configfile(file)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"# text: b", b"null", b"[]", b"a: 1\n---\na: 2", b"\xff"]
+)
+def test_configfiles_that_snakemake_cannot_read_are_named(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "given.yaml"
+    file.write_bytes(content)
+    with pytest.raises((WorkflowError, UnicodeDecodeError)):
+        load_configfile(file)
+    with pytest.raises(UserError, match=r"given\.yaml"):
+        check_configfiles([file])
 
 
 def test_the_reason_for_a_job_names_parameters_and_what_it_follows(workflow: Workflow) -> None:

@@ -1,4 +1,4 @@
-"""A job whose record holds other settings is forced; every other record is left alone."""
+"""A job is forced if its record holds other settings, or is missing next to outputs."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from snakemake.io import IOFile
 
 from fedssl.record.stale import StaleResults
 from tests.unit.runs import record
@@ -13,9 +14,12 @@ from tests.unit.runs import record
 
 def forced_by(folder: Path, settings: Any, *, calls: int = 1) -> tuple[set[str], list[str]]:
     """Return what is forced for the record of seed 0, and the inputs that its rule gets."""
-    workflow = SimpleNamespace(dag=SimpleNamespace(forcefiles=set()))
+    names = ("model.safetensors", "provenance.json")
+    rule = SimpleNamespace(output=[IOFile(f"{folder}/seed{{seed}}/{name}") for name in names])
+    workflow = SimpleNamespace(dag=SimpleNamespace(forcefiles=set()), rules=[rule])
     stale = StaleResults(workflow, str(folder))
-    no_inputs = stale.rerun(lambda _: settings, record="<results>/seed{seed}/provenance.json")
+    given = (lambda _: settings) if settings else None
+    no_inputs = stale.rerun(given, record="<results>/seed{seed}/provenance.json")
     inputs = [path for _ in range(calls) for path in no_inputs({"seed": "0"})]
     return workflow.dag.forcefiles, inputs
 
@@ -24,6 +28,20 @@ def test_a_record_that_agrees_or_is_missing_forces_nothing(tmp_path: Path) -> No
     assert forced_by(tmp_path, {"lr": 1}) == (set(), [])
     record(tmp_path / "seed0/provenance.json", "pretrain", settings={"lr": 1, "sizes": [1, 2]})
     assert forced_by(tmp_path, {"lr": 1, "sizes": (1, 2)}) == (set(), []), "JSON has no tuples"
+
+
+def test_a_missing_record_forces_its_job_if_an_output_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "seed0").mkdir()
+    (tmp_path / "seed0/log.txt").touch()
+    assert forced_by(tmp_path, {"lr": 1}) == (set(), [])
+    (tmp_path / "seed0/model.safetensors").touch()
+    path = str(tmp_path / "seed0/provenance.json")
+    assert forced_by(tmp_path, None, calls=2) == ({path}, [])
+    (said,) = caplog.records
+    assert said.getMessage() == f"{path} is missing, so its job runs again"
+    assert vars(said)["differs"] == ["its record is missing"]
 
 
 def test_a_record_that_differs_forces_its_job_and_says_so_once(

@@ -136,8 +136,14 @@ class Project:
         self._originals.setdefault(path, (path.read_bytes(), path.stat().st_mtime_ns))
         os.utime(path)
 
+    def remove(self, name: str) -> None:
+        """Remove a file; `restore` puts it back."""
+        path = self.root / name
+        self._originals.setdefault(path, (path.read_bytes(), path.stat().st_mtime_ns))
+        path.unlink()
+
     def restore(self) -> None:
-        """Put back every edited file, with its time."""
+        """Put back every file that was edited or removed, with its time."""
         for path, (content, mtime) in self._originals.items():
             path.write_bytes(content)
             os.utime(path, ns=(mtime, mtime))

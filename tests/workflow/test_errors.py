@@ -81,6 +81,26 @@ def test_a_mistake_in_a_file_is_named(copy: Project, addition: str, file: str, w
     assert "Traceback" not in printed
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "extra.yaml cannot be read (No such file or directory)."),
+        (b"", "extra.yaml sets nothing; leave it out of --configfile."),
+        (b"settings:\n\tthreads: 1\n", "line 2, column 1; indent with spaces, not with tabs."),
+        (b"scale: {note: caf\xe9}\n", "invalid continuation byte; save it as UTF-8."),
+    ],
+)
+def test_a_file_that_snakemake_cannot_read_is_named(
+    copy: Project, content: bytes | None, words: str
+) -> None:
+    """Snakemake reads it before the workflow, and its own error names neither file nor line."""
+    (copy.root / "extra.yaml").unlink(missing_ok=True)
+    if content is not None:
+        (copy.root / "extra.yaml").write_bytes(content)
+    said = copy.run("--dry-run", config=(*DEMO, "extra.yaml"), ok=False).splitlines()[-1]
+    assert said.startswith("fedssl: extra.yaml ") and said.endswith(words)
+
+
 def test_results_go_where_a_variable_says_but_never_where_there_are_spaces(
     unfinished: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

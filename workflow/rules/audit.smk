@@ -8,6 +8,7 @@ offer(workflow, whole_results=1)
 
 rule audit:
     input:
+        STALE.rerun(record=record_of("<results>/audit.json")),
         list(target_files(PLAN).values()),
         # A file whose job has not finished would be one that no record lists.
         final_files(PLAN),
@@ -31,6 +32,7 @@ rule audit:
 
 rule crate:
     input:
+        STALE.rerun(record=record_of("<results>/crate.json")),
         products=list(target_files(PLAN).values()),
         certificate="<results>/certificate.md",
         page="<results>/report/index.html",

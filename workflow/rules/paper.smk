@@ -11,6 +11,7 @@ for kind in PRODUCT_KINDS:
         name:
             kind
         input:
+            STALE.rerun(record=product["record"]),
             unpack(product["inputs"]),
         output:
             **reported(kind, product["files"]),
@@ -32,6 +33,7 @@ for kind in PRODUCT_KINDS:
 
 rule claims:
     input:
+        STALE.rerun(record=record_of("<results>/claims.csv")),
         claims=local(str(FILES / "config/claims.yaml")),
         published=local(published_files(PLAN)),
         tables=tables(PLAN, "table", "silhouettes"),
@@ -55,6 +57,7 @@ rule claims:
 
 rule certificate:
     input:
+        STALE.rerun(record=record_of("<results>/certificate.md")),
         tables=tables(PLAN, "table"),
         claims=claims_files(PLAN),
         published=local(published_files(PLAN)),
@@ -80,6 +83,7 @@ rule certificate:
 
 rule report_page:
     input:
+        STALE.rerun(record=record_of("<results>/report/index.html")),
         **page_inputs(PLAN),
         # Templates are not imported, so an edit does not change the digests of the rule's code.
         templates=local(page_templates()),

@@ -21,6 +21,7 @@ FINE_TUNING_RATES = OUT.rehearsed(FINE_TUNE, ANY_CELL, "{task}")
 
 rule rehearse_pretrain:
     input:
+        STALE.rerun(record=record_of(TRAINING_RATES)),
         planned(bank_arrays, inputs=pretrain_inputs),
         unpack(planned(pretrain_inputs)),
     output:
@@ -45,6 +46,7 @@ rule rehearse_pretrain:
 
 rule rehearse_evaluate:
     input:
+        STALE.rerun(record=record_of(SCORING_RATES)),
         planned(bank_arrays, inputs=score_inputs),
         unpack(planned(score_inputs)),
     output:
@@ -69,6 +71,7 @@ rule rehearse_evaluate:
 
 rule rehearse_fine_tune:
     input:
+        STALE.rerun(record=record_of(FINE_TUNING_RATES)),
         planned(bank_arrays, inputs=score_inputs),
         unpack(planned(score_inputs)),
     output:
@@ -95,6 +98,7 @@ rule rehearse_fine_tune:
 
 rule rehearsal:
     input:
+        STALE.rerun(record=record_of(OUT.rehearsal())),
         list(rehearsed_files(PLAN)),
     output:
         rates=OUT.rehearsal(),

@@ -6,11 +6,13 @@ fails there first. It also covers three dependencies of other modules: the field
 job's reason (`command.reasons`); and the columns of `--summary` (`data.fetch.mirror`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from logging import StreamHandler
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 # Documented only for Snakefiles, where it needs no import. Planning functions are in modules.
 from snakemake.io import ancient as ancient
@@ -19,6 +21,7 @@ from snakemake.io import ancient as ancient
 from snakemake.logging import logger as logger
 
 from fedssl.errors import UserError
+from fedssl.grid.configuration import read_layers
 
 # Options of `snakemake`, as its parser calls them, with which no job starts and no result changes.
 _ASKING = (
@@ -100,10 +103,28 @@ def given_settings(arguments: Sequence[str]) -> list[str]:
     return list(_parsed(arguments).config or ())
 
 
+def check_configfiles(files: Iterable[str | Path]) -> None:
+    """Read the files of --configfile before Snakemake does.
+
+    Raises:
+        UserError: A file cannot be read, is not YAML, or sets nothing.
+    """
+    for layer in read_layers(files, {})[:-1]:
+        text = Path(layer.name).read_text(encoding="utf-8")
+        if not layer.content and yaml.safe_load(text) is None:
+            raise UserError(f"{layer.name} sets nothing; leave it out of --configfile.")
+
+
 def all_products(workflow: Any) -> list[Any]:
     """Return the outputs, logs and benchmarks of all rules: patterns with a method `match`."""
     # Snakemake itself rejects a path that no rule makes, but does not suggest a similar one.
     return [product for rule in workflow.rules for product in rule.products()]
+
+
+def outputs_with(workflow: Any, file: str) -> list[Any]:
+    """Return the outputs of the rule that writes a file: patterns with `apply_wildcards`."""
+    rules = (rule for rule in workflow.rules if any(out.match(file) for out in rule.output))
+    return list(next(rules).output)
 
 
 def has_storage(workflow: Any) -> bool:

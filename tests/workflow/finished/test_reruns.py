@@ -27,6 +27,19 @@ def test_a_touched_file_reruns_nothing(edited: Project, name: str) -> None:
     assert edited.planned() == {}
 
 
+def test_a_missing_record_reruns_its_job_although_only_outputs_are_asked_for(
+    edited: Project,
+) -> None:
+    """A job that is killed before it has written its record leaves whole outputs."""
+    score = min(edited.root.glob("results/**/evaluate/*/simclr/**/knn.json"))
+    figure = min(edited.root.glob("results/**/figures/*_loss.pdf"))
+    targets = [str(path.relative_to(edited.root)) for path in (score, figure)]
+    assert edited.planned("--", *targets) == {}
+    for record in (score.with_name("provenance.json"), figure.with_suffix(".provenance.json")):
+        edited.remove(str(record.relative_to(edited.root)))
+    assert edited.planned("--", *targets) == {"evaluate": 1, "loss_figure": 1}
+
+
 def test_a_comment_and_a_docstring_rerun_nothing(edited: Project) -> None:
     edited.edit("src/fedssl/aggregators/fedavg.py", "# why\n{}".format)
     edited.edit("src/fedssl/methods/simclr.py", lambda text: text.replace('"""SimCLR:', '"""S:'))
