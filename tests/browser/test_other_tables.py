@@ -1,5 +1,6 @@
 """Tables of other shapes than the papers': filters and links reach them, and they fit."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Opened
@@ -8,7 +9,7 @@ from tests.browser.conftest import Opened
 def test_a_filter_keeps_its_rows_in_tables_of_every_kind(opened: Opened) -> None:
     page = opened.page
     page.get_by_role("combobox", name="Method").select_option("acop")
-    rows = page.locator("table[data-filtered] tbody tr:visible").all()
+    rows = page.locator("table[data-filtered] tbody:not(.fold) tr:visible").all()
     assert {row.get_attribute("data-method") for row in rows} == {"acop"}
     for name in ("fassl_random_init", "fassl_communication", "fassl_rounds", "fassl_backbone"):
         assert page.locator(f"section#{name} tbody tr:visible").count() > 0, name
@@ -31,8 +32,42 @@ def test_a_link_to_what_is_filtered_out_clears_the_filters(opened: Opened) -> No
     expect(page.get_by_role("status")).to_have_text(f"{count} of {count} numbers")
 
 
+FOLDED = "#fssuavl-table3.fassl-vit"
+
+
+def test_folded_rows_open_where_a_search_or_a_link_leads_into_them(opened: Opened) -> None:
+    page = opened.page
+    section = page.locator("#fssuavl_table3")
+    fold, row = section.locator("details"), page.locator(FOLDED.replace(".", "\\."))
+    expect(row).to_be_hidden()
+    fold.locator("summary").click()
+    expect(row).to_be_visible()
+    page.get_by_role("searchbox").fill("fassl vit")
+    page.get_by_role("searchbox").fill("")
+    expect(row).to_be_hidden()  # the end of a search folds what it opened
+    page.get_by_role("searchbox").fill("fassl vit")
+    expect(row).to_be_visible()
+    expect(fold.locator("summary")).to_have_text("1 row not run")
+    page.get_by_role("searchbox").fill("")
+    page.locator(f'.maps a[href="{FOLDED}"]').click()
+    expect(row).to_be_in_viewport()
+
+
+@pytest.mark.parametrize(
+    "opened", [{"java_script_enabled": False, "fragment": FOLDED}], indirect=True
+)
+def test_without_scripts_a_link_opens_folded_rows(opened: Opened) -> None:
+    expect(opened.page.locator(FOLDED.replace(".", "\\."))).to_be_in_viewport()
+    summary = opened.page.locator("#fassl_table3 summary")
+    row = opened.page.locator("#fassl_table3 .unrun tr").first
+    expect(row).to_be_hidden()
+    summary.click()
+    expect(row).to_be_visible()
+
+
 def test_a_long_table_keeps_its_header_in_view(opened: Opened) -> None:
     table = opened.page.locator("#fassl_selection table")
+    table.locator("summary").click()
     table.locator("tbody tr").last.evaluate("row => row.scrollIntoView({ block: 'end' })")
     expect(table.locator("thead th").first).to_be_in_viewport()
     expect(table.locator("tbody tr").last).to_be_in_viewport()

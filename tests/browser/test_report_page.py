@@ -19,13 +19,18 @@ CELL = "#fssuavl-table2.fvssl-r-18.tinet-knn"
 
 def numbers(table: Locator, column: int) -> list[float]:
     """Return the measured numbers of a column, from top to bottom, without those not run."""
-    cells = table.locator("tbody tr").all()
+    cells = table.locator("tbody:not(.fold) tr").all()
     values = [row.locator("> *").nth(column).get_attribute("data-value") for row in cells]
     return [float(value) for value in values if value is not None]
 
 
+def rows_in_sight(page: Page) -> Locator:
+    """Return the rows of numbers, without the lines that fold others."""
+    return page.locator("table.numbers tbody:not(.fold) tr:visible")
+
+
 def shown_rows(page: Page) -> int:
-    return page.locator("table.numbers tbody tr:visible").count()
+    return rows_in_sight(page).count()
 
 
 def test_a_header_sorts_down_up_and_back(opened: Opened) -> None:
@@ -50,7 +55,7 @@ def test_numbers_that_were_not_run_stay_last_however_sorted(opened: Opened) -> N
         button.click()
         verdicts = [
             row.locator("td").first.get_attribute("data-verdict")
-            for row in table.locator("tbody tr").all()
+            for row in table.locator("tbody:not(.fold) tr").all()
         ]
         assert "not-run" in verdicts
         assert verdicts == sorted(verdicts, key="not-run".__eq__)
@@ -69,11 +74,12 @@ def test_a_filter_keeps_the_rows_of_its_axis(opened: Opened, name: str, value: s
     page = opened.page
     before = shown_rows(page)
     page.get_by_role("combobox", name=name.capitalize()).select_option(value)
-    rows = page.locator("table.numbers tbody tr:visible").all()
-    assert 0 < len(rows) < before
+    rows = rows_in_sight(page).all()
+    wanted = page.locator(f'table.numbers tr[data-{name}="{value}"]').count()
+    assert 0 < len(rows) == wanted < page.locator("table.numbers tbody:not(.fold) tr").count()
     assert {row.get_attribute(f"data-{name}") for row in rows} == {value}
     page.get_by_role("button", name="Clear").click()
-    expect(page.locator("table.numbers tbody tr:visible")).to_have_count(before)
+    expect(rows_in_sight(page)).to_have_count(before)
 
 
 def test_the_verdict_filter_fades_the_others_and_counts(opened: Opened) -> None:
@@ -92,7 +98,7 @@ def test_the_verdict_filter_fades_the_others_and_counts(opened: Opened) -> None:
 def test_search_finds_words_in_any_order(opened: Opened) -> None:
     page = opened.page
     page.get_by_role("searchbox").fill("r-18 random")
-    rows = page.locator("table.numbers tbody tr:visible th").all_text_contents()
+    rows = rows_in_sight(page).locator("th").all_text_contents()
     assert set(rows) == {"random init R-18", "random init R-18, 3x3 stem"}
     page.get_by_role("searchbox").fill("no such row")
     assert shown_rows(page) == 0

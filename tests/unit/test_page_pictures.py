@@ -88,7 +88,8 @@ def test_encoders_of_a_method_and_modality_share_a_lane() -> None:
         "low": -5.0,
         "high": 20.0,
     }
-    rows = [row, row | {"modality": "audio"}, row | {"gain": None}, row]
+    changes: list[dict] = [{}, {"modality": "audio"}, {"gain": None}, {}]
+    rows = [row | change | {"anchor": f"gains-{n}"} for n, change in enumerate(changes, start=1)]
     drawn = gain_lanes([{"name": "gains", "rows": rows}])
     assert [len(lane["dots"]) for lane in drawn["lanes"]] == [1, 2]
     assert [dot["anchor"] for dot in drawn["lanes"][1]["dots"]] == ["gains-1", "gains-4"]

@@ -109,7 +109,7 @@ def table_of(page: str, name: str) -> list[list[str]]:
     section = page[page.index(f'<section class="table" id="{name}"') :]
     table = section[: section.index("</table>")]
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in table.split("<tr")[1:]]
-    return [[html.unescape(text) for text in row] for row in rows]
+    return [[html.unescape(re.sub("<[^>]*>", "", text)) for text in row] for row in rows]
 
 
 def test_other_tables_have_words_and_units_not_the_csvs(paper_tree: ReportTree) -> None:
@@ -117,9 +117,11 @@ def test_other_tables_have_words_and_units_not_the_csvs(paper_tree: ReportTree) 
     header, first, *_ = table_of(page, "fssuavl_communication")
     assert header[0] == "pretraining" and "total up, GB" in header
     assert first[:4] == ["FVSSL R-18", "full", "100", "10"] and first[4] == "44.927"
-    header, first, second, *_ = table_of(page, "fssuavl_unified")
+    header, first, fold, *others = table_of(page, "fssuavl_unified")
     assert "gain, points" in header
-    assert first[2:] == ["90", "-11.11", "-23.33 to +1.11", "no"] and "not run" in second
+    assert first[2:] == ["90", "-11.11", "-23.33 to +1.11", "no"]
+    assert "rows not run" in fold[0] and len(others) == 3
+    assert all("not run" in row for row in others)
     header, first, *_ = table_of(page, "fassl_rounds")
     assert header[:2] == ["pretraining", "round"] and header[2].endswith(", R@1, %")
     assert first[:3] == ["ACOP FedAvg", "0", "0.00"]
@@ -186,15 +188,61 @@ def test_what_was_stopped_and_run_side_by_side_is_said(tmp_path: Path) -> None:
     assert jobs.as_data()["jobs"][0]["facts"] == said
 
 
-def test_the_certificate_is_on_the_page_word_for_word(hostile_tree: ReportTree) -> None:
+def test_the_certificate_is_on_the_page_word_for_word_but_for_what_was_not_run(
+    hostile_tree: ReportTree,
+) -> None:
     page, markdown = hostile_tree.page.read_text(), hostile_tree.certificate.read_text()
     section = page[page.index('<section id="certificate"') :]
     section = section[: section.index("</section>")]
-    shown = html.unescape(re.sub(r"<[^>]*>", " ", section))
+    shown = words(html.unescape(re.sub(r"<[^>]*>", " ", section)))
     plain = re.sub(r"\\(.)", r"\1", re.sub(r"\*\*|`|^#+|^- |\| --- |---", "", markdown, flags=re.M))
-    words = [word for word in re.split(r"[\s|]+", plain) if word]
-    assert len(words) > 200
-    assert words == [word for word in re.split(r"[\s|]+", shown) if word]
+    before, _, rest = plain.partition("Not run, and why")
+    listed, _, after = rest.partition("How to check this")
+    assert len(words(listed)) > 50
+    start, end = words(before), words(after)
+    assert shown[: len(start)] == start and shown[-len(end) :] == end
+    said = " ".join(shown[len(start) : -len(end)])
+    lacking = page.count('data-verdict="not-run"')
+    total = page.count('" data-verdict="')
+    assert said.startswith(f"Not run, and why {lacking:,} of {total:,} numbers")
+    assert len(said.split()) < 40 and 'href="#coverage"' in section
+
+
+def words(text: str) -> list[str]:
+    return [word for word in re.split(r"[\s|]+", text) if word]
+
+
+def test_the_map_has_a_square_for_each_number_that_leads_to_its_row(
+    hostile_tree: ReportTree,
+) -> None:
+    page = hostile_tree.page.read_text()
+    squares = page[page.index('class="maps"') : page.index('id="tables"')]
+    links = re.findall(r'<a tabindex="-1" href="#([^"]*)" title="[^"]*">(.*?)</a>', squares)
+    rows = dict(re.findall(r'<tr id="([^"]*)"[^>]*>(.*?)</tr>', page, re.DOTALL))
+    assert len(links) > 100
+    for anchor, drawn in links:
+        states = re.findall(r'<i(?: class="([^"]*)")?></i>', drawn)
+        cells = re.findall(r'<td(?: id="[^"]*" data-verdict="([^"]*)")?', rows[anchor])
+        assert [state or "not-run" for state in states] == [cell or "none" for cell in cells]
+
+
+def test_only_rows_without_any_run_are_folded(hostile_tree: ReportTree) -> None:
+    page = hostile_tree.page.read_text()
+    folds = re.findall(
+        r'<summary>(\d+) rows? not run</summary>.*?<tbody class="unrun">(.*?)</tbody>',
+        page,
+        re.DOTALL,
+    )
+    folded = "".join(rows for _, rows in folds)
+    assert len(folds) > 10
+    assert [int(count) for count, _ in folds] == [rows.count("<tr") for _, rows in folds]
+    assert set(re.findall(r'data-verdict="([^"]*)"', folded)) == {"not-run"}
+    for _, rows in folds:
+        page = page.replace(rows, "")
+    shown = re.findall(r'<tr id="[^"]*"[^>]*>.*?</tr>', page, re.DOTALL)
+    verdicts = [set(re.findall(r'data-verdict="([^"]*)"', row)) for row in shown]
+    assert {"not-run"} not in verdicts and {"not-run", "scaled"} in verdicts
+    assert 'data-verdict="published-only"' in page and "published-only" not in folded
 
 
 def test_the_command_names_the_configuration(hostile_page: str) -> None:

@@ -22,6 +22,7 @@ from fedssl.record.read import read_records, whole
 from fedssl.record.seal import is_sealed, provenance_root
 
 NOTHING_REPRODUCED = "scaled-down run: nothing here reproduces a published number"
+NOT_RUN_SECTION = "Not run, and why"
 _CLAIMS = ("holds", "fails", "undecided", "not-run")
 
 
@@ -61,7 +62,7 @@ def write_certificate(
         if claims
         else ["## Numbers", "", *_numbers(frames)],
         ["## The papers' claims", "", *_claims(claims)] if claims else [],
-        ["## Not run, and why", "", *not_run(spec, records, frames, read_published(published))],
+        [f"## {NOT_RUN_SECTION}", "", *not_run(spec, records, frames, read_published(published))],
         ["## How to check this", "", *_how_to_check(spec, records)],
     ]
     write_text(path, "\n".join(line for section in sections for line in (*section, "")))

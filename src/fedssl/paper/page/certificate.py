@@ -6,6 +6,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from fedssl.paper.certificate import NOT_RUN_SECTION
+
 # Only the Markdown that `fedssl.paper.certificate` writes. A complete parser would be one more
 # dependency of every run.
 _SPAN = re.compile(r"\\(?P<escaped>.)|\*\*(?P<strong>.+?)\*\*|`(?P<code>.+?)`|(?P<plain>.)")
@@ -18,11 +20,20 @@ Spans = list[tuple[str, str]]  # (style, text)
 def read_certificate(path: str | Path) -> list[Block]:
     """Return the blocks below the certificate's title: headings, tables, lists, code and texts.
 
-    A text is a list of (style, text). The style is strong, code or empty.
+    A text is a list of (style, text). The style is strong, code or empty. The list of what was
+    not run is a block without content, because the page shows it as a map.
     """
     lines = Path(path).read_text(encoding="utf-8").splitlines()[1:]
-    groups = groupby(lines, key=_kind)
-    return [_block(kind, list(group)) for kind, group in groups if kind != "gap"]
+    blocks: list[Block] = []
+    is_map = False
+    for kind, group in groupby(lines, key=_kind):
+        if kind == "gap":
+            continue
+        block = _block(kind, list(group))
+        if kind == "heading":
+            is_map = block["items"] == [[("", NOT_RUN_SECTION)]]
+        blocks.append({"kind": "not-run"} if is_map and kind != "heading" else block)
+    return blocks
 
 
 def _kind(line: str) -> str:

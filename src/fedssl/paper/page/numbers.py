@@ -1,7 +1,7 @@
 """Read a paper's table for the page: its cells, and the jobs behind each number."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from fedssl.paper.published import label_of
 from fedssl.paper.seeds import Seeds, read_seeds
 from fedssl.paper.table_footers import chance_text, rank_text
 from fedssl.paper.text_table import column_order, number_text
+from fedssl.paper.verdict import Verdict
 
 Record = dict[str, Any]
 _CONTEXT = ("chance", "random_init", "flags", "seed_sd", "seeds_needed", "reason")
@@ -41,8 +42,10 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
     columns = column_order(frame)
     protocols = dict(zip(frame["column"], frame["protocol"], strict=True))
     labels = [label_of(protocols[column]) for column in columns]
-    slugs = _slugs(csv.stem, records)
-    cells = {key: _cell(record, slugs[key]) for key, record in records.items()}
+    slugs = _slugs((csv.stem, *key) for key in records)
+    rows = list(dict.fromkeys(frame["row"]))
+    anchors = _slugs((csv.stem, row) for row in rows)
+    cells = {key: _cell(record, slugs[csv.stem, *key]) for key, record in records.items()}
     return {
         "name": csv.stem,
         "study": spec["study"],
@@ -53,17 +56,22 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
         "labels": labels,
         "columns": [c.removesuffix(f" {label}") for c, label in zip(columns, labels, strict=True)],
         "rows": [
-            {"row": row, "axes": axes.get(row, {}), "cells": [cells.get((row, c)) for c in columns]}
-            for row in dict.fromkeys(frame["row"])
+            {
+                "row": row,
+                "anchor": anchors[csv.stem, row],
+                "axes": axes.get(row, {}),
+                **_row([cells.get((row, column)) for column in columns]),
+            }
+            for row in rows
         ],
-        "places": {cell_name((spec["table"], *key)): slug for key, slug in slugs.items()},
+        "places": {cell_name((spec["table"], *key)): cells[key]["slug"] for key in records},
         "n_eval": [_n_evals(frame, column) for column in columns],
         "chance": [chance_text(frame[frame["column"] == column]) for column in columns],
         "ranks": [rank_text(frame[frame["column"] == column]) for column in columns]
         if frame["tau"].notna().any()
         else [],
         "numbers": {
-            slugs[key]: _detail(record, cells[key], seeds.get(key), jobs=jobs)
+            cells[key]["slug"]: _detail(record, cells[key], seeds.get(key), jobs=jobs)
             for key, record in records.items()
             if record["measured"] is not None
         },
@@ -86,19 +94,27 @@ def _records(frame: pd.DataFrame) -> list[Record]:
     ]
 
 
-def _slugs(table: str, records: Mapping[tuple[str, str], Record]) -> dict[tuple[str, str], str]:
-    """Return the anchor of each number; it stays the same while row and column keep their names."""
+def _slugs(names: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Return the anchor of each name; it stays the same while the parts of a name do."""
     taken: set[str] = set()
     slugs = {}
-    for key in records:
-        words = [re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") for text in (table, *key)]
+    for name in names:
+        words = [re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") for text in name]
         slug = base = ".".join(words)
         # "A+V" and "A V" have the same slug, so a number is appended.
         while slug in taken:
             slug = f"{base}.{len(taken)}"
         taken.add(slug)
-        slugs[key] = slug
+        slugs[name] = slug
     return slugs
+
+
+def _row(cells: list[Record | None]) -> Record:
+    """Return the cells of a row, and whether none of its numbers was ever run."""
+    return {
+        "cells": cells,
+        "unrun": all(cell["verdict"] == Verdict.NOT_RUN for cell in cells if cell),
+    }
 
 
 def _n_evals(frame: pd.DataFrame, column: str) -> str:

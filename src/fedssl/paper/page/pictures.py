@@ -101,12 +101,7 @@ def _margins(claim: Mapping[str, Any]) -> list[float]:
 
 def gain_lanes(gains: Iterable[Mapping[str, Any]]) -> Record:
     """Return a lane for each study, method and modality, with a dot for each encoder's gain."""
-    rows = [
-        {**row, "anchor": f"{table['name']}-{number}"}
-        for table in gains
-        for number, row in enumerate(table["rows"], start=1)
-        if row["gain"] is not None
-    ]
+    rows = [row for table in gains for row in table["rows"] if row["gain"] is not None]
     reach = max((abs(row[end]) for row in rows for end in ("low", "high")), default=1.0) or 1.0
     rows.sort(key=_lane)
     lanes, top = [], 0.0

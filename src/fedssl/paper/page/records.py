@@ -30,10 +30,14 @@ def read_gains(path: str | Path, *, axes: Mapping[str, Mapping[str, str]]) -> Re
     `reach` is the largest distance of an interval from zero, in points. `note` says what the
     intervals cover. `axes` gives the axes of each row.
     """
-    rows = [_gain(row) | {"axes": axes.get(row["row"], {})} for row in read_rows(path)]
+    path = Path(path)
+    rows = [
+        {**_gain(row), "axes": axes.get(row["row"], {}), "anchor": f"{path.stem}-{number}"}
+        for number, row in enumerate(read_rows(path), start=1)
+    ]
     ends = [abs(row[end]) for row in rows for end in ("low", "high") if row[end] is not None]
     return {
-        "name": Path(path).stem,
+        "name": path.stem,
         "study": rows[0]["study"] if rows else "",
         "rows": rows,
         # Never 0: the template divides by it.
@@ -76,12 +80,24 @@ def read_other(
 def _row(texts: tuple[str, ...], spec: Record, *, axes: Mapping[str, str]) -> Record:
     missing = any(text.startswith("not run") for text in texts)
     verdict = Verdict.NOT_RUN if missing else "" if spec["scale"] == "paper" else Verdict.SCALED
-    return {"texts": [(text, _number(text)) for text in texts], "axes": axes, "verdict": verdict}
+    numbers = [_number(text) for text in texts]
+    return {
+        "texts": list(zip(texts, numbers, strict=True)),
+        "axes": axes,
+        "verdict": verdict,
+        # A row that lacks single numbers was run.
+        "unrun": missing and not any(number is not None for number in numbers[1:]),
+    }
 
 
 def _gain(row: Mapping[str, str]) -> Record:
     numbers = {name: float(row[name]) if row[name] else None for name in ("gain", "low", "high")}
-    return {**row, **numbers, "pretrained_on": row["pretrained_on"] == "True"}
+    return {
+        **row,
+        **numbers,
+        "pretrained_on": row["pretrained_on"] == "True",
+        "unrun": numbers["gain"] is None,
+    }
 
 
 def _number(text: str) -> float | None:

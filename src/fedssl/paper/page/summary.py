@@ -13,11 +13,15 @@ _FILTERS = tuple(axis for axis in AXES if axis != "variant")
 
 
 def coverage(tables: Iterable[Mapping[str, Any]]) -> dict[str, list[Record]]:
-    """Return the number of cells with each verdict, for the printed numbers and for all others."""
+    """Return the number of cells with each verdict: of printed numbers, of others, and of all."""
     cells = [cell for table in tables for cell in _cells(table)]
     printed = [cell for cell in cells if cell["published"] is not None]
     others = [cell for cell in cells if cell["published"] is None]
-    return {"printed": _verdict_counts(printed), "others": _verdict_counts(others)}
+    return {
+        "printed": _verdict_counts(printed),
+        "others": _verdict_counts(others),
+        "all": _verdict_counts(cells),
+    }
 
 
 def _verdict_counts(cells: Iterable[Record]) -> list[Record]:

@@ -33,30 +33,35 @@ function compare(a, b) {
   return typeof a === "number" ? a - b : a.localeCompare(b);
 }
 
+/* Rows that were never run have a body of their own behind a line that folds them. */
+const bodies = (table) => [...table.tBodies].filter((body) => !body.matches(".fold"));
+const rowsOf = (table) => bodies(table).flatMap((body) => [...body.rows]);
+
 function sortTable(header, place) {
-  const body = header.closest("table").tBodies[0];
   const kind = header.dataset.sort;
   const orders = kind === "number" ? ["descending", "ascending"] : ["ascending", "descending"];
   const next = [...orders, null][orders.indexOf(header.ariaSort) + 1];
   for (const other of header.closest("thead").querySelectorAll("[aria-sort]")) {
     other.removeAttribute("aria-sort");
   }
-  const rows = [...body.rows].sort((a, b) => a.dataset.place - b.dataset.place);
-  if (next) {
-    header.ariaSort = next;
-    const sign = next === "ascending" ? 1 : -1;
-    rows.sort((a, b) => {
-      const [first, second] = [sortKey(a, place, kind), sortKey(b, place, kind)];
-      return first === null || second === null ? compare(first, second) : sign * compare(first, second);
-    });
+  if (next) header.ariaSort = next;
+  const sign = next === "ascending" ? 1 : -1;
+  for (const body of bodies(header.closest("table"))) {
+    const rows = [...body.rows].sort((a, b) => a.dataset.place - b.dataset.place);
+    if (next) {
+      rows.sort((a, b) => {
+        const [first, second] = [sortKey(a, place, kind), sortKey(b, place, kind)];
+        return first === null || second === null ? compare(first, second) : sign * compare(first, second);
+      });
+    }
+    body.append(...rows);
   }
-  body.append(...rows);
 }
 
 /* Tables of numbers have two header lines. The cells of the first one are groups and do not sort,
    except the name of the row, which spans both lines. */
 function addSortButtons(table) {
-  [...table.tBodies[0].rows].forEach((row, place) => { row.dataset.place = place; });
+  rowsOf(table).forEach((row, place) => { row.dataset.place = place; });
   const lines = [...table.tHead.rows];
   const headers = lines.length > 1
     ? [lines[0].cells[0], ...lines[1].cells]
@@ -89,7 +94,7 @@ function filterTable(table, chosen, words) {
   const section = table.closest("section");
   const about = `${section.querySelector("h2, h3").textContent} ${table.tHead.textContent}`;
   let shown = 0;
-  for (const row of table.tBodies[0].rows) {
+  for (const row of rowsOf(table)) {
     row.hidden = !matches(row, chosen, words, about);
     for (const cell of row.querySelectorAll("[data-verdict]")) {
       const other = Boolean(chosen.verdict) && cell.dataset.verdict !== chosen.verdict;
@@ -97,8 +102,21 @@ function filterTable(table, chosen, words) {
       shown += !row.hidden && !other;
     }
   }
-  section.hidden = [...table.tBodies[0].rows].every((row) => row.hidden);
+  section.hidden = rowsOf(table).every((row) => row.hidden);
+  foldTable(table, Boolean(words.length || Object.keys(chosen).length));
   return shown;
+}
+
+/* Filters open what they find, and their end folds it again. */
+function foldTable(table, sought) {
+  const fold = table.querySelector(".fold");
+  if (!fold) return;
+  const found = [...fold.nextElementSibling.rows].filter((row) => !row.hidden).length;
+  const details = fold.querySelector("details");
+  fold.hidden = !found;
+  details.firstElementChild.textContent = `${found} ${found === 1 ? "row" : "rows"} not run`;
+  details.open = sought || (details.open && !details.hasAttribute("data-sought"));
+  details.toggleAttribute("data-sought", sought);
 }
 
 function filter() {
@@ -128,11 +146,14 @@ function change() {
   writeFilters();
 }
 
-/* A link may lead to a row that the filters hide. Clear the filters to show it. */
+/* A link may lead to a row that the filters hide or that is folded. */
 function reveal(target) {
-  if (!target?.closest("[hidden]")) return;
-  form.reset();
-  change();
+  if (target?.closest("[hidden]")) {
+    form.reset();
+    change();
+  }
+  const unrun = target?.closest(".unrun");
+  if (unrun) unrun.previousElementSibling.querySelector("details").open = true;
 }
 
 form.hidden = false;
@@ -147,15 +168,19 @@ function fit() {
   fitting.forEach((box) => box.classList.add("fits"));
 }
 
+const targetOf = (address) => document.getElementById(decodeURIComponent(address.hash.slice(1)));
+
 readFilters();
 form.addEventListener("input", change);
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", () => setTimeout(change));
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.('a[href^="#"]');
-  if (link) reveal(document.getElementById(decodeURIComponent(link.hash.slice(1))));
+  if (link) reveal(targetOf(link));
 });
+document.addEventListener("toggle", fit, true);
 document.querySelectorAll("table[data-sortable]").forEach(addSortButtons);
 filter();
+reveal(targetOf(location));
 fit();
 addEventListener("resize", fit);
