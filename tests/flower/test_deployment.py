@@ -1,50 +1,26 @@
 """A cell on a SuperLink with SuperNodes over TLS: our bits, and a killed node is a dropout."""
 
-import copy
-import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fedssl.files import sha256
-from tests.flower.loopback import NAME, Deployment, deployment, environment, until
-from tests.unit.federations import SETTINGS, history, lay_out, run
+from tests.flower.job import facts, start
+from tests.flower.loopback import NAME, Deployment, deployment, until
+from tests.unit.federations import SETTINGS, history, run
 
-pytest.importorskip("flwr", reason="flwr is not installed here: make test-flower")
 FEDERATION: dict[str, Any] = SETTINGS["federation"]  # type: ignore[assignment]
 CELL = {
     "aggregator": {"name": "fedavg-bb"},
     "federation": FEDERATION | {"rounds": 2, "fraction": 1.0, "local_epochs": 1},
 }
-_PROGRAM = """
-import json, sys
-from fedssl.flower.deployment import pretrain
-given = json.loads(sys.argv[1])
-print(json.dumps(pretrain(given.pop("settings"), **given)))
-"""
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return lay_out(tmp_path_factory.mktemp("federation"))
-
-
-def submitted(folder: Path, inputs: dict[str, str], home: Path) -> "subprocess.Popen[str]":
-    given = {
-        "settings": copy.deepcopy(SETTINGS) | CELL,
-        "inputs": inputs,
-        "clients": 1,
-        "checkpoints": str(folder / "state"),
-        "superlink": NAME,
-        "model": str(folder / "model.safetensors"),
-        "rounds": str(folder / "rounds.csv"),
-        "milestones": str(folder / "milestones"),
-    }
-    command = [sys.executable, "-c", _PROGRAM, json.dumps(given)]
-    return subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, text=True)
+def submitted(folder: Path, inputs: dict[str, str]) -> "subprocess.Popen[str]":
+    """Start to pretrain `CELL` on the SuperLink whose files are in `folder`."""
+    return start(folder / "flower", inputs, home=folder, clients=1, superlink=NAME, **CELL)
 
 
 def two_nodes(place: Deployment, inputs: dict[str, str]) -> None:
@@ -59,10 +35,8 @@ def test_a_deployment_over_tls_trains_the_bits_of_the_native_engine(
     native = run(inputs, tmp_path / "native", **CELL)
     with deployment(tmp_path) as place:
         two_nodes(place, inputs)
-        job = submitted(tmp_path / "flower", inputs, tmp_path)
-        said, _ = job.communicate(timeout=1800)
-    assert job.returncode == 0
-    assert json.loads(said)["engine"]["runtime"] == "deployment"
+        found = facts(submitted(tmp_path, inputs))
+    assert found["engine"]["runtime"] == "deployment"
     assert sha256(tmp_path / "flower" / "model.safetensors") == sha256(native)
     assert history(tmp_path / "flower") == history(tmp_path / "native")
     # Each client's head is on its own node, and nowhere else.
@@ -79,7 +53,7 @@ def test_a_node_that_is_killed_in_a_round_is_a_dropout(
 ) -> None:
     with deployment(tmp_path) as place:
         two_nodes(place, inputs)
-        job = submitted(tmp_path / "flower", inputs, tmp_path)
+        job = submitted(tmp_path, inputs)
         log = tmp_path / "second.log"
         until(lambda: "ROUND 2]" in log.read_text(errors="replace"))
         place.kill("second")
