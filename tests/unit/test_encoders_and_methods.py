@@ -195,7 +195,7 @@ def test_the_views_of_an_encoder_without_batch_norm_may_go_together_or_not() -> 
 def test_the_shipped_settings_of_methods_are_the_declared_ones() -> None:
     shipped = yaml.safe_load((ROOT / "config/experiments.yaml").read_text())["methods"]
     modules = {path.stem for path in (ROOT / "src/fedssl/methods").glob("*.py")}
-    shared = {"__init__", "base", "clusters", "layers", "momentum", "two_views"}
+    shared = {"__init__", "base", "clusters", "layers", "momentum", "newest", "two_views"}
     assert {name.replace("-", "_") for name in shipped} == modules - shared
     declared = {name: asdict(methods.method_class(name).Settings()) for name in shipped}
     assert declared == shipped

@@ -23,10 +23,12 @@ from tests.unit.federations import SETTINGS, history, lay_out, run
 from tests.unit.test_resume import run_twice
 
 RESNET = {"arch": "resnet18", "width": 8, "embedding_dim": 16}
-SIZES = {"global_clusters": 6, "local_clusters": 3, "memory": 16}
-MLP = {"projection": "mlp", "projection_hidden": 24, "projection_dim": 16}
+SIZES = {
+    **{"projection_hidden": 24, "projection_dim": 16},
+    **{"global_clusters": 6, "local_clusters": 3, "memory": 16},
+}
 CELL: dict[str, Any] = {
-    "method": {"name": "orchestra", **SIZES, **MLP},
+    "method": {"name": "orchestra", **SIZES},
     "aggregator": {"name": "orchestra", "steps": 20},
     "encoder": RESNET,
     "federation": SETTINGS["federation"] | {"rounds": 3, "fraction": 0.75, "local_epochs": 1},  # type: ignore[operator]
@@ -41,8 +43,8 @@ def directions(*shape: int, seed: int = 0) -> torch.Tensor:
     return normalize(rows(*shape, seed=seed), dim=1)
 
 
-def build_method(**changes: object) -> Any:
-    return methods.build("orchestra", initialise(0, **RESNET), **SIZES | changes)
+def build_method() -> Any:
+    return methods.build("orchestra", initialise(0, **RESNET), **SIZES)
 
 
 def test_sinkhorn_of_a_3_by_4_matrix_by_hand() -> None:
@@ -137,7 +139,7 @@ def test_what_is_reported_for_each_client_is_stacked_in_their_order() -> None:
 
 def test_a_federation_clusters_first_and_then_trains(tmp_path: Path) -> None:
     inputs = lay_out(tmp_path)
-    fresh = build_method(**MLP).state_dict()
+    fresh = build_method().state_dict()
     only = run(
         inputs, tmp_path / "first", **CELL | {"federation": CELL["federation"] | {"rounds": 2}}
     )
@@ -167,7 +169,7 @@ def test_clusters_and_memories_survive_an_interruption(
 def test_the_order_of_clients_does_not_matter_and_clients_that_stay_leave_the_model() -> None:
     method: Orchestra = build_method()
     state = {name: t.clone() for name, t in method.global_state().items()}
-    moved = {n: t + 1 if n == "head.weight" else t for n, t in state.items()}
+    moved = {n: t + 1 if n == "head.0.3.weight" else t for n, t in state.items()}
     updates = [
         ClientUpdate(sent, samples, 1.0, {"each/local_centroids": directions(3, 16, seed=samples)})
         for sent, samples in ((state, 5), (moved, 15), (state, 20))
@@ -180,7 +182,7 @@ def test_the_order_of_clients_does_not_matter_and_clients_that_stay_leave_the_mo
         return accumulator.step({})[0]
 
     first = model(*updates)
-    assert torch.allclose(first["head.weight"], state["head.weight"] + 15 / 40, atol=1e-6)
+    assert torch.allclose(first["head.0.3.weight"], state["head.0.3.weight"] + 15 / 40, atol=1e-6)
     for order in permutations(updates):
         for name, tensor in model(*order).items():
             torch.testing.assert_close(tensor, first[name], rtol=0, atol=1e-5)

@@ -70,22 +70,22 @@ def test_simsiams_step_is_symmetric(batches: str) -> None:
     torch.testing.assert_close(method.training_step(views), theirs)
 
 
-@pytest.mark.parametrize("name", ["byol", "orchestra"])
-def test_an_mlp_tells_samples_apart_that_a_linear_head_maps_to_one_direction(name: str) -> None:
+def test_an_mlp_tells_samples_apart_that_a_linear_head_maps_to_one_direction() -> None:
     """Features are positive, so a linear head adds the same large vector to all of them."""
     views = rows(16, 3, 32, 32)
 
-    def mean_cosine(**projection: object) -> float:
+    def mean_cosine(name: str, **changes: object) -> float:
         encoder = initialise(0, **RESNET, stem="3x3")
         before = {key: tensor.clone() for key, tensor in encoder.backbone.state_dict().items()}
-        method: Any = methods.build(name, encoder, **projection)
+        method: Any = methods.build(name, encoder, **changes)
         after = method.backbone.state_dict()
         assert all(torch.equal(after[key], tensor) for key, tensor in before.items())
         embedded = torch.nn.functional.normalize(method(views).detach(), dim=1)
         return float((embedded @ embedded.T).fill_diagonal_(0.0).sum()) / (16 * 15)
 
-    assert mean_cosine() > 0.85
-    assert abs(mean_cosine(**MLP)) < 0.4
+    assert mean_cosine("byol") > 0.85
+    assert abs(mean_cosine("byol", **MLP)) < 0.4
+    assert abs(mean_cosine("orchestra")) < 0.2
 
 
 def state(*conv: float, mean: float = 1.0) -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ Lubana et al. 2022. The server's part is the aggregator `orchestra`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -37,11 +37,11 @@ class Turned(NamedTuple):
 
 
 class Orchestra(Method):
-    """Orchestra whose projection is the encoder's 128-d head, as in the other methods, or an MLP.
+    """Orchestra with the authors' MLP in place of the encoder's head.
 
-    paper: an MLP with a 512-d output projects; here: by default the head. As in the authors' code,
-    the target network travels with the encoder, a client's memory stays with it, and the first
-    round only clusters. There the memory starts anew in every round of their simulation.
+    The MLP has batch norm inside and, without scale, at its end. As in the authors' code, the
+    target network travels with the encoder, a client's memory stays with it, and the first round
+    only clusters. There the memory starts anew in every round of their simulation.
     """
 
     sent = (*Method.sent, "target.", "rotation.", "centroids", "rounds")
@@ -56,10 +56,6 @@ class Orchestra(Method):
 
         momentum: Share = 0.996
         """Momentum of the target network. Stated by the authors' code."""
-
-        projection: Literal["head", "mlp"] = "head"
-        """What embeds the features: the encoder's linear head, or in its place the MLP of the
-        authors' code, with batch norm inside and, without scale, at its end."""
 
         projection_hidden: Width = 512
         """Hidden units of the MLP. Stated by the authors' code."""
@@ -86,11 +82,10 @@ class Orchestra(Method):
 
     def __init__(self, encoder: Encoder, settings: Settings) -> None:
         """Add the target network, the memory, the clusters and the layer that predicts turns."""
-        if settings.projection == "mlp":
-            sizes = {"hidden": settings.projection_hidden, "dim": settings.projection_dim}
-            encoder = with_projection(encoder, **sizes)
-            norm = nn.BatchNorm1d(settings.projection_dim, affine=False)
-            encoder.head = nn.Sequential(encoder.head, norm)
+        sizes = {"hidden": settings.projection_hidden, "dim": settings.projection_dim}
+        encoder = with_projection(encoder, **sizes)
+        norm = nn.BatchNorm1d(settings.projection_dim, affine=False)
+        encoder.head = nn.Sequential(encoder.head, norm)
         super().__init__(encoder, settings)
         dim, generator = embedding_dim(encoder), seeded_by_head(encoder, "initialise orchestra")
         self.target = MomentumEncoder(self.backbone, self.head)
