@@ -1,10 +1,8 @@
-"""Skip these tests without Flower, and lay out the federation that they share."""
+"""The federation that the tests of Flower share."""
 
 import pytest
 
 from tests.unit.federations import lay_out
-
-pytest.importorskip("flwr", reason="flwr is not installed here: make test-flower")
 
 
 @pytest.fixture(scope="session")

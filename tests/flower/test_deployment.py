@@ -11,6 +11,7 @@ from tests.flower.job import facts, start
 from tests.flower.loopback import NAME, Deployment, deployment, until
 from tests.unit.federations import SETTINGS, history, run
 
+pytest.importorskip("flwr", reason="flwr is not installed here: make test-flower")
 FEDERATION: dict[str, Any] = SETTINGS["federation"]  # type: ignore[assignment]
 CELL = {
     "aggregator": {"name": "fedavg-bb"},

@@ -10,6 +10,7 @@ from fedssl.files import sha256
 from tests.flower.job import facts, start
 from tests.unit.federations import SETTINGS, history, run
 
+pytest.importorskip("flwr", reason="flwr is not installed here: make test-flower")
 FEDERATION: dict[str, Any] = SETTINGS["federation"]  # type: ignore[assignment]
 SHORT = FEDERATION | {"rounds": 3, "fraction": 0.75, "local_epochs": 1}
 
