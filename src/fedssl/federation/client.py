@@ -22,6 +22,7 @@ from fedssl.federation.memory import build_memory
 from fedssl.federation.schedule import Reach, learning_rate
 from fedssl.federation.settings import FederatedSettings
 from fedssl.federation.start import initial_method, training_views
+from fedssl.federation.uploads import update_norm
 from fedssl.methods.base import Method
 from fedssl.randomness import stream
 from fedssl.views.bank_views import Views
@@ -156,9 +157,12 @@ class LocalTrainer:
         average = math.nan if mean is None else mean
         update = ClientUpdate(self._state, task.num_samples, average, report)
         fault = first_fault(losses) if mean is None else None
-        lr = learning_rate(self._settings, round_number=task.round, epoch=0)
-        rows = _rows(task, learned, seconds, lr=lr)
-        return Trained(update, notes, rows, fault)
+        shared = {
+            "learning_rate": learning_rate(self._settings, round_number=task.round, epoch=0),
+            # Here, because a server does not know what a client kept and started from.
+            "update_norm": update_norm(update, task.visit.received),
+        }
+        return Trained(update, notes, _rows(task, learned, seconds, shared=shared), fault)
 
     @torch.no_grad()
     def _load(self, task: ClientTask) -> None:
@@ -238,7 +242,7 @@ def _rows(
     losses: Sequence[tuple[str, Tensor]],
     seconds: Mapping[str, float],
     *,
-    lr: float,
+    shared: Row,
 ) -> list[Row]:
     by_modality = {m: [loss for at, loss in losses if at == m] for m in task.samples}
     return [
@@ -249,8 +253,8 @@ def _rows(
             "samples": len(indices),
             "steps": len(by_modality[modality]),
             "loss": mean_step(by_modality[modality]),
-            "learning_rate": lr,
             "seconds": round(seconds[modality], 3),
+            **shared,
         }
         for modality, indices in task.samples.items()
     ]

@@ -20,7 +20,7 @@ from fedssl.federation.memory import ClientMemory
 from fedssl.federation.participants import sample_clients
 from fedssl.federation.server import Server, num_bytes
 from fedssl.federation.settings import FederatedSettings
-from fedssl.federation.uploads import attacked, clipped, update_norm
+from fedssl.federation.uploads import attacked, clipped
 from fedssl.randomness import stream
 
 _log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def _upload(
     # Sorted, because the order in a model that was read again is one of chance, and an attack draws
     # noise for one tensor after the other.
     sent = sorted(name for name in model if federation.memory.travels(name))
-    columns = {"update_norm": update_norm(update, task.visit.received), **fate}
+    columns = dict(fate)
     if faults is not None and fate["attack"]:
         noise = stream(settings.seed, "attack", round=task.round, client=task.client)
         update = attacked(update, model, faults, sent=sent, noise=noise)

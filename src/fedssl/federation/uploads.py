@@ -58,7 +58,8 @@ def update_norm(update: ClientUpdate, received: State) -> float | None:
         update: the client's own update.
         received: the tensors that the server sent to the client, which it sends back.
     """
-    names = [name for name, before in received.items() if is_trained(name, before)]
+    # Sorted, because the order of tensors that were read from bytes is one of chance.
+    names = sorted(name for name, before in received.items() if is_trained(name, before))
     # Flatten first, see `_change`. A log does not need double precision, which takes longer.
     changes = [update.state[name].flatten() - received[name].flatten() for name in names]
     norms = torch._foreach_norm(changes)
