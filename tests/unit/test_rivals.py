@@ -161,9 +161,10 @@ def test_a_federation_learns_the_same_with_clients_in_parallel(
 ) -> None:
     changes = {"federation": ROUNDS, "encoder": RESNET} | CELLS[cell]
     model = run(inputs, tmp_path / "alone", **changes)
-    fresh = initialise(0, **RESNET).state_dict()
-    saved = load_file(model)
-    assert saved.keys() > fresh.keys() and any(name.startswith("predictor.") for name in saved)
+    named = {name: value for name, value in CELLS[cell]["method"].items() if name != "name"}
+    method = methods.build(CELLS[cell]["method"]["name"], initialise(0, **RESNET), **named)
+    fresh, saved = method.global_state(), load_file(model)
+    assert saved.keys() == fresh.keys() and any(name.startswith("predictor.") for name in saved)
     assert not torch.equal(saved["backbone.conv1.weight"], fresh["backbone.conv1.weight"])
     assert sha256(run(inputs, tmp_path / "together", clients=2, **changes)) == sha256(model)
 
