@@ -82,12 +82,15 @@ class SlurmCluster:
         return [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
 
     @contextmanager
-    def without(self, daemon: str) -> Iterator[None]:
-        """Stop a daemon for the time of a `with` block; a node's jobs die with its own."""
+    def without(self, daemon: str, *, reboots: bool = False) -> Iterator[None]:
+        """Stop a daemon for the time of a `with` block; a node's jobs die with its own.
+
+        A node that `reboots` says so when it is back.
+        """
         self._daemons[daemon].close()
         yield
         if daemon in NODES:
-            self._start_node(daemon)
+            self._start_node(daemon, *["-b"] * reboots)
         else:
             {"slurmctld": self._start_controller, "slurmdbd": self._start_slurmdbd}[daemon]()
 
@@ -125,10 +128,11 @@ class SlurmCluster:
     def _start_controller(self) -> None:
         self._start("slurmctld", "-D", ready=self._answers("scontrol", "ping", says="UP"))
 
-    def _start_node(self, name: str) -> None:
+    def _start_node(self, name: str, *options: str) -> None:
         step = self._packages.program("slurmstepd")
-        idle = self._answers("sinfo", "--noheader", "--states=idle", "--format=%N", says=name[-1])
-        self._start("slurmd", "-D", "-N", name, "-d", step, ready=idle, log=name)
+        states = "--states=idle,mixed,allocated"  # a node that restarts may have jobs
+        up = self._answers("sinfo", "--noheader", states, "--format=%N", says=name[-1])
+        self._start("slurmd", "-D", "-N", name, "-d", step, *options, ready=up, log=name)
 
     def _start(
         self, name: str, *options: str, ready: Callable[[], bool], log: str | None = None

@@ -9,6 +9,7 @@ import pytest
 from tests.debian import UnavailableError
 from tests.slurm.cluster import SlurmCluster
 from tests.slurm.packages import Packages, packages
+from tests.slurm.snakemake_run import toy_project
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +38,19 @@ def small_cluster(slurm_packages: Packages, tmp_path: Path) -> Iterator[SlurmClu
     folder.mkdir()
     with SlurmCluster(folder, slurm_packages, accounting=False) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    return toy_project(tmp_path / "toy", "faults")
+
+
+@pytest.fixture
+def cluster(accounting_cluster: SlurmCluster) -> Iterator[SlurmCluster]:
+    """The cluster of all tests, which a test must leave without jobs."""
+    yield accounting_cluster
+    states = accounting_cluster.states()
+    left = [number for number, state in states.items() if state in ("PENDING", "RUNNING")]
+    if left:
+        accounting_cluster.command("scancel", *left)
+    assert left == []

@@ -3,32 +3,15 @@
 import re
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.slurm.cluster import ClusterError, SlurmCluster
-from tests.slurm.snakemake_run import run, running, toy_project
+from tests.slurm.snakemake_run import run, running
 
 QUIETLY = ("--output=/dev/null", "--wrap=sleep 5")
-
-
-@pytest.fixture
-def toy(tmp_path: Path) -> Path:
-    return toy_project(tmp_path / "toy", "faults")
-
-
-@pytest.fixture
-def cluster(accounting_cluster: SlurmCluster) -> Iterator[SlurmCluster]:
-    """The cluster of all tests, which a test must leave without jobs."""
-    yield accounting_cluster
-    states = accounting_cluster.states()
-    left = [number for number, state in states.items() if state in ("PENDING", "RUNNING")]
-    if left:
-        accounting_cluster.command("scancel", *left)
-    assert left == []
 
 
 def test_a_cancelled_job_is_reported_and_run_again(cluster: SlurmCluster, toy: Path) -> None:
@@ -105,36 +88,6 @@ def test_a_preempted_job_is_submitted_again(
         snakemake.ends()
 
 
-def test_a_job_goes_on_elsewhere_when_its_node_fails(cluster: SlurmCluster, toy: Path) -> None:
-    options = ("--retries", "0")
-    with running(cluster, toy, "a.after", options=options, SBATCH_PARTITION="both") as snakemake:
-        snakemake.wait_for(lambda: snakemake.jobs("a"), "the job")
-        node = cluster.command("squeue", "--noheader", "--format=%N").strip()
-        with cluster.without(node):
-            cluster.command("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-            snakemake.says("lost its node")
-            snakemake.wait_for(lambda: len(snakemake.jobs("a")) == 2, "the job on the other node")
-            snakemake.allow("a")
-            snakemake.ends()
-    assert len(snakemake.jobs("a")) == 3, "the job itself twice, and once the job after it"
-
-
-def test_a_drained_node_keeps_its_job_and_gets_no_other(cluster: SlurmCluster, toy: Path) -> None:
-    options = ("--retries", "0")
-    with running(cluster, toy, "a.after", options=options, SBATCH_PARTITION="both") as snakemake:
-        snakemake.wait_for(lambda: snakemake.jobs("a"), "the job")
-        node = cluster.command("squeue", "--noheader", "--format=%N").strip()
-        cluster.command("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
-        try:
-            snakemake.allow("a")
-            snakemake.ends()
-        finally:
-            cluster.command("scontrol", "update", f"nodename={node}", "state=resume")
-    nodes = {job["JobID"]: job["NodeList"] for job in cluster.sacct("JobID", "NodeList")}
-    first, after = snakemake.jobs("a")
-    assert (nodes[first], nodes[after] != node) == (node, True)
-
-
 def test_slurm_requeues_no_job(cluster: SlurmCluster, toy: Path) -> None:
     with running(cluster, toy, "a.done", options=("--retries", "0")) as snakemake:
         snakemake.wait_for(lambda: snakemake.jobs("a"), "the job")
@@ -148,14 +101,17 @@ def test_slurm_requeues_no_job(cluster: SlurmCluster, toy: Path) -> None:
 def test_what_can_never_run_fails_once_and_the_others_are_made(
     cluster: SlurmCluster, toy: Path
 ) -> None:
-    targets = ("a.done", "a.large", "a.lost", "a.mistaken")
+    refused = ("large", "lost", "mistaken", "stranger", "huge")
+    targets = ("a.done", *(f"a.{rule}" for rule in refused))
     with running(cluster, toy, *targets, SBATCH_PARTITION="short") as snakemake:
         snakemake.allow("a")
         printed = snakemake.ends(ok=False)
     assert "could never have started (Slurm's reason: PartitionTimeLimit)" in printed
     assert "it asked for 120 minutes, 100 MB and 1 cores" in printed
     assert "Slurm refuses the job: invalid partition specified: nowhere" in printed
-    for rule in ("large", "lost", "mistaken"):
+    assert "The given account nobody appears to be invalid. Available accounts: " in printed
+    assert "Slurm refuses the job: Memory specification can not be satisfied" in printed
+    for rule in refused:
         assert printed.count(f"Error in rule {rule}") == 1
     assert "--wrap" not in printed and "Trying to restart" not in printed
     assert (toy / "a.done").is_file()
@@ -189,12 +145,15 @@ def test_sigterm_waits_for_running_jobs_only(cluster: SlurmCluster, toy: Path) -
         snakemake.ends()
 
 
-def test_ctrl_c_leaves_no_job(cluster: SlurmCluster, toy: Path) -> None:
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_leaves_no_job(cluster: SlurmCluster, toy: Path, times: int) -> None:
     with running(
         cluster, toy, "a.done", "b.done", options=("--set-threads", "work=16")
     ) as snakemake:
         snakemake.wait_for(lambda: snakemake.printed.count(" is Slurm job ") == 2, "both jobs")
-        snakemake.kill(signal.SIGINT)
+        for _ in range(times):
+            snakemake.kill(signal.SIGINT)
+            time.sleep(0.5)
         snakemake.ends(ok=False)
     numbers = re.findall(r" is Slurm job (\d+)", snakemake.printed)
     assert {cluster.states()[number] for number in numbers} == {"CANCELLED"}

@@ -65,7 +65,8 @@ class Executor(plugin.Executor):  # type: ignore[misc]
         except SlurmError as error:
             self._fail(SubmittedJobInfo(job), f"Slurm refuses the job: {error}", final=True)
         except Exception as error:
-            self._fail(SubmittedJobInfo(job), f"the job cannot be submitted: {error}", final=True)
+            said = " ".join(str(error).split())
+            self._fail(SubmittedJobInfo(job), f"the job cannot be submitted: {said}", final=True)
 
     def _submit(self, job: Any) -> None:
         pause = 5
