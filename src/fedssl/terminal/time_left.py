@@ -55,8 +55,11 @@ class TimeLeft:
             return mean
         return start + (mean - start) * expected * done.with_expected / done.expected
 
-    def left(self, jobs: Iterable[tuple[str, str]]) -> float:
-        """Return the seconds until some unfinished jobs, each a rule and a name, have ended."""
-        each = [self.seconds(rule, name) for rule, name in jobs]
+    def left(self, jobs: Iterable[tuple[str, str, float]]) -> float:
+        """Return the seconds until some unfinished jobs have ended.
+
+        A job is its rule, its name and the seconds for which it has run.
+        """
+        each = [max(self.seconds(rule, name) - spent, 0.0) for rule, name, spent in jobs]
         at_once = self._at_once / self._measured if self._measured else 1.0
         return max(sum(each) / max(at_once, 1.0), max(each, default=0.0))
