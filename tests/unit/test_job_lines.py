@@ -216,5 +216,6 @@ def test_without_finished_jobs_the_expected_durations_are_added(
     longest = max(expected.values())
     assert found == pytest.approx(max(sum(expected.values()) / at_once, longest))
     first = next(iter(expected))
-    assert left.left([("a", first, 0.25 * expected[first])]) == pytest.approx(0.75 * expected[first])
-    assert left.left([("a", first, 2 * expected[first])]) == 0
+    whole = expected[first]
+    assert left.left([("a", first, 0.25 * whole)]) == pytest.approx(0.75 * whole)
+    assert left.left([("a", first, 2 * whole)]) == 0
