@@ -206,6 +206,12 @@ def test_finished_jobs_correct_what_was_expected(
     assert left.left([("a", "further", 0.0)]) == pytest.approx(2 * further, rel=1e-6)
 
 
+def test_a_long_job_does_not_make_all_others_long() -> None:
+    left = TimeLeft({"short": 5.0})
+    left.finish("a", "long", 3600.0)
+    assert left.left([("b", "short", 0.0)]) == 15
+
+
 @given(st.dictionaries(st.text(max_size=3), SECONDS, min_size=1), st.integers(1, 8))
 def test_without_finished_jobs_the_expected_durations_are_added(
     expected: dict[str, float], at_once: int

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+_LONGEST_START_S = 10.0  # of Python and its imports; if all jobs are long, none tells
+
 
 @dataclass
 class _Finished:
@@ -46,7 +48,7 @@ class TimeLeft:
     def seconds(self, rule: str, name: str) -> float:
         """Return the expected duration of a job."""
         # The shortest job stands for what every job takes to start, which no expectation includes.
-        start = self._shortest if self._finished else 0.0
+        start = min(self._shortest, _LONGEST_START_S) if self._finished else 0.0
         expected, done = self.expected.get(name), self._finished.get(rule)
         if done is None:
             return start + (expected or 0.0)
