@@ -63,7 +63,7 @@ def test_cells_tell_the_time_left_for_the_rounds_that_are_not_done(folder, monke
     monkeypatch.setattr(Estimator, "each", lambda self, jobs: [cost for _ in jobs])
     assert "2 of 2 pretrained: 2 done" in fedssl("cells").stdout
     shutil.rmtree(folder / "results/demo/pretrain" / CELL)
-    for done, left in ((0, "8.0 h"), (45, "2.0 h"), (60, "8.0 h")):
+    for done, left in ((0, "20.0 min"), (45, "5.0 min"), (60, "8.0 h")):
         log = folder / f"results/demo/logs/pretrain/{CELL}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(f"x INFO round {done} of 60  loss 3.6  20.0 s a round  0:00:02 left\n")

@@ -105,11 +105,11 @@ def test_a_finished_job_has_one_line_with_what_it_found(scored: RunJob, clock: l
     # Each of the others takes 10 s to start, as this one did at most, and 30 s.
     assert terminal.ends(1) == [f"[1/3] {what}; about 1 min left"]
     assert terminal.says(event=LogEvent.PROGRESS, done=1, total=4) == []
-    terminal.starts(2)
+    terminal.starts(2, 3)
     clock[0] += 4
-    assert terminal.ends(2) == ["[2/3] t2: t2.md, 4 s; about 4 s left"]
-    terminal.starts(3)
-    assert terminal.ends(3) == ["[3/3] t3: t3.md, 1 s"]
+    assert terminal.ends(2) == ["[2/3] t2: t2.md, 4 s; about 1 s left"]
+    clock[0] += 3
+    assert terminal.ends(3) == ["[3/3] t3: t3.md, 7 s"]
     assert terminal.ends(4) == [], "a target has no file"
 
 
@@ -188,7 +188,7 @@ def test_equal_jobs_share_the_time_left(count: int, at_once: int, seconds: float
     left = TimeLeft({})
     left.finish("a", "first", seconds)
     left.run_at_once(at_once, seconds=seconds)
-    found = left.left([("a", str(n)) for n in range(count)])
+    found = left.left([("a", str(n), 0.0) for n in range(count)])
     assert found == pytest.approx(max(count / at_once, 1) * seconds)
 
 
@@ -203,7 +203,13 @@ def test_finished_jobs_correct_what_was_expected(
     for name, own in expected.items():
         if name != "further":
             left.finish("a", name, 2 * own)
-    assert left.left([("a", "further")]) == pytest.approx(2 * further, rel=1e-6)
+    assert left.left([("a", "further", 0.0)]) == pytest.approx(2 * further, rel=1e-6)
+
+
+def test_a_long_job_does_not_make_all_others_long() -> None:
+    left = TimeLeft({"short": 5.0})
+    left.finish("a", "long", 3600.0)
+    assert left.left([("b", "short", 0.0)]) == 15
 
 
 @given(st.dictionaries(st.text(max_size=3), SECONDS, min_size=1), st.integers(1, 8))
@@ -212,6 +218,10 @@ def test_without_finished_jobs_the_expected_durations_are_added(
 ) -> None:
     left = TimeLeft(expected)
     left.run_at_once(at_once, seconds=1)
-    found = left.left([("a", name) for name in expected])
+    found = left.left([("a", name, 0.0) for name in expected])
     longest = max(expected.values())
     assert found == pytest.approx(max(sum(expected.values()) / at_once, longest))
+    first = next(iter(expected))
+    whole = expected[first]
+    assert left.left([("a", first, 0.25 * whole)]) == pytest.approx(0.75 * whole)
+    assert left.left([("a", first, 2 * whole)]) == 0

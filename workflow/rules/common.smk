@@ -66,7 +66,7 @@ from fedssl.grid.targets import check_products, check_targets, one_of
 from fedssl.schema.validate import validate
 from fedssl.slurm.executor import Executor as SlurmExecutor
 from fedssl.terminal.job_lines import JobLines
-from fedssl.terminal.verdicts import makes_page, print_verdicts
+from fedssl.terminal.verdicts import page_of, print_verdicts
 
 # Nearly all objects of a plan live until Snakemake ends, so looking for garbage as often as Python
 # does by default finds none, and takes a tenth of the time.
@@ -184,9 +184,9 @@ onsuccess:
     remove_shared_scores(PLAN)
     write_cells(GRID, TREE)
     release_results()
-    if makes_page(jobs_to_run(workflow)):
+    if page := page_of(jobs_to_run(workflow)):
         # At the very end, below what Snakemake still prints.
-        atexit.register(print_verdicts, PLAN)
+        atexit.register(print_verdicts, PLAN, page)
 
 
 onerror:

@@ -77,6 +77,8 @@ def _time_left(project: "Project", every: list[dict[str, Any]]) -> str:
     for path, cost in Estimator.of(project.plan).by_output(jobs).items():
         last = last_logged_round(project.tree.pretrain_log(left[path]))
         # A cell that is damaged, or of other settings, starts again after its last round.
-        share = 1 - last.done / last.total if last and last.done < last.total else 1.0
-        seconds += share * cost.seconds if cost else 0.0
+        if last and last.done < last.total:
+            seconds += last.seconds_per_round * (last.total - last.done)
+        elif cost:
+            seconds += cost.seconds
     return f", about {duration(seconds / 3600)} left one after another" if seconds else ""

@@ -29,12 +29,12 @@ def watch(configfile: Configfiles = None, config: Config = None) -> None:
 
     project = open_project(configfile or [], config or [])
     results = project.tree.results
-    last = ""
+    last, terminal = "", sys.stdout.isatty()
     with Live(auto_refresh=False, transient=True) as live:
         while run := owner(Path(results, ".lease")):
             every = list(cell_records(project))
             lines = [counted(project, every), *_queue()]
-            if sys.stdout.isatty():
+            if terminal:
                 live.update(_table(f"{run} writes to {results}", every, lines), refresh=True)
             elif (told := "; ".join(lines)) != last:
                 last = told
@@ -54,7 +54,8 @@ def _table(title: str, every: Iterable[dict[str, Any]], lines: Iterable[str]) ->
     for record in every:
         if record["status"] == "running":
             axes = [str(record[axis]) for axis in (*AXES, "seed")]
-            table.add_row(*axes, record["progress"])
+            # Without the age of the log, which is small if the cell trains.
+            table.add_row(*axes, record["progress"].partition(",")[0])
     return Group(Text(title), *([table] if table.row_count else []), *map(Text, lines))
 
 

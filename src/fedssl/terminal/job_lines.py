@@ -116,7 +116,7 @@ class JobLines(logging.Formatter):
         if now - self._last > _COUNT_EVERY_S:
             self._time_left.run_at_once(1 + self._running(), seconds=now - self._last)
             self._last = now
-        own = now - self._started.pop(number, now) if self._here else recorded_seconds(job.outputs)
+        own = self._spent(number, now) if self._here else recorded_seconds(job.outputs)
         if own is not None:
             self._time_left.finish(job.rule, job.name, own)
         facts = [find(job.outputs), "" if own is None else duration(own)]
@@ -125,8 +125,13 @@ class JobLines(logging.Formatter):
         line += ": ".join(filter(None, what))
         if not (self._waiting and self._estimated):
             return line
-        left = self._time_left.left((other.rule, other.name) for other in self._waiting.values())
+        others = self._waiting.items()
+        left = self._time_left.left((o.rule, o.name, self._spent(n, now)) for n, o in others)
         return f"{line}; about {duration(left)} left"
+
+    def _spent(self, number: int, now: float) -> float:
+        # On a cluster, a job that was started may wait in the queue.
+        return now - self._started.get(number, now) if self._here else 0.0
 
     def _running(self) -> int:
         """Return how many jobs run now: on a cluster, those that have begun their log."""
@@ -134,8 +139,10 @@ class JobLines(logging.Formatter):
         return len(started) if self._here else sum(map(self._has_begun, started))
 
     def _has_begun(self, job: RunJob) -> bool:
-        path = Path(job.log)
-        return bool(job.log) and path.is_file() and path.stat().st_mtime >= self._start
+        try:
+            return bool(job.log) and Path(job.log).stat().st_mtime >= self._start
+        except OSError:  # not yet written, or removed for another attempt
+            return False
 
     def _submitted(self, slurm_job: str, numbers: Sequence[int]) -> str:
         jobs = [self._waiting[number] for number in numbers if number in self._waiting]

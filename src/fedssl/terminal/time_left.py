@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+_LONGEST_START_S = 10.0  # of Python and its imports; if all jobs are long, none tells
+
 
 @dataclass
 class _Finished:
@@ -46,7 +48,7 @@ class TimeLeft:
     def seconds(self, rule: str, name: str) -> float:
         """Return the expected duration of a job."""
         # The shortest job stands for what every job takes to start, which no expectation includes.
-        start = self._shortest if self._finished else 0.0
+        start = min(self._shortest, _LONGEST_START_S) if self._finished else 0.0
         expected, done = self.expected.get(name), self._finished.get(rule)
         if done is None:
             return start + (expected or 0.0)
@@ -55,8 +57,11 @@ class TimeLeft:
             return mean
         return start + (mean - start) * expected * done.with_expected / done.expected
 
-    def left(self, jobs: Iterable[tuple[str, str]]) -> float:
-        """Return the seconds until some unfinished jobs, each a rule and a name, have ended."""
-        each = [self.seconds(rule, name) for rule, name in jobs]
+    def left(self, jobs: Iterable[tuple[str, str, float]]) -> float:
+        """Return the seconds until some unfinished jobs have ended.
+
+        A job is its rule, its name and the seconds for which it has run.
+        """
+        each = [max(self.seconds(rule, name) - spent, 0.0) for rule, name, spent in jobs]
         at_once = self._at_once / self._measured if self._measured else 1.0
         return max(sum(each) / max(at_once, 1.0), max(each, default=0.0))

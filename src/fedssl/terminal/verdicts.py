@@ -10,27 +10,27 @@ from fedssl.paper.page.claims import claim_counts, read_claims
 from fedssl.paper.page.plan import page_products
 from fedssl.paper.page.records import read_rows
 from fedssl.paper.page.summary import coverage
-from fedssl.paper.plan import claims_files, final_files
+from fedssl.paper.plan import claims_files
 from fedssl.paper.products.registry import get_product
 
-_CLAIMS = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
+_CLAIMS = {"holds": "hold", "fails": "fail", "undecided": "undecided", "not-run": "not run"}
 _NUMBERS = {"scaled": "measured", "no-published-number": "measured", "differs": "differ"}
 
 
-def makes_page(jobs: Iterable[RunJob]) -> bool:
-    """Return whether the report page is among the files of some jobs."""
-    return any(job.rule == "report_page" for job in jobs)
+def page_of(jobs: Iterable[RunJob]) -> str:
+    """Return the report page that one of some jobs has written, or ""."""
+    return next((job.name for job in jobs if job.rule == "report_page"), "")
 
 
-def print_verdicts(plan: Plan) -> None:
+def print_verdicts(plan: Plan, page: str) -> None:
     """Print the counts of claims and numbers by verdict, and the path of the report page."""
     # Where Snakemake prints, too.
-    print(*verdict_lines(plan), sep="\n", file=sys.stderr)
+    print(*verdict_lines(plan), f"report: {page}", sep="\n", file=sys.stderr)
 
 
 def verdict_lines(plan: Plan) -> list[str]:
-    """Return the head of the report page as lines of text, and the path of the page."""
-    page, scaled = final_files(plan)[-1], plan.grid.scale["scale"] != "paper"
+    """Return the head of the report page as lines of text."""
+    scaled = plan.grid.scale["scale"] != "paper"
     numbers = [
         entry for entry in page_products(plan) if get_product(entry["kind"]).shown == "numbers"
     ]
@@ -43,19 +43,22 @@ def verdict_lines(plan: Plan) -> list[str]:
     ]
     if scaled:
         lines.append(f"scaled: {plan.grid.scale['scale_note']}")
-    return [*lines, f"report: {page}"]
+    return lines
 
 
 def _claims(file: str, *, scaled: bool) -> Iterator[str]:
     """Yield the counts of the claims in print, and of the measured ones."""
     counts = claim_counts(read_claims(read_rows(file), places={}))
-    published = {name: counts["published"].get(name, 0) for name in _CLAIMS}
-    yield f"claims in print: {_listed(published, _CLAIMS)}"
+    yield f"claims in print: {_listed(_in_order(counts['published']), _CLAIMS)}"
     if scaled:
         compared = counts["compared"]["scaled"]
         yield f"claims measured: {compared} compared; scaled numbers decide no claim"
     else:
-        yield f"claims measured: {_listed(counts['measured'], _CLAIMS)}"
+        yield f"claims measured: {_listed(_in_order(counts['measured']), _CLAIMS)}"
+
+
+def _in_order(counts: Mapping[str, int]) -> dict[str, int]:
+    return {name: counts[name] for name in _CLAIMS if name in counts}
 
 
 def _table(csv: str) -> Mapping[str, Any]:
