@@ -114,3 +114,16 @@ def test_each_point_of_a_picture_leads_to_its_number_or_claim(opened: Opened) ->
         )
         == []
     )
+
+
+def test_a_gain_and_a_figure_open_the_panel_of_their_jobs(opened: Opened) -> None:
+    page, dialog = opened.page, opened.page.get_by_role("dialog")
+    row = page.locator("#fssuavl_random_init tbody tr").first
+    row.locator("a.measured").click()
+    expect(dialog.get_by_role("heading").first).to_have_text(row.locator("th").inner_text())
+    expect(dialog.get_by_role("link", name="knn.json").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(row.locator("a.measured")).to_be_focused()
+    page.locator("#figure-fssuavl_loss").get_by_role("link", name="Jobs behind").click()
+    dialog.locator("summary").first.click()
+    expect(dialog.locator("svg.curve").first).to_be_visible()

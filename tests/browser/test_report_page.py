@@ -105,12 +105,16 @@ def test_search_finds_words_in_any_order(opened: Opened) -> None:
     expect(page.get_by_role("status")).to_contain_text("0 of ")
 
 
-def test_a_number_leads_to_what_it_rests_on_and_back(opened: Opened) -> None:
+def test_a_number_leads_to_what_it_rests_on_and_back(opened: Opened, report: Path) -> None:
     page = opened.page
     page.locator(LINK).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
     assert page.url.endswith(CELL)
+    links = dialog.locator(".links a")
+    assert {"model.safetensors", "knn.json", "record"} <= set(links.all_text_contents())
+    files = [link.get_attribute("href") or "" for link in links.all()]
+    assert all((report.parent / file).is_file() for file in files)
     for text in ("Seed 0", "Seed 1", "95 % interval", "clients sent", "peak memory", "a CPU"):
         expect(dialog.get_by_text(text).first).to_be_visible()
     assert dialog.locator("svg.curve").count() == 2

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedssl.grid.paths import from_here
+from fedssl.paper.page.repository import repository_url
 from fedssl.paper.products.registry import get_product, products
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def page_spec(plan: Plan) -> dict[str, Any]:
         "results": plan.paths.results,
         "command": _command(plan),
         "own": not plan.papers,
+        "repository": repository_url(plan.checkout),
         "studies": {name: config["studies"][name]["title"] for name in plan.studies},
         "products": page_products(plan),
     }

@@ -16,8 +16,10 @@ from fedssl.paper.certificate import certificate_title
 from fedssl.paper.claims.entries import read_entries
 from fedssl.paper.page.certificate import read_certificate
 from fedssl.paper.page.claims import claim_counts, read_claims
+from fedssl.paper.page.evidence import figure_panels, row_panels
 from fedssl.paper.page.figures import figure_content
 from fedssl.paper.page.jobs import Jobs
+from fedssl.paper.page.links import Links, with_arxiv
 from fedssl.paper.page.numbers import read_table
 from fedssl.paper.page.pictures import forest, gain_lanes, scatter
 from fedssl.paper.page.records import read_gains, read_other, read_rows
@@ -49,8 +51,12 @@ def write_page(
         certificate: Path of the certificate, as Markdown.
         path: Path of the page.
     """
-    jobs = Jobs()
+    jobs = Jobs(Links(path))
+    figures = [figure_content(e["figure"], e["record"]) for e in spec["products"] if e["figure"]]
     numbers = _numbers(spec, jobs=jobs)
+    panels = numbers["panels"]
+    panels |= row_panels([*numbers["gains"], *numbers["others"]], jobs)
+    panels |= figure_panels(figures, jobs)
     shown = read_claims(read_rows(claims) if claims else [], places=_places(numbers["tables"]))
     content = {
         **numbers,
@@ -60,11 +66,7 @@ def write_page(
         "scatter": scatter(numbers["tables"]),
         "forest": forest(shown),
         "lanes": gain_lanes(numbers["gains"]),
-        "figures": [
-            figure_content(entry["figure"], entry["record"])
-            for entry in spec["products"]
-            if entry["figure"]
-        ],
+        "figures": figures,
         "contradictions": [] if spec.get("own", False) else read_entries(contradictions),
         "wrong_averages": wrong_averages(published),
         "certificate": {
@@ -75,7 +77,7 @@ def write_page(
     }
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
-    data |= {"command": spec["command"], "numbers": content.pop("numbers")}
+    data |= {name: spec[name] for name in ("command", "repository")} | {"numbers": panels}
     content["data"] = _packed(data)
     write_text(path, render(content, spec=spec))
 
@@ -89,6 +91,7 @@ def render(content: Content, *, spec: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["with_arxiv"] = with_arxiv
     script = _text("page.js") + _text("provenance.js")
     return environment.get_template("page.html").render(
         **content,
@@ -112,9 +115,9 @@ def _numbers(spec: Mapping[str, Any], *, jobs: Jobs) -> Content:
     tables = [read_table(e["table"], jobs, axes=e["axes"]) for e in shown["numbers"]]
     return {
         "tables": tables,
-        "gains": [read_gains(e["table"], axes=e["axes"]) for e in shown["gains"]],
+        "gains": [read_gains(e["table"], e["record"], axes=e["axes"]) for e in shown["gains"]],
         "others": [_other(entry) for entry in shown["rows"]],
-        "numbers": {slug: detail for table in tables for slug, detail in table["numbers"].items()},
+        "panels": {slug: detail for table in tables for slug, detail in table["numbers"].items()},
         "coverage": coverage(tables),
     }
 
