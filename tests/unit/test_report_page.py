@@ -17,9 +17,9 @@ from fedssl.errors import UserError
 from fedssl.paper.claims.entries import read_entries
 from fedssl.paper.page.jobs import Jobs, Pool
 from fedssl.paper.page.links import Links
+from fedssl.paper.page.printed import published_notes, wrong_averages
 from fedssl.paper.page.shards import histogram_picture
 from fedssl.paper.page.summary import coverage
-from fedssl.paper.page.write import wrong_averages
 from fedssl.paper.text_table import number_text
 from tests.report_tree import PUBLISHED, ROOT, ReportTree
 
@@ -289,9 +289,22 @@ def test_a_second_entry_of_one_id_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_wrong_average_of_the_paper_is_found() -> None:
-    (wrong,) = wrong_averages(PUBLISHED)
+    places = {"fssuavl": {"table 3: FSSUAVL ViT, Avg. L.P": "there"}}
+    (wrong,) = wrong_averages(PUBLISHED, places=places)
+    assert wrong["anchor"] == "there"
     assert (wrong["table"], wrong["row"], wrong["column"]) == ("3", "FSSUAVL ViT", "Avg. L.P")
     assert wrong["printed"] == 18.52 and wrong["recomputed"] == pytest.approx(18.5067, abs=1e-4)
+
+
+def test_a_note_on_a_published_number_is_a_mark_in_its_cell(paper_tree: ReportTree) -> None:
+    page = paper_tree.page.read_text()
+    notes = published_notes(PUBLISHED)
+    assert len(notes) > 30
+    known = notes["fssuavl", "2", "FVSSL R-18", "C-10 F.T"]
+    cell = page[page.index('<td id="fssuavl-table2.fvssl-r-18.c-10-f-t"') :]
+    assert f"<span>{html.escape(known, quote=False)}</span>" in cell[: cell.index("</td>")]
+    marks = re.findall(r'<details class="mark"><summary>note</summary><span>(.*?)</span>', page)
+    assert len(marks) == len(notes)
 
 
 def test_no_two_elements_share_an_id(paper_tree: ReportTree) -> None:

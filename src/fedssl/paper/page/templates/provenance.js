@@ -133,6 +133,11 @@ function step(place, isFolded) {
   const one = data.steps[place];
   const rule = one.job === null ? "job" : data.jobs[one.job].rule.replaceAll("_", " ");
   const files = (one.files ?? []).flatMap(([text, url]) => [make("a", { href: url }, text), " "]);
+  const inputs = one.job === null ? [] : data.jobs[one.job].inputs.map((place) => data.inputs[place]);
+  for (const [name, , url] of inputs) {
+    const bank = name.match(/([^/]+)\/(bank\.json)$/);
+    if (url && bank) files.push(make("a", { href: url }, `${bank[2]} of ${bank[1]}`), " ");
+  }
   const table = document.getElementById(one.path[1].replace(/\.csv$/, ""));
   if (table) files.unshift(make("a", { href: `#${table.id}` }, "table on this page"), " ");
   const title = one.scored === undefined
@@ -163,6 +168,7 @@ function statistics(cell, number) {
   const shown = (name) => cell.querySelector(name)?.textContent.trim();
   return pairs([
     ["verdict", cell.querySelector(".judged") && cell.dataset.verdict.replaceAll("-", " ")], ["published", shown(".paper")?.replace("paper ", "")],
+    ["note on the published number", shown(".mark span")],
     ["measured minus published", shown(".delta")],
     ["95 % interval", number.interval?.map(points).join(" to ") ?? null],
     ["interval for one run of the paper", number.predicted?.map(points).join(" to ") ?? null],
