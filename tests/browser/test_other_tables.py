@@ -38,7 +38,7 @@ FOLDED = "#fssuavl-table3.fassl-vit"
 def test_folded_rows_open_where_a_search_or_a_link_leads_into_them(opened: Opened) -> None:
     page = opened.page
     section = page.locator("#fssuavl_table3")
-    fold, row = section.locator("details"), page.locator(FOLDED.replace(".", "\\."))
+    fold, row = section.locator(".fold details"), page.locator(FOLDED.replace(".", "\\."))
     expect(row).to_be_hidden()
     fold.locator("summary").click()
     expect(row).to_be_visible()
@@ -58,7 +58,7 @@ def test_folded_rows_open_where_a_search_or_a_link_leads_into_them(opened: Opene
 )
 def test_without_scripts_a_link_opens_folded_rows(opened: Opened) -> None:
     expect(opened.page.locator(FOLDED.replace(".", "\\."))).to_be_in_viewport()
-    summary = opened.page.locator("#fassl_table3 summary")
+    summary = opened.page.locator("#fassl_table3 .fold summary")
     row = opened.page.locator("#fassl_table3 .unrun tr").first
     expect(row).to_be_hidden()
     summary.click()
@@ -67,7 +67,7 @@ def test_without_scripts_a_link_opens_folded_rows(opened: Opened) -> None:
 
 def test_a_long_table_keeps_its_header_in_view(opened: Opened) -> None:
     table = opened.page.locator("#fassl_selection table")
-    table.locator("summary").click()
+    table.locator(".fold summary").click()
     table.locator("tbody tr").last.evaluate("row => row.scrollIntoView({ block: 'end' })")
     expect(table.locator("thead th").first).to_be_in_viewport()
     expect(table.locator("tbody tr").last).to_be_in_viewport()

@@ -79,7 +79,7 @@ def write_page(
     }
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
-    data |= {name: spec[name] for name in ("command", "repository")} | {"numbers": panels}
+    data |= {name: spec[name] for name in ("command", "legend", "repository")} | {"numbers": panels}
     content["data"] = _packed(data)
     write_text(path, render(content, spec=spec))
 
