@@ -18,7 +18,7 @@ def row_panels(tables: Iterable[Record], jobs: Jobs) -> dict[str, Record]:
     """Return anchor -> what the panel of a row shows, for the rows that rest on files."""
     panels = {}
     for table in tables:
-        inputs = read_json(table["record"])["inputs"]
+        inputs = _inputs(table)
         for row in table["rows"]:
             files = row_files(inputs, row["axes"], tasks=row.get("tasks", "").split())
             if files and not row["unrun"]:
@@ -31,9 +31,8 @@ def figure_panels(figures: Iterable[Record], jobs: Jobs) -> dict[str, Record]:
     """Return anchor -> what the panel of a figure shows: the jobs of all files that it draws."""
     panels = {}
     for figure in figures:
-        inputs = read_json(figure["record"])["inputs"]
         # The paper's numbers were made by no job.
-        files = [name for name in inputs if jobs.record(name)]
+        files = [name for name in _inputs(figure) if jobs.record(name)]
         if files:
             name = figure["name"]
             facts = {"title": name.replace("_", " "), "about": figure["title"], "target": name}
@@ -73,13 +72,18 @@ def runs_behind(files: Iterable[str], jobs: Jobs) -> list[Record]:
         record = jobs.record(file)
         inputs = record.content["inputs"] if record else ()
         models = [name for name in inputs if name.endswith("/model.safetensors")]
-        # The record of a pretraining is read next to its history, which stands for it.
-        shown = [] if Path(file).name == RECORD else [file]
-        by_seed.setdefault(seed, {}).update(dict.fromkeys([*models, *shown]))
+        by_seed.setdefault(seed, {}).update(dict.fromkeys([*models, file]))
     return [
         {"seed": seed, "steps": [_step(path, jobs) for path in sorted(steps, key=_models_first)]}
         for seed, steps in by_seed.items()
     ]
+
+
+def _inputs(product: Record) -> list[str]:
+    """Return the files that a product was made from."""
+    inputs = read_json(product["record"])["inputs"]
+    # Each output leads to its record. A time line reads the records of all jobs.
+    return [name for name in inputs if not name.endswith(RECORD)]
 
 
 def _models_first(path: str) -> tuple[bool, str]:
