@@ -127,3 +127,16 @@ def test_a_gain_and_a_figure_open_the_panel_of_their_jobs(opened: Opened) -> Non
     page.locator("#figure-fssuavl_loss").get_by_role("link", name="Jobs behind").click()
     dialog.locator("summary").first.click()
     expect(dialog.locator("svg.curve").first).to_be_visible()
+
+
+def test_the_first_screen_decodes_names_and_holds_the_key_of_its_pictures(opened: Opened) -> None:
+    page = opened.page
+    page.set_viewport_size({"width": 1440, "height": 900})
+    key = page.locator(".picture .key").first.bounding_box()
+    assert key and key["y"] + key["height"] < 900
+    names = page.locator("#names")
+    names.locator("summary").click()
+    meanings = dict(zip(names.locator("dt").all(), names.locator("dd").all(), strict=True))
+    said = {name.inner_text(): meaning.inner_text() for name, meaning in meanings.items()}
+    assert said["R-18"] == "resnet18" and "cifar10" in said["C-10"]
+    assert {"aX-iY-bZ", "-bb", "KS2", "E=10", "FVSSL"} <= set(said)

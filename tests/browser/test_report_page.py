@@ -103,52 +103,6 @@ def test_the_verdict_filter_fades_the_others_and_counts(opened: Opened) -> None:
     expect(page.get_by_role("status")).to_contain_text(f"{wanted.count()} of ")
 
 
-def test_search_finds_words_in_any_order(opened: Opened) -> None:
-    page = opened.page
-    page.get_by_role("searchbox").fill("r-18 random")
-    rows = rows_in_sight(page).locator("th").all_text_contents()
-    assert set(rows) == {"random init R-18", "random init R-18, 3x3 stem"}
-    page.get_by_role("searchbox").fill("no such row")
-    assert shown_rows(page) == 0
-    expect(page.get_by_role("status")).to_contain_text("0 of ")
-    page.get_by_role("button", name="Show everything").click()
-    expect(page.get_by_text("No number and no claim matches.")).to_be_hidden()
-    assert shown_rows(page) > 0
-
-
-def test_the_full_name_of_a_dataset_finds_its_columns_and_claims(opened: Opened) -> None:
-    page = opened.page
-    page.get_by_role("searchbox").fill("cifar10")
-    section = page.locator("#fssuavl_table2")
-    heads = section.locator("thead tr:nth-child(2) th:visible").all_inner_texts()
-    assert len(heads) == 3 and all(head.startswith("C-10") for head in heads)
-    spans = section.locator("thead th.group:visible").evaluate_all("all => all.map(a => a.colSpan)")
-    assert spans == [1, 1, 1]
-    for row in section.locator("tbody:not(.fold) tr:visible").all():
-        assert row.locator("td:visible").count() == 3
-    assert section.locator("tfoot tr:last-child td:visible").count() == 3
-    expect(page.locator("#fssuavl_table4")).to_be_hidden()  # it has no such column
-    claims = page.locator("#claims tbody tr:visible").all_inner_texts()
-    assert claims and all("C-10" in claim or "cifar10" in claim.lower() for claim in claims)
-    page.get_by_role("searchbox").fill("")
-    assert section.locator("thead tr:nth-child(2) th:visible").count() == 9
-    spans = section.locator("thead th.group:visible").evaluate_all("all => all.map(a => a.colSpan)")
-    assert spans == [3, 3, 3]
-
-
-def test_the_first_screen_decodes_names_and_holds_the_key_of_its_pictures(opened: Opened) -> None:
-    page = opened.page
-    page.set_viewport_size({"width": 1440, "height": 900})
-    key = page.locator(".picture .key").first.bounding_box()
-    assert key and key["y"] + key["height"] < 900
-    names = page.locator("#names")
-    names.locator("summary").click()
-    meanings = dict(zip(names.locator("dt").all(), names.locator("dd").all(), strict=True))
-    said = {name.inner_text(): meaning.inner_text() for name, meaning in meanings.items()}
-    assert said["R-18"] == "resnet18" and "cifar10" in said["C-10"]
-    assert {"aX-iY-bZ", "-bb", "KS2", "E=10", "FVSSL"} <= set(said)
-
-
 def test_a_number_leads_to_what_it_rests_on_and_back(opened: Opened, report: Path) -> None:
     page = opened.page
     page.locator(LINK).click()

@@ -101,7 +101,7 @@ function job(place) {
   const one = data.jobs[place];
   const git = data.git[one.git];
   const commit = git.commit && data.repository;
-  const atCommit = (file) => (commit ? `${data.repository}/blob/${git.commit}/${file}` : null);
+  const atCommit = (file) => (commit && !git.dirty ? `${data.repository}/blob/${git.commit}/${file}` : null);
   const send = (count) => (count === undefined ? null : `${bytes.format(count / 1e6)}`);
   const parts = make("div");
   if (one.curves.length || one.shards.length) {
