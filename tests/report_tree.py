@@ -126,7 +126,13 @@ class ReportTree:
         else:
             self._make_up(kind, spec, files)
         record = Path(product.record(self._tree.results, name))
-        self._record(kind, record, [], list(files.values()), spec, {})
+        read = [
+            Path(path)
+            for paths in product.inputs(self._plan, name).values()
+            for path in ([paths] if isinstance(paths, str) else paths)
+        ]
+        inputs = [path for path in read if path.is_file()]
+        self._record(kind, record, inputs, list(files.values()), spec, {})
 
     def _make_up(self, kind: str, spec: Mapping[str, Any], files: Mapping[str, Path]) -> None:
         if "svg" in files:

@@ -38,7 +38,7 @@ FOLDED = "#fssuavl-table3.fassl-vit"
 def test_folded_rows_open_where_a_search_or_a_link_leads_into_them(opened: Opened) -> None:
     page = opened.page
     section = page.locator("#fssuavl_table3")
-    fold, row = section.locator("details"), page.locator(FOLDED.replace(".", "\\."))
+    fold, row = section.locator(".fold details"), page.locator(FOLDED.replace(".", "\\."))
     expect(row).to_be_hidden()
     fold.locator("summary").click()
     expect(row).to_be_visible()
@@ -58,7 +58,7 @@ def test_folded_rows_open_where_a_search_or_a_link_leads_into_them(opened: Opene
 )
 def test_without_scripts_a_link_opens_folded_rows(opened: Opened) -> None:
     expect(opened.page.locator(FOLDED.replace(".", "\\."))).to_be_in_viewport()
-    summary = opened.page.locator("#fassl_table3 summary")
+    summary = opened.page.locator("#fassl_table3 .fold summary")
     row = opened.page.locator("#fassl_table3 .unrun tr").first
     expect(row).to_be_hidden()
     summary.click()
@@ -67,7 +67,7 @@ def test_without_scripts_a_link_opens_folded_rows(opened: Opened) -> None:
 
 def test_a_long_table_keeps_its_header_in_view(opened: Opened) -> None:
     table = opened.page.locator("#fassl_selection table")
-    table.locator("summary").click()
+    table.locator(".fold summary").click()
     table.locator("tbody tr").last.evaluate("row => row.scrollIntoView({ block: 'end' })")
     expect(table.locator("thead th").first).to_be_in_viewport()
     expect(table.locator("tbody tr").last).to_be_in_viewport()
@@ -114,3 +114,29 @@ def test_each_point_of_a_picture_leads_to_its_number_or_claim(opened: Opened) ->
         )
         == []
     )
+
+
+def test_a_gain_and_a_figure_open_the_panel_of_their_jobs(opened: Opened) -> None:
+    page, dialog = opened.page, opened.page.get_by_role("dialog")
+    row = page.locator("#fssuavl_random_init tbody tr").first
+    row.locator("a.measured").click()
+    expect(dialog.get_by_role("heading").first).to_have_text(row.locator("th").inner_text())
+    expect(dialog.get_by_role("link", name="knn.json").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(row.locator("a.measured")).to_be_focused()
+    page.locator("#figure-fssuavl_loss").get_by_role("link", name="Jobs behind").click()
+    dialog.locator("summary").first.click()
+    expect(dialog.locator("svg.curve").first).to_be_visible()
+
+
+def test_the_first_screen_decodes_names_and_holds_the_key_of_its_pictures(opened: Opened) -> None:
+    page = opened.page
+    page.set_viewport_size({"width": 1440, "height": 900})
+    key = page.locator(".picture .key").first.bounding_box()
+    assert key and key["y"] + key["height"] < 900
+    names = page.locator("#names")
+    names.locator("summary").click()
+    meanings = dict(zip(names.locator("dt").all(), names.locator("dd").all(), strict=True))
+    said = {name.inner_text(): meaning.inner_text() for name, meaning in meanings.items()}
+    assert said["R-18"] == "resnet18" and "cifar10" in said["C-10"]
+    assert {"aX-iY-bZ", "-bb", "KS2", "E=10", "FVSSL"} <= set(said)

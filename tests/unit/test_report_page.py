@@ -16,9 +16,10 @@ from PIL import Image
 from fedssl.errors import UserError
 from fedssl.paper.claims.entries import read_entries
 from fedssl.paper.page.jobs import Jobs, Pool
+from fedssl.paper.page.links import Links
+from fedssl.paper.page.printed import published_notes, wrong_averages
 from fedssl.paper.page.shards import histogram_picture
 from fedssl.paper.page.summary import coverage
-from fedssl.paper.page.write import wrong_averages
 from fedssl.paper.text_table import number_text
 from tests.report_tree import PUBLISHED, ROOT, ReportTree
 
@@ -94,11 +95,16 @@ def test_every_measured_number_leads_to_its_jobs(paper_tree: ReportTree) -> None
     data = payload(page)
     links = re.findall(r'class="measured" href="#([^"]*)"', page)
     assert links and set(links) == set(data["numbers"])
+    kinds: set[str] = set()
     for number in data["numbers"].values():
         steps = [data["steps"][place] for run in number["runs"] for place in run["steps"]]
-        assert len(number["runs"]) == number["n_seeds"] == 3
         assert steps and all(step["job"] is not None for step in steps)
+        if "title" in number:  # a row of another table, or a figure
+            kinds.add(number["target"].split("_", 1)[1])
+            continue
+        assert len(number["runs"]) == number["n_seeds"] == 3
         assert (number["interval"] is None) == number["column"].endswith(" best round")
+    assert {"random_init", "backbone", "communication", "loss"} <= kinds
     trained = [job for job in data["jobs"] if job["rule"] == "pretrain"]
     assert trained and all(job["curves"] and job["shards"] and job["bytes_up"] for job in trained)
     assert not set().union(*(job["facts"] for job in data["jobs"])), "nothing was out of order"
@@ -182,7 +188,7 @@ def test_what_was_stopped_and_run_side_by_side_is_said(tmp_path: Path) -> None:
     tree = ReportTree.of(tmp_path)
     facts = {"resumed_after_round": 4, "clients_side_by_side": 2, "earlier_seconds": 0.0}
     tree._record("pretrain", record, [], [model], {}, facts)
-    jobs = Jobs()
+    jobs = Jobs(Links(tmp_path / "report/index.html"))
     jobs.step(model)
     said = {"resumed_after_round": 4, "clients_side_by_side": 2}
     assert jobs.as_data()["jobs"][0]["facts"] == said
@@ -210,39 +216,6 @@ def test_the_certificate_is_on_the_page_word_for_word_but_for_what_was_not_run(
 
 def words(text: str) -> list[str]:
     return [word for word in re.split(r"[\s|]+", text) if word]
-
-
-def test_the_map_has_a_square_for_each_number_that_leads_to_its_row(
-    hostile_tree: ReportTree,
-) -> None:
-    page = hostile_tree.page.read_text()
-    squares = page[page.index('class="maps"') : page.index('id="tables"')]
-    links = re.findall(r'<a tabindex="-1" href="#([^"]*)" title="[^"]*">(.*?)</a>', squares)
-    rows = dict(re.findall(r'<tr id="([^"]*)"[^>]*>(.*?)</tr>', page, re.DOTALL))
-    assert len(links) > 100
-    for anchor, drawn in links:
-        states = re.findall(r'<i(?: class="([^"]*)")?></i>', drawn)
-        cells = re.findall(r'<td(?: id="[^"]*" data-verdict="([^"]*)")?', rows[anchor])
-        assert [state or "not-run" for state in states] == [cell or "none" for cell in cells]
-
-
-def test_only_rows_without_any_run_are_folded(hostile_tree: ReportTree) -> None:
-    page = hostile_tree.page.read_text()
-    folds = re.findall(
-        r'<summary>(\d+) rows? not run</summary>.*?<tbody class="unrun">(.*?)</tbody>',
-        page,
-        re.DOTALL,
-    )
-    folded = "".join(rows for _, rows in folds)
-    assert len(folds) > 10
-    assert [int(count) for count, _ in folds] == [rows.count("<tr") for _, rows in folds]
-    assert set(re.findall(r'data-verdict="([^"]*)"', folded)) == {"not-run"}
-    for _, rows in folds:
-        page = page.replace(rows, "")
-    shown = re.findall(r'<tr id="[^"]*"[^>]*>.*?</tr>', page, re.DOTALL)
-    verdicts = [set(re.findall(r'data-verdict="([^"]*)"', row)) for row in shown]
-    assert {"not-run"} not in verdicts and {"not-run", "scaled"} in verdicts
-    assert 'data-verdict="published-only"' in page and "published-only" not in folded
 
 
 def test_the_command_names_the_configuration(hostile_page: str) -> None:
@@ -283,9 +256,22 @@ def test_a_second_entry_of_one_id_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_wrong_average_of_the_paper_is_found() -> None:
-    (wrong,) = wrong_averages(PUBLISHED)
+    places = {"fssuavl": {"table 3: FSSUAVL ViT, Avg. L.P": "there"}}
+    (wrong,) = wrong_averages(PUBLISHED, places=places)
+    assert wrong["anchor"] == "there"
     assert (wrong["table"], wrong["row"], wrong["column"]) == ("3", "FSSUAVL ViT", "Avg. L.P")
     assert wrong["printed"] == 18.52 and wrong["recomputed"] == pytest.approx(18.5067, abs=1e-4)
+
+
+def test_a_note_on_a_published_number_is_a_mark_in_its_cell(paper_tree: ReportTree) -> None:
+    page = paper_tree.page.read_text()
+    notes = published_notes(PUBLISHED)
+    assert len(notes) > 30
+    known = notes["fssuavl", "2", "FVSSL R-18", "C-10 F.T"]
+    cell = page[page.index('<td id="fssuavl-table2.fvssl-r-18.c-10-f-t"') :]
+    assert f"<span>{html.escape(known, quote=False)}</span>" in cell[: cell.index("</td>")]
+    marks = re.findall(r'<details class="mark"><summary>note</summary><span>(.*?)</span>', page)
+    assert len(marks) == len(notes)
 
 
 def test_no_two_elements_share_an_id(paper_tree: ReportTree) -> None:

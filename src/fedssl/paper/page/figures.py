@@ -22,6 +22,8 @@ def figure_content(svg: str | Path, record: str | Path) -> dict[str, Any]:
         picture = data_uri("image/webp", _shrunk(svg.with_suffix(".png")))
     return {
         "name": svg.stem,
+        "anchor": f"{svg.stem}.jobs",
+        "record": str(record),
         "title": read_json(record)["settings"]["title"],
         "picture": picture,
         "folder": svg.parent.name,

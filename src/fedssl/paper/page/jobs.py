@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fedssl.grid.paths import RECORD
+from fedssl.paper.page.links import Links
 from fedssl.paper.page.shards import shards_summary
 from fedssl.paper.products.loss_figure import round_losses
-from fedssl.record.read import record_behind
+from fedssl.record.read import Record, read_record, record_behind
 
 _POOLS = (
     *("folders", "git", "hardware", "inputs", "packages"),
@@ -49,29 +51,43 @@ class Pool:
 class Jobs:
     """The jobs behind the numbers of the page, each once."""
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, links: Links) -> None:
+        """Start empty. `links` finds the files of the run from the page."""
+        self._links = links
         self._jobs: list[dict[str, Any]] = []
         self._places: dict[Path, int] = {}
+        self._records: dict[Path, Record | None] = {}
         self._pools = {name: Pool() for name in _POOLS}
 
     def step(self, output: str | Path, **facts: Any) -> int:
-        """Return the position of a step: an output, the job that wrote it, and the facts.
+        """Return the position of a step: an output, its job, links to its files, and the facts.
 
         The job is None if no record of it is found.
         """
         output = Path(output)
         path = [self._place("folders", str(output.parent)), output.name]
-        return self._place("steps", {"path": path, "job": self._job_of(output), **facts})
+        record = self.record(output)
+        step = {"path": path, "job": None, **facts}
+        if record:
+            step["job"] = self._job_of(record)
+            step["files"] = self._links.beside(output, rule=record.rule, record=record.path)
+        return self._place("steps", step)
+
+    def record(self, output: str | Path) -> Record | None:
+        """Return the record of the job that wrote a file, or None if there is none."""
+        output = Path(output)
+        if output not in self._records:
+            # A job of several outputs in a shared folder names its record after one of them.
+            places = (read_record(path, path.parent) for path in output.parent.glob(f"*.{RECORD}"))
+            found = (place for place in places if str(output) in place.content.get("outputs", ()))
+            self._records[output] = record_behind(output) or next(found, None)
+        return self._records[output]
 
     def as_data(self) -> dict[str, Any]:
         """Return the jobs under the key `jobs`, and each pool under its name."""
         return {"jobs": self._jobs, **{name: pool.items for name, pool in self._pools.items()}}
 
-    def _job_of(self, output: Path) -> int | None:
-        record = record_behind(output)
-        if record is None:
-            return None
+    def _job_of(self, record: Record) -> int:
         if record.path not in self._places:
             self._places[record.path] = len(self._jobs)
             self._jobs.append(self._job(record.content))
@@ -96,7 +112,10 @@ class Jobs:
             "packages": self._place("packages", packages),
             "hardware": self._place("hardware", record["hardware"]),
             "sources": self._place("sources", record["sources"]),
-            "inputs": [self._place("inputs", item) for item in record["inputs"].items()],
+            "inputs": [
+                self._place("inputs", (*item, self._links.to(item[0])))
+                for item in record["inputs"].items()
+            ],
             # A copy of the results may lack the shards that its records name.
             "shards": [
                 self._place("shards", shards_summary(path))
@@ -105,7 +124,7 @@ class Jobs:
             ],
             "curves": [
                 {**curve, "rounds": self._place("rounds", curve["rounds"])}
-                for curve in _curves(record["outputs"])
+                for curve in _curves(record)
             ],
         }
 
@@ -113,9 +132,12 @@ class Jobs:
         return self._pools[pool].place(value)
 
 
-def _curves(outputs: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _curves(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the rounds and losses of each modality; a loss is None if a client diverged."""
-    for path in outputs:
+    # The scores of rounds are in a file of the same name.
+    if not record["rule"].startswith("pretrain"):
+        return
+    for path in record["outputs"]:
         if Path(path).name != "rounds.csv" or not Path(path).is_file():
             continue
         for modality, losses in round_losses(path).groupby("modality", sort=False):

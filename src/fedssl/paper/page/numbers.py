@@ -23,7 +23,13 @@ Record = dict[str, Any]
 _CONTEXT = ("chance", "random_init", "flags", "seed_sd", "seeds_needed", "reason")
 
 
-def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, str]]) -> Record:
+def read_table(
+    csv: str | Path,
+    jobs: Jobs,
+    *,
+    axes: Mapping[str, Mapping[str, str]],
+    notes: Mapping[tuple[str, ...], str],
+) -> Record:
     """Return the title, header and rows of a table, and under `numbers` the jobs of each cell.
 
     Args:
@@ -31,6 +37,7 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
             record lie next to it.
         jobs: Collects the jobs behind the numbers.
         axes: Method, arch, aggregator and split of each row that has them.
+        notes: (study, table, row, column) -> note on a published number.
     """
     csv = Path(csv)
     # A row may be called "NA" or "None", which pandas would read as missing.
@@ -45,7 +52,11 @@ def read_table(csv: str | Path, jobs: Jobs, *, axes: Mapping[str, Mapping[str, s
     slugs = _slugs((csv.stem, *key) for key in records)
     rows = list(dict.fromkeys(frame["row"]))
     anchors = _slugs((csv.stem, row) for row in rows)
-    cells = {key: _cell(record, slugs[csv.stem, *key]) for key, record in records.items()}
+    place = (spec["study"], str(spec["table"]))
+    cells = {
+        key: {**_cell(record, slugs[csv.stem, *key]), "note": notes.get((*place, *key))}
+        for key, record in records.items()
+    }
     return {
         "name": csv.stem,
         "study": spec["study"],

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedssl.grid.paths import from_here
+from fedssl.paper.page.legend import legend
+from fedssl.paper.page.repository import repository_url
 from fedssl.paper.products.registry import get_product, products
 
 if TYPE_CHECKING:
@@ -18,14 +20,16 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def page_spec(plan: Plan) -> dict[str, Any]:
-    """Return the scale, studies, tables and figures of the page, and the command of the run."""
+    """Return the scale, studies, names, tables and figures of the page, and the run's command."""
     config = plan.grid.config
     return {
         **plan.grid.scale,
         "results": plan.paths.results,
         "command": _command(plan),
         "own": not plan.papers,
+        "repository": repository_url(plan.checkout),
         "studies": {name: config["studies"][name]["title"] for name in plan.studies},
+        "legend": legend(plan),
         "products": page_products(plan),
     }
 

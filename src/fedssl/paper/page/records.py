@@ -24,7 +24,9 @@ def read_rows(path: str | Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def read_gains(path: str | Path, *, axes: Mapping[str, Mapping[str, str]]) -> Record:
+def read_gains(
+    path: str | Path, record: str | Path, *, axes: Mapping[str, Mapping[str, str]]
+) -> Record:
     """Return the gains over random init of a study, and the scale of their intervals.
 
     `reach` is the largest distance of an interval from zero, in points. `note` says what the
@@ -38,6 +40,8 @@ def read_gains(path: str | Path, *, axes: Mapping[str, Mapping[str, str]]) -> Re
     ends = [abs(row[end]) for row in rows for end in ("low", "high") if row[end] is not None]
     return {
         "name": path.stem,
+        "title": "Trained against untrained",
+        "record": str(record),
         "study": rows[0]["study"] if rows else "",
         "rows": rows,
         # Never 0: the template divides by it.
@@ -69,10 +73,14 @@ def read_other(
     table = text_table(frame, spec)
     return {
         "name": path.stem,
+        "record": str(record),
         "title": table.title.removesuffix(scale_mark(spec)),
         "header": table.header,
         "numeric": [_is_numeric([row[n] for row in table.rows]) for n in range(len(table.header))],
-        "rows": [_row(row, spec, axes=axes.get(row[0], {})) for row in table.rows],
+        "rows": [
+            _row(row, spec, axes=axes.get(row[0], {})) | {"anchor": f"{path.stem}-{number}"}
+            for number, row in enumerate(table.rows, start=1)
+        ],
         "notes": table.notes,
     }
 
@@ -82,6 +90,7 @@ def _row(texts: tuple[str, ...], spec: Record, *, axes: Mapping[str, str]) -> Re
     verdict = Verdict.NOT_RUN if missing else "" if spec["scale"] == "paper" else Verdict.SCALED
     numbers = [_number(text) for text in texts]
     return {
+        "row": texts[0],
         "texts": list(zip(texts, numbers, strict=True)),
         "axes": axes,
         "verdict": verdict,

@@ -16,15 +16,17 @@ from fedssl.paper.certificate import certificate_title
 from fedssl.paper.claims.entries import read_entries
 from fedssl.paper.page.certificate import read_certificate
 from fedssl.paper.page.claims import claim_counts, read_claims
+from fedssl.paper.page.evidence import figure_panels, row_panels
 from fedssl.paper.page.figures import figure_content
 from fedssl.paper.page.jobs import Jobs
+from fedssl.paper.page.links import Links, with_arxiv
 from fedssl.paper.page.numbers import read_table
 from fedssl.paper.page.pictures import forest, gain_lanes, scatter
+from fedssl.paper.page.printed import published_notes, wrong_averages
 from fedssl.paper.page.records import read_gains, read_other, read_rows
 from fedssl.paper.page.style import TEMPLATES, page_style
 from fedssl.paper.page.summary import choices, coverage, run_summary
 from fedssl.paper.products.registry import get_product
-from fedssl.paper.published import heading, printed_averages, read_published
 from fedssl.paper.text_table import SCALED
 
 Content = dict[str, Any]
@@ -49,9 +51,15 @@ def write_page(
         certificate: Path of the certificate, as Markdown.
         path: Path of the page.
     """
-    jobs = Jobs()
-    numbers = _numbers(spec, jobs=jobs)
-    shown = read_claims(read_rows(claims) if claims else [], places=_places(numbers["tables"]))
+    jobs = Jobs(Links(path))
+    figures = [figure_content(e["figure"], e["record"]) for e in spec["products"] if e["figure"]]
+    published = list(published)
+    numbers = _numbers(spec, jobs=jobs, notes=published_notes(published))
+    panels = numbers["panels"]
+    panels |= row_panels([*numbers["gains"], *numbers["others"]], jobs)
+    panels |= figure_panels(figures, jobs)
+    places = _places(numbers["tables"])
+    shown = read_claims(read_rows(claims) if claims else [], places=places)
     content = {
         **numbers,
         "claims": shown,
@@ -60,13 +68,9 @@ def write_page(
         "scatter": scatter(numbers["tables"]),
         "forest": forest(shown),
         "lanes": gain_lanes(numbers["gains"]),
-        "figures": [
-            figure_content(entry["figure"], entry["record"])
-            for entry in spec["products"]
-            if entry["figure"]
-        ],
+        "figures": figures,
         "contradictions": [] if spec.get("own", False) else read_entries(contradictions),
-        "wrong_averages": wrong_averages(published),
+        "wrong_averages": wrong_averages(published, places=places),
         "certificate": {
             "title": certificate_title(spec),
             "file": Path(certificate).name,
@@ -75,7 +79,7 @@ def write_page(
     }
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
-    data |= {"command": spec["command"], "numbers": content.pop("numbers")}
+    data |= {name: spec[name] for name in ("command", "legend", "repository")} | {"numbers": panels}
     content["data"] = _packed(data)
     write_text(path, render(content, spec=spec))
 
@@ -89,6 +93,7 @@ def render(content: Content, *, spec: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["with_arxiv"] = with_arxiv
     script = _text("page.js") + _text("provenance.js")
     return environment.get_template("page.html").render(
         **content,
@@ -103,18 +108,20 @@ def render(content: Content, *, spec: Mapping[str, Any]) -> str:
     )
 
 
-def _numbers(spec: Mapping[str, Any], *, jobs: Jobs) -> Content:
+def _numbers(
+    spec: Mapping[str, Any], *, jobs: Jobs, notes: Mapping[tuple[str, ...], str]
+) -> Content:
     shown: dict[str, list[Content]] = {"numbers": [], "gains": [], "rows": []}
     for entry in spec["products"]:
         product = get_product(entry["kind"])
         if product.shown:
             shown[product.shown].append(entry)
-    tables = [read_table(e["table"], jobs, axes=e["axes"]) for e in shown["numbers"]]
+    tables = [read_table(e["table"], jobs, axes=e["axes"], notes=notes) for e in shown["numbers"]]
     return {
         "tables": tables,
-        "gains": [read_gains(e["table"], axes=e["axes"]) for e in shown["gains"]],
+        "gains": [read_gains(e["table"], e["record"], axes=e["axes"]) for e in shown["gains"]],
         "others": [_other(entry) for entry in shown["rows"]],
-        "numbers": {slug: detail for table in tables for slug, detail in table["numbers"].items()},
+        "panels": {slug: detail for table in tables for slug, detail in table["numbers"].items()},
         "coverage": coverage(tables),
     }
 
@@ -132,16 +139,6 @@ def _other(entry: Mapping[str, Any]) -> Content:
     if text_table is None:
         raise TypeError(f"The product {entry['kind']} is shown as rows but has no text_table.")
     return read_other(entry["table"], entry["record"], text_table=text_table, axes=entry["axes"])
-
-
-def wrong_averages(published: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """Return the papers' averages that differ from the mean of their own cells."""
-    wrong = printed_averages(read_published(published))
-    return [
-        {str(key): value for key, value in record.items()}
-        | {"column": heading(record["column"], record["protocol"])}
-        for record in wrong.to_dict("records")
-    ]
 
 
 def _packed(data: Content) -> str:

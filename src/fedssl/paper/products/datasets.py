@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.data.banks.bank import read_facts
-from fedssl.paper.products.product import Files, Product, Spec
+from fedssl.paper.products.product import Axes, Files, Product, Spec
 from fedssl.paper.table_footers import EMPTY
 from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_table_files
 from fedssl.paper.verdict import Verdict
@@ -52,6 +52,11 @@ def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
     used = plan.used_datasets
     banks = {entry["name"]: entry["bank"] for entry in spec(plan, name)["datasets"]}
     return {"banks": [b for dataset, b in banks.items() if dataset in used or Path(b).is_file()]}
+
+
+def axes(plan: Plan, name: str) -> Axes:
+    """Return the dataset of each row."""
+    return {entry["row"]: {"dataset": entry["name"]} for entry in spec(plan, name)["datasets"]}
 
 
 def write(spec: Spec, files: Files) -> None:
@@ -201,6 +206,7 @@ PRODUCT = Product(
     write=write,
     shown="rows",
     text_table=text_table,
+    axes=axes,
     # A rule has the name `datasets` already, so the target is called `datasets_table`.
     is_target=False,
 )

@@ -74,37 +74,93 @@ function addSortButtons(table) {
   });
 }
 
-/* ---- Filters. Rows that do not match are hidden. In the other rows, numbers with another verdict
-   fade, so that a row keeps its columns. */
+/* ---- Filters. Rows and columns without a match are hidden. Other numbers of the rest fade. */
 
 const form = document.getElementById("filters");
 const tables = [...document.querySelectorAll("table[data-filtered]")];
 
-function matches(row, chosen, words, about) {
-  for (const [axis, value] of Object.entries(chosen)) {
-    if (axis !== "verdict" && !(row.dataset[axis] ?? "").split(" ").includes(value)) return false;
+/* A search for the full name of a dataset or an encoder finds its short name, and the other way round. */
+const names = data.legend.map(([name, meaning]) => {
+  const exact = name.toLowerCase().replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/^(?=\w)/, "(?<!\\w)");
+  return [new RegExp(`${exact}(?!\\w)`), meaning.toLowerCase()];
+});
+
+function searched(text) {
+  const lower = text.toLowerCase();
+  return [lower, ...names.filter(([name]) => name.test(lower)).map(([, meaning]) => meaning)].join(" ");
+}
+
+function hasAxes(row, chosen) {
+  return Object.entries(chosen).every(([axis, value]) =>
+    axis === "verdict" || (row.dataset[axis] ?? "").split(" ").includes(value));
+}
+
+/* Return a test for rows that match as a whole. */
+function wholeRows(table, chosen, words) {
+  const about = searched(`${titleOf(table)} ${table.tHead.textContent}`);
+  return (row) => {
+    if (!hasAxes(row, chosen)) return false;
+    if (chosen.verdict && !(row.dataset.is ?? "").split(" ").includes(chosen.verdict)) return false;
+    const text = `${about} ${searched(row.textContent)}`;
+    return words.every((word) => text.includes(word));
+  };
+}
+
+const titleOf = (table) => table.closest("section").querySelector("h2, h3").textContent;
+
+/* Show the columns whose places are given, and the groups above them. */
+function showColumns(table, shown) {
+  const [groups, ...others] = table.tHead.rows;
+  for (const row of [...others, ...rowsOf(table), ...table.tFoot.rows]) {
+    const first = row.cells.length - shown.length; // the name of a row in the header spans both lines
+    shown.forEach((isShown, place) => { row.cells[place + first].hidden = !isShown; });
   }
-  if (chosen.verdict && !(row.dataset.is ?? "").split(" ").includes(chosen.verdict)
-    && !row.querySelector(`[data-verdict="${CSS.escape(chosen.verdict)}"]`)) return false;
-  const text = `${about} ${row.textContent}`.toLowerCase();
-  return words.every((word) => text.includes(word));
+  let place = 0;
+  for (const group of [...groups.cells].slice(1)) {
+    group.dataset.span ??= group.colSpan;
+    const count = shown.slice(place, place += Number(group.dataset.span)).filter(Boolean).length;
+    group.hidden = !count;
+    group.colSpan = count || 1;
+  }
+}
+
+/* Filter a table number by number, and return how many match. */
+function filterNumbers(table, chosen, words) {
+  const [groups, heads] = table.tHead.rows;
+  const above = [...groups.cells].slice(1).flatMap((group) => Array(Number(group.dataset.span ?? group.colSpan)).fill(group.textContent));
+  const columns = [...heads.cells].map((head, place) => searched(`${above[place]} ${head.textContent}`));
+  const about = searched(titleOf(table));
+  const shown = columns.map(() => false);
+  let count = 0;
+  for (const row of rowsOf(table)) {
+    const named = `${about} ${searched(row.cells[0].textContent)}`;
+    const inRow = hasAxes(row, chosen);
+    let found = 0;
+    [...row.cells].slice(1).forEach((cell, place) => {
+      if (!cell.dataset.verdict) return;
+      const text = `${named} ${columns[place]} ${cell.textContent.toLowerCase()}`;
+      const matches = inRow && (!chosen.verdict || cell.dataset.verdict === chosen.verdict) && words.every((word) => text.includes(word));
+      cell.classList.toggle("other", !matches);
+      shown[place] ||= matches;
+      found += matches;
+    });
+    row.hidden = !found;
+    count += found;
+  }
+  showColumns(table, shown);
+  return count;
 }
 
 function filterTable(table, chosen, words) {
-  const section = table.closest("section");
-  const about = `${section.querySelector("h2, h3").textContent} ${table.tHead.textContent}`;
-  let shown = 0;
-  for (const row of rowsOf(table)) {
-    row.hidden = !matches(row, chosen, words, about);
-    for (const cell of row.querySelectorAll("[data-verdict]")) {
-      const other = Boolean(chosen.verdict) && cell.dataset.verdict !== chosen.verdict;
-      cell.classList.toggle("other", other);
-      shown += !row.hidden && !other;
-    }
+  let count = 0;
+  if (table.matches(".numbers")) count = filterNumbers(table, chosen, words);
+  else {
+    const matches = wholeRows(table, chosen, words);
+    for (const row of rowsOf(table)) row.hidden = !matches(row);
   }
-  section.hidden = rowsOf(table).every((row) => row.hidden);
+  table.closest("section").hidden = rowsOf(table).every((row) => row.hidden);
   foldTable(table, Boolean(words.length || Object.keys(chosen).length));
-  return shown;
+  return count;
 }
 
 /* Filters open what they find, and their end folds it again. */
@@ -125,6 +181,7 @@ function filter() {
   const shown = tables.reduce((sum, table) => sum + filterTable(table, chosen, words), 0);
   const gains = document.getElementById("gains");
   if (gains) gains.hidden = [...gains.querySelectorAll("section")].every((section) => section.hidden);
+  document.getElementById("nothing").hidden = tables.some((table) => !table.closest("section").hidden);
   const total = document.querySelectorAll("[data-verdict]").length;
   document.getElementById("shown").textContent = `${shown} of ${total} numbers`;
 }

@@ -25,8 +25,8 @@ function folded(title, ...children) {
 
 function digests(entries) {
   const table = make("table", { class: "digests" });
-  table.append(make("tbody", {}, ...entries.map(([name, digest]) =>
-    make("tr", {}, make("td", {}, name), make("td", {}, digest)))));
+  table.append(make("tbody", {}, ...entries.map(([name, digest, url]) =>
+    make("tr", {}, make("td", {}, url ? make("a", { href: url }, name) : name), make("td", {}, digest)))));
   return table;
 }
 
@@ -100,6 +100,8 @@ function hardware(machine) {
 function job(place) {
   const one = data.jobs[place];
   const git = data.git[one.git];
+  const commit = git.commit && data.repository;
+  const atCommit = (file) => (commit && !git.dirty ? `${data.repository}/blob/${git.commit}/${file}` : null);
   const send = (count) => (count === undefined ? null : `${bytes.format(count / 1e6)}`);
   const parts = make("div");
   if (one.curves.length || one.shards.length) {
@@ -114,12 +116,12 @@ function job(place) {
       ["peak memory", Object.entries(one.memory).map(([where, mb]) => `${plain.format(mb)} MB ${where}`).join(", ")],
       ["clients sent", send(one.bytes_up)], ["clients received", send(one.bytes_down)],
       ...Object.entries(one.facts).map(([name, value]) => [name.replaceAll("_", " "), typeof value === "object" ? JSON.stringify(value) : value]),
-      ["commit", make("code", {}, `${git.commit ?? "none"}${git.dirty ? " with changes" : ""}`)],
+      ["commit", make("code", {}, commit ? make("a", { href: `${data.repository}/commit/${git.commit}` }, git.commit) : git.commit ?? "none", git.dirty ? " with changes" : "")],
       ["digest of this record", make("code", {}, one.digest)],
     ]),
     folded("Settings", pairs(flat(data.settings[one.settings]))),
     folded("Input files (SHA-256)", digests(one.inputs.map((input) => data.inputs[input]))),
-    folded(`Code (SHA-256 of ${Object.keys(data.sources[one.sources]).length} files)`, digests(Object.entries(data.sources[one.sources]))),
+    folded(`Code (SHA-256 of ${Object.keys(data.sources[one.sources]).length} files)`, digests(Object.entries(data.sources[one.sources]).map(([file, digest]) => [file, digest, atCommit(file)]))),
     folded("Package versions", pairs(Object.entries(data.packages[one.packages]))),
   );
   return parts;
@@ -127,27 +129,57 @@ function job(place) {
 
 const pathOf = (one) => `${data.folders[one.path[0]]}/${one.path[1]}`;
 
-function step(place) {
+function step(place, isFolded) {
   const one = data.steps[place];
   const rule = one.job === null ? "job" : data.jobs[one.job].rule.replaceAll("_", " ");
+  const files = (one.files ?? []).flatMap(([text, url]) => [make("a", { href: url }, text), " "]);
+  const inputs = one.job === null ? [] : data.jobs[one.job].inputs.map((place) => data.inputs[place]);
+  for (const [name, , url] of inputs) {
+    const bank = name.match(/([^/]+)\/(bank\.json)$/);
+    if (url && bank) files.push(make("a", { href: url }, `${bank[2]} of ${bank[1]}`), " ");
+  }
+  const table = document.getElementById(one.path[1].replace(/\.csv$/, ""));
+  if (table) files.unshift(make("a", { href: `#${table.id}` }, "table on this page"), " ");
   const title = one.scored === undefined
     ? rule.replace(/^./, (letter) => letter.toUpperCase())
     : one.round
     ? `Chosen on ${one.scored}: round ${one.value}, on ${plain.format(one.n_eval)} samples`
-    : `Scored on ${one.scored}: ${points(one.value)} over ${plain.format(one.n_eval)} samples`;
-  return make("section", {}, make("h4", {}, title), command(`${data.command} --force ${pathOf(one)}`),
-    one.job === null ? make("p", {}, "No provenance record of this job was found.") : job(one.job));
+    : `Scored on ${one.scored}${one.protocol ? `, ${one.protocol.replaceAll("-", " ")}` : ""}: ${points(one.value)} over ${plain.format(one.n_eval)} samples`;
+  const parts = [command(`${data.command} --force ${pathOf(one)}`), make("p", { class: "links" }, ...files),
+    one.job === null ? make("p", {}, "No provenance record of this job was found.") : job(one.job)];
+  return isFolded ? folded(`${title} (${pathOf(one)})`, ...parts) : make("section", {}, make("h4", {}, title), ...parts);
 }
 
 function run(one) {
-  return make("section", {}, make("h3", {}, one.seed === null ? "Run" : `Seed ${one.seed}`), ...one.steps.map(step));
+  const isFolded = one.steps.length > 4;
+  return make("section", {}, make("h3", {}, one.seed === null ? "Run" : `Seed ${one.seed}`), ...one.steps.map((place) => step(place, isFolded)));
 }
 
 /* Return the paths to force: the models or, for a random encoder, the scores. */
 function forced(number) {
   const steps = number.runs.flatMap((one) => one.steps).map((place) => data.steps[place]);
   const models = steps.filter((one) => one.scored === undefined);
-  return (models.length ? models : steps).map(pathOf).join(" ");
+  const outputs = new Map((models.length ? models : steps).map((one) => [one.job ?? pathOf(one), pathOf(one)]));
+  return [...outputs.values()].join(" ");
+}
+
+/* Return the statistics of a number of a table, which other rows and figures lack. */
+function statistics(cell, number) {
+  const shown = (name) => cell.querySelector(name)?.textContent.trim();
+  return pairs([
+    ["verdict", cell.querySelector(".judged") && cell.dataset.verdict.replaceAll("-", " ")], ["published", shown(".paper")?.replace("paper ", "")],
+    ["note on the published number", shown(".mark span")],
+    ["measured minus published", shown(".delta")],
+    ["95 % interval", number.interval?.map(points).join(" to ") ?? null],
+    ["interval for one run of the paper", number.predicted?.map(points).join(" to ") ?? null],
+    ["pooled standard deviation of a seed", number.seed_sd === null ? null : points(number.seed_sd)],
+    ["seeds that would decide", number.seeds_needed], ["reason", number.reason],
+    ["standard deviation over seeds", number.std === null ? "one seed" : points(number.std)],
+    ["before training", number.random_init === null ? null : points(number.random_init)],
+    ["chance", number.chance === null ? null : points(number.chance)],
+    ["flags", number.flags],
+    ["seeds", number.n_seeds], ["samples scored", plain.format(number.n_eval)],
+  ]);
 }
 
 function show(cell) {
@@ -155,29 +187,15 @@ function show(cell) {
   const section = cell.closest("section");
   const close = make("button", { type: "button" }, "Close");
   close.addEventListener("click", () => dialog.close());
-  const measured = Number(cell.dataset.value);
-  const interval = number.interval?.map(points).join(" to ") ?? null;
-  const shown = (name) => cell.querySelector(name)?.textContent.trim();
+  const title = number.title
+    ?? `${cell.parentNode.cells[0].textContent}, ${number.column}: ${cell.querySelector(".measured").firstChild.textContent.trim()}`;
   dialog.replaceChildren(
-    make("header", {}, make("div", {},
-      make("h2", { id: "provenance-title" }, `${cell.parentNode.cells[0].textContent}, ${number.column}: ${cell.querySelector(".measured").firstChild.textContent.trim()}`),
-      make("p", {}, section.dataset.title)), close),
+    make("header", {}, make("div", {}, make("h2", { id: "provenance-title" }, title),
+      make("p", {}, number.about ?? section.dataset.title)), close),
     make("div", {},
-      pairs([
-        ["verdict", cell.querySelector(".judged") && cell.dataset.verdict.replaceAll("-", " ")], ["published", shown(".paper")?.replace("paper ", "")],
-        ["measured minus published", shown(".delta")],
-        ["95 % interval", interval],
-        ["interval for one run of the paper", number.predicted?.map(points).join(" to ") ?? null],
-        ["pooled standard deviation of a seed", number.seed_sd === null ? null : points(number.seed_sd)],
-        ["seeds that would decide", number.seeds_needed], ["reason", number.reason],
-        ["standard deviation over seeds", number.std === null ? "one seed" : points(number.std)],
-        ["before training", number.random_init === null ? null : points(number.random_init)],
-        ["chance", number.chance === null ? null : points(number.chance)],
-        ["flags", number.flags],
-        ["seeds", number.n_seeds], ["samples scored", plain.format(number.n_eval)],
-      ]),
-      make("h3", {}, "Rerun this number and everything that depends on it, up to this table"),
-      command(`${data.command} --forcerun ${forced(number)} -- ${section.id}`),
+      number.title ? null : statistics(cell, number),
+      make("h3", {}, "Rerun this number and everything that depends on it"),
+      command(`${data.command} --forcerun ${forced(number)} -- ${number.target ?? section.id}`),
       ...number.runs.map(run)));
   dialog.showModal();
   dialog.scrollTop = 0;

@@ -1,0 +1,40 @@
+"""What the page says of published numbers: notes on them, and averages that are wrong in print."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fedssl.paper.claims.evidence import cell_name
+from fedssl.paper.page.claims import Places
+from fedssl.paper.published import heading, printed_averages, read_published
+
+
+def published_notes(published: Iterable[str | Path]) -> dict[tuple[str, ...], str]:
+    """Return (study, table, row, column) -> note of each published number that has one."""
+    return {
+        (record["study"], record["table"], record["row"], _column(record)): record["note"]
+        for record in read_published(published).to_dict("records")
+        if record["note"]
+    }
+
+
+def wrong_averages(published: Iterable[str | Path], *, places: Places) -> list[dict[str, Any]]:
+    """Return the papers' averages that differ from the mean of their own cells.
+
+    `anchor` is that of the number in its table; empty if the run has no such table.
+    """
+    wrong = printed_averages(read_published(published))
+    records = [
+        {str(key): value for key, value in record.items()} | {"column": _column(record)}
+        for record in wrong.to_dict("records")
+    ]
+    return [record | {"anchor": _anchor(record, places)} for record in records]
+
+
+def _anchor(record: dict[str, Any], places: Places) -> str:
+    name = cell_name((record["table"], record["row"], record["column"]))
+    return places.get(record["study"], {}).get(name, "")
+
+
+def _column(record: dict[Any, Any]) -> str:
+    return heading(record["column"], record["protocol"])
