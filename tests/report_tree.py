@@ -145,15 +145,20 @@ class ReportTree:
         elif kind == "silhouettes":
             for panel in spec["panels"]:
                 for cell in panel["cells"]:
-                    self._map(Path(cell["summary"]))
+                    self._map(Path(cell["summary"]), Path(cell["points"]), list(spec["datasets"]))
             get_product(kind).write(spec, files)
 
-    def _map(self, summary: Path) -> None:
+    def _map(self, summary: Path, points: Path, datasets: list[str]) -> None:
         if not summary.is_file():
             values = {"features": 0.25, "map": 0.5}
             write_json(
                 summary, {"silhouette": {"dataset": values, "modality": values}, "n_eval": 2000}
             )
+            # Ten samples of each dataset on a line of its own, of two classes by turns.
+            places = [(n, float(x), x % 2) for n in range(len(datasets)) for x in range(10)]
+            rows = [(datasets[n], label, x, float(n)) for n, x, label in places]
+            frame = pd.DataFrame(rows, columns=["dataset", "label", "x", "y"])
+            frame.to_parquet(points)
 
     def _score(self, metric: Path) -> None:
         """Write a metric file, once, and the record of the job that wrote it and its sisters."""

@@ -18,6 +18,7 @@ from fedssl.paper.page.certificate import read_certificate
 from fedssl.paper.page.claims import claim_counts, read_claims
 from fedssl.paper.page.figures import figure_content
 from fedssl.paper.page.jobs import Jobs
+from fedssl.paper.page.maps import read_maps
 from fedssl.paper.page.numbers import read_table
 from fedssl.paper.page.pictures import forest, gain_lanes, scatter
 from fedssl.paper.page.records import read_gains, read_other, read_rows
@@ -65,6 +66,7 @@ def write_page(
             for entry in spec["products"]
             if entry["figure"]
         ],
+        "maps": read_maps(spec["products"]),
         "contradictions": [] if spec.get("own", False) else read_entries(contradictions),
         "wrong_averages": wrong_averages(published),
         "certificate": {
@@ -76,6 +78,7 @@ def write_page(
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
     data |= {"command": spec["command"], "numbers": content.pop("numbers")}
+    data["maps"] = content["maps"]
     content["data"] = _packed(data)
     write_text(path, render(content, spec=spec))
 
@@ -89,7 +92,7 @@ def render(content: Content, *, spec: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = _text("page.js") + _text("provenance.js")
+    script = _text("page.js") + _text("maps.js") + _text("provenance.js")
     return environment.get_template("page.html").render(
         **content,
         spec=spec,
