@@ -16,6 +16,7 @@ from fedssl.paper.certificate import certificate_title
 from fedssl.paper.claims.entries import read_entries
 from fedssl.paper.page.certificate import read_certificate
 from fedssl.paper.page.claims import claim_counts, read_claims
+from fedssl.paper.page.confusion import confusions
 from fedssl.paper.page.figures import figure_content
 from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.page.maps import read_maps
@@ -78,7 +79,7 @@ def write_page(
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
     data |= {"command": spec["command"], "numbers": content.pop("numbers")}
-    data["maps"] = content["maps"]
+    data |= {"maps": content["maps"], "confusions": confusions(data)}
     content["data"] = _packed(data)
     write_text(path, render(content, spec=spec))
 
@@ -92,7 +93,8 @@ def render(content: Content, *, spec: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = _text("page.js") + _text("maps.js") + _text("provenance.js")
+    scripts = ("page.js", "maps.js", "confusion.js", "provenance.js")
+    script = "".join(map(_text, scripts))
     return environment.get_template("page.html").render(
         **content,
         spec=spec,

@@ -135,7 +135,7 @@ function step(place) {
     : one.round
     ? `Chosen on ${one.scored}: round ${one.value}, on ${plain.format(one.n_eval)} samples`
     : `Scored on ${one.scored}: ${points(one.value)} over ${plain.format(one.n_eval)} samples`;
-  return make("section", {}, make("h4", {}, title), command(`${data.command} --force ${pathOf(one)}`),
+  return make("section", {}, make("h4", {}, title), command(`${data.command} --force ${pathOf(one)}`), confusion(pathOf(one)),
     one.job === null ? make("p", {}, "No provenance record of this job was found.") : job(one.job));
 }
 
