@@ -151,15 +151,20 @@ class ReportTree:
         elif kind == "silhouettes":
             for panel in spec["panels"]:
                 for cell in panel["cells"]:
-                    self._map(Path(cell["summary"]))
+                    self._map(Path(cell["summary"]), Path(cell["points"]), list(spec["datasets"]))
             get_product(kind).write(spec, files)
 
-    def _map(self, summary: Path) -> None:
+    def _map(self, summary: Path, points: Path, datasets: list[str]) -> None:
         if not summary.is_file():
             values = {"features": 0.25, "map": 0.5}
             write_json(
                 summary, {"silhouette": {"dataset": values, "modality": values}, "n_eval": 2000}
             )
+            # Ten samples of each dataset on a line of its own, of two classes by turns.
+            places = [(n, float(x), x % 2) for n in range(len(datasets)) for x in range(10)]
+            rows = [(datasets[n], label, x, float(n)) for n, x, label in places]
+            frame = pd.DataFrame(rows, columns=["dataset", "label", "x", "y"])
+            frame.to_parquet(points)
 
     def _score(self, metric: Path) -> None:
         """Write a metric file, once, and the record of the job that wrote it and its sisters."""
@@ -170,6 +175,10 @@ class ReportTree:
         data = {"task": metric.parent.name, "protocol": metric.stem, "value": value}
         data |= {"n_eval": N_EVAL, "parameters": 11_242_176, "rounds": [30]}
         write_json(metric, {**data, "predictions": f"{metric.stem}.parquet"})
+        if metric.stem == "knn":
+            labels = np.arange(N_EVAL) % 10
+            frame = pd.DataFrame({"label": labels, "prediction": labels // 2 * 2})
+            frame.to_parquet(metric.with_suffix(".parquet"))
         record = metric.with_name("provenance.json")
         if metric.stem == "fine-tune":
             record = _beside(metric)

@@ -1,5 +1,7 @@
 """Tables of other shapes than the papers': filters and links reach them, and they fit."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -91,6 +93,24 @@ def test_the_page_scrolls_and_not_the_box_of_a_table_that_fits(opened: Opened) -
     assert box.evaluate("box => getComputedStyle(box).overflowY") == "visible"
     box.locator("tbody tr").last.evaluate("row => row.scrollIntoView({ block: 'end' })")
     expect(box.locator("thead th").first).to_be_in_viewport()
+
+
+def test_a_point_of_an_embedding_map_picks_out_its_class_in_all_panels(opened: Opened) -> None:
+    figure = opened.page.locator("#map-fssuavl_figure2")
+    canvases = figure.locator("canvas")
+    pictures = "canvases => canvases.map((canvas) => canvas.toDataURL())"
+    before = canvases.evaluate_all(pictures)
+    assert len(before) > 1
+    first = canvases.first
+    first.scroll_into_view_if_needed()
+    first.hover(position={"x": 8, "y": 232})  # the first sample, at the lower left
+    expect(figure.locator(".picked")).to_have_text(re.compile(r": class 0, 5 samples$"))
+    expect(figure.locator("select")).to_have_value("0 0")
+    after = canvases.evaluate_all(pictures)
+    assert all(one != other for one, other in zip(before, after, strict=True))
+    figure.locator("select").select_option("")
+    assert canvases.evaluate_all(pictures) == before
+    expect(figure.locator(".picked")).to_be_empty()
 
 
 def test_a_count_in_the_head_leads_to_its_claims(opened: Opened) -> None:

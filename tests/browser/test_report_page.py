@@ -117,6 +117,11 @@ def test_a_number_leads_to_what_it_rests_on_and_back(opened: Opened, report: Pat
         expect(dialog.get_by_text(text).first).to_be_visible()
     assert dialog.locator("svg.curve").count() == 2
     assert dialog.get_by_role("img", name="4 clients by 10 classes").count() == 2
+    # Of the first seed; every odd class is taken for the even one before it.
+    confused = dialog.get_by_role(
+        "img", name="Confusions of 10 classes. Most often confused: class 1"
+    )
+    assert confused.count() == 1
     commands = dialog.locator("pre").all_text_contents()
     model = "pretrain/fssuavl/simclr/resnet18/fedavg/a0-i100-b0/base/seed0/model.safetensors"
     assert any("--force " in line and line.endswith(model) for line in commands)

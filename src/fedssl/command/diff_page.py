@@ -29,26 +29,22 @@ def write_diff_page(
         compared: Number of jobs that both sides have.
         hardware: Whether the hardware differs.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    from fedssl.paper.page.style import page_style
+    from fedssl.paper.page.style import page_style, templates_in
 
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("diff.html").render(
-        style=Markup(page_style()),
-        before=names[0],
-        after=names[1],
-        parts={name: [_row(name, *found) for found in part] for name, part in parts.items()},
-        only=only,
-        compared=compared,
-        hardware=hardware,
+    page = (
+        templates_in(_TEMPLATES)
+        .get_template("diff.html")
+        .render(
+            style=Markup(page_style()),
+            before=names[0],
+            after=names[1],
+            parts={name: [_row(name, *found) for found in part] for name, part in parts.items()},
+            only=only,
+            compared=compared,
+            hardware=hardware,
+        )
     )
     write_text(path, page)
 

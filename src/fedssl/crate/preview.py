@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from rocrate.rocrate import ROCrate
 
 from fedssl.crate.jobs import Job, rule_order
-from fedssl.paper.page.style import page_style
+from fedssl.paper.page.style import page_style, templates_in
 from fedssl.paper.products.registry import KINDS
 from fedssl.paper.style import time_unit
 
@@ -32,30 +31,27 @@ _SHOWN = {"Tables": ("html", "csv", "md", "tex"), "Figures": ("pdf", "svg", "png
 
 def preview_page(crate: ROCrate, jobs: Sequence[Job], *, results: str) -> str:
     """Return the preview as one HTML page; its links are relative to the crate."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     root = crate.root_dataset
-    return environment.get_template("preview.html").render(
-        style=Markup(page_style()),
-        root={name: root[name] for name in ("name", "description", "datePublished")},
-        licence={"id": root["license"].id, "name": root["license"]["name"]},
-        jobs=len(jobs),
-        commits=list(dict.fromkeys(job.commit for job in jobs)),
-        starts=[start for start in _STARTS if start[0] in crate],
-        tables=list(_products(jobs, results, "Tables")),
-        figures=list(_products(jobs, results, "Figures")),
-        steps=_steps(jobs),
-        given=[_outside(e) for e in _listed(crate.get("#run"), "object") if _is_outside(e)],
-        machines=Counter(job.machine for job in jobs).most_common(),
-        packages=sorted(
-            (entity.properties() for entity in crate.get_by_type("SoftwareApplication")),
-            key=lambda package: (package["name"], package["softwareVersion"]),
-        ),
+    return (
+        templates_in(_TEMPLATES)
+        .get_template("preview.html")
+        .render(
+            style=Markup(page_style()),
+            root={name: root[name] for name in ("name", "description", "datePublished")},
+            licence={"id": root["license"].id, "name": root["license"]["name"]},
+            jobs=len(jobs),
+            commits=list(dict.fromkeys(job.commit for job in jobs)),
+            starts=[start for start in _STARTS if start[0] in crate],
+            tables=list(_products(jobs, results, "Tables")),
+            figures=list(_products(jobs, results, "Figures")),
+            steps=_steps(jobs),
+            given=[_outside(e) for e in _listed(crate.get("#run"), "object") if _is_outside(e)],
+            machines=Counter(job.machine for job in jobs).most_common(),
+            packages=sorted(
+                (entity.properties() for entity in crate.get_by_type("SoftwareApplication")),
+                key=lambda package: (package["name"], package["softwareVersion"]),
+            ),
+        )
     )
 
 

@@ -16,10 +16,12 @@ from fedssl.paper.certificate import certificate_title
 from fedssl.paper.claims.entries import read_entries
 from fedssl.paper.page.certificate import read_certificate
 from fedssl.paper.page.claims import claim_counts, read_claims
+from fedssl.paper.page.confusion import confusions
 from fedssl.paper.page.evidence import figure_panels, row_panels
 from fedssl.paper.page.figures import figure_content
 from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.page.links import Links, with_arxiv
+from fedssl.paper.page.maps import read_maps
 from fedssl.paper.page.numbers import read_table
 from fedssl.paper.page.pictures import forest, gain_lanes, scatter
 from fedssl.paper.page.printed import published_notes, wrong_averages
@@ -69,6 +71,7 @@ def write_page(
         "forest": forest(shown),
         "lanes": gain_lanes(numbers["gains"]),
         "figures": figures,
+        "maps": read_maps(spec["products"]),
         "contradictions": [] if spec.get("own", False) else read_entries(contradictions),
         "wrong_averages": wrong_averages(published, places=places),
         "certificate": {
@@ -80,6 +83,7 @@ def write_page(
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
     data |= {name: spec[name] for name in ("command", "legend", "repository")} | {"numbers": panels}
+    data |= {"maps": content["maps"], "confusions": confusions(data)}
     content["data"] = _packed(data)
     write_text(path, render(content, spec=spec))
 
@@ -94,7 +98,8 @@ def render(content: Content, *, spec: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["with_arxiv"] = with_arxiv
-    script = _text("page.js") + _text("provenance.js")
+    scripts = ("page.js", "maps.js", "confusion.js", "provenance.js")
+    script = "".join(map(_text, scripts))
     return environment.get_template("page.html").render(
         **content,
         spec=spec,
