@@ -25,10 +25,12 @@ def bank(modality: str, size: int, folder: Path) -> Run:
     from fedssl.data.banks.writer import HEADER_BYTES, write_bank
     from fedssl.data.samples import Sample
 
-    data = {"image": np.ones((2, 2, 3), np.uint8), "audio": np.ones(8, np.int16)}[modality]
+    shape, dtype = {"image": ((2, 2, 3), np.uint8), "audio": ((8,), np.int16)}[modality]
+    random = np.random.default_rng(0)
 
     def members() -> Iterator[Sample]:
         for place in range(size):
+            data = random.integers(0, np.iinfo(dtype).max, shape, dtype)
             yield Sample(f"{place:07d}", f"class{place % 200:03d}", "train", data)
 
     def run() -> None:
