@@ -173,7 +173,7 @@ def _write_plain(seeds: int, folder: Path) -> None:
     (folder / "Snakefile").write_text(PLAIN.replace("JOBS", str(jobs)))
 
 
-JOBS = 2312  # of the grid with three seeds
+JOBS = 2315  # of the grid with three seeds
 PLAIN = """
 SCORES = [f"{name}.{kind}" for name in ("knn", "probe") for kind in ("json", "parquet")]
 ARRAYS = ("waveforms.npy", "offsets.npy", "labels.npy", "index.parquet")
