@@ -3,6 +3,8 @@
 Counted from the shipped grid. Before, each job embedded the training split and the scored split of
 its task for each of its models. Now `evaluate` scores the first and the last model, the tasks on a
 dataset share the features of its training split, and cells share the scores of equal backbones.
+Each pass that remains embeds a sample with a backbone that no other pass embeds it with, so nothing
+is left to share without scoring fewer rounds or samples.
 """
 
 import sys

@@ -25,10 +25,12 @@ def bank(modality: str, size: int, folder: Path) -> Run:
     from fedssl.data.banks.writer import HEADER_BYTES, write_bank
     from fedssl.data.samples import Sample
 
-    data = {"image": np.ones((2, 2, 3), np.uint8), "audio": np.ones(8, np.int16)}[modality]
+    shape, dtype = {"image": ((2, 2, 3), np.uint8), "audio": ((8,), np.int16)}[modality]
+    random = np.random.default_rng(0)
 
     def members() -> Iterator[Sample]:
         for place in range(size):
+            data = random.integers(0, np.iinfo(dtype).max, shape, dtype)
             yield Sample(f"{place:07d}", f"class{place % 200:03d}", "train", data)
 
     def run() -> None:
@@ -144,37 +146,56 @@ def no_op(seeds: int, folder: Path) -> Run:
     seeded, copy = ["--config", f"seeds={list(range(seeds))}"], _checkout(folder)
     _run([sys.executable, str(ROOT / "benchmarks/finished_run.py"), *seeded], copy)
 
-    def run() -> None:
-        printed = _run([*_SNAKEMAKE, "--dry-run", *seeded], copy)
-        assert "Nothing to be done" in printed, printed[-3000:]
+    return lambda: _nothing_to_do([*_SNAKEMAKE, "--dry-run", *seeded], copy)
 
-    return run
+
+def _nothing_to_do(command: list[str], folder: Path) -> None:
+    printed = _run(command, folder)
+    assert "Nothing to be done" in printed, printed[-3000:]
 
 
 def plain(seeds: int, folder: Path) -> Run:
-    """Return a dry run of a plain workflow with as many jobs as the grid."""
-    jobs = round(2305 / 3 * seeds)
-    (folder / "touch.py").touch()
-    (folder / "Snakefile").write_text(PLAIN.replace("JOBS", str(jobs)))
+    """Return a dry run of a plain workflow with as many jobs, inputs and outputs as the grid."""
+    _write_plain(seeds, folder)
     return lambda: _run([*_SNAKEMAKE, "--dry-run"], folder)
 
 
+def plain_no_op(seeds: int, folder: Path) -> Run:
+    """Return a dry run of the plain workflow in which everything has run."""
+    _write_plain(seeds, folder)
+    _run([sys.executable, str(ROOT / "benchmarks/finished_run.py")], folder)
+    return lambda: _nothing_to_do([*_SNAKEMAKE, "--dry-run"], folder)
+
+
+def _write_plain(seeds: int, folder: Path) -> None:
+    jobs = round(JOBS / 3 * seeds)
+    (folder / "touch.py").touch()
+    (folder / "Snakefile").write_text(PLAIN.replace("JOBS", str(jobs)))
+
+
+JOBS = 2315  # of the grid with three seeds
 PLAIN = """
+SCORES = [f"{name}.{kind}" for name in ("knn", "probe") for kind in ("json", "parquet")]
+ARRAYS = ("waveforms.npy", "offsets.npy", "labels.npy", "index.parquet")
 def inputs(wildcards):
-    return {"bank": f"bank/{int(wildcards.cell) % 20}.json", "normalisation": "bank/mean.json"}
+    cell, bank = int(wildcards.cell), f"banks/{int(wildcards.cell) % 20}"
+    files = {"bank": f"{bank}/bank.json", "normalisation": "banks/0/bank.json"}
+    if cell % 2:
+        files["earlier"] = [f"scores/{cell - 1}/task/{score}" for score in SCORES]
+    return files | {"arrays": [ancient(f"{bank}/{name}") for name in ARRAYS]}
 def settings(wildcards): return {"seed": 0, "knn": {"k": 200, "temperature": 0.1}}
 def megabytes(wildcards, attempt): return 4000
 def minutes(wildcards, attempt): return 30 * attempt
 rule all:
-    input: [f"scores/{cell}/task/knn.json" for cell in range(JOBS)]
+    input: [f"scores/{cell}/task/{score}" for cell in range(JOBS) for score in SCORES]
 rule bank:
-    output: "bank/{dataset}.json"
+    output: "banks/{dataset}/bank.json", [f"banks/{{dataset}}/{name}" for name in ARRAYS]
     script: "touch.py"
 rule score:
     input: unpack(inputs)
     output:
-        metrics=[f"scores/{{cell}}/{{task}}/{name}.json" for name in ("knn", "probe", "r")],
-        samples=[f"scores/{{cell}}/{{task}}/{name}.parquet" for name in ("knn", "probe")],
+        scores=[f"scores/{{cell}}/{{task}}/{score}" for score in SCORES],
+        rounds="scores/{cell}/{task}/rounds.csv",
         provenance="scores/{cell}/{task}/provenance.json",
     log: "logs/{cell}/{task}.log"
     benchmark: "benchmarks/{cell}/{task}.tsv"
@@ -207,7 +228,8 @@ STEPS = [
     Step("page in Chromium", "seeds", 3, 1, browser),
     Step("plan, nothing has run", "seeds", 3, 1, planning),
     Step("plan, everything has run", "seeds", 3, 1, no_op),
-    Step("plain workflow", "seeds", 3, 1, plain),
+    Step("plain workflow, nothing", "seeds", 3, 1, plain),
+    Step("plain workflow, everything", "seeds", 3, 1, plain_no_op),
 ]
 
 

@@ -13,6 +13,7 @@ from fedssl.grid.plan import Plan
 from fedssl.paper.plan import target_files
 from fedssl.rehearsal.rates import Rate, read_table
 
+_DIGITS = 4  # of hours: the jobs of a demo take seconds
 _GPUS = (1, 4, 16)
 # Rules whose repeated jobs continue where the last attempt stopped.
 _RESUMABLE = ("pretrain", "fine_tune", "score_rounds", "bank")
@@ -72,9 +73,9 @@ def _row(
     return {
         "jobs": len(jobs),
         "estimated_from": _sources(len(jobs) - len(known), [cost for _, cost in known]),
-        "gpu_hours": round(gpu, 2),
-        "core_hours": round(core, 2),
-        **{f"hours_on_{n}_gpu": round(max(gpu / n, longest), 2) for n in _GPUS},
+        "gpu_hours": round(gpu, _DIGITS),
+        "core_hours": round(core, _DIGITS),
+        **{f"hours_on_{n}_gpu": round(max(gpu / n, longest), _DIGITS) for n in _GPUS},
         "disk_gb": round(sum(cost.disk_bytes for _, cost in known) / 1e9, 2),
         "host_mb": max((rate.host_mb for rate in memory), default=None),
         "gpu_mb": max((rate.gpu_mb for rate in memory), default=None),

@@ -141,11 +141,11 @@ class ResultPaths:
 
     def bank(self, dataset: str) -> str:
         """Return the description of a dataset's bank; its arrays are in the same folder."""
-        return f"{self.results}/banks/{dataset}/bank.json"
+        return self.bank_file(dataset, "bank.json")
 
     def bank_file(self, dataset: str, name: str) -> str:
         """Return an array or table of a dataset's bank."""
-        return str(Path(self.bank(dataset)).with_name(name))
+        return f"{self.results}/banks/{dataset}/{name}"
 
     def normalisation(self, study: str, dataset: str) -> str:
         """Return the spectrogram statistics of a study's audio pretraining set."""
