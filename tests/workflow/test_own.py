@@ -92,7 +92,7 @@ def test_the_first_try_ends_with_a_page_and_a_certificate_without_the_papers(
 
 
 def test_the_audit_passes(tried: Project) -> None:
-    assert tried.shell("fedssl audit results/try").rstrip().endswith("passed")
+    assert "passed" in tried.shell("fedssl audit results/try").splitlines()
 
 
 def test_only_the_jobs_of_the_study_are_planned(tried: Project) -> None:
@@ -117,7 +117,7 @@ def test_images_and_sounds_and_their_pairs_go_together(tried: Project) -> None:
         "my-pairs image kNN",
         "my-pairs transfer",
     }
-    assert tried.shell("fedssl audit results/try").rstrip().endswith("passed")
+    assert "passed" in tried.shell("fedssl audit results/try").splitlines()
 
 
 _SHOWN = ("image+audio kNN", "image kNN", "audio kNN", "transfer")
