@@ -114,7 +114,7 @@ def test_a_folder_of_another_user_is_one_sentence(tmp_path: Path, closed: str) -
 def test_too_little_address_space_is_one_sentence(tmp_path: Path) -> None:
     size = "int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize() + 2**20"
     limit = f"resource.setrlimit(resource.RLIMIT_AS, ({size},) * 2)"
-    ran = changed(limit, "cells", state=tmp_path)
+    ran = changed(limit, "estimate", "fassl", state=tmp_path)
     assert ran.returncode == 1 and "Traceback" not in ran.stderr, ran.stderr
     assert ran.stderr.startswith("fedssl: ") and f"{tmp_path}/fedssl/fedssl.log" in ran.stderr
 
