@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fedssl.command.project import open_project
 from fedssl.data.banks.bank import FILES
+from fedssl.files import write_json
+from fedssl.grid.cell import Cell
 from tests.workflow.project import ROOT, Project
 
 # Several are called at once: each waits for its turn to write.
@@ -119,6 +122,17 @@ def rule_of(name: str) -> str:
     return next(rule for rule in RULES if name.startswith(rule))
 
 
+def _record_pretraining(project: Project) -> None:
+    """Write the record of the model that is there: without it, its job would run again."""
+    cell = Cell.parse(CELL.format("fedavg"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.root)
+        settings = open_project(["config/demo.yaml", "grid.yaml"]).grid.settings(cell)
+    empty: dict[str, dict[str, str]] = {"inputs": {}, "outputs": {}, "sources": {}}
+    folder = project.root / "results/demo/pretrain" / CELL.format("fedavg")
+    write_json(folder / "provenance.json", {**empty, "settings": settings})
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     folder = tmp_path_factory.mktemp("cluster")
@@ -128,6 +142,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
         path = project.root / "results/demo" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+    _record_pretraining(project)
     programs = {"sbatch": SBATCH, "squeue": SQUEUE, "sacctmgr": "#!/bin/sh\necho lab\n"}
     programs |= dict.fromkeys(("sacct", "sinfo", "scontrol"), "#!/bin/sh\n")
     (folder / "bin").mkdir()
