@@ -101,7 +101,7 @@ def test_tensorboard_files_hold_the_rounds(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FEDSSL_TRACK", "tensorboard")
     rows = [row(client, 2.0 * client, 3.0) for client in (1, 2)]
-    with tracking("results/a/cell", done=4) as track:
+    with tracking("../results/a/cell", done=4) as track:
         track(5, rows)
     events = list(_events(tmp_path / "runs/results/a/cell"))
     found = {v.tag: (e.step, v.simple_value) for e in events for v in e.summary.value}
@@ -110,6 +110,9 @@ def test_tensorboard_files_hold_the_rounds(tmp_path: Path, monkeypatch: pytest.M
     assert found["update_norm_std"] == (5, 0.0)
     # A reader leaves out what an interrupted attempt wrote from round 5 on.
     assert [e.step for e in events if e.HasField("session_log")] == [5]
+
+
+LOSSES = {"image": 1.0, "audio": 9.0}
 
 
 def row(client: int, loss: float | None, norm: float, **more: object) -> dict[str, object]:
@@ -123,6 +126,15 @@ def test_updates_that_were_not_used_do_not_count() -> None:
     assert (found["loss"], found["update_norm"], found["clients"]) == (2.0, 3.0, 1)
     assert found["seconds"] == 3.0
     assert "loss_std" not in found
+    assert round_metrics(rows[1:]) == {"clients": 0, "seconds": 2.0}
+    central = {name: value for name, value in row(0, 2.0, 3.0).items() if name != "update_norm"}
+    assert round_metrics([central])["loss"] == 2.0
+
+
+def test_the_spread_is_that_of_clients_and_not_of_modalities() -> None:
+    rows = [row(client, loss, 3.0, modality=m) for client in (1, 2) for m, loss in LOSSES.items()]
+    found = round_metrics(rows)
+    assert (found["loss_std"], found["loss/image"], found["loss/audio"]) == (0.0, 1.0, 9.0)
 
 
 def _events(folder: Path) -> Iterator[Event]:

@@ -12,6 +12,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from fedssl.errors import UserError
 from fedssl.federation.history import Row, mean_loss
@@ -54,8 +55,10 @@ def tensorboard(cell: str, done: int) -> Iterator[Send]:
     """Write the metrics to event files in `runs/<cell>`, for `tensorboard --logdir runs`."""
     from tensorboardX import SummaryWriter
 
+    # A results folder may lie elsewhere: the files must not leave `runs`.
+    folder = Path("runs", *(part for part in Path(cell).parts if part not in ("..", "/")))
     # Rounds that an interrupted attempt wrote after its last checkpoint come again.
-    with SummaryWriter(f"runs/{cell}", purge_step=done + 1 if done else None) as writer:
+    with SummaryWriter(str(folder), purge_step=done + 1 if done else None) as writer:
 
         def send(number: int, metrics: Metrics) -> None:
             for name, value in metrics.items():
@@ -74,17 +77,20 @@ def round_metrics(rows: Sequence[Row]) -> dict[str, float]:
     training. What no row has is left out.
     """
     used = [row for row in rows if row["loss"] is not None and not row.get("dropped")]
-    parts = {row["modality"]: [r for r in used if r["modality"] == row["modality"]] for row in used}
-    norms = {row["client"]: row["update_norm"] for row in used if "update_norm" in row}
-    found = {"loss": mean_loss(used), **{f"loss/{m}": mean_loss(own) for m, own in parts.items()}}
-    found |= _spread("loss", [row["loss"] for row in used])
-    if norms:
-        found |= {"update_norm": statistics.mean(norms.values())}
-        found |= _spread("update_norm", list(norms.values()))
+    clients, modalities = ({row[key]: None for row in used} for key in ("client", "modality"))
+    found: dict[str, float] = {}
     if used:
-        found["learning_rate"] = used[0]["learning_rate"]
-    clients = len({row["client"] for row in used})
-    return {**found, "clients": clients, "seconds": sum(row["seconds"] for row in rows)}
+        found |= {"loss": mean_loss(used), "learning_rate": used[0]["learning_rate"]}
+    found |= {f"loss/{m}": mean_loss([r for r in used if r["modality"] == m]) for m in modalities}
+    # Of one loss per client: those of two modalities differ in level.
+    found |= _spread("loss", [mean_loss([r for r in used if r["client"] == c]) for c in clients])
+    # A centralised training has no updates.
+    known = [row for row in used if row.get("update_norm") is not None]
+    norms = {row["client"]: row["update_norm"] for row in known}
+    if norms:
+        found["update_norm"] = statistics.mean(norms.values())
+    found |= _spread("update_norm", list(norms.values()))
+    return {**found, "clients": len(clients), "seconds": sum(row["seconds"] for row in rows)}
 
 
 def _spread(name: str, values: Sequence[float]) -> dict[str, float]:
