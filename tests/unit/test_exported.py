@@ -26,6 +26,7 @@ from fedssl.evaluation.settings import JobSettings
 from fedssl.federation.checkpoint import save_state
 from fedssl.files import read_json, sha256, write_json
 from fedssl.grid.cell import Cell
+from fedssl.methods import build
 from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 from tests.unit.commands import ROOT, data, fedssl
@@ -174,3 +175,25 @@ def test_importing_the_package_does_not_import_torch():
     script = "import sys, fedssl; print('torch' in sys.modules, callable(fedssl.load_encoder))"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert ran.stdout == "False True\n", ran.stderr
+
+
+RIVALS = {"orchestra": {}, "byol": {"projection": "mlp"}, "simclr": {}}
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_a_projection_of_a_method_is_exported_with_its_encoder(results, name):
+    record = results / f"pretrain/{CELL}/provenance.json"
+    encoder = read_json(record)["settings"]["encoder"]
+    method = build(name, initialise(0, **encoder), **RIVALS[name]).eval()
+    save_state(method.global_state(), results / MODEL)
+
+    def updated(content):
+        content["settings"]["method"] = {"name": name, **RIVALS[name]}
+        content["outputs"][f"results/demo/{MODEL}"] = sha256(results / MODEL)
+
+    sign(record, updated)
+    data("export", CELL, "-o", ENCODER)
+    inputs = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    loaded = package.load_encoder(ENCODER).module
+    with torch.no_grad():
+        assert torch.equal(loaded(inputs), method.head(method.backbone(inputs)))

@@ -17,7 +17,7 @@ from fedssl.typed import typed
 from fedssl.views.settings import Audio, Image
 
 _KEY = "fedssl"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Exported:
 
     Attributes:
         encoder: settings of `backbones.build`.
+        method: name and settings of the method, which may replace the encoder's head.
         image: how images become inputs.
         audio: how sounds become inputs.
         statistics: mean and standard deviation of the log-mel images of the audio pretraining set;
@@ -39,6 +40,7 @@ class Exported:
     """
 
     encoder: Mapping[str, Any]
+    method: Mapping[str, Any]
     image: Image
     audio: Audio
     statistics: Mapping[str, float] | None

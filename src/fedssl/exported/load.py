@@ -1,13 +1,14 @@
 """Load an exported encoder as a PyTorch module, with the preprocessing of its inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fedssl import methods
 from fedssl.backbones.encoder import Encoder, initialise
 from fedssl.data.banks.rows import MemoryRows
 from fedssl.errors import UserError
@@ -63,6 +64,16 @@ class LoadedEncoder(NamedTuple):
     preprocess: Preprocess
 
 
+def untrained(encoder: Mapping[str, Any], method: Mapping[str, Any]) -> Encoder:
+    """Return the encoder that a method trains, before training, from the settings of both.
+
+    A method may put a projection of its own in place of the head, as Orchestra does.
+    """
+    built, named = initialise(0, **encoder), dict(method)
+    owner = methods.build(named.pop("name"), built, **named)
+    return Encoder(owner.backbone, owner.head, num_features=built.num_features)
+
+
 def load_encoder(path: str | Path) -> LoadedEncoder:
     """Return the encoder in a file that `fedssl export` wrote, on the CPU.
 
@@ -70,6 +81,6 @@ def load_encoder(path: str | Path) -> LoadedEncoder:
         UserError: The file does not exist or is no exported encoder.
     """
     tensors, exported = read_file(path)
-    encoder = initialise(0, **exported.encoder)
+    encoder = untrained(exported.encoder, exported.method)
     encoder.load_state_dict(tensors)
     return LoadedEncoder(encoder.eval(), Preprocess(exported))

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedssl.backbones.encoder import initialise
 from fedssl.errors import UserError
 from fedssl.exported.card import card
 from fedssl.exported.file import write_file
+from fedssl.exported.load import untrained
 from fedssl.federation.checkpoint import load_state
 from fedssl.files import read_json, sha256, write_text
 from fedssl.grid.cell import Cell
@@ -54,7 +54,7 @@ def export(found: FinishedCell, path: Path) -> Path:
     model = _output(found.training, "model.safetensors")
     state, facts = load_state(model), _facts(found, model)
     # Without what some methods add to the global model, such as a predictor.
-    names = initialise(0, **facts["encoder"]).state_dict()
+    names = untrained(facts["encoder"], facts["method"]).state_dict()
     write_file(path, {name: state[name] for name in names}, facts)
     text = path.with_suffix(".md")
     write_text(text, card(facts, datasets=found.datasets, scores=found.scores, file=path.name))
@@ -67,7 +67,7 @@ def _facts(found: FinishedCell, model: Path) -> dict[str, Any]:
     evaluated = [r.settings for name, r in found.records.items() if name.startswith("evaluate/")]
     threads = (own["threads"] for own in (*evaluated, settings) if "threads" in own)
     return {
-        **{name: settings[name] for name in ("encoder", "image", "audio", "portable")},
+        **{name: settings[name] for name in ("encoder", "method", "image", "audio", "portable")},
         "statistics": _statistics(found.records.values()),
         "trained_on": found.grid.datasets(found.cell),
         "threads": next(threads),
