@@ -42,8 +42,10 @@ mirror: $(READY) ## what a target needs, to carry to a cluster: make mirror TARG
 	$(BIN)/fedssl mirror $(TARGET) "$(FOLDER)"
 
 # Bytecode is written whatever the environment says: a thousand processes import the package.
+# A test that hangs ends the run after 15 minutes, with its stack.
 test: $(READY) ## all tests but the slow ones
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(CORES) --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(CORES) --no-loadscope-reorder \
+	  --max-worker-restart 0 -o faulthandler_timeout=900 -o faulthandler_exit_on_timeout=true
 
 test-slow: $(READY) ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow

@@ -95,7 +95,7 @@ def _logged() -> str:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("a", encoding="utf-8") as file:
                 file.write(f"{heading}\n{traceback.format_exc()}\n")
-        except OSError:
+        except (OSError, MemoryError, SystemError):  # Python raises the last two without memory
             continue
         return f"the traceback is in {log}"
     return f"no log can be written in {state}"

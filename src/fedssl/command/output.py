@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Timer
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +23,6 @@ Config = Annotated[
     typer.Option("--config", metavar="KEY=VALUE...", help="Settings of the run."),
 ]
 _WIDTH = 80
-_SILENT_S = 2.0
 
 
 def print_json(data: Any) -> None:
@@ -59,23 +57,18 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Say on standard error what a command is doing: with a spinner on a terminal.
-
-    Elsewhere it is said once, after two seconds.
-    """
-    if sys.stderr.isatty():
-        from rich.console import Console
-
-        with Console(stderr=True, markup=False).status(what):
-            yield
-        return
-    timer = Timer(_SILENT_S, typer.echo, (f"{what} ...",), {"err": True})
-    timer.daemon = True
-    timer.start()
-    try:
+    """Show on a terminal's standard error what a command is doing, as long as it does it."""
+    if not sys.stderr.isatty():
         yield
-    finally:
-        timer.cancel()
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    # No spinner: it needs a thread, and to start one can hang where memory is short.
+    console = Console(stderr=True)
+    with Live(Text(f"{what} ..."), console=console, auto_refresh=False, transient=True):
+        yield
 
 
 def _console() -> Any:
