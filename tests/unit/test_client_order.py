@@ -11,6 +11,7 @@ from fedssl.aggregators.base import Visit
 from fedssl.federation import distributed
 from fedssl.federation.client import ClientTask
 from fedssl.federation.distributed import WorkerPool
+from fedssl.federation.shared import Message, write
 from tests.unit.federations import SETTINGS, federated
 
 
@@ -19,12 +20,16 @@ class Submissions:
 
     def __init__(self, *_: object) -> None:
         self.clients: list[int] = []
+        self.shared: list[str] = []
         self.answered = 0
 
-    def submit(self, _: object, task: ClientTask, __: object) -> "Future[Any]":
+    def submit(
+        self, _: object, task: ClientTask, messages: list[Message], path: str
+    ) -> "Future[Any]":
         self.clients.append(task.client)
-        states = distributed._pack({}, {}, {})
-        return Answer(self, (states, task.num_samples, 1.0, [], None))
+        self.shared.append(messages[0].path)
+        message = write(path, {}, {}, {})
+        return Answer(self, (message, task.num_samples, 1.0, [], None))
 
     def shutdown(self, **_: object) -> None:
         """There is nothing to stop."""
@@ -41,10 +46,14 @@ class Answer(Future):  # type: ignore[type-arg]
         return super().result(timeout)
 
 
-def tasks_of(sizes: list[int]) -> list[ClientTask]:
-    empty = Visit({}, {}, {}, 1.0)
+def tasks_of(
+    sizes: list[int], received: list[dict[str, torch.Tensor]] | None = None
+) -> list[ClientTask]:
+    received = received or [{}] * len(sizes)
     return [
-        ClientTask(1, 10 * place, {"image": np.arange(size)}, empty, {})
+        ClientTask(
+            1, 10 * place, {"image": np.arange(size)}, Visit(received[place], {}, {}, 1.0), {}
+        )
         for place, size in enumerate(sizes)
     ]
 
@@ -72,3 +81,14 @@ def test_a_large_round_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch)
             # Never fewer than there are workers, until the round ends.
             assert min(2, len(sizes) - place - 1) <= waiting <= 32
         assert sorted(pool._executor.clients) == [10 * place for place in range(100)]
+
+
+def test_a_model_for_several_clients_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "ProcessPoolExecutor", Submissions)
+    model = {"weight": torch.zeros(2)}
+    # Dicts of their own with the same tensors, as a rule returns them, and a tensor that is equal.
+    received = [dict(model), dict(model), {"weight": torch.zeros(2)}]
+    with WorkerPool(2, federated(SETTINGS), {}, device=torch.device("cpu")) as pool:
+        list(pool.train_each(tasks_of([3, 2, 1], received)))
+        first, second, third = pool._executor.shared
+    assert first == second != third

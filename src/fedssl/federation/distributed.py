@@ -13,10 +13,9 @@ from itertools import zip_longest
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
-from safetensors.torch import load, save
 from torch import Tensor
 
 from fedssl.aggregators import ClientUpdate
@@ -25,6 +24,7 @@ from fedssl.errors import OutOfMemory
 from fedssl.federation.client import ClientTask, LocalTrainer, Trained, local_trainer
 from fedssl.federation.history import Row
 from fedssl.federation.settings import FederatedSettings
+from fedssl.federation.shared import Memory, Message, State, read, write
 from fedssl.gpus import use_only, visible_gpus
 from fedssl.publishing import check_publishing
 from fedssl.workers import follow_parent
@@ -33,15 +33,12 @@ from fedssl.workers import follow_parent
 # of two groups can be in memory.
 _GROUP = 8
 
-State = dict[str, Tensor]
-
 
 class WorkerPool:
     """Trains clients as a `LocalTrainer` does, several in parallel; a context manager.
 
     A script that uses it needs the guard `if __name__ == "__main__"`, because workers import the
-    script. States are sent as bytes through pipes (45 MB per client for a ResNet-18), because
-    containers often have little shared memory.
+    script. States (45 MB for a ResNet-18) are exchanged in shared memory.
     """
 
     def __init__(
@@ -66,6 +63,7 @@ class WorkerPool:
         self._executor = ProcessPoolExecutor(
             workers, context, _start, (settings, dict(inputs), gpus)
         )
+        self._sent = _Sent({}, {})
 
     def train_each(self, tasks: Iterable[ClientTask]) -> Iterator[Trained]:
         """Yield the result of each task, in order.
@@ -90,14 +88,32 @@ class WorkerPool:
             for task in group:
                 yield self._answer(submitted.pop(task.client))
 
-    def _submit(self, tasks: Sequence[ClientTask]) -> "dict[int, Future[_Answer]]":
+    def _submit(self, tasks: Sequence[ClientTask]) -> "dict[int, _Running]":
         """Submit tasks, the longest first, so that workers end together; return them by client."""
         longest = sorted(tasks, key=lambda task: task.num_samples, reverse=True)
-        return {task.client: self._executor.submit(_train, *_packed(task)) for task in longest}
+        return {task.client: self._start(task) for task in longest}
 
-    def _answer(self, future: "Future[_Answer]") -> Trained:
-        tensors, num_samples, loss, rows, fault = future.result()
-        state, report, notes = _unpack(tensors, device=self._device)
+    def _start(self, task: ClientTask) -> "_Running":
+        visit = task.visit
+        # Most rules send the same tensors to all clients of a round.
+        if not self._sent.holds(visit.received, visit.broadcast):
+            self._sent = _Sent(visit.received, visit.broadcast)
+        own, answer = _Sent(visit.kept, task.local), Memory()
+        bare = replace(visit, received={}, broadcast={}, kept={})
+        bare_task = replace(task, visit=bare, local={})
+        messages = (self._sent.message, own.message)
+        future = self._executor.submit(_train, bare_task, messages, answer.path)
+        return _Running(future, (self._sent, own, answer))
+
+    def _answer(self, running: "_Running") -> Trained:
+        message, num_samples, loss, rows, fault = running.future.result()
+        state, *others = read(message)
+        state = {name: tensor.to(self._device) for name, tensor in state.items()}
+        # Copied, because they are used for longer, and would keep the memory of the whole update.
+        report, notes = (
+            {name: tensor.to(self._device, copy=True) for name, tensor in other.items()}
+            for other in others
+        )
         return Trained(ClientUpdate(state, num_samples, loss, report), notes, rows, fault)
 
     def __enter__(self) -> Self:
@@ -114,7 +130,32 @@ class WorkerPool:
         self._executor.shutdown(cancel_futures=True)
 
 
-_Answer = tuple[list[bytes], int, float, list[Row], str | None]
+class _Sent:
+    """States that were written to a memory, which lives as long as this object."""
+
+    def __init__(self, *states: Mapping[str, Tensor]) -> None:
+        self._states = states
+        self._memory = Memory()
+        self.message = write(self._memory.path, *states)
+
+    def holds(self, *states: Mapping[str, Tensor]) -> bool:
+        """Return whether these very tensors were written."""
+        return all(
+            mine.keys() == state.keys() and all(mine[name] is t for name, t in state.items())
+            for mine, state in zip(self._states, states, strict=True)
+        )
+
+
+_Answer = tuple[Message, int, float, list[Row], str | None]
+
+
+class _Running(NamedTuple):
+    """A submitted task, and the memory that is needed until it has been answered."""
+
+    future: "Future[_Answer]"
+    memory: tuple[object, ...]
+
+
 _trainer: LocalTrainer  # of a worker
 _device: torch.device
 
@@ -136,31 +177,18 @@ def _start(
     _trainer = local_trainer(settings, inputs, device=_device)
 
 
-def _packed(task: ClientTask) -> tuple[ClientTask, list[bytes]]:
-    """Return the task without its tensors, and the tensors as bytes."""
-    visit = task.visit
-    tensors = _pack(visit.received, visit.broadcast, visit.kept, task.local)
-    bare = replace(visit, received={}, broadcast={}, kept={})
-    return replace(task, visit=bare, local={}), tensors
-
-
-def _train(task: ClientTask, tensors: list[bytes]) -> _Answer:
-    received, broadcast, kept, local = _unpack(tensors, device=_device)
+def _train(task: ClientTask, messages: tuple[Message, Message], answer: str) -> _Answer:
+    """Train on what two messages bring, and write the result to the memory `answer`."""
+    (received, broadcast), (kept, local) = (
+        [_on_device(state) for state in read(message)] for message in messages
+    )
     visit = replace(task.visit, received=received, broadcast=broadcast, kept=kept)
     update, notes, rows, fault = _trainer.train(replace(task, visit=visit, local=local))
     # The parent keeps the update, and does not know what was read for it.
     check_publishing()
-    tensors = _pack(update.state, update.report, notes)
-    return tensors, update.num_samples, update.loss, rows, fault
+    message = write(answer, update.state, update.report, notes)
+    return message, update.num_samples, update.loss, rows, fault
 
 
-def _pack(*states: Mapping[str, Tensor]) -> list[bytes]:
-    # One buffer each, because safetensors refuses a tensor that occurs twice.
-    return [
-        save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
-        for state in states
-    ]
-
-
-def _unpack(packed: list[bytes], *, device: torch.device) -> list[State]:
-    return [{n: tensor.to(device) for n, tensor in load(state).items()} for state in packed]
+def _on_device(state: Mapping[str, Tensor]) -> State:
+    return {name: tensor.to(_device) for name, tensor in state.items()}

@@ -60,9 +60,9 @@ def update_norm(update: ClientUpdate, received: State) -> float | None:
     """
     # Sorted, because the order of tensors that were read from bytes is one of chance.
     names = sorted(name for name, before in received.items() if is_trained(name, before))
-    # Flatten first, see `_change`. A log does not need double precision, which takes longer.
-    changes = [update.state[name].flatten() - received[name].flatten() for name in names]
-    norms = torch._foreach_norm(changes)
+    # In the memory order of the client's own model, which is that of its device, because a sum runs
+    # in memory order. A log does not need double precision, which takes longer.
+    norms = [torch.linalg.vector_norm(_difference(update.state[n], received[n])) for n in names]
     norm = float(torch.linalg.vector_norm(torch.stack(norms)))
     return norm if math.isfinite(norm) else None
 
@@ -88,6 +88,11 @@ def clipped(
         change = state[name].double() - model[name].double()
         state[name] = (model[name].double() + factor * change).to(state[name].dtype)
     return replace(update, state=state), factor
+
+
+def _difference(after: Tensor, before: Tensor) -> Tensor:
+    """Return after - before, in the memory order of `after`."""
+    return torch.sub(after, before, out=torch.empty_like(after))
 
 
 def _change(update: ClientUpdate, model: State, name: str) -> Tensor:
