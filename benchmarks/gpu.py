@@ -33,9 +33,10 @@ from fedssl.aggregators.base import Visit
 from fedssl.data.banks.bank import Bank, Modality
 from fedssl.data.banks.rows import FileRows
 from fedssl.device import prepare_device
-from fedssl.federation.client import ClientTask, LocalTrainer
+from fedssl.federation.client import LocalTrainer
 from fedssl.federation.settings import FederatedSettings
 from fedssl.federation.start import initial_method
+from fedssl.federation.trainer import ClientTask
 from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 

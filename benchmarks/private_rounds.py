@@ -37,11 +37,11 @@ from fedssl.command.project import open_project
 from fedssl.data.banks.bank import open_bank
 from fedssl.evaluation.features import extract_features
 from fedssl.evaluation.knn import knn_predict
-from fedssl.federation.client import ClientTask, Trained, Trainer
 from fedssl.federation.plan import pretrain_inputs, pretrain_settings
 from fedssl.federation.rounds import run_round, set_up
 from fedssl.federation.settings import FederatedSettings
 from fedssl.federation.start import initial_method, training_views
+from fedssl.federation.trainer import ClientTask, Trained, Trainer
 from fedssl.grid.cell import Cell
 from fedssl.typed import typed
 
