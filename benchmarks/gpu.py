@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 import numpy as np
 import torch
 import yaml
-from reading import bank, write_images, write_waveforms
+from noise_banks import bank, write_images, write_waveforms
 from timing import interleaved
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
