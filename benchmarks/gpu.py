@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 import numpy as np
 import torch
 import yaml
-from reading import bank, write_images, write_waveforms
+from noise_banks import bank, write_images, write_waveforms
 from timing import interleaved
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -33,9 +33,10 @@ from fedssl.aggregators.base import Visit
 from fedssl.data.banks.bank import Bank, Modality
 from fedssl.data.banks.rows import FileRows
 from fedssl.device import prepare_device
-from fedssl.federation.client import ClientTask, LocalTrainer
+from fedssl.federation.client import LocalTrainer
 from fedssl.federation.settings import FederatedSettings
 from fedssl.federation.start import initial_method
+from fedssl.federation.trainer import ClientTask
 from fedssl.typed import typed
 from fedssl.views.bank_views import Views
 

@@ -28,10 +28,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 import numpy as np
 import torch
+from noise_banks import CLIP, bank, write_images, write_waveforms
 from views import shipped
 
 from fedssl.ahead import ahead, steps_ahead
-from fedssl.data.banks.bank import FILES, Bank, Modality
+from fedssl.data.banks.bank import FILES, Modality
 from fedssl.data.banks.block_hashes import ArrayHashes, array_hashes, file_facts
 from fedssl.data.banks.rows import FileRows, MemoryRows, Rows
 from fedssl.data.banks.verified import finish_all, remember_verified
@@ -40,19 +41,9 @@ from fedssl.schema.config import CellSettings
 from fedssl.views.audio import crop
 from fedssl.views.bank_views import Drawn, Views
 
-BATCH, CLIP, CROP = 256, 160_000, 32_000
+BATCH, CROP = 256, 32_000
 RUNS = 5
 STEPS, STEP_S = 20, 0.06
-
-
-def write_waveforms(path: Path, *, clips: int) -> None:
-    """Write a file of clips of noise and flush it, so that its pages can be dropped."""
-    rng = stream(0, "benchmark")
-    file = np.lib.format.open_memmap(path, "w+", dtype=np.int16, shape=(clips * CLIP,))
-    for start in range(0, len(file), 100 * CLIP):
-        part = file[start : start + 100 * CLIP]
-        part[:] = rng.integers(-9999, 9999, len(part), dtype=np.int16)
-    file.flush()
 
 
 def mapped(path: Path) -> Rows:
@@ -208,38 +199,6 @@ def hand_over(views: Views, step: Sequence[Drawn]) -> None:
         views.on_device(view.samples)
         if view.numbers is not None:
             views.on_device(view.numbers)
-
-
-def bank(path: Path, modality: Modality, rows: Rows, *, clips: int) -> Bank:
-    """Return a bank of one class around a data file."""
-    audio = modality == "audio"
-    data = np.load(path, mmap_mode="r")
-    count = clips if audio else len(data)
-    return Bank(
-        dataset="benchmark",
-        modality=modality,
-        classes=("any",),
-        digest="",
-        labels=np.zeros(count, np.int64),
-        splits=np.full(count, "train"),
-        absent=0,
-        contents=None,
-        rows=rows,
-        images=None if audio else data,
-        waveforms=data if audio else None,
-        offsets=np.arange(count + 1) * CLIP if audio else None,
-    )
-
-
-def write_images(path: Path, *, images: int) -> None:
-    """Write a file of pictures of noise of the size of Tiny ImageNet's."""
-    rng = stream(0, "benchmark")
-    file = np.lib.format.open_memmap(path, "w+", dtype=np.uint8, shape=(images, 64, 64, 3))
-    for start in range(0, images, 1000):
-        file[start : start + 1000] = rng.integers(
-            0, 256, file[start : start + 1000].shape, np.uint8
-        )
-    file.flush()
 
 
 def main() -> None:

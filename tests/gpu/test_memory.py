@@ -8,9 +8,10 @@ import torch
 
 from fedssl.aggregators.base import Visit
 from fedssl.data.banks.bank import open_bank
-from fedssl.federation.client import ClientTask, LocalTrainer
+from fedssl.federation.client import LocalTrainer
 from fedssl.federation.settings import FederatedSettings
 from fedssl.federation.start import initial_method
+from fedssl.federation.trainer import ClientTask
 from fedssl.grid.cell import Cell
 from fedssl.resources import costs
 from fedssl.typed import typed

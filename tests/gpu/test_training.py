@@ -10,7 +10,8 @@ import torch
 from fedssl import methods
 from fedssl.aggregators.base import Visit
 from fedssl.device import prepare_device
-from fedssl.federation.client import ClientTask, LocalTrainer, local_trainer
+from fedssl.federation.client import LocalTrainer, local_trainer
+from fedssl.federation.trainer import ClientTask
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, federated, run
 from tests.unit.test_one_device import ENCODERS, METHODS

@@ -16,8 +16,8 @@ from fedssl.backbones.encoder import initialise
 from fedssl.evaluation.job_files import read_encoder
 from fedssl.evaluation.settings import JobSettings
 from fedssl.federation.checkpoint import load_checkpoint
-from fedssl.federation.client import ClientTask
 from fedssl.federation.rounds import run_round, set_up
+from fedssl.federation.trainer import ClientTask
 from fedssl.files import sha256
 from fedssl.methods.byol import BYOL, byol_loss, momentum_at
 from fedssl.methods.moco import MoCo, Pairs, info_nce

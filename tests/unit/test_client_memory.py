@@ -10,10 +10,10 @@ import torch
 
 from fedssl.aggregators import ClientUpdate
 from fedssl.aggregators.base import Visit
-from fedssl.federation.client import ClientTask, Trained
 from fedssl.federation.memory import build_memory
 from fedssl.federation.rounds import run_round, set_up
 from fedssl.federation.settings import FederatedSettings
+from fedssl.federation.trainer import ClientTask, Trained
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, federated, lay_out, run
 from tests.unit.test_resume import run_twice

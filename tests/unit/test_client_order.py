@@ -9,9 +9,9 @@ import torch
 
 from fedssl.aggregators.base import Visit
 from fedssl.federation import distributed
-from fedssl.federation.client import ClientTask
 from fedssl.federation.distributed import WorkerPool
 from fedssl.federation.shared import Message, write
+from fedssl.federation.trainer import ClientTask
 from tests.unit.federations import SETTINGS, federated
 
 

@@ -18,8 +18,8 @@ import torch
 from fedssl.aggregators.base import Visit
 from fedssl.errors import OutOfMemory
 from fedssl.federation import distributed, rounds
-from fedssl.federation.client import ClientTask
 from fedssl.federation.distributed import WorkerPool
+from fedssl.federation.trainer import ClientTask
 from fedssl.files import sha256
 from tests.unit.federations import SETTINGS, federated, history, lay_out, run
 from tests.unit.killed import lives, still_lives

@@ -14,7 +14,7 @@ import torch
 from fedssl.errors import UserError
 from fedssl.federation import rounds
 from fedssl.federation.checkpoint import load_checkpoint, read_training
-from fedssl.federation.client import ClientTask, LocalTrainer, Trained
+from fedssl.federation.client import LocalTrainer
 from fedssl.federation.distributed import WorkerPool
 from fedssl.federation.divergence import (
     Diverged,
@@ -24,6 +24,7 @@ from fedssl.federation.divergence import (
     suspects,
 )
 from fedssl.federation.history import num_updates
+from fedssl.federation.trainer import ClientTask, Trained
 from fedssl.methods.simclr import SimCLR
 from fedssl.paper.flags import flags_of
 from tests.unit.federations import SETTINGS, federated, history, lay_out, run

@@ -14,8 +14,8 @@ from fedssl.errors import UserError
 from fedssl.federation import participants, rounds
 from fedssl.federation.batches import epoch_batches
 from fedssl.federation.checkpoint import load_checkpoint, save_checkpoint
-from fedssl.federation.client import ClientTask
 from fedssl.federation.schedule import learning_rate
+from fedssl.federation.trainer import ClientTask
 from fedssl.files import sha256
 from fedssl.randomness import stream
 from tests.unit.federations import SETTINGS, federated, history, lay_out, run

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from fedssl.aggregators import ClientUpdate, build
 from fedssl.aggregators.base import is_trained
 from fedssl.errors import UserError
-from fedssl.federation.client import ClientTask, Trained
 from fedssl.federation.faults import fates_of
 from fedssl.federation.history import num_updates
 from fedssl.federation.memory import build_memory
@@ -22,6 +21,7 @@ from fedssl.federation.one_round import Federation, run_round
 from fedssl.federation.participants import client_holdings, clients_per_round, sample_clients
 from fedssl.federation.server import Server, num_bytes
 from fedssl.federation.settings import FederatedSettings
+from fedssl.federation.trainer import ClientTask, Trained
 from fedssl.randomness import stream
 from tests.unit.federations import SETTINGS, federated, sized, with_faults
 

@@ -64,15 +64,12 @@ def power(
     _check(seeds, sd)
     from fedssl.command.project import open_project, project_folder
     from fedssl.grid.plan import Plan
-    from fedssl.paper.simulated_runs import printed_tables
 
     project = open_project(configfile or [], config or [])
     plan = Plan(project.grid, project.tree, project_folder())
     seeds = seeds or len(project.config["seeds"])
     resolution = project.config["verdicts"]["resolution"]
-    papers = [printed_tables(plan, study) for study in plan.studies]
-    if not any(numbers for tables in papers for numbers in tables.compared.values()):
-        raise UserError("This configuration measures no number that the papers print.")
+    papers = _papers(plan)
     predictions = [
         _predict(papers, scatter, seeds=seeds, resolution=resolution, origin=origin)
         for scatter, origin in _scatters(sd, plan, papers)
@@ -80,13 +77,13 @@ def power(
     left_out = [claim for tables in papers for claim in tables.left_out]
     if json:
         print_json(_as_data(predictions, left_out, seeds=seeds, resolution=resolution))
-    else:
-        _print_tables(predictions, seeds=seeds, resolution=resolution)
-        print_line()
-        _print_claims(predictions, left_out)
-        if project.grid.scale["scale"] != "paper":
-            print_line("This configuration is scaled: its own numbers get the verdict `scaled`.")
-        _print_decided(predictions, seeds=seeds)
+        return
+    _print_tables(predictions, seeds=seeds, resolution=resolution)
+    print_line()
+    _print_claims(predictions, left_out)
+    if project.grid.scale["scale"] != "paper":
+        print_line("This configuration is scaled: its own numbers get the verdict `scaled`.")
+    _print_decided(predictions, seeds=seeds)
 
 
 def _check(seeds: int | None, sd: float | None) -> None:
@@ -95,6 +92,16 @@ def _check(seeds: int | None, sd: float | None) -> None:
         raise UserError(f"--seeds is {seeds}; it must be from 1 to {_MOST_SEEDS}.")
     if sd is not None and not (sd > 0 and isfinite(sd)):
         raise UserError(f"--sd is {sd:g}; it must be a number of points above 0.")
+
+
+def _papers(plan: "Plan") -> "list[PrintedTables]":
+    """Return the tables of each study; raise UserError if no printed number is measured."""
+    from fedssl.paper.simulated_runs import printed_tables
+
+    papers = [printed_tables(plan, study) for study in plan.studies]
+    if not any(numbers for tables in papers for numbers in tables.compared.values()):
+        raise UserError("This configuration measures no number that the papers print.")
+    return papers
 
 
 def _scatters(

@@ -14,8 +14,8 @@ from fedssl.evaluation.features import load_backbone
 from fedssl.evaluation.plausibility import chance, duplicate_facts
 from fedssl.evaluation.protocols import Score
 from fedssl.evaluation.settings import JobSettings
-from fedssl.federation.checkpoint import load_state, read_training
-from fedssl.files import atomic_write, digest, read_json, sha256, write_json
+from fedssl.federation.checkpoint import checkpoint_folder, load_state, read_training
+from fedssl.files import atomic_write, read_json, write_json
 
 
 def read_encoder(settings: JobSettings, model: str | None) -> Encoder:
@@ -28,8 +28,7 @@ def read_encoder(settings: JobSettings, model: str | None) -> Encoder:
 
 def checkpoints_of(inputs: Mapping[str, str], *, state: str) -> EpochCheckpoints:
     """Return the checkpoints of a training with these inputs, in a folder of their own."""
-    given = digest({name: sha256(path) for name, path in inputs.items()})
-    return EpochCheckpoints(Path(state) / given[:16])
+    return EpochCheckpoints(checkpoint_folder(state, inputs))
 
 
 def training_facts(inputs: Mapping[str, str]) -> dict[str, Any]:

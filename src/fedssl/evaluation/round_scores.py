@@ -18,7 +18,7 @@ from fedssl.data.banks.bank import open_bank
 from fedssl.device import prepare_device
 from fedssl.evaluation.job_files import write_metric
 from fedssl.evaluation.protocols import recall
-from fedssl.evaluation.round_models import RANDOM_ENCODER, RoundScorer
+from fedssl.evaluation.round_models import RANDOM_ENCODER, RoundScore, RoundScorer
 from fedssl.evaluation.settings import RoundSettings
 from fedssl.evaluation.stored_scores import ScoreStore
 from fedssl.federation.checkpoint import load_state, save_state
@@ -63,20 +63,11 @@ def score_rounds(
     store = ScoreStore(Path(state))
     scorer = RoundScorer(own, bank, inputs, other_splits=other_splits, store=store, device=device)
     scored, computed = scorer.scores()
+    positions = bank.indices(own.split)
+    samples = {"position": positions, "label": bank.labels[positions]}
+    _write_rounds(scored, ks, samples=samples, outputs=outputs)
     hits = {round_number: score.hits for round_number, score in scored.items()}
-    ranks = {round_number: score.facts["feature_rank"] for round_number, score in scored.items()}
-    samples = {
-        "position": (positions := bank.indices(own.split)),
-        "label": bank.labels[positions],
-    }
-    _write_rounds(hits, ranks, ks, samples=samples, outputs=outputs)
-    half = halves(len(positions), seed=own.seed)
-    best, held_out = best_round(hits), held_out_rounds(hits, half)
-    chosen = {
-        "best_round": (hits[best], [best]),
-        "held_out_round": (held_out_hits(hits, held_out, half=half), list(held_out)),
-    }
-    for name, (found, rounds) in chosen.items():
+    for name, (found, rounds) in _chosen(hits, seed=own.seed).items():
         result = recall(found, ks)
         # Of two rounds, the one with the lower rank.
         worst = min((scored[r].facts for r in rounds), key=lambda facts: facts["feature_rank"])
@@ -89,9 +80,21 @@ def score_rounds(
             identity=identity,
             path=outputs[name],
         )
-    save_state(load_state(milestone(inputs["milestones"], best)), outputs["best"])
+    best = milestone(inputs["milestones"], best_round(hits))
+    save_state(load_state(best), outputs["best"])
     scorer.release()
     return {"computed_rounds": computed}
+
+
+def _chosen(hits: Hits, *, seed: int) -> dict[str, tuple[Tensor, list[int]]]:
+    """Return the hits and the rounds of the best round, and of those chosen on the other half."""
+    best = best_round(hits)
+    half = halves(len(hits[best]), seed=seed)
+    held_out = held_out_rounds(hits, half)
+    return {
+        "best_round": (hits[best], [best]),
+        "held_out_round": (held_out_hits(hits, held_out, half=half), list(held_out)),
+    }
 
 
 def best_round(hits: Hits, samples: Tensor | None = None) -> int:
@@ -127,8 +130,7 @@ def held_out_hits(hits: Hits, rounds: tuple[int, int], *, half: Tensor) -> Tenso
 
 
 def _write_rounds(
-    hits: Hits,
-    ranks: Mapping[int, float],
+    scored: Mapping[int, RoundScore],
     ks: Sequence[int],
     *,
     samples: Mapping[str, np.ndarray],
@@ -140,16 +142,16 @@ def _write_rounds(
             "metric": f"R@{k}",
             "value": 100 * float(hit.double().mean()),
             "n_eval": len(hit),
-            "feature_rank": ranks[r],
+            "feature_rank": score.facts["feature_rank"],
         }
-        for r, own in hits.items()
-        for k, hit in zip(ks, own.unbind(1), strict=True)
+        for r, score in scored.items()
+        for k, hit in zip(ks, score.hits.unbind(1), strict=True)
     ]
     rows = [
         pd.DataFrame({"round": r, **samples}).assign(
-            **{f"hit@{k}": own[:, place].numpy() for place, k in enumerate(ks)}
+            **{f"hit@{k}": score.hits[:, place].numpy() for place, k in enumerate(ks)}
         )
-        for r, own in hits.items()
+        for r, score in scored.items()
     ]
     # Fix the line end, so that the file has the same bytes on every system.
     with atomic_write(outputs["scores"]) as temporary:

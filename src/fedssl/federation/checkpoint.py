@@ -66,6 +66,11 @@ def load_state(path: str | Path) -> State:
     return load_file(path)
 
 
+def checkpoint_folder(parent: str | Path, inputs: Mapping[str, str]) -> Path:
+    """Return the folder of the training with these input files; other contents, another folder."""
+    return Path(parent) / digest({name: sha256(path) for name, path in inputs.items()})[:16]
+
+
 class Checkpoint(NamedTuple):
     """The state after a round or an epoch.
 

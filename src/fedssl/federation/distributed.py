@@ -21,10 +21,11 @@ from torch import Tensor
 from fedssl.aggregators import ClientUpdate
 from fedssl.device import prepare_device
 from fedssl.errors import OutOfMemory
-from fedssl.federation.client import ClientTask, LocalTrainer, Trained, local_trainer
+from fedssl.federation.client import LocalTrainer, local_trainer
 from fedssl.federation.history import Row
 from fedssl.federation.settings import FederatedSettings
 from fedssl.federation.shared import Memory, Message, State, read, write
+from fedssl.federation.trainer import ClientTask, Trained
 from fedssl.gpus import use_only, visible_gpus
 from fedssl.publishing import check_publishing
 from fedssl.workers import follow_parent

@@ -13,13 +13,13 @@ import numpy as np
 from fedssl.aggregators import ClientUpdate
 from fedssl.aggregators.base import Aggregator, Visit
 from fedssl.aggregators.cohort import collector
-from fedssl.federation.client import ClientTask, Trainer
 from fedssl.federation.faults import fates_of
 from fedssl.federation.history import Row, num_updates
 from fedssl.federation.memory import ClientMemory
 from fedssl.federation.participants import sample_clients
 from fedssl.federation.server import Server, num_bytes
 from fedssl.federation.settings import FederatedSettings
+from fedssl.federation.trainer import ClientTask, Trainer
 from fedssl.federation.uploads import attacked, clipped
 from fedssl.randomness import stream
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from fedssl.data.banks.bank import open_bank
 from fedssl.data.sharding import read_shards
 from fedssl.device import prepare_device
 from fedssl.federation.checkpoint import (
+    checkpoint_folder,
     load_checkpoint,
     save_checkpoint,
     save_state,
@@ -32,10 +33,9 @@ from fedssl.federation.memory import ClientMemory, build_memory
 from fedssl.federation.milestones import Milestones
 from fedssl.federation.one_round import Federation, run_round
 from fedssl.federation.participants import client_holdings, clients_per_round
-from fedssl.federation.server import Server, num_bytes, restored
+from fedssl.federation.server import Server, State, num_bytes, restored
 from fedssl.federation.settings import FederatedSettings
 from fedssl.federation.tracking import tracking
-from fedssl.files import digest, sha256
 from fedssl.grid.splits import MODALITIES
 from fedssl.progress import RoundProgress
 from fedssl.typed import typed
@@ -93,8 +93,9 @@ def pretrain(
     """
     own = typed(FederatedSettings, settings)
     device = prepare_device(own.threads, precision=own.precision, portable=own.portable)
-    key = digest({name: sha256(path) for name, path in inputs.items()})[:16]
-    folder = Path(checkpoints) / (f"{key}-{engine.name}" if engine else key)
+    folder = checkpoint_folder(checkpoints, inputs)
+    if engine:
+        folder = folder.with_name(f"{folder.name}-{engine.name}")
     kept = Milestones(folder, own.federation.kept_rounds)
     federation, server = set_up(own, inputs, device=device)
     start = server.model
@@ -107,23 +108,35 @@ def pretrain(
             federation, server, rows, done=done, folder=folder, kept=kept, cell=cell
         )
     check_returned(rows)
-    training = {
-        "updates": num_updates(rows),
-        "dropped_updates": num_updates(rows, dropped=True),
-        "backbone_change": backbone_change(start, server.model),
-    }
+    training = _training_facts(rows, start, server.model)
     save_state(server.model, model, training=training)
     write_rows(rows, rounds)
     kept.deliver(milestones)
     return {
-        "bytes_down": server.bytes_down,
-        "bytes_up": server.bytes_up,
-        "client_memory_bytes": federation.memory.most_bytes(),
-        "server_memory_bytes": num_bytes(server.model, server.state),
+        **_sizes(federation.memory, server),
         **training,
         "clients_side_by_side": workers,
         "resumed_after_round": done,
         "earlier_seconds": seconds_until(rows, done) / workers,
+    }
+
+
+def _training_facts(rows: Sequence[Row], start: State, end: State) -> dict[str, Any]:
+    """Return the facts of a training that the model's file holds, see `read_training`."""
+    return {
+        "updates": num_updates(rows),
+        "dropped_updates": num_updates(rows, dropped=True),
+        "backbone_change": backbone_change(start, end),
+    }
+
+
+def _sizes(memory: ClientMemory, server: Server) -> dict[str, int]:
+    """Return how much was sent, and how much a client and the server keep between rounds."""
+    return {
+        "bytes_down": server.bytes_down,
+        "bytes_up": server.bytes_up,
+        "client_memory_bytes": memory.most_bytes(),
+        "server_memory_bytes": num_bytes(server.model, server.state),
     }
 
 

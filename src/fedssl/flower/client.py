@@ -18,10 +18,11 @@ from fedssl.aggregators.base import Visit
 from fedssl.data.banks.bank import open_bank
 from fedssl.data.sharding import read_shards
 from fedssl.device import prepare_device
-from fedssl.federation.client import ClientTask, LocalTrainer, Trained, local_trainer
+from fedssl.federation.client import LocalTrainer, local_trainer
 from fedssl.federation.memory import ClientMemory, build_memory
 from fedssl.federation.participants import client_holdings
 from fedssl.federation.settings import FederatedSettings
+from fedssl.federation.trainer import ClientTask, Trained
 from fedssl.files import read_json
 from fedssl.flower.node_memory import recall, remember
 from fedssl.flower.records import to_record, to_state

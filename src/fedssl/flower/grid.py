@@ -16,8 +16,8 @@ from torch import tensor
 
 from fedssl.aggregators import ClientUpdate
 from fedssl.errors import UserError
-from fedssl.federation.client import ClientTask, Trained
 from fedssl.federation.one_round import Federation
+from fedssl.federation.trainer import ClientTask, Trained
 from fedssl.flower.node_memory import RemoteMemory
 from fedssl.flower.records import to_record, to_state
 

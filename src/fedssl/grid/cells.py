@@ -13,8 +13,7 @@ from fedssl.grid.own_studies import without_papers
 from fedssl.grid.parts import declared_by
 from fedssl.grid.sizes import check_cell, check_evaluation
 from fedssl.grid.splits import parse_split
-from fedssl.grid.tasks import Pair
-from fedssl.grid.tasks import Task as Task
+from fedssl.grid.tasks import Pair, Task, read_task
 from fedssl.grid.transmission import declared_settings
 
 # Sections of settings that change a random encoder or its scores.
@@ -42,7 +41,9 @@ class Grid:
         self._pairs: dict[str, list[Pair]] = {}
         for study, declared in config["studies"].items():
             check_study(config, study, layers)
-            self._tasks[study] = [self._task(**entry) for entry in declared["tasks"]]
+            self._tasks[study] = [
+                read_task(entry, config["datasets"]) for entry in declared["tasks"]
+            ]
             self._pairs[study] = [Pair(**entry) for entry in declared.get("pairs", [])]
             check_evaluation(config, layers, tasks=self._tasks[study], pairs=self._pairs[study])
             expanded = [
@@ -218,19 +219,6 @@ class Grid:
     def _varying(self, study: str) -> list[str]:
         cells = self.select(study=study)
         return [axis for axis in AXES if len({getattr(cell, axis) for cell in cells}) > 1]
-
-    def _task(
-        self,
-        task: str,
-        split: str,
-        dataset: str | None = None,
-        not_comparable: str = "",
-        **_: Any,
-    ) -> Task:
-        name = dataset or task
-        entry = self.config["datasets"][name]
-        title = f"{entry['title']}, {split}" if dataset else entry["title"]
-        return Task(task, name, split, entry["modality"], title, not_comparable)
 
     def _expand(self, study: str, place: int, entry: Mapping[str, Any]) -> Iterator[Cell]:
         key = ("studies", study, "cells", place)

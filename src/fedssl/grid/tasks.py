@@ -1,6 +1,8 @@
 """The downstream tasks of a study."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -13,6 +15,16 @@ class Task:
     modality: str
     title: str
     not_comparable: str = ""
+
+
+def read_task(entry: Mapping[str, Any], datasets: Mapping[str, Any]) -> Task:
+    """Return the task that an entry of a study's `tasks` declares."""
+    name, split = entry["task"], entry["split"]
+    dataset = entry.get("dataset")
+    declared = datasets[dataset or name]
+    title = f"{declared['title']}, {split}" if dataset else declared["title"]
+    modality, reason = declared["modality"], entry.get("not_comparable", "")
+    return Task(name, dataset or name, split, modality, title, reason)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from fedssl.paper.rows import of_studies, row_axes
 from fedssl.record.sources import source_digests
 
 if TYPE_CHECKING:
-    from fedssl.grid.cells import Task
     from fedssl.grid.plan import Plan, Wildcards
+    from fedssl.grid.tasks import Task
 
 
 def figures(plan: Plan) -> dict[str, str]:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from fedssl.grid.cell import Cell
-    from fedssl.grid.cells import Task
     from fedssl.grid.plan import Plan
+    from fedssl.grid.tasks import Task
 
 _ROW_HEIGHT = 0.85  # inches, of the scores and of the losses each
 _MOST_ACROSS = 5

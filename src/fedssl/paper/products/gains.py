@@ -16,8 +16,8 @@ from fedssl.paper.text_table import TextTable, scale_mark, scale_notes, write_ta
 
 if TYPE_CHECKING:
     from fedssl.grid.cell import Cell
-    from fedssl.grid.cells import Task
     from fedssl.grid.plan import Plan
+    from fedssl.grid.tasks import Task
 
 _NAMED = ("row", "modality", "pretrained_on")
 COLUMNS = ("study", *_NAMED, "tasks", *paired_gain.COLUMNS, "status")
