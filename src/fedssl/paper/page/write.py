@@ -18,6 +18,7 @@ from fedssl.paper.page.certificate import read_certificate
 from fedssl.paper.page.claims import claim_counts, read_claims
 from fedssl.paper.page.confusion import confusions
 from fedssl.paper.page.evidence import figure_panels, row_panels
+from fedssl.paper.page.examples import read_examples
 from fedssl.paper.page.figures import figure_content
 from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.page.links import Links, with_arxiv
@@ -26,6 +27,7 @@ from fedssl.paper.page.numbers import read_table
 from fedssl.paper.page.pictures import forest, gain_lanes, scatter
 from fedssl.paper.page.printed import published_notes, wrong_averages
 from fedssl.paper.page.records import read_gains, read_other, read_rows
+from fedssl.paper.page.scores import shown_scores
 from fedssl.paper.page.style import TEMPLATES, page_style
 from fedssl.paper.page.summary import choices, coverage, run_summary
 from fedssl.paper.products.registry import get_product
@@ -83,7 +85,9 @@ def write_page(
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
     data |= {name: spec[name] for name in ("command", "legend", "repository")} | {"numbers": panels}
-    data |= {"maps": content["maps"], "confusions": confusions(data)}
+    scores = list(shown_scores(data))
+    data |= {"maps": content["maps"], "confusions": confusions(scores)}
+    data |= {"examples": read_examples(scores, spec["examples"])}
     content["data"] = _packed(data)
     write_text(path, render(content, spec=spec))
 
@@ -98,7 +102,7 @@ def render(content: Content, *, spec: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["with_arxiv"] = with_arxiv
-    scripts = ("page.js", "maps.js", "confusion.js", "provenance.js")
+    scripts = ("page.js", "maps.js", "confusion.js", "examples.js", "provenance.js")
     script = "".join(map(_text, scripts))
     return environment.get_template("page.html").render(
         **content,
