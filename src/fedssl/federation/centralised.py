@@ -5,6 +5,7 @@ objective of a client. In its history, the round is the epoch and the client is 
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -32,6 +33,9 @@ from fedssl.progress import RoundProgress
 from fedssl.randomness import stream
 from fedssl.typed import typed
 from fedssl.views.bank_views import Views
+
+# Lightning prints the hardware that it finds, and tips, among the lines of the run.
+logging.getLogger(pl.__name__).setLevel(logging.WARNING)
 
 State = dict[str, Tensor]
 
