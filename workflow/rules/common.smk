@@ -24,6 +24,7 @@ from fedssl.grid.snakemake_api import (
     given_configuration,
     given_settings,
     has_storage,
+    jobs_of_targets,
     jobs_to_run,
     logger,
     rule_name,
@@ -150,6 +151,7 @@ if not is_module(workflow) and starts_run(workflow, sys.argv):
             jobs=partial(jobs_to_run, workflow),
             expected=partial(expected_seconds, PLAN),
             here=runs_here(workflow),
+            targets=partial(jobs_of_targets, workflow),
         ),
     )
 
