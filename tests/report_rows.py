@@ -7,8 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fedssl.data.plan_banks import example_datasets
+from fedssl.files import write_json
+from fedssl.grid.plan import Plan
 from fedssl.paper.paired_gain import ONE_SEED
 from fedssl.paper.products import rounds_figure
+
+DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 
 
 def contrast_rows(spec: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -47,3 +52,13 @@ def write_rounds(path: Path, settings: Mapping[str, Any], modalities: list[str])
         for modality in modalities
     ]
     pd.DataFrame(rows).to_csv(path, index=False)
+
+
+def write_examples(plan: Plan) -> None:
+    """Write three samples of each dataset that the page may show."""
+    drawn = {"image": {"picture": DOT}, "audio": {"seconds": 1.0, "wave": [[-9, 9], [-1, 2]]}}
+    classes = [f"class {label}" for label in range(10)]
+    for name in example_datasets(plan):
+        shown = drawn[plan.config["datasets"][name]["modality"]]
+        samples = [{"position": at, "label": at, **shown} for at in range(3)]
+        write_json(plan.paths.examples(name), {"classes": classes, "samples": samples})

@@ -24,7 +24,7 @@ from fedssl.paper.products import contrasts, gains
 from fedssl.paper.products.product import make
 from fedssl.paper.products.registry import get_product, products
 from fedssl.paper.rows import cell_axes
-from tests.report_rows import contrast_rows, round_rows, write_rounds
+from tests.report_rows import contrast_rows, round_rows, write_examples, write_rounds
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = [ROOT / "config" / f"{name}.yaml" for name in ("config", "experiments", "datasets")]
@@ -63,6 +63,7 @@ class ReportTree:
         for kind, name in products(self._plan):
             self._write_product(kind, name)
         self._write_certificate()
+        write_examples(self._plan)
         return self._write_page()
 
     @property
@@ -177,14 +178,16 @@ class ReportTree:
         write_json(metric, {**data, "predictions": f"{metric.stem}.parquet"})
         if metric.stem == "knn":
             labels = np.arange(N_EVAL) % 10
-            frame = pd.DataFrame({"label": labels, "prediction": labels // 2 * 2})
+            columns = {"position": np.arange(N_EVAL), "label": labels}
+            frame = pd.DataFrame({**columns, "prediction": labels // 2 * 2})
             frame.to_parquet(metric.with_suffix(".parquet"))
         record = metric.with_name("provenance.json")
         if metric.stem == "fine-tune":
             record = _beside(metric)
         known = json.loads(record.read_text())["outputs"] if record.is_file() else {}
         outputs = [*map(Path, known), metric]
-        self._record("evaluate", record, [], outputs, {"seed": 0, "knn": {"k": 200}}, {})
+        bank = Path(self._tree.bank(metric.parent.name))
+        self._record("evaluate", record, [bank], outputs, {"seed": 0, "knn": {"k": 200}}, {})
 
     def _write_certificate(self) -> None:
         claims = Path(self._tree.results) / "claims.csv"

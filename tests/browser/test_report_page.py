@@ -122,6 +122,11 @@ def test_a_number_leads_to_what_it_rests_on_and_back(opened: Opened, report: Pat
         "img", name="Confusions of 10 classes. Most often confused: class 1"
     )
     assert confused.count() == 1
+    shown = dialog.locator("figure.examples")
+    assert shown.count() == 1
+    for text in ("Right: 2 of 3", "Wrong: 1 of 3", "as class 0"):
+        expect(shown.get_by_text(text)).to_be_visible()
+    assert shown.locator("img").evaluate_all("all => all.map((one) => one.naturalWidth)") == [1] * 3
     commands = dialog.locator("pre").all_text_contents()
     model = "pretrain/fssuavl/simclr/resnet18/fedavg/a0-i100-b0/base/seed0/model.safetensors"
     assert any("--force " in line and line.endswith(model) for line in commands)

@@ -1,11 +1,13 @@
 """Centralised training: the same modules through a Trainer, interrupted or not."""
 
 import copy
+import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning.utilities import rank_zero
 from torch import Tensor
 
 from fedssl.data.banks.bank import open_bank
@@ -22,6 +24,7 @@ from fedssl.views.bank_views import Views
 from tests.unit.federations import SETTINGS, history, lay_out
 
 EPOCHS = 3
+LIGHTNING = logging.getLogger(rank_zero.__name__)
 ACOP = {"name": "acop", "n_clips": 3, "clip_seconds": 0.1, "gap_seconds": 0.05, "dropout": 0.5}
 
 
@@ -155,3 +158,8 @@ def test_a_training_that_diverges_fails(inputs: dict[str, str], tmp_path: Path, 
     with pytest.raises(UserError, match=r"epoch 1: the loss of step \d+ of \d+ .*optimiser\.lr"):
         run(inputs, tmp_path, optimiser=optimiser)
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_lightning_says_nothing_of_hardware_and_tips_among_the_lines_of_a_run() -> None:
+    assert not LIGHTNING.isEnabledFor(logging.INFO)
+    assert LIGHTNING.isEnabledFor(logging.WARNING)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from fedssl.command.main import app
 from fedssl.errors import UserError
+from fedssl.evaluation.statistics import accuracy_interval
 from fedssl.files import read_json
 from fedssl.record.read import results_folder
 from tests.unit.commands import ROOT, data, fedssl
@@ -30,6 +31,17 @@ def test_show_has_settings_scores_hashes_and_the_command_that_reruns_it(folder):
     path = f"results/demo/evaluate/{CELL}/cifar10/knn.json"
     assert values["cifar10", "knn"] == read_json(folder / path)["value"]
     assert found["records"]["pretrain/provenance.json"] == record
+
+
+def test_show_begins_with_the_scores_and_their_intervals(folder):
+    shown = fedssl("show", CELL).stdout
+    score = read_json(folder / f"results/demo/evaluate/{CELL}/cifar10/knn.json")
+    ends = accuracy_interval([score["value"]], [score["n_eval"]], averages_over_seeds=[])
+    line = f"{score['value']:.2f} {ends[0]:.2f} to {ends[1]:.2f} {score['n_eval']}"
+    before = " ".join(shown[: shown.index("settings")].split())
+    assert f"cifar10 knn {line}" in before
+    (found,) = (one for one in data("show", CELL)["scores"] if one["value"] == score["value"])
+    assert found["interval"] == list(ends)
 
 
 def test_show_names_the_configuration_that_writes_to_the_folder(folder):

@@ -3,7 +3,7 @@
 import io
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from snakemake.logging import DefaultFormatter
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from fedssl.grid.snakemake_api import RunJob
+from fedssl.grid.snakemake_api import NOTHING_TO_DO, RunJob
 from fedssl.terminal import job_lines
 from fedssl.terminal.description import describe, duration, find
 from fedssl.terminal.job_lines import JobLines
@@ -38,17 +38,14 @@ class Terminal:
         self,
         jobs: Sequence[RunJob],
         expected: Mapping[str, float],
+        /,
         *,
         here: bool = True,
         terminal: bool = False,
+        **changes: Callable[..., Any],
     ) -> None:
-        lines = JobLines(
-            DefaultFormatter(),
-            terminal=terminal,
-            jobs=lambda: jobs,
-            expected=lambda jobs: expected,
-            here=here,
-        )
+        given = {"jobs": lambda: jobs, "expected": lambda jobs: expected, "targets": lambda: jobs}
+        lines = JobLines(DefaultFormatter(), terminal=terminal, here=here, **given | changes)
         self._stream = io.StringIO()
         self._handler = logging.StreamHandler(self._stream)
         self._handler.addFilter(lines)
@@ -127,6 +124,49 @@ def test_a_finished_job_has_one_line_with_what_it_found(scored: RunJob, clock: l
 def test_all_else_is_printed_as_before(level: int, said: dict[str, Any]) -> None:
     terminal = Terminal([], {})
     assert terminal.says(level=level, **said) == [said["message"]]
+
+
+def test_a_run_with_nothing_to_do_names_its_page() -> None:
+    page = RunJob(1, "report_page", {}, ("results/demo/report/index.html",), "")
+    other = RunJob(2, "table", {}, ("t.md",), "")
+    told = Terminal([other, page], {}).says(NOTHING_TO_DO)
+    assert told == [NOTHING_TO_DO, "report: results/demo/report/index.html"]
+    assert Terminal([other], {}).says(NOTHING_TO_DO) == [NOTHING_TO_DO]
+
+
+def fail(*_: object) -> Any:
+    raise KeyError("a fault")
+
+
+def test_a_fault_when_jobs_start_is_told_once_and_ends_no_run(
+    scored: RunJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    terminal = Terminal([scored], {}, jobs=fail)
+    for _ in range(2):
+        assert "Execute 1 jobs..." in terminal.starts()
+    assert caplog.messages == [
+        "Snakemake's own lines follow, because ours failed with KeyError('a fault')."
+    ]
+
+
+def test_a_fault_in_the_words_of_a_line_leaves_snakemakes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    terminal = Terminal([], {}, targets=fail)
+    assert terminal.says(NOTHING_TO_DO) == [NOTHING_TO_DO]
+    assert "KeyError('a fault')" in caplog.text
+    assert terminal.says("Select jobs to execute...") == ["Select jobs to execute..."]
+
+
+def test_durations_that_cannot_be_found_are_told_and_end_no_run(
+    scored: RunJob, clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    others = [RunJob(2, "table", {"product": "t"}, ("t.md",), "")]
+    terminal = Terminal([scored, *others], {}, expected=fail)
+    assert terminal.starts(1) == []
+    assert "time is left, because of KeyError('a fault')" in caplog.text
+    (line,) = terminal.ends(1)
+    assert line.startswith("[1/2] scores of ") and "left" not in line
 
 
 def test_a_failed_job_is_printed_as_before() -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from fedssl.files import write_json
 from fedssl.paper.page.confusion import confusion, confusions
@@ -46,15 +45,8 @@ def test_without_classes_there_is_nothing_to_confuse(tmp_path: Path) -> None:
     assert confusion(path) is None
 
 
-@pytest.mark.parametrize("facts", [{}, {"scored": "a task", "round": True}])
-def test_one_seed_of_each_score_is_read_and_no_other_step(
-    facts: dict[str, object], tmp_path: Path
-) -> None:
-    folders = [str(tmp_path / f"seed{seed}" / "task") for seed in (0, 1)]
-    for folder in map(Path, folders):
-        folder.mkdir(parents=True)
-        score(folder, [0, 1], [1, 1])
-    steps = [{"path": [n, "knn.json"], "scored": "a task"} for n in (0, 1)]
-    others = [{"path": [1, "other.json"], **facts}]
-    found = confusions({"folders": folders, "steps": [*others, *steps]})
-    assert list(found) == [f"{folders[0]}/knn.json"]
+def test_scores_without_classes_are_left_out(tmp_path: Path) -> None:
+    path = score(tmp_path, [0, 1], [1, 1])
+    other = tmp_path / "other"
+    write_json(other / "retrieval.json", {"predictions": "retrieval.parquet"})
+    assert list(confusions([path, other / "retrieval.json"])) == [str(path)]

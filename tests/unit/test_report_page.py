@@ -15,14 +15,17 @@ from PIL import Image
 
 from fedssl.errors import UserError
 from fedssl.paper.claims.entries import read_entries
+from fedssl.paper.claims.evidence import cell_name
 from fedssl.paper.page.jobs import Jobs, Pool
 from fedssl.paper.page.links import Links
-from fedssl.paper.page.printed import published_notes, wrong_averages
+from fedssl.paper.page.printed import published_notes, read_contradictions, wrong_averages
 from fedssl.paper.page.shards import histogram_picture
 from fedssl.paper.page.summary import coverage
+from fedssl.paper.published import heading, read_published
 from fedssl.paper.text_table import number_text
 from tests.report_tree import PUBLISHED, ROOT, ReportTree
 
+CONTRADICTIONS = ROOT / "config/contradictions.yaml"
 HOSTILE = (
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title=1\">'"
 )
@@ -242,13 +245,13 @@ def test_what_jobs_share_is_stored_once() -> None:
 
 
 def test_contradictions_are_valid_and_of_both_papers() -> None:
-    entries = read_entries(ROOT / "config/contradictions.yaml")
+    entries = read_entries(CONTRADICTIONS)
     assert {"fssuavl", "fassl", "code"} == {entry["paper"] for entry in entries}
     assert len(entries) >= 39
 
 
 def test_a_second_entry_of_one_id_is_refused(tmp_path: Path) -> None:
-    entries = read_entries(ROOT / "config/contradictions.yaml")
+    entries = read_entries(CONTRADICTIONS)
     path = tmp_path / "contradictions.yaml"
     path.write_text(yaml.safe_dump({"contradictions": [entries[0], entries[0]]}))
     with pytest.raises(UserError, match=f"two contradictions have the id {entries[0]['id']}"):
@@ -261,6 +264,33 @@ def test_the_wrong_average_of_the_paper_is_found() -> None:
     assert wrong["anchor"] == "there"
     assert (wrong["table"], wrong["row"], wrong["column"]) == ("3", "FSSUAVL ViT", "Avg. L.P")
     assert wrong["printed"] == 18.52 and wrong["recomputed"] == pytest.approx(18.5067, abs=1e-4)
+
+
+def test_a_contradiction_links_to_the_numbers_that_it_concerns(paper_tree: ReportTree) -> None:
+    named = [n for e in read_entries(CONTRADICTIONS) for n in e.get("cells", ())]
+    published = read_published(PUBLISHED).to_dict("records")
+    known = {
+        cell_name((r["table"], r["row"], heading(r["column"], r["protocol"]))) for r in published
+    }
+    assert named and set(named) <= known
+    page = paper_tree.page.read_text()
+    section = page[page.index('id="contradiction-repeated-number"') :]
+    links = re.findall(r'<a href="#([^"]*)">table 7: (.*?)</a>', section[: section.index("</tr>")])
+    row = "FSSUAVL R-18 SimCLR"
+    assert [text for _, text in links] == [f"{row}, C-10 kNN", f"{row}, Epic.K kNN"]
+    for anchor, _ in links:
+        assert f'<td id="{anchor}"' in page
+    (alone,) = read_contradictions(CONTRADICTIONS, places={})[:1]
+    assert alone["cells"] == []
+
+
+def test_each_figure_is_in_the_contents(paper_tree: ReportTree) -> None:
+    page = paper_tree.page.read_text()
+    contents = page[page.index('<nav class="contents"') : page.index("</nav>")]
+    figures = re.findall(r'<figure id="([^"]*)"', page)
+    assert len(figures) > 8
+    assert re.findall(r'href="#(figure-[^"]*)"', contents) == figures
+    assert ">fssuavl, figure 2</a>" in contents
 
 
 def test_a_note_on_a_published_number_is_a_mark_in_its_cell(paper_tree: ReportTree) -> None:

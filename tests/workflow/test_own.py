@@ -23,7 +23,7 @@ JOBS = {
     **dict.fromkeys(("bank_waveforms", "normalisation", "shards", "pretrain", "evaluate"), 1),
     **dict.fromkeys(("evaluate_random_init", "table", "gains", "communication", "loss_figure"), 1),
     **dict.fromkeys(("shards_figure", "datasets", "certificate", "report_page", "mine"), 1),
-    **dict.fromkeys(("cost_figure", "timeline_figure"), 1),
+    **dict.fromkeys(("cost_figure", "timeline_figure", "examples"), 1),
 }
 
 

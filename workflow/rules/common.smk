@@ -24,6 +24,7 @@ from fedssl.grid.snakemake_api import (
     given_configuration,
     given_settings,
     has_storage,
+    jobs_of_targets,
     jobs_to_run,
     logger,
     rule_name,
@@ -34,7 +35,12 @@ from fedssl.grid.snakemake_api import (
 from fedssl.command.costs import expected_seconds
 from fedssl.crate.plan import crate_spec, workflow_files
 from fedssl.data.plan import archive_files, check_datasets
-from fedssl.data.plan_banks import bank_arrays, dataset_bank
+from fedssl.data.plan_banks import (
+    bank_arrays,
+    dataset_bank,
+    example_datasets,
+    example_settings,
+)
 from fedssl.paper import map_panels
 from fedssl.paper.page.plan import page_inputs, page_spec, page_templates
 from fedssl.paper.plan import check_products as check_declared_products
@@ -145,6 +151,7 @@ if not is_module(workflow) and starts_run(workflow, sys.argv):
             jobs=partial(jobs_to_run, workflow),
             expected=partial(expected_seconds, PLAN),
             here=runs_here(workflow),
+            targets=partial(jobs_of_targets, workflow),
         ),
     )
 

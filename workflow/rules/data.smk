@@ -18,6 +18,7 @@ from fedssl.grid.paths import archive_record
 ARCHIVE = "<data>/archives/{dataset}/{file}"
 CLIPS = "<data>/archives/{dataset}/clips.txt"
 BANK = OUT.bank("{dataset}")
+EXAMPLES = OUT.examples("{dataset}")
 STATISTICS = OUT.normalisation("{study}", "{dataset}")
 
 
@@ -151,3 +152,25 @@ rule normalisation:
         sources=source_digests(SCRIPTS / "normalisation.py"),
     script:
         "../scripts/normalisation.py"
+
+
+rule examples:
+    input:
+        STALE.rerun(planned(example_settings), record=record_of(EXAMPLES)),
+        planned(bank_arrays, inputs=dataset_bank),
+        unpack(planned(dataset_bank)),
+    output:
+        examples=EXAMPLES,
+        provenance=record_of(EXAMPLES),
+    log:
+        "<logs>/examples/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of(example_datasets(PLAN)),
+    localrule: True
+    conda:
+        "../../envs/fedssl.yaml"
+    params:
+        settings=planned(example_settings),
+        sources=source_digests(SCRIPTS / "examples.py"),
+    script:
+        "../scripts/examples.py"

@@ -29,15 +29,12 @@ def write_diff_page(
         compared: Number of jobs that both sides have.
         hardware: Whether the hardware differs.
     """
-    from markupsafe import Markup
-
-    from fedssl.paper.page.style import page_style, templates_in
+    from fedssl.paper.page.style import templates_in
 
     page = (
         templates_in(_TEMPLATES)
         .get_template("diff.html")
         .render(
-            style=Markup(page_style()),
             before=names[0],
             after=names[1],
             parts={name: [_row(name, *found) for found in part] for name, part in parts.items()},

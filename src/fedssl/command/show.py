@@ -23,29 +23,50 @@ def show(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Show the settings, files, hardware, cost and scores of a cell, and how to rerun it."""
+    """Show the scores, settings, files, hardware and cost of a cell, and how to rerun it."""
     from fedssl.command.project import open_project
     from fedssl.command.selection import read_cell, read_metrics
 
     results = open_project(configfile or [], config or []).tree.results
     found = read_cell(cell, results)
-    scores = [m for record in found.records.values() for m in read_metrics(record)]
+    metrics = [m for record in found.records.values() for m in read_metrics(record)]
+    scores = [{**metric, "interval": _interval(metric)} for metric in metrics]
     if json:
         records = {name: record.content for name, record in found.records.items()}
         print_json({"cell": found.cell, "scores": scores, "records": records})
         return
     print_line(found.cell, style="bold")
+    _print_scores(scores)
     for name, record in found.records.items():
         if name.startswith("pretrain/"):
             _print_record(record)
             _print_command(
                 record, configfiles=configfile or [], config=config or [], results=results
             )
+
+
+def _interval(score: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the 95 % interval of a score over its samples, in percent."""
+    from fedssl.evaluation.statistics import accuracy_interval
+
+    return accuracy_interval([score["value"]], [score["n_eval"]], averages_over_seeds=[])
+
+
+def _print_scores(scores: Sequence[Mapping[str, Any]]) -> None:
+    if not scores:
+        return
     print_line()
     print_table(
-        ("task", "protocol", "value", "n_eval"),
-        [(s["task"], s["protocol"], f"{s['value']:.2f}", s["n_eval"]) for s in scores],
+        ("task", "protocol", "value", "95 % over samples", "n_eval"),
+        [
+            (s["task"], s["protocol"], f"{s['value']:.2f}", _text(*s["interval"]), s["n_eval"])
+            for s in scores
+        ],
     )
+
+
+def _text(low: float, high: float) -> str:
+    return f"{low:.2f} to {high:.2f}"
 
 
 def _print_record(record: "Record") -> None:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import Markup
 from rocrate.rocrate import ROCrate
 
 from fedssl.crate.jobs import Job, rule_order
-from fedssl.paper.page.style import page_style, templates_in
+from fedssl.paper.page.style import templates_in
 from fedssl.paper.products.registry import KINDS
 from fedssl.paper.style import time_unit
 
@@ -36,7 +35,6 @@ def preview_page(crate: ROCrate, jobs: Sequence[Job], *, results: str) -> str:
         templates_in(_TEMPLATES)
         .get_template("preview.html")
         .render(
-            style=Markup(page_style()),
             root={name: root[name] for name in ("name", "description", "datePublished")},
             licence={"id": root["license"].id, "name": root["license"]["name"]},
             jobs=len(jobs),

@@ -1,12 +1,14 @@
-"""Plan which files of banks a job reads."""
+"""Plan which files of banks a job reads, and which banks the report page shows samples of."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from fedssl.data.banks.bank import FILES
+from fedssl.data.own.dataset_entry import is_own
 from fedssl.grid.plan import Plan, Wildcards
 from fedssl.grid.snakemake_api import ancient
+from fedssl.grid.tasks import Task
 
 
 def dataset_bank(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
@@ -29,6 +31,32 @@ def bank_arrays(
         if path.name == "bank.json"
         for name in FILES[plan.config["datasets"][path.parent.name]["modality"]]
     ]
+
+
+def scored_datasets(plan: Plan) -> list[str]:
+    """Return the datasets that the tasks of the run score."""
+    return list(dict.fromkeys(task.dataset for task in _tasks(plan)))
+
+
+def may_be_shown(plan: Plan, dataset: str) -> bool:
+    """Return whether samples of a dataset may be copied: of made-up data and a user's own."""
+    entry = plan.config["datasets"][dataset]
+    return bool(entry.get("synthetic", False)) or is_own(entry)
+
+
+def example_datasets(plan: Plan) -> list[str]:
+    """Return the scored datasets of which the report page shows samples."""
+    return [name for name in scored_datasets(plan) if may_be_shown(plan, name)]
+
+
+def example_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
+    """Return the splits of a dataset of which samples are stored: those that tasks score."""
+    splits = {task.split for task in _tasks(plan) if task.dataset == wildcards.dataset}
+    return {"splits": sorted(splits)}
+
+
+def _tasks(plan: Plan) -> list[Task]:
+    return [task for study in plan.studies for task in plan.grid.tasks(study)]
 
 
 def _flat(values: Iterable[str | list[str]]) -> list[str]:

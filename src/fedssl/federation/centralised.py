@@ -1,6 +1,7 @@
 """Centralised pretraining of the same modules with a Trainer: the reference column of fassl."""
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,9 @@ from fedssl.federation.start import initial_method, training_views
 from fedssl.federation.tracking import Track, tracking
 from fedssl.progress import RoundProgress
 from fedssl.typed import typed
+
+# Lightning prints the hardware that it finds, and tips, among the lines of the run.
+logging.getLogger(pl.__name__).setLevel(logging.WARNING)
 
 
 def pretrain(

@@ -147,6 +147,10 @@ class ResultPaths:
         """Return an array or table of a dataset's bank."""
         return f"{self.results}/banks/{dataset}/{name}"
 
+    def examples(self, dataset: str) -> str:
+        """Return the few samples of a dataset that the report page shows."""
+        return f"{self.results}/examples/{dataset}.json"
+
     def normalisation(self, study: str, dataset: str) -> str:
         """Return the spectrogram statistics of a study's audio pretraining set."""
         return f"{self.results}/normalisation/{study}/{dataset}.json"

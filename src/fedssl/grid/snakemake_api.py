@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
 
 # Documented only for Snakefiles, where it needs no import. Planning functions are in modules.
 from snakemake.io import ancient as ancient
@@ -23,6 +24,8 @@ from snakemake.logging import logger as logger
 from fedssl.errors import UserError
 from fedssl.grid.configuration import read_layers
 
+# What Snakemake logs if all targets are up to date. It ends then and calls no `onsuccess`.
+NOTHING_TO_DO = NOTHING_TO_BE_DONE_MSG
 # Options of `snakemake`, as its parser calls them, with which no job starts and no result changes.
 _ASKING = (
     *("dryrun", "lint", "list_rules", "list_target_rules", "print_compilation", "containerize"),
@@ -198,16 +201,22 @@ class RunJob:
 def jobs_to_run(workflow: Any) -> list[RunJob]:
     """Return the jobs of a run that has started, whether they have finished or not."""
     # A logged event tells of a job when it starts, but the time left depends on all others.
-    return [
-        RunJob(
-            job.jobid,
-            job.rule.name,
-            dict(job.wildcards_dict),
-            tuple(map(str, job.output)),
-            next(map(str, job.log), ""),
-        )
-        for job in workflow.dag.needrun_jobs(exclude_finished=False)
-    ]
+    return list(map(_run_job, workflow.dag.needrun_jobs(exclude_finished=False)))
+
+
+def jobs_of_targets(workflow: Any) -> list[RunJob]:
+    """Return the jobs behind the targets of a run, also those that are up to date."""
+    return list(map(_run_job, workflow.dag.jobs))
+
+
+def _run_job(job: Any) -> RunJob:
+    return RunJob(
+        job.jobid,
+        job.rule.name,
+        dict(job.wildcards_dict),
+        tuple(map(str, job.output)),
+        next(map(str, job.log), ""),
+    )
 
 
 def format_with(workflow: Any, formatter_of: Callable[..., Any]) -> None:

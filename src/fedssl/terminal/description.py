@@ -30,6 +30,7 @@ _WORK = {
     "synthesise": "made-up archive",
     "bank_images": "bank of",
     "bank_waveforms": "bank of",
+    "examples": "examples of",
 }
 _PROTOCOLS = {"knn": "kNN", "linear-probe": "linear"}
 # Almost every cell has these, so they would only make lines longer.

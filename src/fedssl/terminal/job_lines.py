@@ -8,9 +8,10 @@ from pathlib import Path
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from fedssl.grid.snakemake_api import RunJob, logger
+from fedssl.grid.snakemake_api import NOTHING_TO_DO, RunJob, logger
 from fedssl.terminal.description import describe, duration, find, recorded_seconds
 from fedssl.terminal.time_left import TimeLeft
+from fedssl.terminal.verdicts import page_of
 
 _HIDDEN = (
     *(LogEvent.JOB_STARTED, LogEvent.GROUP_INFO, LogEvent.PROGRESS, LogEvent.RESOURCES_INFO),
@@ -39,6 +40,7 @@ class JobLines(logging.Formatter):
         jobs: Callable[[], Sequence[RunJob]],
         expected: Callable[[Sequence[RunJob]], Mapping[str, float]],
         here: bool,
+        targets: Callable[[], Sequence[RunJob]],
     ) -> None:
         """Store how all other records are formatted, and functions that are called later.
 
@@ -49,19 +51,45 @@ class JobLines(logging.Formatter):
             expected: returns the expected duration in seconds of jobs, by the name of the job. It
                 is called in a thread of its own, because it may read thousands of records.
             here: whether jobs run on this machine, as soon as they are started.
+            targets: returns all jobs behind the targets, also those that are up to date. It is
+                called if none of them has to run.
         """
         super().__init__()
         self._plain, self._erase = plain, _ERASE if terminal else ""
         self._find_jobs, self._expect, self._here = jobs, expected, here
+        self._find_targets = targets
         self._waiting: dict[int, RunJob] = {}
         self._started: dict[int, float] = {}
         self._total = 0
         self._time_left = TimeLeft({})
-        self._estimated = False
+        self._estimated = self._broken = False
         self._start = self._last = time.time()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is printed, perhaps in other words."""
+        if not self._broken:
+            try:
+                return self._is_printed(record)
+            # Snakemake would end the run for any fault here, and no line is worth that.
+            except Exception as error:
+                self._give_up(error)
+        return True
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record; "" if nothing is printed about it."""
+        if not self._broken:
+            try:
+                text = self._text(record)
+                return f"{self._erase}{text}" if text else ""
+            except Exception as error:
+                self._give_up(error)
+        return self._plain.format(record)
+
+    def _give_up(self, error: Exception) -> None:
+        self._broken = True
+        logger.warning("Snakemake's own lines follow, because ours failed with %r.", error)
+
+    def _is_printed(self, record: logging.LogRecord) -> bool:
         said = vars(record)
         event = said.get("event")
         if event == LogEvent.JOB_STARTED and not self._total:
@@ -70,11 +98,6 @@ class JobLines(logging.Formatter):
             self._started[said["jobid"]] = time.time()
             return self._here and self._seconds(said["jobid"]) > _LONG_S
         return event not in _HIDDEN and record.msg != _SELECTING
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the text of a record; "" if nothing is printed about it."""
-        text = self._text(record)
-        return f"{self._erase}{text}" if text else ""
 
     def _text(self, record: logging.LogRecord) -> str:
         said = vars(record)
@@ -86,6 +109,8 @@ class JobLines(logging.Formatter):
             return f"{describe(job.rule, job.wildcards)} starts, about {duration(seconds)}"
         if "slurm_job" in said:
             return self._submitted(said["slurm_job"], said["jobs"])
+        if record.msg == NOTHING_TO_DO and (page := page_of(self._find_targets())):
+            return f"{self._plain.format(record)}\nreport: {page}"
         return self._plain.format(record)
 
     def _begin(self) -> None:
@@ -101,6 +126,9 @@ class JobLines(logging.Formatter):
         except OSError as error:
             # Such as a record that a job replaces at this moment. The lines say no time then.
             logger.debug("the durations of the jobs are not known: %s", error)
+        # In a thread, Python would only print a traceback in the midst of the lines.
+        except Exception as error:
+            logger.warning("No line says how much time is left, because of %r.", error)
         else:
             self._estimated = True
 

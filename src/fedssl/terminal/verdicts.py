@@ -18,7 +18,7 @@ _NUMBERS = {"scaled": "measured", "no-published-number": "measured", "differs": 
 
 
 def page_of(jobs: Iterable[RunJob]) -> str:
-    """Return the report page that one of some jobs has written, or ""."""
+    """Return the report page that one of some jobs writes, or ""."""
     return next((job.name for job in jobs if job.rule == "report_page"), "")
 
 

@@ -110,3 +110,8 @@ def test_a_run_ends_with_the_head_of_its_page(finished: Project) -> None:
     ]
     assert lines[0].startswith("claims in print: ") and lines[4].startswith("scaled: demo: ")
     assert "total" in printed and "[1/1] report page: results/demo/report/index.html" in printed
+
+
+def test_a_run_with_nothing_to_do_ends_with_the_path_of_its_page(finished: Project) -> None:
+    *_, before, last = finished.run("--cores", "1").splitlines()
+    assert "Nothing to be done" in before and last == "report: results/demo/report/index.html"

@@ -181,6 +181,10 @@ class Contradiction:
     decided: Text
     """What this project does instead."""
 
+    cells: tuple[Text, ...] = ()
+    """The published numbers that it concerns, spelled `table 2: FVSSL R-18, C-10 F.T`. None if
+    absent."""
+
 
 @dataclass(frozen=True)
 class Contradictions:

@@ -1,42 +1,28 @@
 """Count which classes a score's predictions confuse, for the panel of a number."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from fedssl.files import read_json
+from fedssl.paper.page.scores import read_predictions, scored_bank
 from fedssl.paper.page.shards import histogram_picture
-from fedssl.record.read import record_behind
 
 Record = dict[str, Any]
 _MOST_CLASSES = 30  # a picture of more classes shows nothing at its size
 _MOST_PAIRS = 3
 
 
-def confusions(data: Mapping[str, Any]) -> dict[str, Record]:
-    """Return score file -> its confusions, for the first seed of each score.
-
-    Other seeds would multiply the size of the page. Retrieval has no predicted class.
+def confusions(scores: Iterable[Path]) -> dict[str, Record]:
+    """Return score file -> its confusions, for the scores that have predicted classes.
 
     Args:
-        data: What `Jobs.as_data` returns.
+        scores: What `fedssl.paper.page.scores.shown_scores` returns.
     """
-    found: dict[str, Record] = {}
-    seen = set()
-    for step in data["steps"]:
-        folder, name = step["path"]
-        path = Path(data["folders"][folder], name)
-        cell = re.sub(r"/seed\d+/", "/", str(path))
-        if "scored" not in step or step.get("round") or cell in seen:
-            continue
-        seen.add(cell)
-        if own := confusion(path):
-            found[str(path)] = own
-    return found
+    found = {str(score): confusion(score) for score in scores}
+    return {score: own for score, own in found.items() if own}
 
 
 def confusion(score: Path) -> Record | None:
@@ -46,8 +32,7 @@ def confusion(score: Path) -> Record | None:
     `pairs` are [true class, predicted class, number of samples, samples of the true class]. None if
     the predictions are missing or are not classes.
     """
-    predictions = score.with_name(read_json(score)["predictions"])
-    frame = pd.read_parquet(predictions) if predictions.is_file() else pd.DataFrame()
+    frame = read_predictions(score)
     if not {"label", "prediction"} <= set(frame.columns):
         return None
     true, predicted = frame["label"].to_numpy(), frame["prediction"].to_numpy()
@@ -75,8 +60,6 @@ def _name(names: list[str], label: int) -> str:
 
 def _class_names(score: Path) -> list[str]:
     """Return the names of the classes from the bank that was scored; empty if it is not there."""
-    record = record_behind(score)
-    inputs = record.content["inputs"] if record else ()
-    banks = [path for path in inputs if Path(path).name == "bank.json" and Path(path).is_file()]
-    names: list[str] = read_json(banks[0])["classes"] if len(banks) == 1 else []
+    bank = scored_bank(score)
+    names: list[str] = read_json(bank)["classes"] if bank and bank.is_file() else []
     return names

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fedssl.data.plan_banks import example_datasets, may_be_shown, scored_datasets
 from fedssl.grid.paths import from_here
 from fedssl.paper.page.legend import legend
 from fedssl.paper.page.repository import repository_url
@@ -31,6 +32,18 @@ def page_spec(plan: Plan) -> dict[str, Any]:
         "studies": {name: config["studies"][name]["title"] for name in plan.studies},
         "legend": legend(plan),
         "products": page_products(plan),
+        "examples": _examples(plan),
+    }
+
+
+def _examples(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Return scored dataset -> its title, and the file of its samples; None if not permitted."""
+    return {
+        name: {
+            "title": plan.config["datasets"][name]["title"],
+            "file": plan.paths.examples(name) if may_be_shown(plan, name) else None,
+        }
+        for name in scored_datasets(plan)
     }
 
 
@@ -54,11 +67,12 @@ def page_products(plan: Plan) -> list[dict[str, Any]]:
 
 
 def page_inputs(plan: Plan) -> dict[str, list[str]]:
-    """Return the tables and figures of the page."""
+    """Return the tables and figures of the page, and the samples that it shows."""
     shown = page_products(plan)
     return {
         "tables": [entry["table"] for entry in shown if entry["table"]],
         "figures": [entry["figure"] for entry in shown if entry["figure"]],
+        "examples": [plan.paths.examples(name) for name in example_datasets(plan)],
     }
 
 

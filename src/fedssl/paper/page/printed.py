@@ -1,9 +1,10 @@
-"""What the page says of published numbers: notes on them, and averages that are wrong in print."""
+"""What the page says of published numbers: notes, contradictions, and averages that are wrong."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fedssl.paper.claims.entries import read_entries
 from fedssl.paper.claims.evidence import cell_name
 from fedssl.paper.page.claims import Places
 from fedssl.paper.published import heading, printed_averages, read_published
@@ -31,9 +32,24 @@ def wrong_averages(published: Iterable[str | Path], *, places: Places) -> list[d
     return [record | {"anchor": _anchor(record, places)} for record in records]
 
 
+def read_contradictions(path: str | Path, *, places: Places) -> list[dict[str, Any]]:
+    """Return the entries of `contradictions.yaml`, each with its cells as (name, anchor).
+
+    The anchor is empty if the run has no such number.
+    """
+    return [
+        {**entry, "cells": [(n, _place(entry["paper"], n, places)) for n in entry.get("cells", ())]}
+        for entry in read_entries(path)
+    ]
+
+
+def _place(study: str, name: str, places: Places) -> str:
+    return places.get(study, {}).get(name, "")
+
+
 def _anchor(record: dict[str, Any], places: Places) -> str:
     name = cell_name((record["table"], record["row"], record["column"]))
-    return places.get(record["study"], {}).get(name, "")
+    return _place(record["study"], name, places)
 
 
 def _column(record: dict[Any, Any]) -> str:

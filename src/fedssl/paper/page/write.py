@@ -8,25 +8,25 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fedssl.files import write_text
 from fedssl.paper.certificate import certificate_title
-from fedssl.paper.claims.entries import read_entries
 from fedssl.paper.page.certificate import read_certificate
 from fedssl.paper.page.claims import claim_counts, read_claims
 from fedssl.paper.page.confusion import confusions
 from fedssl.paper.page.evidence import figure_panels, row_panels
+from fedssl.paper.page.examples import read_examples
 from fedssl.paper.page.figures import figure_content
 from fedssl.paper.page.jobs import Jobs
 from fedssl.paper.page.links import Links, with_arxiv
 from fedssl.paper.page.maps import read_maps
 from fedssl.paper.page.numbers import read_table
 from fedssl.paper.page.pictures import forest, gain_lanes, scatter
-from fedssl.paper.page.printed import published_notes, wrong_averages
+from fedssl.paper.page.printed import published_notes, read_contradictions, wrong_averages
 from fedssl.paper.page.records import read_gains, read_other, read_rows
-from fedssl.paper.page.style import TEMPLATES, page_style
+from fedssl.paper.page.scores import shown_scores
+from fedssl.paper.page.style import TEMPLATES, templates_in
 from fedssl.paper.page.summary import choices, coverage, run_summary
 from fedssl.paper.products.registry import get_product
 from fedssl.paper.text_table import SCALED
@@ -72,7 +72,9 @@ def write_page(
         "lanes": gain_lanes(numbers["gains"]),
         "figures": figures,
         "maps": read_maps(spec["products"]),
-        "contradictions": [] if spec.get("own", False) else read_entries(contradictions),
+        "contradictions": []
+        if spec.get("own", False)
+        else read_contradictions(contradictions, places=places),
         "wrong_averages": wrong_averages(published, places=places),
         "certificate": {
             "title": certificate_title(spec),
@@ -83,29 +85,24 @@ def write_page(
     data = jobs.as_data()
     content["run"] = run_summary(data["jobs"], data["git"])
     data |= {name: spec[name] for name in ("command", "legend", "repository")} | {"numbers": panels}
-    data |= {"maps": content["maps"], "confusions": confusions(data)}
+    scores = list(shown_scores(data))
+    data |= {"maps": content["maps"], "confusions": confusions(scores)}
+    data |= {"examples": read_examples(scores, spec["examples"])}
     content["data"] = _packed(data)
     write_text(path, render(content, spec=spec))
 
 
 def render(content: Content, *, spec: Mapping[str, Any]) -> str:
     """Return the HTML of the page; all texts from data are escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_in(TEMPLATES)
     environment.filters["with_arxiv"] = with_arxiv
-    scripts = ("page.js", "maps.js", "confusion.js", "provenance.js")
+    scripts = ("page.js", "maps.js", "confusion.js", "examples.js", "provenance.js")
     script = "".join(map(_text, scripts))
     return environment.get_template("page.html").render(
         **content,
         spec=spec,
         scaled=spec["scale"] != "paper",
         scaled_words=SCALED,
-        style=Markup(page_style()),
         script=Markup(script),
         # Results can come from others, so the browser must run only this script and load nothing.
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "

@@ -145,7 +145,7 @@ function step(place, isFolded) {
     : one.round
     ? `Chosen on ${one.scored}: round ${one.value}, on ${plain.format(one.n_eval)} samples`
     : `Scored on ${one.scored}${one.protocol ? `, ${one.protocol.replaceAll("-", " ")}` : ""}: ${points(one.value)} over ${plain.format(one.n_eval)} samples`;
-  const parts = [command(`${data.command} --force ${pathOf(one)}`), make("p", { class: "links" }, ...files), confusion(pathOf(one)),
+  const parts = [command(`${data.command} --force ${pathOf(one)}`), make("p", { class: "links" }, ...files), confusion(pathOf(one)), examples(pathOf(one)),
     one.job === null ? make("p", {}, "No provenance record of this job was found.") : job(one.job)];
   return isFolded ? folded(`${title} (${pathOf(one)})`, ...parts) : make("section", {}, make("h4", {}, title), ...parts);
 }
