@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from fedssl.files import read_json
+from fedssl.frames import read_parquet
 from fedssl.paper.page.shards import histogram_picture
+from fedssl.record.inputs import verified
 from fedssl.record.read import record_behind
 
 Record = dict[str, Any]
@@ -47,7 +49,7 @@ def confusion(score: Path) -> Record | None:
     the predictions are missing or are not classes.
     """
     predictions = score.with_name(read_json(score)["predictions"])
-    frame = pd.read_parquet(predictions) if predictions.is_file() else pd.DataFrame()
+    frame = read_parquet(verified(predictions)) if predictions.is_file() else pd.DataFrame()
     if not {"label", "prediction"} <= set(frame.columns):
         return None
     true, predicted = frame["label"].to_numpy(), frame["prediction"].to_numpy()
