@@ -85,17 +85,15 @@ def judge(
 
 
 def audited(clone: Clone) -> list[str]:
-    """Return what `fedssl audit` finds in the results, the same function as the command's."""
+    """Return what `fedssl audit` finds, and which files it says that it could not verify."""
     # Records name their files relative to the checkout, where the command is given.
     with contextlib.chdir(clone.root):
         result = audit(clone.results)
+    absent = [f"not verified: {file}" for file in result.not_verified]
     if result.passed:
-        return []
-    return [
-        f"{finding.verdict}: {finding.file} {finding.what}"
-        for unit in result.units
-        for finding in unit.findings
-    ]
+        return absent
+    found = (finding for unit in result.units for finding in unit.findings)
+    return [f"{finding.verdict}: {finding.file} {finding.what}" for finding in found] + absent
 
 
 def remains(clone: Clone, ended: Ended) -> tuple[str, ...]:

@@ -18,5 +18,12 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
+class DamagedFile(UserError, ValueError):
+    """A file that its reader cannot read.
+
+    It is a ValueError, too, for callers that go on without the file.
+    """
+
+
 class OutOfMemory(UserError):
     """A part of the job was killed, probably because memory ran out."""

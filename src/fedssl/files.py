@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fedssl.errors import UserError
+from fedssl.errors import DamagedFile, UserError, describe
 from fedssl.publishing import check_publishing
 
 
@@ -73,9 +73,33 @@ def write_json(path: str | Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+@contextlib.contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Let errors of the library that reads a file in the block name the file.
+
+    Raises:
+        DamagedFile: The library cannot read the file. Errors of the operating system, such as of a
+            missing file, and errors of this project are raised as they are.
+    """
+    try:
+        yield
+    # Not every library gives these two their error number.
+    except (UserError, MemoryError, FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # damaged bytes can make a library raise anything
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DamagedFile(
+            f"{path} is damaged: it cannot be read as {Path(path).suffix[1:] or 'a file'} "
+            f"({describe(error)}); `fedssl repair` finds all such files and says how to make them "
+            "again."
+        ) from error
+
+
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file; raise DamagedFile if it is not JSON."""
+    with reading(path):
+        return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def digest(data: Any) -> str:

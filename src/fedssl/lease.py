@@ -76,7 +76,17 @@ def take(
     owner = this_process()
     path.parent.mkdir(parents=True, exist_ok=True)
     _Candidate(path, owner, what).wait(wait)
+    _clear_offers(path)
     return Lease(path, owner, what, on_loss)
+
+
+def _clear_offers(path: Path) -> None:
+    """Remove the files of processes that were killed while they took a lease.
+
+    Only the new owner of the lease may call it. A process that still waits writes its file again.
+    """
+    for offer in path.parent.glob(f"{path.name}.*.part"):
+        offer.unlink(missing_ok=True)
 
 
 class Lease:

@@ -94,6 +94,7 @@ def test_recordings_that_were_not_passed_on_are_only_noted(results):
     assert result.passed
     notes = {note.file for unit in result.units for note in unit.notes}
     assert "banks/fsdd/waveforms.npy" in notes
+    assert "banks/fsdd/waveforms.npy" in result.as_data()["not_verified"]
 
 
 @pytest.mark.parametrize("name", [MODEL, "tables/fssuavl_table2.csv"])

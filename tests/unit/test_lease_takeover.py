@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fedssl import lease
 from fedssl.errors import UserError
 from fedssl.files import write_text
 from fedssl.lease import LostLease, hold, take
@@ -93,6 +94,26 @@ def test_a_takeover_that_was_killed_does_not_keep_others_out(path: Path) -> None
     assert left(path) == []
 
 
+def test_what_killed_processes_left_next_to_a_lease_is_cleared_by_the_next_owner(
+    path: Path,
+) -> None:
+    with owner(path) as running:
+        running.kill()
+        running.wait()
+    # One was killed before it had written its name, and one after.
+    path.with_name(".lease.1a2b.part").touch()
+    path.with_name(".lease.3c4d.part").write_bytes(path.read_bytes())
+    path.with_name(".other.lease.5e6f.part").touch()
+    with hold(path, what="x", wait=60):
+        assert left(path) == [".lease", ".other.lease.5e6f.part"]
+        with process(path, "pass") as waiting:
+            assert waiting.stdout is not None
+            assert waiting.stdout.readline().startswith("waiting: ")
+            lease._clear_offers(path)  # as an owner does that has just come
+            assert left(path)
+            waiting.kill()
+
+
 def test_where_no_file_can_have_two_names_the_lease_is_exclusive_as_well(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +149,7 @@ def test_a_results_folder_of_another_user_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     said = """
 import os, sys
+from fedssl import lease
 from fedssl.errors import UserError
 from fedssl.record.run_lease import hold_results
 os.setuid(65534)

@@ -56,10 +56,11 @@ def test_leftovers_are_found_and_removed_and_nothing_else_is(results: Path) -> N
     before = sorted(results.rglob("*"))
     put(results / PART)
     put(results / ".cells.csv.a.part")
+    put(results / ".lease.1a2b.part")
     (results / "evaluate/x/y").mkdir(parents=True)
     old(results / "evaluate/x")
     old(results / "evaluate")
-    assert names(results) == [".cells.csv.a.part", "evaluate/x", PART]
+    assert names(results) == [".cells.csv.a.part", ".lease.1a2b.part", "evaluate/x", PART]
     for leftover in find_leftovers(results):
         remove(leftover)
     assert sorted(results.rglob("*")) == before

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fedssl.audit.chain import Chain
+from fedssl.audit.chain import ABSENT, Chain
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.recompute import recomputed
 from fedssl.audit.seal import record_digests, seal_findings, unsealed_findings
@@ -44,6 +44,12 @@ class Audit:
         # Edited code is accepted, because otherwise any later commit would fail older results.
         return all(unit.verdict in _ACCEPTED for unit in self.units)
 
+    @property
+    def not_verified(self) -> list[str]:
+        """The files with recordings or images that are absent, so that no hash was compared."""
+        notes = (note for unit in self.units for note in unit.notes)
+        return sorted({note.file for note in notes if note.what == ABSENT})
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of units by kind and verdict."""
         kinds = sorted({unit.kind for unit in self.units})
@@ -58,6 +64,7 @@ class Audit:
             "seal": self.seal,
             "passed": self.passed,
             "counts": self.counts(),
+            "not_verified": self.not_verified,
             "units": [asdict(unit) for unit in self.units],
             "records": self.records,
         }

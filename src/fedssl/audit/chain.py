@@ -12,7 +12,7 @@ from fedssl.record.read import CHECKOUT, Record, is_ours, is_readable, read_reco
 from fedssl.record.sources import code_digest
 
 _THREADS = 8  # hashing waits for the disk and releases Python's lock
-_ABSENT = "is not available, so only its recorded hash was checked"
+ABSENT = "is not available, so only its recorded hash was checked"
 _SHORT = 12  # digits of a hash in messages
 
 
@@ -89,7 +89,7 @@ class Chain:
     def _absent(self, path: Path) -> Finding | Note:
         name = shown(path, self.root)
         if _rarely_shared(path, self.root):
-            return Note(name, _ABSENT)
+            return Note(name, ABSENT)
         return Finding(Verdict.INCOMPLETE, name, "is missing")
 
     def _input_findings(self, path: Path, recorded: str) -> Iterator[Finding | Note]:
@@ -104,7 +104,7 @@ class Chain:
                     f"job says {written[:_SHORT]}…: it was replaced or written again since",
                 )
         elif path not in self._hashes and _rarely_shared(path, self.root):
-            yield Note(name, _ABSENT)
+            yield Note(name, ABSENT)
         elif path.is_relative_to(self.root) and path not in self._records:
             yield Finding(Verdict.INCOMPLETE, name, "was read, but is an output in no record")
         elif not self.same(path, recorded):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fedssl.audit.chain import Chain
+from fedssl.frames import read_parquet
 from fedssl.grid.paths import FEATURE_PROTOCOLS, RECALIBRATED
 from fedssl.record.read import Record
 
@@ -46,6 +47,6 @@ def check_samples(
 def _labels(folder: Path, split: str, _mtime: int) -> pd.Series:
     """Return the labels of a split by position in the bank."""
     # The modification time is an argument so that the cache misses after the file has changed.
-    inside = pd.read_parquet(folder / "index.parquet", columns=["split"])["split"] == split
+    inside = read_parquet(folder / "index.parquet", columns=["split"])["split"] == split
     labels = np.load(folder / "labels.npy")[inside.to_numpy()]
     return pd.Series(labels, index=np.flatnonzero(inside))

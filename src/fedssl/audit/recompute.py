@@ -13,7 +13,9 @@ from fedssl.audit.chain import Chain
 from fedssl.audit.findings import Finding, Note, Verdict
 from fedssl.audit.hardware import other_hardware, ran_elsewhere
 from fedssl.audit.labels import check_samples
+from fedssl.errors import UserError
 from fedssl.files import read_json
+from fedssl.frames import read_csv, read_parquet
 from fedssl.grid.paths import RECORD
 from fedssl.paper.claims.claims import write_claims
 from fedssl.paper.products.product import FIGURE
@@ -49,7 +51,8 @@ def _readable(findings: Iterator[Finding], name: str) -> Iterator[Finding]:
     except (FileNotFoundError, PermissionError) as error:
         yield Finding(Verdict.INCOMPLETE, name, f"needs a file that is not available: {error}")
     except Exception as error:  # a forged file can make any reader fail
-        yield Finding(Verdict.TAMPERED, name, f"cannot be read: {error!r}")
+        said = error if isinstance(error, UserError) else repr(error)
+        yield Finding(Verdict.TAMPERED, name, f"cannot be read: {said}")
 
 
 def _content(path: Path, record: Record, chain: Chain) -> Iterator[Finding]:
@@ -68,7 +71,7 @@ def _metric(
     metric: Mapping[str, Any], folder: Path, *, record: Record, chain: Chain
 ) -> Iterator[str]:
     """Yield the differences of a metric from its predictions, and of these from the bank."""
-    samples = pd.read_parquet(folder / metric["predictions"])
+    samples = read_parquet(folder / metric["predictions"])
     yield from _differences(metric, samples, record)
     yield from check_samples(metric, samples, record=record, chain=chain)
 
@@ -76,8 +79,8 @@ def _metric(
 def _rounds(record: Record, chain: Chain) -> Iterator[Finding]:
     """Yield the scores of rounds that differ from the stored hits."""
     scores = next(path for path in record.files("outputs") if path.name == "rounds.csv")
-    samples = pd.read_parquet(scores.with_suffix(".parquet")).groupby("round")
-    for row in pd.read_csv(scores).to_dict("records"):
+    samples = read_parquet(scores.with_suffix(".parquet")).groupby("round")
+    for row in read_csv(scores).to_dict("records"):
         hits = samples.get_group(row["round"])[row["metric"].replace("R@", "hit@")]
         found = 100.0 * float(hits.mean())
         if len(hits) != row["n_eval"] or not isclose(found, row["value"], rel_tol=1e-12):

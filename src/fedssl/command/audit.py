@@ -67,6 +67,9 @@ def _print(result: "Audit") -> None:
     _print_notes(result.units)
     print_line()
     print_line(f"seal {result.seal}")
+    if number := len(result.not_verified):
+        files = "file is" if number == 1 else "files are"
+        print_line(f"{number} {files} absent and not verified, see the notes")
     print_line("passed" if result.passed else "NOT passed", style="bold")
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from fedssl.data.banks.bank import open_bank, read_facts
 from fedssl.errors import UserError
+from fedssl.files import reading
 from fedssl.randomness import stream
 
 
@@ -100,6 +101,8 @@ def pair_by_name(vision: Path, sound: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _rows(folder: Path) -> dict[str, tuple[int, str, str]]:
     """Return name -> (position, class, split) of all samples, in the order of the bank."""
-    table = pq.read_table(folder / "index.parquet", columns=["position", "name", "class", "split"])
+    path = folder / "index.parquet"
+    with reading(path):
+        table = pq.read_table(path, columns=["position", "name", "class", "split"])
     columns = (table[column].to_pylist() for column in ("name", "position", "class", "split"))
     return {name: tuple(row) for name, *row in zip(*columns, strict=True)}

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -27,6 +26,7 @@ from fedssl.evaluation.stored_scores import ScoreStore
 from fedssl.federation.checkpoint import State, load_state
 from fedssl.federation.milestones import kept_rounds, milestone
 from fedssl.files import bytes_digest, digest, read_json, sha256
+from fedssl.frames import read_parquet
 from fedssl.views.bank_views import Views
 
 # The round of the random encoder that pretraining starts from.
@@ -100,7 +100,7 @@ class RoundScorer:
 
     def _read(self, name: str) -> RoundScore:
         path = Path(self._inputs[name])
-        metric, samples = read_json(path), pd.read_parquet(self._inputs[f"{name}_samples"])
+        metric, samples = read_json(path), read_parquet(self._inputs[f"{name}_samples"])
         hits = [
             torch.from_numpy(samples[f"hit@{k}"].to_numpy()) for k in self._settings.retrieval.ks
         ]

@@ -21,6 +21,7 @@ from fedssl.files import (
     atomic_write,
     digest,
     read_json,
+    reading,
     remove_temporary_files,
     sha256,
     write_json,
@@ -56,14 +57,15 @@ def read_training(path: str | Path) -> dict[str, Any]:
 
     These are `updates`, `dropped_updates` (both of a federated training) and `backbone_change`.
     """
-    with safe_open(path, framework="pt") as file:
+    with reading(path), safe_open(path, framework="pt") as file:
         facts: dict[str, Any] = json.loads((file.metadata() or {}).get(_TRAINING, "{}"))
     return facts
 
 
 def load_state(path: str | Path) -> State:
-    """Read a state dict onto the CPU."""
-    return load_file(path)
+    """Read a state dict onto the CPU; raise DamagedFile if it is not safetensors."""
+    with reading(path):
+        return load_file(path)
 
 
 def checkpoint_folder(parent: str | Path, inputs: Mapping[str, str]) -> Path:

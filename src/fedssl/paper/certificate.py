@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from fedssl.files import sha256, write_text
+from fedssl.frames import read_csv
 from fedssl.paper import run_facts
 from fedssl.paper.not_run import Tables, not_run
 from fedssl.paper.published import read_published
@@ -50,7 +51,7 @@ def write_certificate(
     records = {record.name: record.content for record in found if is_sealed(record)}
     # `fillna`: the number of a table is empty for numbers from the prose, and pandas reads NaN.
     frames = {
-        Path(table).stem: pd.read_csv(table, dtype={"table": str}).fillna({"cell": "", "table": ""})
+        Path(table).stem: read_csv(table, dtype={"table": str}).fillna({"cell": "", "table": ""})
         for table in spec["tables"]
     }
     sections = [
@@ -170,7 +171,7 @@ def _numbers(tables: Tables) -> list[str]:
 
 
 def _claims(path: str | Path) -> list[str]:
-    frame = pd.read_csv(path)
+    frame = read_csv(path)
     rows = [
         (str(paper), source, *(str((part[column] == verdict).sum()) for verdict in _CLAIMS))
         for paper, part in frame.groupby("paper", sort=False)

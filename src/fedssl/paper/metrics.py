@@ -7,7 +7,9 @@ import pandas as pd
 
 from fedssl.errors import UserError
 from fedssl.files import read_json
+from fedssl.frames import read_parquet
 from fedssl.paper.flags import Flag, flags_of
+from fedssl.record.inputs import verified
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,10 @@ def read_samples(metric: Metric) -> pd.DataFrame:
     has its label.
 
     Raises:
-        UserError: A column is missing, or the samples are not those that the metric counted.
+        UserError: The file is not the one that its job wrote, a column is missing, or the samples
+            are not those that the metric counted.
     """
-    frame = pd.read_parquet(metric.predictions)
+    frame = read_parquet(verified(metric.predictions))
     outcome = "prediction" if "prediction" in frame.columns else "hit@1"
     if missing := {"position", "label", outcome} - set(frame.columns):
         raise UserError(

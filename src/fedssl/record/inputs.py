@@ -9,7 +9,7 @@ from pathlib import Path
 from fedssl.errors import UserError
 from fedssl.files import sha256
 from fedssl.grid.paths import RECORD
-from fedssl.publishing import forget_verified, verified_files
+from fedssl.publishing import add_verified, forget_verified, verified_files
 from fedssl.record.read import record_behind
 
 _State = tuple[int, ...]
@@ -57,6 +57,18 @@ class Inputs:
         state, own = self._found[file]
         # Hash again only where something happened to the file, be it a new link to it.
         return state == _state(file) or sha256(file) == own
+
+
+def verified(file: str | Path) -> Path:
+    """Return a file that a job finds by itself, such as next to an input, for the job's record.
+
+    Raises:
+        UserError: the file has other content than its job wrote.
+    """
+    own = sha256(file)
+    _check_written(str(file), own)
+    add_verified(str(file), own)
+    return Path(file)
 
 
 def _is_samples(name: str) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from fedssl.files import atomic_write, read_json, write_json
+from fedssl.files import atomic_write, read_json, reading, write_json
+from fedssl.frames import read_csv
 
 
 @dataclass(frozen=True)
@@ -71,5 +72,6 @@ def read_table(path: str | Path) -> list[Rate]:
     """Return the rates of a rehearsal; empty if there has been none."""
     if not Path(path).is_file():
         return []
-    rows = pd.read_csv(path, keep_default_na=False).to_dict("records")
-    return [Rate(**{str(name): value for name, value in row.items()}) for row in rows]
+    rows = read_csv(path, keep_default_na=False).to_dict("records")
+    with reading(path):
+        return [Rate(**{str(name): value for name, value in row.items()}) for row in rows]

@@ -19,6 +19,7 @@ import numpy as np
 from fedssl.data.banks.block_hashes import ArrayHashes
 from fedssl.data.banks.verified import BlockCheck
 from fedssl.errors import UserError
+from fedssl.files import reading
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,7 +108,8 @@ class FileRows(HostRows):
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
         self._check = BlockCheck(self._path, self._file, hashes) if hashes else None
-        mapped = np.load(path, mmap_mode="r")
+        with reading(path):
+            mapped = np.load(path, mmap_mode="r")
         super().__init__(mapped)
         self._begin, self.row_bytes, self.num_rows = mapped.offset, mapped[:1].nbytes, len(mapped)
         # Without this advice the kernel may read ahead behind each read.

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fedssl.errors import UserError
+from fedssl.frames import read_csv
 from fedssl.paper.seeds import Seeds, read_seeds
 from fedssl.paper.tables import COLUMNS
 from fedssl.paper.verdict import Verdict
@@ -47,7 +48,7 @@ def measured_cells(tables: Iterable[str | Path]) -> dict[str, PaperCells]:
     """
     papers: dict[str, PaperCells] = {}
     for path in tables:
-        frame = pd.read_csv(path, dtype={name: str for name in ("table", "task", "protocol")})
+        frame = read_csv(path, dtype={name: str for name in ("table", "task", "protocol")})
         lacking = [column for column in COLUMNS if column not in frame]
         if lacking:
             raise UserError(f"{path} lacks the columns {', '.join(lacking)}; write it again.")

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fedssl.files import read_json
+from fedssl.frames import read_parquet
 from fedssl.paper.palette import dataset_styles
 from fedssl.record.read import record_behind
 
@@ -39,7 +40,7 @@ def read_map(entry: Mapping[str, Any]) -> Record:
         for panel in spec["panels"]
         if panel["cells"] and Path(path := panel["cells"][0]["points"]).is_file()
     }
-    frames = {row: pd.read_parquet(path) for row, path in files.items()}
+    frames = {row: read_parquet(path) for row, path in files.items()}
     # Maps have the datasets in the study's order, which decides their colours in the figure. The
     # record has them in the order of their names.
     names = list(dict.fromkeys(name for frame in frames.values() for name in frame["dataset"]))

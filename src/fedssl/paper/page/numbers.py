@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fedssl.files import read_json
+from fedssl.frames import read_csv
 from fedssl.grid.paths import record_of
 from fedssl.paper.claims.evidence import cell_name
 from fedssl.paper.metrics import read_metric
@@ -41,7 +42,7 @@ def read_table(
     """
     csv = Path(csv)
     # A row may be called "NA" or "None", which pandas would read as missing.
-    frame = pd.read_csv(csv, dtype={"table": str}, keep_default_na=False, na_values=[""])
+    frame = read_csv(csv, dtype={"table": str}, keep_default_na=False, na_values=[""])
     spec = read_json(record_of(csv))["settings"]
     own = spec.get("own", False)
     seeds = read_seeds(csv)

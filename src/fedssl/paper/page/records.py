@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fedssl.files import read_json
+from fedssl.frames import read_csv
 from fedssl.paper import paired_gain
 from fedssl.paper.table_footers import EMPTY
 from fedssl.paper.text_table import TextTable, scale_mark
@@ -69,7 +70,7 @@ def read_other(
     """
     path, spec = Path(path), read_json(record)["settings"]
     # With nullable types a count next to a missing value stays whole, as it was when written.
-    frame = pd.read_csv(path, dtype={"table": str}).convert_dtypes()
+    frame = read_csv(path, dtype={"table": str}).convert_dtypes()
     table = text_table(frame, spec)
     return {
         "name": path.stem,

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from fedssl.files import read_json
+from fedssl.frames import read_parquet
+from fedssl.record.inputs import verified
 from fedssl.record.read import record_behind
 
 
@@ -32,7 +34,7 @@ def shown_scores(data: Mapping[str, Any]) -> Iterator[Path]:
 def read_predictions(score: Path) -> pd.DataFrame:
     """Return one row per scored sample; empty if the file of predictions is missing."""
     predictions = score.with_name(read_json(score)["predictions"])
-    return pd.read_parquet(predictions) if predictions.is_file() else pd.DataFrame()
+    return read_parquet(verified(predictions)) if predictions.is_file() else pd.DataFrame()
 
 
 def scored_bank(score: Path) -> Path | None:

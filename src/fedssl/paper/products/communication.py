@@ -9,6 +9,7 @@ import pandas as pd
 
 from fedssl.errors import UserError
 from fedssl.files import read_json
+from fedssl.frames import read_csv
 from fedssl.grid.cell import AXES, CENTRALISED
 from fedssl.grid.transmission import parse_name
 from fedssl.paper.names import BACKBONE_ONLY, FULL, NOT_FEDERATED
@@ -136,7 +137,7 @@ def _counts(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 def _seed(*, provenance: str, rounds: str, federated: bool) -> dict[str, float]:
     """Return the counts of one job. All bytes are 0 if the job is not federated."""
-    history = pd.read_csv(rounds)
+    history = read_csv(rounds)
     # A client that trains two modalities in a round has two lines and is visited once.
     history = history.drop_duplicates(["round", "client"])
     n_rounds, visits = history["round"].nunique(), len(history)

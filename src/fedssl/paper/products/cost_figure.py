@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.files import read_json
+from fedssl.frames import read_csv
 from fedssl.grid.own_studies import is_own
 from fedssl.grid.transmission import parse_name
 from fedssl.paper.names import own_name, word
@@ -114,7 +115,7 @@ def cost_figure(spec: Spec) -> Figure:
     from matplotlib.figure import Figure
 
     spent = [costs(row) for row in spec["rows"]]
-    gains = pd.read_csv(spec["gains"]).merge(pd.DataFrame(spent), on="row")
+    gains = read_csv(spec["gains"]).merge(pd.DataFrame(spent), on="row")
     modalities = list(dict.fromkeys(gains["modality"]))
     figure = Figure(figsize=(PAGE, _PANEL_HEIGHT * len(modalities)), layout="constrained")
     grid = figure.subplots(len(modalities), 2, sharex="col", sharey="row", squeeze=False)

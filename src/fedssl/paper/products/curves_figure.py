@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.files import read_json
+from fedssl.frames import read_csv
 from fedssl.grid.transmission import parse_name
 from fedssl.paper.names import pretraining_name, word
 from fedssl.paper.palette import INK, REFERENCE, LineStyle, aggregator_style
@@ -144,7 +145,7 @@ def _draw_line(
     above: Axes, below: Axes, seeds: Sequence[Mapping[str, Any]], *, modality: str
 ) -> None:
     style = aggregator_style(seeds[0]["aggregator"], seeds[0]["variant"])
-    tables = [pd.read_csv(curve["scores"]) for curve in seeds]
+    tables = [read_csv(curve["scores"]) for curve in seeds]
     scores = interval(pd.concat([table[table["metric"] == _METRIC] for table in tables]))
     _draw_band(above, scores.reset_index(), style, mean="mean")
     if 0 in scores.index:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.errors import UserError
+from fedssl.frames import read_csv
 from fedssl.grid.splits import MODALITIES
 from fedssl.paper.names import word
 from fedssl.paper.palette import LineStyle, aggregator_style, split_style
@@ -99,7 +100,7 @@ def round_losses(path: str | Path) -> pd.DataFrame:
 
 def _history(path: str | Path) -> pd.DataFrame:
     """Return the rows of the clients that took a step."""
-    frame = pd.read_csv(path)
+    frame = read_csv(path)
     if missing := _ROUND_COLUMNS - set(frame.columns):
         raise UserError(
             f"{path} lacks the columns {', '.join(sorted(missing))}; pretrain its cell again."

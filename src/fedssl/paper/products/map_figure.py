@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from fedssl.frames import read_csv, read_parquet
 from fedssl.paper import map_panels
 from fedssl.paper.palette import PointStyle, dataset_styles
 from fedssl.paper.products.product import Product, Spec
@@ -69,7 +70,7 @@ def map_figure(spec: Spec) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    silhouettes = pd.read_csv(spec["silhouettes"])
+    silhouettes = read_csv(spec["silhouettes"])
     rows, columns = _shown(spec)
     width = PAGE if len(columns) > 2 else COLUMN
     side = width / len(columns)
@@ -83,7 +84,7 @@ def map_figure(spec: Spec) -> Figure:
             _draw_frame(axes)
             if panel["cells"]:
                 axes.set_title(f"({next(letters)}) {spec['columns'][column]}")
-                _draw_panel(axes, spec, pd.read_parquet(panel["cells"][0]["points"]))
+                _draw_panel(axes, spec, read_parquet(panel["cells"][0]["points"]))
                 quoted = _quote(silhouettes[silhouettes["row"] == panel["row"]])
                 axes.set_xlabel(quoted, fontsize=SMALL)
             else:

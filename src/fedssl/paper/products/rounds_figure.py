@@ -11,6 +11,7 @@ import pandas as pd
 
 from fedssl.evaluation.statistics import accuracy_interval
 from fedssl.files import atomic_write
+from fedssl.frames import read_csv
 from fedssl.grid.cell import AXES
 from fedssl.paper.names import pretraining_name, word
 from fedssl.paper.palette import REFERENCE, aggregator_style
@@ -95,7 +96,7 @@ def scored_cells(plan: Plan, study: str) -> list[Cell]:
 def round_scores(spec: Spec) -> pd.DataFrame:
     """Return R@1 in percent and `n_eval`, one row per cell, task and kept round."""
     parts = [
-        pd.read_csv(curve["path"])
+        read_csv(curve["path"])
         .query("metric == @_METRIC", local_dict={"_METRIC": _METRIC})
         .assign(**curve["cell"], task=curve["task"], line=curve["line"])
         for curve in spec["curves"]

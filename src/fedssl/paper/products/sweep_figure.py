@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fedssl.errors import UserError
+from fedssl.frames import read_csv
 from fedssl.grid.configuration import closest, key_text, origin
 from fedssl.grid.splits import parse_split
 from fedssl.paper.palette import modality_style
@@ -137,7 +138,7 @@ def sweep_figure(spec: Spec) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    tables = [pd.read_csv(panel["csv"]) for panel in spec["panels"]]
+    tables = [read_csv(panel["csv"]) for panel in spec["panels"]]
     figure = Figure(figsize=(PAGE, _PANEL_HEIGHT), layout="constrained")
     panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for place, (axes, panel, table) in enumerate(zip(panels, spec["panels"], tables, strict=True)):
