@@ -22,7 +22,7 @@ SOURCES := src tests benchmarks workflow/scripts
 .PHONY: help demo mini mirror flower test test-slow test-gpu test-flower bench lint schemas docs pictures lock clean
 
 help: ## what can be made
-	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## everything, on small made-up archives, in minutes
 	$(SNAKEMAKE) --configfile config/demo.yaml
@@ -129,7 +129,7 @@ $(DOCS_READY): requirements-docs.lock
 $(READY): requirements.lock
 $(FLOWER_READY): requirements-flower.lock
 %/.ready:
-	case "$(CURDIR)" in *" "*)
+	@case "$(CURDIR)" in *" "*)
 	  echo "This path contains a space, which Python environments cannot run from: $(CURDIR)" >&2
 	  exit 2;;
 	esac
@@ -142,6 +142,7 @@ $(FLOWER_READY): requirements-flower.lock
 	  echo "'$(PYTHON)' cannot make environments: install its venv module (Debian: python3.11-venv)." >&2
 	  exit 2
 	fi
+	echo "installing the packages of $< into $*, which takes about 2 minutes"
 	rm -rf $*
 	$(PYTHON) -m venv $*
 	$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<

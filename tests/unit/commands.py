@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 def fedssl(*arguments: str) -> Result:
     files = [f"{ROOT}/config/demo.yaml", "grid.yaml"]
-    configured = arguments[0] not in ("audit", "--help")
+    configured = arguments[0] not in ("audit", "embed", "--help")
     options = [word for file in files for word in ("--configfile", file)] if configured else []
     return CliRunner().invoke(app, [*arguments, *options])
 

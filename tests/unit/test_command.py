@@ -121,10 +121,19 @@ def test_an_unfinished_cell_says_its_round(folder, done, silent_s, status, progr
         (["show", CELL.replace("resnet18", "*")], "has not run in results/demo"),
         (["explain", CELL.replace("fedavg", "fedavgg")], "(did you mean fssuavl/simclr/resnet18"),
         (["explain", "fssuavl_table2"], "has no Snakefile"),
-        (["audit", "nowhere"], "nowhere is not a folder that you can"),
+        (["audit", "nowhere"], "nowhere does not exist"),
+        (["repair", "empty"], "empty has no provenance.json"),
+        (["cells", "--stdy", "x"], "(Possible options: --seed, --split, --study). See `"),
+        (["cells", "a", "b"], "Got unexpected extra argument(s) (a b). See `"),
+        (["celss"], "No such command 'celss'. Did you mean 'cells'? See `"),
+        (["power", "--seeds", "x"], "Invalid value for '--seeds': it must be a valid integer"),
+        (["embed", "a", "b", "--size", "1"], "--size is 1; it must be from 8 to 4096."),
+        (["embed", "a", "b", "--modality", "x"], "'x' is not one of 'image', 'audio'. See `"),
+        (["estimate"], "Missing argument 'target'. See `"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(folder, arguments, words):
+    (folder / "empty").mkdir()
     result = fedssl(*arguments)
     assert result.exit_code == 2
     assert words in result.stderr and result.stderr.startswith("fedssl: ")
@@ -173,6 +182,10 @@ def test_several_values_follow_one_option_as_in_snakemake(given, expanded, tmp_p
 def test_an_error_is_json_too_where_json_is_asked_for(folder):
     ran = fedssl("show", "nothing", "--json")
     assert ran.exit_code == 2 and "nothing is not a cell" in json.loads(ran.stdout)["error"]
+    for words in (["cells", "--stdy", "x"], ["show"], ["nothing"], ["--nothing"]):
+        ran = CliRunner().invoke(app, [*words, "--json"])
+        assert ran.exit_code == 2
+        assert ran.stderr == f"fedssl: {json.loads(ran.stdout)['error']}\n"
 
 
 def test_what_begins_like_a_cell_is_listed(folder):

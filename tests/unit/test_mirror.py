@@ -44,6 +44,12 @@ def test_a_list_that_it_did_not_write_is_refused_and_kept(folder: Path, line: st
     assert line in (folder / SUMS).read_text()
 
 
+def test_a_folder_that_cannot_be_made_is_a_mistake(folder: Path) -> None:
+    (folder / "file").touch()
+    with pytest.raises(UserError, match="file/mirror cannot be written"):
+        mirror(["table"], folder / "file/mirror")
+
+
 def make(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
     """Run `make mirror` with a fake `fedssl` that prints its arguments, one per line."""
     command, ready = folder / "fedssl", folder / "ready"

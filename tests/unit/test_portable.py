@@ -114,7 +114,7 @@ def test_only_jobs_of_a_portable_run_are_started_with_the_limits(monkeypatch, po
     monkeypatch.setattr(os, "environ", dict(own))
     banks = {"read_from": "auto", "staging": None}
     given = {"mirror": None, "pins": "pins.yaml", "engine": "native"}
-    given |= {"superlink": None, "track": None}
+    given |= {"superlink": None, "track": None, "copies": None}
     prepare_jobs(Path("src"), banks=banks, portable=portable, rules="*", **given)  # type: ignore[arg-type]
     found = {name: value for name, value in os.environ.items() if name in LIMITS}
     assert found == (LIMITS if portable else own)

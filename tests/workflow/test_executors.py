@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.project import Project
+from tests.workflow.project import CONFIG, Project
 
 CELL = "fssuavl/simclr/resnet18/fedavg/a0-i100-b0/e1/seed0"
 MODEL = f"results/demo/pretrain/{CELL}/model.safetensors"
@@ -30,22 +30,49 @@ sh "$4" > /dev/null 2>&1
 """
 
 
-@pytest.mark.slow
-def test_jobs_find_all_they_read_in_a_storage(
-    unfinished: Project, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def storage(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, list[str]]:
+    """Return the folder of a storage's files, and Snakemake's options for it."""
     store = tmp_path_factory.mktemp("store")
     if not shutil.which("rsync"):
         program(store / "bin/rsync", RSYNC)
         monkeypatch.setenv("PATH", f"{store}/bin:{os.environ['PATH']}")
-    options = ["--default-storage-provider", "fs", "--default-storage-prefix", f"{store}/files"]
-    unfinished.run("--cores", "2", *options, "--", MODEL, SCORES)
-    made = store / "files/results/demo"
+    files = store / "files"
+    return files, ["--default-storage-provider", "fs", "--default-storage-prefix", str(files)]
+
+
+@pytest.mark.slow
+def test_a_run_from_a_storage_ends_with_its_table_and_page(
+    unfinished: Project, storage: tuple[Path, list[str]]
+) -> None:
+    files, options = storage
+    made = files / "results/demo"
+    unfinished.run("--cores", "2", *options, "fssuavl")
     assert (made / "banks/tiny-imagenet/images.npy").is_file()
-    assert (store / "files" / MODEL).is_file()
-    scores = json.loads((store / "files" / SCORES).with_name("knn.json").read_text())
-    assert 0 <= scores["value"] <= 100
-    assert not (unfinished.root / "results/demo/pretrain").exists()
+    assert {path.name for path in (unfinished.root / "results/demo").iterdir()} <= {"state"}
+    tables = {path.name: path.read_bytes() for path in made.glob("tables/*.csv")}
+    assert b"not-run" not in tables["fssuavl_random_init.csv"]
+    record = json.loads((made / "tables/fssuavl_random_init.provenance.json").read_text())
+    assert SCORES.replace("provenance.json", "knn.parquet") in record["inputs"]
+
+    configuration = ["--configfile", *(str(unfinished.root / name) for name in CONFIG[1:])]
+    elsewhere = ["-s", f"{unfinished.root}/Snakefile", "--directory", str(files)]
+    printed = unfinished.run("--cores", "2", *elsewhere, "all", "audit", config=configuration)
+    assert "rule pretrain:" not in printed and "rule table:" not in printed
+    assert {path.name: path.read_bytes() for path in made.glob("tables/fssuavl*.csv")} == {
+        name: content for name, content in tables.items() if name.startswith("fssuavl")
+    }
+    assert SCORES.split("/")[-2] in (made / "certificate.md").read_text()
+    assert (made / "report/index.html").is_file()
+
+
+def test_a_storage_cannot_make_what_reads_all_records(
+    unfinished: Project, storage: tuple[Path, list[str]]
+) -> None:
+    printed = unfinished.run("-n", *storage[1], ok=False)
+    assert "all reads all records of a results folder" in printed
 
 
 @pytest.mark.slow

@@ -23,13 +23,13 @@ from fedssl.grid.snakemake_api import (
     format_with,
     given_configuration,
     given_settings,
-    has_storage,
     jobs_of_targets,
     jobs_to_run,
     logger,
     rule_name,
     runs_here,
     starts_run,
+    storage_folder,
     use_executor,
 )
 from fedssl.command.costs import expected_seconds
@@ -46,6 +46,7 @@ from fedssl.paper.page.plan import page_inputs, page_spec, page_templates
 from fedssl.paper.plan import check_products as check_declared_products
 from fedssl.paper.plan import (
     certificate_spec,
+    check_storage,
     claims_files,
     final_files,
     moment,
@@ -80,8 +81,10 @@ gc.freeze()
 gc.set_threshold(20_000, 50, 50)
 
 SCRIPTS = BASE / "workflow" / "scripts"
-# A checkout that moves keeps the names of its files, and so its results and their seal.
-FILES = from_here(BASE)
+STORAGE = storage_folder(workflow)
+# A checkout that moves keeps the names of its files, and so its results and their seal. Jobs with a
+# storage work in another folder.
+FILES = BASE if STORAGE else from_here(BASE)
 
 # Patterns of the results tree: what a rule writes of any cell, and where.
 OUT = ResultPaths("<results>")
@@ -136,6 +139,7 @@ prepare_jobs(
     engine=config["engine"],
     superlink=config["superlink"],
     track=config["track"],
+    copies=STORAGE,
 )
 use_executor("slurm", SlurmExecutor)
 FAILURES = FailureCollector()
@@ -183,13 +187,19 @@ wildcard_constraints:
     sharding=one_of(GRID.shardings()),
 
 
+def list_cells():
+    """Write which cells are done; with a storage, the results folder does not say it."""
+    if not STORAGE:
+        write_cells(GRID, TREE)
+
+
 onstart:
-    write_cells(GRID, TREE)
+    list_cells()
 
 
 onsuccess:
     remove_shared_scores(PLAN)
-    write_cells(GRID, TREE)
+    list_cells()
     release_results()
     if page := page_of(jobs_to_run(workflow)):
         # At the very end, below what Snakemake still prints.
@@ -198,5 +208,5 @@ onsuccess:
 
 onerror:
     FAILURES.report(repeatable(sys.argv[1:], TARGETS))
-    write_cells(GRID, TREE)
+    list_cells()
     release_results()

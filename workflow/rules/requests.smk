@@ -1,7 +1,10 @@
 """After all rules: what is asked for is what some rule makes, and no other run is at work."""
 
 try:
-    if not has_storage(workflow):
+    if STORAGE:
+        if workflow.is_main_process and not is_module(workflow):
+            check_storage(PLAN, TARGETS)
+    else:
         check_products(
             TARGETS,
             all_products(workflow),

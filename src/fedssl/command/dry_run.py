@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fedssl.command.project import project_folder
 from fedssl.errors import UserError
-from fedssl.grid.complaint import complaint
+from fedssl.grid.complaint import refusal
 
 _CHILD = str(Path(__file__).with_name("listener.py"))
 
@@ -61,7 +61,11 @@ def planned_jobs(
         command = [sys.executable, "-P", _CHILD, str(answer), *options, "--", *targets]
         ran = subprocess.run(command, capture_output=True, text=True)
         if ran.returncode or not answer.is_file():
-            raise UserError(f"snakemake --dry-run failed: {complaint(ran.stdout + ran.stderr)}")
+            printed = ran.stdout + ran.stderr
+            # A process that memory runs out for is killed, or says so in the middle of a traceback.
+            if ran.returncode < 0 or "MemoryError" in printed:
+                raise MemoryError
+            raise UserError(refusal(printed))
         jobs = json.loads(answer.read_text(encoding="utf-8"))
     tuples = ("inputs", "outputs", "differs")
     return [PlannedJob(**job | {name: tuple(job[name]) for name in tuples}) for job in jobs]

@@ -28,10 +28,9 @@ def embed(
     size: Annotated[
         int | None,
         typer.Option(
-            min=8,
-            max=4096,
+            metavar="PIXELS",
             help="Width and height in pixels to which images are cut first, as `size` of an own "
-            "dataset; default: that of the pretraining set, or 128.",
+            "dataset, from 8 to 4096; default: that of the pretraining set, or 128.",
         ),
     ] = None,
     json: Json = False,
@@ -47,6 +46,8 @@ def embed(
 
     if output.suffix not in FORMATS:
         raise UserError(f"--output is {output}; it must end in {' or '.join(FORMATS)}.")
+    if size is not None and not 8 <= size <= 4096:
+        raise UserError(f"--size is {size}; it must be from 8 to 4096.")
     found = compute(encoder, folder, modality=modality, size=size)
     write_features(found, output)
     if json:

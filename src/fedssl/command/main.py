@@ -6,6 +6,7 @@ import shlex
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -36,22 +37,33 @@ _SUBCOMMANDS = (
 
 
 class _Group(TyperGroup):
-    """A group that reports a mistake in one sentence and exits with code 2, or 1 if it is ours."""
+    """A group that reports a mistake in one line and exits with code 2, or 1 if it is ours."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, without types in the help."""
+        return _without_types(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Accept several values after one --configfile or --config, as Snakemake does."""
         args = each_with_option(args)
         ctx.obj = {"json": "--json" in args}
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except TyperException as error:
+            if not args:  # it is the help
+                raise
+            _report(_usage(error), json=ctx.obj["json"])
+            raise typer.Exit(2) from error
 
     def invoke(self, ctx: Any) -> Any:
         """Run a subcommand; print the message of an exception without its traceback."""
         try:
             return super().invoke(ctx)
-        except UserError as error:
-            _report(str(error), json=ctx.obj["json"])
+        except (UserError, TyperException) as error:
+            said = str(error) if isinstance(error, UserError) else _usage(error)
+            _report(said, json=ctx.obj["json"])
             raise typer.Exit(2) from error
-        except (typer.Abort, typer.Exit, TyperException):
+        except (typer.Abort, typer.Exit):
             raise
         except Exception as error:
             # The reader of the output has ended, as in `fedssl cells | head`.
@@ -65,17 +77,30 @@ class _Command(TyperCommand):
     """A subcommand whose help has no Python types."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters; flags and arguments have no type in the help."""
-        params: list[Any] = [*super().get_params(ctx)]
-        for param in params:
-            # The names of arguments, and the presence of flags, say what is to be given.
-            if param.param_type_name == "argument" or getattr(param, "is_flag", False):
-                param.display_type_rich = _no_type
-        return params
+        """Return the parameters, without types in the help."""
+        return _without_types(super().get_params(ctx))
+
+
+def _without_types(params: Iterable[Any]) -> list[Any]:
+    """Return parameters of which flags and arguments have no type in the help."""
+    params = list(params)
+    for param in params:
+        # The names of arguments, and the presence of flags, say what is to be given.
+        if param.param_type_name == "argument" or getattr(param, "is_flag", False):
+            param.display_type_rich = _no_type
+    return params
 
 
 def _no_type(ctx: Any) -> None:
     """Return no text for the type of a parameter."""
+
+
+def _usage(error: Any) -> str:
+    """Return what is wrong with a command line, and where its form is described."""
+    said = " ".join(error.format_message().split())
+    said = said.replace("Input should be", "it must be").replace("Value error, ", "")
+    command = error.ctx.command_path if error.ctx else "fedssl"
+    return f"{said.rstrip('.')}{'' if said.endswith('?') else '.'} See `{command} -h`."
 
 
 def _report(message: str, *, json: bool) -> None:

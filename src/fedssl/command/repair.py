@@ -95,11 +95,13 @@ def _find(
     from fedssl.command.run_configuration import configuration_of
     from fedssl.record.damage import find_damage
     from fedssl.record.leftovers import find_leftovers, progress, running
-    from fedssl.record.read import results_folder
+    from fedssl.record.read import find_records, read_records, results_folder
 
     root = results_folder(results or open_project(configfiles, settings).tree.results)
     if not (configfiles or settings):
         configfiles, settings = configuration_of(root)
+    if not (find_records(root) or progress(root)):
+        read_records(root)  # says that there are none
     with working(f"comparing the files in {root} with their records"):
         damages = find_damage(root, hashes=not quick)
     found = Repair(root, damages, find_leftovers(root), running(root))

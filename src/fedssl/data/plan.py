@@ -185,7 +185,7 @@ def _recordings(plan: Plan, dataset: str) -> dict[str, str | None]:
     return {
         key: _files_fingerprint(Path(_archive_path(plan, owner, archive)))
         for key, (owner, archive) in sorted(_archives(plan, dataset).items())
-        if _is_list(archive)
+        if _is_list(archive) and not _is_made_up(plan, owner)
     }
 
 

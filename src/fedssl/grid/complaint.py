@@ -7,6 +7,7 @@ _HEADING = re.compile(
     r'^\w*(?:Error|Exception)(?: in (?:file "[^"]*"|rule \w+))?(?:, line \d+)?:?\s*'
 )
 _PLACE = re.compile(r'^File ".*", line \d+, in ')
+_OURS = re.compile(r'^WorkflowError in file ".*/workflow/rules/\w+\.smk"', re.MULTILINE)
 _NOTICE = "Using workflow specific profile"  # which Snakemake prints with any error
 
 
@@ -17,6 +18,12 @@ def complaint(printed: str) -> str:
     first, *others = lines[starts[0] :] if starts else (lines[-3:] or [""])
     said = [_HEADING.sub("", first), *(line for line in others if not _dropped(line))]
     return " ".join(filter(None, said))
+
+
+def refusal(printed: str) -> str:
+    """Return why Snakemake planned nothing: our own message, or Snakemake's as a quotation."""
+    said = complaint(printed)
+    return said if _OURS.search(printed) else f"Snakemake cannot plan the jobs: {said}"
 
 
 def _dropped(line: str) -> bool:

@@ -30,6 +30,11 @@ def record_of(output: str | Path) -> str:
     return str(Path(output).with_suffix(f".{RECORD}"))
 
 
+def samples_of(metric: str | Path) -> str:
+    """Return the file with a score file's predictions for single samples."""
+    return str(Path(metric).with_suffix(".parquet"))
+
+
 def archive_record(archive: str | Path) -> str:
     """Return the record of an archive: x.zip -> x.zip.provenance.json."""
     return f"{archive}.{RECORD}"

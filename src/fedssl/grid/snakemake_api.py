@@ -130,9 +130,12 @@ def outputs_with(workflow: Any, file: str) -> list[Any]:
     return list(next(rules).output)
 
 
-def has_storage(workflow: Any) -> bool:
-    """Return whether files are in a storage, so that the patterns of rules have other paths."""
-    return workflow.storage_settings.default_storage_provider is not None
+def storage_folder(workflow: Any) -> str | None:
+    """Return the folder of the local copies of files in a storage; None without a storage."""
+    if workflow.storage_settings.default_storage_provider is None:
+        return None
+    copied = workflow.modifier.path_modifier.apply_default_storage("file")
+    return str(copied.flags["storage_object"].local_path().parent)
 
 
 def runs_here(workflow: Any) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fedssl.errors import UserError
 from fedssl.grid.own_studies import is_own
 from fedssl.grid.paths import record_of
 from fedssl.paper.map_panels import check_maps
@@ -46,6 +47,30 @@ def target_files(plan: Plan, study: str | None = None) -> dict[str, str]:
 def named_targets(plan: Plan) -> list[str]:
     """Return the names of all targets on the command line."""
     return [*SINGLE_TARGETS, *plan.studies, *target_files(plan)]
+
+
+def check_storage(plan: Plan, targets: Sequence[str]) -> None:
+    """Raise UserError for what a run whose files are in a Snakemake storage cannot make.
+
+    With a storage, a job gets copies of the files that it declares. A few jobs read whatever a
+    results folder has.
+    """
+    results = plan.paths.results
+    for key, folder in (("results_dir", results), ("data_dir", plan.config["data_dir"])):
+        if Path(folder).is_absolute():
+            raise UserError(f"{key} is {folder}; with a storage, it must be a relative path.")
+    timeline = get_product("timeline_figure").names(plan)
+    names = {*SINGLE_TARGETS, *filter(is_own, plan.studies), *timeline} - {"datasets_table"}
+    files = {*final_files(plan)[-2:], *(target_files(plan)[name] for name in timeline)}
+    files |= {f"{results}/{name}" for name in ("audit.json", "ro-crate-metadata.json")}
+    for target in targets or ["all"]:
+        if target in names | files:
+            raise UserError(
+                f"{target} reads all records of a results folder, and with a storage a job gets "
+                "only the files that it declares. Make the other targets first. Then run "
+                "Snakemake without a storage, and with --directory for a folder that has the "
+                "storage's files."
+            )
 
 
 def records(plan: Plan) -> list[str]:

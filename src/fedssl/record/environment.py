@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.portable import LIMITS
+from fedssl.record.storage import FOLDER
 
 _RULES = "FEDSSL_RULES"
 
@@ -21,12 +22,14 @@ def prepare_jobs(
     engine: str,
     superlink: str | None,
     track: str | None,
+    copies: str | None,
 ) -> None:
     """Set variables so that jobs can import the package, and find what does not change a result.
 
-    These are mirror, pins, places of banks, engine and tracker. If the run is `portable`, also hold
-    the libraries of every job to one instruction set. `rules` is the pattern of rule names, which
-    differs from `*` in a module with a prefix.
+    These are mirror, pins, places of banks, engine, tracker, and the folder of the local `copies`
+    of files in a storage. If the run is `portable`, also hold the libraries of every job to one
+    instruction set. `rules` is the pattern of rule names, which differs from `*` in a module with
+    a prefix.
     """
     # Jobs in a conda environment do not have the package installed.
     path = [str(source), os.environ.get("PYTHONPATH", "")]
@@ -45,6 +48,7 @@ def prepare_jobs(
     os.environ["FEDSSL_ENGINE"] = engine
     os.environ["FEDSSL_SUPERLINK"] = superlink or ""
     os.environ["FEDSSL_TRACK"] = track or ""
+    os.environ[FOLDER] = copies or ""
     if portable:
         os.environ.update(LIMITS)
 

@@ -21,6 +21,7 @@ from fedssl.record.attempts import only_attempt
 from fedssl.record.environment import own_rule_name
 from fedssl.record.inputs import Inputs
 from fedssl.record.sources import module_path
+from fedssl.record.storage import in_storage
 from fedssl.record.write import code_facts, gpu_name, write_provenance
 
 _log = logging.getLogger("fedssl")
@@ -54,7 +55,7 @@ def recorded_job(
         _log_to(Path(snakemake.log[0]))
     except OSError as error:
         sys.exit(f"fedssl: {describe(error)}; it is the log of {snakemake.rule}")
-    with reserved_gpus(snakemake.resources.get("gpu", 0)):
+    with in_storage(snakemake), reserved_gpus(snakemake.resources.get("gpu", 0)):
         started = datetime.now(UTC)
         _say_where(snakemake)
         facts: dict[str, Any] = {}

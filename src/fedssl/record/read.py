@@ -1,5 +1,6 @@
 """Read the provenance records of a results folder, even if the folder was moved."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -148,10 +149,12 @@ def results_folder(path: str | Path) -> Path:
     """
     root = Path(path).absolute()
     if not os.path.isdir(root):  # Path.is_dir raises if a parent is not readable
-        raise UserError(
-            f"{path} is not a folder that you can read; name a results folder, such as "
-            "results/paper."
-        )
+        with contextlib.suppress(OSError):
+            if root.name not in os.listdir(root.parent):
+                raise UserError(
+                    f"{path} does not exist; name a results folder, or run the workflow."
+                )
+        raise UserError(f"{path} is not a folder that you can read; name a results folder.")
     if not os.access(root, os.R_OK | os.X_OK):
         raise UserError(f"you have no permission to read {path}; ask its owner.")
     below = sorted({stage.parent for name in _STAGES for stage in root.glob(f"*/{name}")})

@@ -11,7 +11,7 @@ from typing import Any
 from fedssl.data.fetch.acquire import acquire, declared_archive
 from fedssl.errors import UserError
 from fedssl.files import sha256, write_text
-from fedssl.grid.complaint import complaint
+from fedssl.grid.complaint import refusal
 from fedssl.grid.configuration import SHIPPED, command_line, merged, read_layers
 from fedssl.grid.paths import RECORD
 from fedssl.grid.places import with_places
@@ -50,6 +50,12 @@ def mirror(
     layers = read_layers([*map(_CONFIG.joinpath, SHIPPED), *configfiles], command_line(settings))
     known = _read_sums(folder / SUMS)
     needed = needed_archives(targets, configfiles=configfiles, settings=settings)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}); name another folder for the archives."
+        ) from error
     config = with_places(merged(layers), layers)
     found, failures = {}, []
     for dataset, file in needed:
@@ -85,7 +91,7 @@ def needed_archives(
     command += ["--config", *settings] if settings else []
     planned = subprocess.run(command, capture_output=True, text=True, check=False)
     if planned.returncode:
-        raise UserError(f"snakemake cannot plan {' '.join(targets)}: {complaint(planned.stderr)}")
+        raise UserError(refusal(planned.stderr))
     rows = csv.DictReader(planned.stdout.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     # The rule has two outputs, the archive and its provenance record.
     paths = [Path(row["output_file"]) for row in rows if row["rule"] == "acquire"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from fedssl.grid.paths import samples_of
 from fedssl.paper import paired_gain
 from fedssl.paper.products.product import Axes, Files, Product, Spec
 from fedssl.paper.published import PROTOCOL_LABELS
@@ -39,9 +40,10 @@ def spec(plan: Plan, name: str) -> dict[str, Any]:
 
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
-    """Return the score files that are compared."""
+    """Return the score files that are compared, and their predictions."""
     rows = spec(plan, name)["rows"]
-    return {"metrics": paired_gain.metric_files(task for row in rows for task in row["tasks"])}
+    metrics = paired_gain.metric_files(task for row in rows for task in row["tasks"])
+    return {"metrics": metrics, "samples": [*map(samples_of, metrics)]}
 
 
 def axes(plan: Plan, name: str) -> Axes:

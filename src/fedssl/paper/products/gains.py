@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from fedssl.grid.paths import samples_of
 from fedssl.grid.splits import parse_split
 from fedssl.paper import paired_gain
 from fedssl.paper.products.product import Axes, Files, Product, Spec
@@ -54,9 +55,10 @@ def _title(study: str) -> str:
 
 
 def inputs(plan: Plan, name: str) -> dict[str, list[str]]:
-    """Return the score files that are compared."""
+    """Return the score files that are compared, and their predictions."""
     comparisons = spec(plan, name)["comparisons"]
-    return {"metrics": paired_gain.metric_files(t for part in comparisons for t in part["tasks"])}
+    metrics = paired_gain.metric_files(t for part in comparisons for t in part["tasks"])
+    return {"metrics": metrics, "samples": [*map(samples_of, metrics)]}
 
 
 def axes(plan: Plan, name: str) -> Axes:
