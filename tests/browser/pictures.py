@@ -45,7 +45,8 @@ def write(png: bytes, path: Path) -> None:
     """Write a PNG of at most 1,200 pixels in each direction and 256 colours."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     image.thumbnail((1200, 1200))
-    image.quantize(256).save(path, optimize=True)
+    # The usual method drops colours of few pixels, such as those of points and lines.
+    image.quantize(256, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ _POOLS = (
 _RECORDED = {
     *("bytes_down", "bytes_up", "code", "digest", "ended", "git", "hardware", "inputs"),
     *("outputs", "packages", "peak_memory_mb", "python", "rule", "seconds", "settings", "sources"),
-    *("started", "wildcards"),
+    *("sizes", "started", "wildcards"),
     *("client_memory_bytes", "server_memory_bytes"),  # in the communication table
 }
 # Facts of a job that was never interrupted and trained one client at a time; they are not shown.
