@@ -42,7 +42,7 @@ def full_disks(
                     first = clone.start_again(prepare=partial(limit_file_size, limit)).wait()
                     yield _fault(name, how, clone, first, expected)
                 else:
-                    make_room = fill(full.folder.parent / "fill", leaving=limit)
+                    make_room = fill(folder / "disk", leaving=limit)
                     first = full.start_again().wait()
                     make_room()
                     yield _fault(name, "tmpfs, then room made", full, first, expected)
@@ -85,9 +85,15 @@ def mounted(mount: Path, clone: Clone) -> Iterator[Clone | None]:
         subprocess.run(["umount", mount], check=True)
 
 
-def fill(path: Path, *, leaving: int) -> Callable[[], None]:
-    """Fill the file system of `path`; return what makes room again."""
-    free = shutil.disk_usage(path.parent).free
+def fill(mount: Path, *, leaving: int) -> Callable[[], None]:
+    """Fill the file system that is mounted at `mount`; return what makes room again.
+
+    Raises:
+        ValueError: Nothing is mounted there, so the machine's own disk would be filled.
+    """
+    if not mount.is_mount():
+        raise ValueError(f"{mount} is no file system of its own, so it is not filled")
+    path, free = mount / "fill", shutil.disk_usage(mount).free
     # The file's own index takes room, too: a little before the last block, the disk is full.
     with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         for _ in range(max(free - leaving, 0) >> 12):
