@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from fedssl.command.main import app
 from fedssl.errors import UserError
 from fedssl.files import read_json
-from fedssl.record.read import results_folder
+from fedssl.record.folder import results_folder
 from tests.unit.commands import ROOT, data, fedssl
 from tests.unit.results import CELL, MODEL, sign
 
