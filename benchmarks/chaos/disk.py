@@ -1,6 +1,7 @@
 """Let the disk be full while jobs write, make room, and give the command again."""
 
 import contextlib
+import json
 import random
 import shutil
 import subprocess
@@ -14,14 +15,16 @@ from benchmarks.chaos.clone import IMAGE_CELL, SOUND_CELL, Clone, Ended, limit_f
 from benchmarks.chaos.finished import copied
 from benchmarks.chaos.outcome import Fault, Journal, Outcome, judge, remains
 
+from fedssl.grid.paths import RECORD
+
 _MOUNT_BYTES = 64 << 20
-# What is made again while there is no room: a file of the results, whose folder is removed.
+# What is made again while there is no room: a file of the results, whose job's files are removed.
 STAGES = {
     "a pretraining": f"pretrain/{SOUND_CELL}/model.safetensors",
     "a bank": "banks/tiny-imagenet/bank.json",
     "a score": f"evaluate/{IMAGE_CELL}/tiny-imagenet/knn.json",
 }
-_SHARES = (0.0, 0.3, 0.7, 0.95)  # of what the removed folder holds
+_SHARES = (0.0, 0.3, 0.7, 0.95)  # of what was removed
 _SAID = "cannot be written"
 
 
@@ -58,11 +61,14 @@ def _fault(name: str, how: str, clone: Clone, first: Ended, expected: dict[str, 
 
 
 def _without(reference: Clone, target: str, folder: Path) -> tuple[Clone, int]:
-    """Return a copy of the finished run without the folder of a file, and that folder's bytes."""
+    """Return a copy of the finished run without what the job of a file wrote, and its bytes."""
     clone = copied(reference, folder).asking(f"{{results}}/{target}")
-    removed = (clone.folder / target).parent
-    size = sum(path.stat().st_size for path in removed.rglob("*") if path.is_file())
-    shutil.rmtree(removed)
+    record = (clone.folder / target).with_name(RECORD)
+    outputs = json.loads(record.read_text())["outputs"]
+    removed = [record, *(clone.root / name for name in outputs)]
+    size = sum(path.stat().st_size for path in removed)
+    for path in removed:
+        path.unlink()
     return clone, size
 
 
