@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -86,7 +85,7 @@ def mounted(mount: Path, clone: Clone) -> Iterator[Clone | None]:
         shutil.rmtree(clone.folder)
         # A link, so that names in records and in Snakemake's memory stay.
         clone.folder.symlink_to(moved)
-        yield replace(clone)
+        yield clone
     finally:
         subprocess.run(["umount", mount], check=True)
 

@@ -144,6 +144,13 @@ def test_audit_fails_with_exit_code_1_and_names_the_file(folder):
     assert not found["passed"] and found["counts"]["cells"]["tampered"] == 1
 
 
+def test_audit_counts_the_arrays_that_are_absent(folder):
+    (folder / "results/demo/banks/fsdd/waveforms.npy").unlink()
+    result = fedssl("audit", "results/demo")
+    assert result.exit_code == 0
+    assert "1 file is absent and not verified, see the notes" in result.stdout
+
+
 def test_audit_holds_records_against_a_published_seal(folder):
     seal = data("audit", "results/demo")["seal"]
     assert fedssl("audit", "results/demo", "--seal", seal).exit_code == 0
