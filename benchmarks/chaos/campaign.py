@@ -63,10 +63,8 @@ def killed(
     folder: Path, expected: dict[str, str], *, kills: int, seed: int, done: Journal
 ) -> Iterator[Fault]:
     """Yield kills, aimed and at random by turns, until there are enough."""
-    injected = sum(" kill " in fault.name for fault in done.faults)
-    number = len(
-        {fault.name.partition(" kill ")[0] for fault in done.faults if " kill " in fault.name}
-    )
+    names = [fault.name for fault in done.faults if " kill " in fault.name]
+    injected, number = len(names), len({name.partition(" kill ")[0] for name in names})
     while injected < kills:
         source = random.Random(f"{seed} {number}")
         shutil.rmtree(folder / "killed", ignore_errors=True)

@@ -1,12 +1,12 @@
 """Let the disk be full while jobs write, make room, and give the command again."""
 
 import contextlib
+import json
 import random
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,14 +14,16 @@ from benchmarks.chaos.clone import IMAGE_CELL, SOUND_CELL, Clone, Ended, limit_f
 from benchmarks.chaos.finished import copied
 from benchmarks.chaos.outcome import Fault, Journal, Outcome, judge, remains
 
+from fedssl.grid.paths import RECORD
+
 _MOUNT_BYTES = 64 << 20
-# What is made again while there is no room: a file of the results, whose folder is removed.
+# What is made again while there is no room: a file of the results, whose job's files are removed.
 STAGES = {
     "a pretraining": f"pretrain/{SOUND_CELL}/model.safetensors",
     "a bank": "banks/tiny-imagenet/bank.json",
     "a score": f"evaluate/{IMAGE_CELL}/tiny-imagenet/knn.json",
 }
-_SHARES = (0.0, 0.3, 0.7, 0.95)  # of what the removed folder holds
+_SHARES = (0.0, 0.3, 0.7, 0.95)  # of what was removed
 _SAID = "cannot be written"
 
 
@@ -42,7 +44,7 @@ def full_disks(
                     first = clone.start_again(prepare=partial(limit_file_size, limit)).wait()
                     yield _fault(name, how, clone, first, expected)
                 else:
-                    make_room = fill(full.folder.parent / "fill", leaving=limit)
+                    make_room = fill(folder / "disk", leaving=limit)
                     first = full.start_again().wait()
                     make_room()
                     yield _fault(name, "tmpfs, then room made", full, first, expected)
@@ -58,11 +60,14 @@ def _fault(name: str, how: str, clone: Clone, first: Ended, expected: dict[str, 
 
 
 def _without(reference: Clone, target: str, folder: Path) -> tuple[Clone, int]:
-    """Return a copy of the finished run without the folder of a file, and that folder's bytes."""
+    """Return a copy of the finished run without what the job of a file wrote, and its bytes."""
     clone = copied(reference, folder).asking(f"{{results}}/{target}")
-    removed = (clone.folder / target).parent
-    size = sum(path.stat().st_size for path in removed.rglob("*") if path.is_file())
-    shutil.rmtree(removed)
+    record = (clone.folder / target).with_name(RECORD)
+    outputs = json.loads(record.read_text())["outputs"]
+    removed = [record, *(clone.root / name for name in outputs)]
+    size = sum(path.stat().st_size for path in removed)
+    for path in removed:
+        path.unlink()
     return clone, size
 
 
@@ -80,14 +85,20 @@ def mounted(mount: Path, clone: Clone) -> Iterator[Clone | None]:
         shutil.rmtree(clone.folder)
         # A link, so that names in records and in Snakemake's memory stay.
         clone.folder.symlink_to(moved)
-        yield replace(clone)
+        yield clone
     finally:
         subprocess.run(["umount", mount], check=True)
 
 
-def fill(path: Path, *, leaving: int) -> Callable[[], None]:
-    """Fill the file system of `path`; return what makes room again."""
-    free = shutil.disk_usage(path.parent).free
+def fill(mount: Path, *, leaving: int) -> Callable[[], None]:
+    """Fill the file system that is mounted at `mount`; return what makes room again.
+
+    Raises:
+        ValueError: Nothing is mounted there, so the machine's own disk would be filled.
+    """
+    if not mount.is_mount():
+        raise ValueError(f"{mount} is no file system of its own, so it is not filled")
+    path, free = mount / "fill", shutil.disk_usage(mount).free
     # The file's own index takes room, too: a little before the last block, the disk is full.
     with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         for _ in range(max(free - leaving, 0) >> 12):

@@ -14,7 +14,7 @@ from fedssl.command.main import app
 from fedssl.errors import UserError
 from fedssl.evaluation.statistics import accuracy_interval
 from fedssl.files import read_json
-from fedssl.record.read import results_folder
+from fedssl.record.folder import results_folder
 from tests.unit.commands import ROOT, data, fedssl
 from tests.unit.results import CELL, MODEL, sign
 
@@ -154,6 +154,13 @@ def test_audit_fails_with_exit_code_1_and_names_the_file(folder):
     assert "tables/fssuavl_table2: tampered" in words
     found = json.loads(fedssl("audit", "results/demo", "--json").stdout)
     assert not found["passed"] and found["counts"]["cells"]["tampered"] == 1
+
+
+def test_audit_counts_the_arrays_that_are_absent(folder):
+    (folder / "results/demo/banks/fsdd/waveforms.npy").unlink()
+    result = fedssl("audit", "results/demo")
+    assert result.exit_code == 0
+    assert "1 file is absent and not verified, see the notes" in result.stdout
 
 
 def test_audit_holds_records_against_a_published_seal(folder):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from benchmarks.chaos import flat
+from benchmarks.chaos import disk, flat
 from benchmarks.chaos.campaign import campaign, undisturbed
 from benchmarks.chaos.clone import TARGETS, Clone, Ended
 from benchmarks.chaos.finished import AtRest, copied
@@ -74,6 +74,12 @@ def test_a_campaign_goes_on_from_its_journal_and_counts_kills(tmp_path: Path) ->
     assert "| SIGKILL | a moment | 3 | 3 | 3 | 0 | 0 | 0 | 0 | 0 |" in table
     assert "| all |  | 4 | 3 | 3 | 0 | 0 | 0 | 1 | 1 |" in table
     assert table.endswith("silent faults: 1")
+
+
+def test_only_a_file_system_of_its_own_is_filled(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is not filled"):
+        disk.fill(tmp_path, leaving=0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_seen_also_in_a_folder_that_has_just_appeared(tmp_path: Path) -> None:

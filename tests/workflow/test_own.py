@@ -105,6 +105,19 @@ def test_only_the_jobs_of_the_study_are_planned(tried: Project) -> None:
 
 
 @pytest.mark.slow
+def test_damaged_results_are_made_whole_without_naming_the_configuration(tried: Project) -> None:
+    results = tried.root / "results/try"
+    table = results / "tables/mine_accuracies.csv"
+    before = table.read_bytes()
+    (score,) = results.glob("evaluate/*/*/*/*/*/*/*/my-sounds/knn.json")
+    for path in (table, score):
+        path.write_bytes(bytes(path.stat().st_size))
+    tried.shell("fedssl repair results/try --run")
+    assert table.read_bytes() == before
+    assert "passed" in tried.shell("fedssl audit results/try").splitlines()
+
+
+@pytest.mark.slow
 def test_images_and_sounds_and_their_pairs_go_together(tried: Project) -> None:
     tried.shell(BOTH)
     found = rows(tried, "mine_accuracies")

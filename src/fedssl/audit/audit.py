@@ -17,8 +17,9 @@ from fedssl.audit.units import Unit, leftover_unit, units, unrecorded_unit
 from fedssl.errors import UserError
 from fedssl.files import write_json
 from fedssl.record.damage import UNLISTED, unlisted
+from fedssl.record.folder import results_folder
 from fedssl.record.leftovers import find_leftovers, progress
-from fedssl.record.read import Record, read_records, results_folder
+from fedssl.record.read import Record, read_records
 from fedssl.record.seal import provenance_root
 
 _log = logging.getLogger("fedssl")

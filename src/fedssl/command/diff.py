@@ -75,7 +75,8 @@ def _print_text(found: _Found, only: Mapping[str, list[str]], *, other_bits: boo
 def _records(text: str, results: str) -> _Named:
     """Return the records of a cell or a results folder, by names that do not contain the cell."""
     from fedssl.command.selection import read_cell, split_cell
-    from fedssl.record.read import read_records, results_folder, whole
+    from fedssl.record.folder import results_folder
+    from fedssl.record.read import read_records, whole
 
     # A path of a results folder can look like that of a cell, but only the folder has `pretrain`.
     if not Path(text, "pretrain").is_dir() and split_cell(text, results):

@@ -94,8 +94,9 @@ def _find(
     from fedssl.command.project import open_project
     from fedssl.command.run_configuration import configuration_of
     from fedssl.record.damage import find_damage
+    from fedssl.record.folder import results_folder
     from fedssl.record.leftovers import find_leftovers, progress, running
-    from fedssl.record.read import find_records, read_records, results_folder
+    from fedssl.record.read import find_records, read_records
 
     root = results_folder(results or open_project(configfiles, settings).tree.results)
     if not (configfiles or settings):

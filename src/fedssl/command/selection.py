@@ -11,7 +11,8 @@ from fedssl.errors import UserError
 from fedssl.files import read_json
 from fedssl.grid.cell import FOLDER, FORM
 from fedssl.grid.paths import RECORD
-from fedssl.record.read import Record, read_record, results_folder, whole
+from fedssl.record.folder import results_folder
+from fedssl.record.read import Record, read_record, whole
 
 _STAGES = "pretrain|evaluate|maps"
 _CELL = re.compile(rf"(?:(?P<results>.*)/)?(?:{_STAGES})/(?P<cell>{FOLDER})(?:/.*)?")

@@ -75,12 +75,7 @@ def recorded_job(
             _say_mistake(error, begun=begun)
             sys.exit(f"fedssl: {error}")
         except Exception as error:
-            if (said := _no_room(error, snakemake.output[0])) is None:
-                _log.exception("rule %s failed", snakemake.rule)
-                log = snakemake.log[0]
-                sys.exit(f"fedssl: {describe(error)}; the traceback is in {log}")
-            _log.error("%s", said)
-            sys.exit(f"fedssl: {said}")
+            sys.exit(f"fedssl: {_unexpected(error, snakemake)}")
 
 
 def _say_mistake(error: UserError, *, begun: bool) -> None:
@@ -89,6 +84,15 @@ def _say_mistake(error: UserError, *, begun: bool) -> None:
     # Another job that still writes here ends, and more memory may be granted.
     if begun and not isinstance(error, OutOfMemory | LostLease):
         _log.info(FINAL)
+
+
+def _unexpected(error: Exception, snakemake: Any) -> str:
+    """Log an error, with its traceback unless the disk is full; return it in a sentence."""
+    if said := _no_room(error, snakemake.output[0]):
+        _log.error("%s", said)
+        return said
+    _log.exception("rule %s failed", snakemake.rule)
+    return f"{describe(error)}; the traceback is in {snakemake.log[0]}"
 
 
 def _only_attempt(snakemake: Any, *, wait: float) -> contextlib.AbstractContextManager[None]:

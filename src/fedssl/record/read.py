@@ -1,6 +1,5 @@
 """Read the provenance records of a results folder, even if the folder was moved."""
 
-import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 CONFIG = CHECKOUT / "config"
 # First parts of the paths of the workflow's own files.
 _TOPS = frozenset([*WORKFLOW_FILES, *(folder.split("/")[0] for folder in WORKFLOW_FOLDERS)])
-_STAGES = ("pretrain", "tables")  # a folder with one of these is a results folder
 _HASHED = ("inputs", "outputs", "sources")
 
 
@@ -139,29 +137,6 @@ def is_readable(path: Path) -> bool:
         return os.access(path, os.R_OK)
     except ValueError:  # a forged record can name a path with a null byte
         return False
-
-
-def results_folder(path: str | Path) -> Path:
-    """Return the absolute path of a results folder.
-
-    Raises:
-        UserError: The folder does not exist, is not readable, or has several results folders.
-    """
-    root = Path(path).absolute()
-    if not os.path.isdir(root):  # Path.is_dir raises if a parent is not readable
-        with contextlib.suppress(OSError):
-            if root.name not in os.listdir(root.parent):
-                raise UserError(
-                    f"{path} does not exist; name a results folder, or run the workflow."
-                )
-        raise UserError(f"{path} is not a folder that you can read; name a results folder.")
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise UserError(f"you have no permission to read {path}; ask its owner.")
-    below = sorted({stage.parent for name in _STAGES for stage in root.glob(f"*/{name}")})
-    if below and not any((root / name).is_dir() for name in _STAGES):
-        names = ", ".join(str(Path(path, folder.name)) for folder in below)
-        raise UserError(f"{path} contains several results folders; name one of {names}.")
-    return root.resolve()
 
 
 def read_records(root: Path) -> list[Record]:
