@@ -16,6 +16,7 @@ import yaml
 
 # Documented only for Snakefiles, where it needs no import. Planning functions are in modules.
 from snakemake.io import ancient as ancient
+from snakemake.io import local as local
 
 # Snakemake's handlers and plugins receive only what is logged to this logger.
 from snakemake.logging import logger as logger
