@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from snakemake.io import is_flagged
 from snakemake.iocontainers import Namedlist
 
+from fedssl.data.plan import bank_inputs
 from fedssl.errors import UserError
 from fedssl.paper.plan import check_storage
 from fedssl.record.storage import FOLDER, in_storage
@@ -56,6 +58,14 @@ def test_without_a_storage_nothing_changes(tmp_path: Path, monkeypatch: pytest.M
     given = job()
     with in_storage(given):
         assert Path.cwd() == tmp_path and list(given.input) == list(job().input)
+
+
+def test_folders_of_a_user_are_not_in_the_storage() -> None:
+    own = {"modality": "image", "folder": "my-images"}
+    plan = shipped_plan("demo.yaml", datasets={"mine": own})
+    found = bank_inputs(plan, SimpleNamespace(dataset="mine"))
+    assert found == {"folder": "my-images"}
+    assert is_flagged(found["folder"], "local") and is_flagged(found["folder"], "ancient")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """The demo: the signs of its numbers, which its data and settings are designed for."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.unit.documents import Document
 from tests.workflow.project import Project
 
 DEMO = ("--configfile", "config/demo.yaml")
@@ -39,6 +41,14 @@ def test_the_other_methods_of_table_8_are_measured_next_to_their_random_start(
     start = table.loc[("random init R-18, 3x3 stem", "C-10 L.P"), "measured"]
     assert (found["random_init"] == start).all()
     assert table.loc[("FedAnchor R-18", "C-10 L.P"), "verdict"] == "published-only"
+
+
+@pytest.mark.slow
+def test_the_questions_of_the_readme_are_answered(results: Path) -> None:
+    (commands,) = re.findall(r"(?m)^(fedssl cells(?:.|\n)*?)^```", Document("README.md").text)
+    printed = Project(results.parents[1]).shell(commands)
+    for answer in ("pretrained", "nothing would run", "a0-i0-b100", "seal"):
+        assert answer in printed
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from fedssl.grid.configuration import Key, closest, sort_keys
 from fedssl.grid.origins import sentence
 from fedssl.grid.paths import archive_record
 from fedssl.grid.plan import Plan, Wildcards
-from fedssl.grid.snakemake_api import ancient
+from fedssl.grid.snakemake_api import ancient, local
 from fedssl.record.read import read_record
 from fedssl.record.sources import is_module, source_digests
 from fedssl.typed import typed
@@ -87,7 +87,8 @@ def bank_inputs(plan: Plan, wildcards: Wildcards) -> dict[str, str]:
     entry = plan.config["datasets"][wildcards.dataset]
     if is_own(entry):
         kind, path = source(entry)
-        return {kind: ancient(str(path))}
+        # A user's files are not in a storage.
+        return {kind: ancient(local(str(path)))}
     found = {}
     for key, (owner, archive) in _archives(plan, wildcards.dataset).items():
         file = _archive_path(plan, owner, archive)

@@ -17,6 +17,7 @@ from snakemake.common import NOTHING_TO_BE_DONE_MSG
 
 # Documented only for Snakefiles, where it needs no import. Planning functions are in modules.
 from snakemake.io import ancient as ancient
+from snakemake.io import local as local
 
 # Snakemake's handlers and plugins receive only what is logged to this logger.
 from snakemake.logging import logger as logger
