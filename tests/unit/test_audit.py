@@ -202,5 +202,5 @@ def test_a_file_that_may_not_be_read_is_not_at_hand(results, monkeypatch):
 def test_a_folder_without_records_is_a_mistake(tmp_path):
     with pytest.raises(UserError, match=r"has no provenance\.json"):
         audit(tmp_path)
-    with pytest.raises(UserError, match="is not a folder"):
+    with pytest.raises(UserError, match="does not exist"):
         audit(tmp_path / "missing")
