@@ -11,8 +11,9 @@ from snakemake.iocontainers import Namedlist
 
 from fedssl.data.plan import bank_inputs
 from fedssl.errors import UserError
+from fedssl.federation.tracking import tensorboard
 from fedssl.paper.plan import check_storage
-from fedssl.record.storage import FOLDER, in_storage
+from fedssl.record.storage import FOLDER, STARTED_IN, in_storage
 from tests.unit.figures import shipped_plan
 
 COPIES = ".snakemake/storage/fs/store"
@@ -37,6 +38,7 @@ def test_a_job_works_in_the_folder_of_its_copies(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(FOLDER, COPIES)
     monkeypatch.setenv("FEDSSL_PINS", "pins.yaml")
+    monkeypatch.setenv(STARTED_IN, "")  # to be removed at the end
     monkeypatch.setenv("FEDSSL_MIRROR", "https://example.org/mirror")
     Path(COPIES).mkdir(parents=True)
     given = job()
@@ -49,6 +51,9 @@ def test_a_job_works_in_the_folder_of_its_copies(
         assert given.params.state == f"{tmp_path}/results/state/x"
         assert os.environ["FEDSSL_PINS"] == f"{tmp_path}/pins.yaml"
         assert os.environ["FEDSSL_MIRROR"] == "https://example.org/mirror"
+        with tensorboard("results/pretrain/cell", 0) as send:
+            send(1, {"loss": 2.0})
+        assert list((tmp_path / "runs/results/pretrain/cell").glob("events.*"))
     assert Path.cwd() == tmp_path
 
 

@@ -56,7 +56,8 @@ def tensorboard(cell: str, done: int) -> Iterator[Send]:
     from tensorboardX import SummaryWriter
 
     # A results folder may lie elsewhere: the files must not leave `runs`.
-    folder = Path("runs", *(part for part in Path(cell).parts if part not in ("..", "/")))
+    below = (part for part in Path(cell).parts if part not in ("..", "/"))
+    folder = Path(os.environ.get("FEDSSL_STARTED_IN", ""), "runs", *below)
     # Rounds that an interrupted attempt wrote after its last checkpoint come again.
     with SummaryWriter(str(folder), purge_step=done + 1 if done else None) as writer:
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "FEDSSL_STORAGE"
+STARTED_IN = "FEDSSL_STARTED_IN"  # set in such jobs alone, for trackers
 # Places that stay where the run was started.
 _LOCAL_VARIABLES = ("FEDSSL_MIRROR", "FEDSSL_PINS", "FEDSSL_BANKS_STAGING")
 _LOCAL_PARAMS = ("state", "shared_state")
@@ -34,6 +35,7 @@ def in_storage(snakemake: Any) -> Iterator[None]:
     for name in _LOCAL_VARIABLES:
         if (place := os.environ.get(name, "")) and "://" not in place:
             os.environ[name] = os.path.abspath(place)
+    os.environ[STARTED_IN] = str(here)
     os.chdir(folder)
     try:
         yield
