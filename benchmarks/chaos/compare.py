@@ -56,5 +56,8 @@ def _content(path: Path) -> bytes:
     content = path.read_bytes()
     if path.name != "rounds.csv" or _TIME.encode() not in content.partition(b"\n")[0]:
         return content
-    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    try:
+        rows = list(csv.DictReader(io.StringIO(content.decode())))
+    except (UnicodeDecodeError, csv.Error):  # damaged
+        return content
     return repr([{k: v for k, v in row.items() if k != _TIME} for row in rows]).encode()

@@ -50,9 +50,12 @@ WAYS: Mapping[str, Way] = MappingProxyType(
 
 
 def damage(path: Path, others: list[Path], *, way: str, source: random.Random) -> None:
-    """Damage a file and put its times back, as a disk does; raise LookupError if nothing can.
+    """Damage a file and keep its times, as a fault of a disk does.
 
-    Snakemake would run jobs again whose input has a new time.
+    With a new time, Snakemake would run the jobs again that read it.
+
+    Raises:
+        LookupError: The file is to be replaced, and there is no other of its kind.
     """
     times = path.stat()
     WAYS[way](path, others, source)
@@ -106,7 +109,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 
 
 def files_of(results: Path, kind: Kind) -> list[Path]:
-    """Return the files of a kind, in order, without the records among its look-alikes."""
+    """Return the files of a kind, in order, without records that match its pattern by chance."""
     found = sorted(results.glob(kind.pattern))
     if not kind.pattern.endswith("provenance.json"):
         found = [path for path in found if not path.name.endswith("provenance.json")]

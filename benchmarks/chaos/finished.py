@@ -115,8 +115,8 @@ class Reading:
         other = differences(fingerprint(self._clone.folder), self._expected)
         if ended.code or other in ([], [name]):
             return judge(self._clone, ended, self._expected, named=name)
-        # A wrong result. Is it still seen when the file comes back with its old times, as from a
-        # backup?
+        # A wrong result. The audit must still find it after the file has come back with its old
+        # times, as from a backup.
         put_back(path, self._clone, self._reference)
         return judge(self._clone, self._clone.again(), self._expected, named=name)
 

@@ -85,7 +85,7 @@ Killer = Callable[[Run, random.Random], Kill | None]
 
 
 def at_random(most: float) -> Killer:
-    """Return a killer that kills everything after at most so many seconds."""
+    """Return a killer that kills everything at a random time within `most` seconds."""
 
     def kill(run: Run, source: random.Random) -> Kill | None:
         deadline = time.monotonic() + source.uniform(0.0, most)

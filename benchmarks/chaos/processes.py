@@ -1,4 +1,4 @@
-"""The processes of one run: all that belong to its session, also after their parents have died."""
+"""The processes of a run: those of its session, also after their parents have died."""
 
 import contextlib
 import os

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.chaos import disk, flat
 from benchmarks.chaos.campaign import campaign, undisturbed
 from benchmarks.chaos.clone import TARGETS, Clone, Ended
+from benchmarks.chaos.compare import fingerprint
 from benchmarks.chaos.finished import AtRest, copied
 from benchmarks.chaos.kills import Moments, aimed, at_random, killed_run
 from benchmarks.chaos.outcome import Fault, Journal, Outcome, judge, markdown, remains
@@ -74,6 +75,15 @@ def test_a_campaign_goes_on_from_its_journal_and_counts_kills(tmp_path: Path) ->
     assert "| SIGKILL | a moment | 3 | 3 | 3 | 0 | 0 | 0 | 0 | 0 |" in table
     assert "| all |  | 4 | 3 | 3 | 0 | 0 | 0 | 1 | 1 |" in table
     assert table.endswith("silent faults: 1")
+
+
+@pytest.mark.parametrize("byte", [b"\r", b"\xff"])
+def test_a_damaged_history_differs(tmp_path: Path, byte: bytes) -> None:
+    path = tmp_path / "rounds.csv"
+    path.write_bytes(b"round,seconds\n1,2.5\n2,2.5\n")
+    whole = fingerprint(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"2,2.5", byte + b",2.5"))
+    assert fingerprint(tmp_path) != whole
 
 
 def test_only_a_file_system_of_its_own_is_filled(tmp_path: Path) -> None:

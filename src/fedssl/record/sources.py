@@ -28,7 +28,7 @@ WORKFLOW_FOLDERS = ("config", "envs", "profiles", "slurm", "src/fedssl", "workfl
 WORKFLOW_FILES = ("CITATION.cff", "LICENSE", "Snakefile", "pyproject.toml", "requirements.lock")
 # These modules observe a job or reject its inputs, and cannot change what it computes.
 _OBSERVERS = frozenset({"fedssl.progress", "fedssl.data.fetch.verify", "fedssl.lease"})
-_OBSERVERS |= {f"fedssl.record.{name}" for name in ("job", "write", "sources", "parsed")}
+_OBSERVERS |= {f"fedssl.record.{name}" for name in ("inputs", "job", "parsed", "sources", "write")}
 # Modules called `settings` declare names, ranges and descriptions, but no values.
 _DECLARATIONS = "settings"
 
