@@ -45,7 +45,7 @@ from fedssl.typed import typed
 Average = Callable[[Round, Wire], State]
 CPU = torch.device("cpu")
 RANGES = (8.0, 512.0)  # Flower's default, and one that holds the variances of batch norm
-NOISE_MULTIPLIERS = (0.0, 0.001, 0.01)
+NOISE_MULTIPLIERS = (0.0, 0.01, 1.0)
 
 
 @dataclass
