@@ -14,13 +14,13 @@ from fedssl.record.inputs import Inputs
 INNER = """
 import json
 from pathlib import Path
-from fedssl.grid.snakemake_api import has_storage, is_module, rule_name, set_amount
+from fedssl.grid.snakemake_api import is_module, rule_name, set_amount, storage_folder
 
 Path(f"said-{is_module(workflow)}.json").write_text(json.dumps({
     "name": rule_name(workflow, "write"),
     "pattern": rule_name(workflow, "*"),
     "gpu": set_amount(workflow, "write", "gpu"),
-    "storage": has_storage(workflow),
+    "storage": storage_folder(workflow),
 }))
 
 rule write:
@@ -50,14 +50,15 @@ def test_snakemake_says_what_a_rule_is_called_in_a_module(tmp_path: Path) -> Non
         "name": "inner_write",
         "pattern": "inner_*",
         "gpu": 2,
-        "storage": False,
+        "storage": None,
     }
     assert (tmp_path / "said-True.json").is_file()
 
 
 def test_snakemake_says_whether_files_are_in_a_storage(tmp_path: Path) -> None:
     found = said(tmp_path, "inner.smk", "--default-storage-provider", "fs")
-    assert found == {"name": "write", "pattern": "*", "gpu": None, "storage": True}
+    folder = ".snakemake/storage/fs"
+    assert found == {"name": "write", "pattern": "*", "gpu": None, "storage": folder}
     assert (tmp_path / "said-False.json").is_file()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fedssl.files import read_json
-from fedssl.grid.paths import RECORD
+from fedssl.grid.paths import RECORD, samples_of
 from fedssl.paper.page.jobs import Jobs
 
 Record = dict[str, Any]
@@ -80,10 +80,12 @@ def runs_behind(files: Iterable[str], jobs: Jobs) -> list[Record]:
 
 
 def _inputs(product: Record) -> list[str]:
-    """Return the files that a product was made from."""
+    """Return the files that a product was made from, without those that lead to no job anew."""
     inputs = read_json(product["record"])["inputs"]
-    # Each output leads to its record. A time line reads the records of all jobs.
-    return [name for name in inputs if not name.endswith(RECORD)]
+    # Each output leads to its record (a time line reads those of all jobs), and each score to its
+    # predictions.
+    samples = {samples_of(name) for name in inputs if name.endswith(".json")}
+    return [name for name in inputs if not name.endswith(RECORD) and name not in samples]
 
 
 def _models_first(path: str) -> tuple[bool, str]:
