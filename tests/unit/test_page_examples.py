@@ -1,4 +1,4 @@
-"""The samples in the panel of a number: what is stored of a bank, and what the page shows of it."""
+"""The samples in the panel of a number: what is stored, and what the page shows."""
 
 import base64
 import io

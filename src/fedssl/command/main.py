@@ -82,7 +82,7 @@ class _Command(TyperCommand):
 
 
 def _without_types(params: Iterable[Any]) -> list[Any]:
-    """Return parameters of which flags and arguments have no type in the help."""
+    """Return the parameters; flags and arguments have no type in the help."""
     params = list(params)
     for param in params:
         # The names of arguments, and the presence of flags, say what is to be given.

@@ -1,4 +1,4 @@
-"""Plan which files of banks a job reads, and which banks the report page shows samples of."""
+"""Plan which files of banks a job reads, and which datasets have samples on the report page."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -45,12 +45,12 @@ def may_be_shown(plan: Plan, dataset: str) -> bool:
 
 
 def example_datasets(plan: Plan) -> list[str]:
-    """Return the scored datasets of which the report page shows samples."""
+    """Return the scored datasets with samples on the report page."""
     return [name for name in scored_datasets(plan) if may_be_shown(plan, name)]
 
 
 def example_settings(plan: Plan, wildcards: Wildcards) -> dict[str, Any]:
-    """Return the splits of a dataset of which samples are stored: those that tasks score."""
+    """Return the splits whose samples are stored: those that tasks score."""
     splits = {task.split for task in _tasks(plan) if task.dataset == wildcards.dataset}
     return {"splits": sorted(splits)}
 

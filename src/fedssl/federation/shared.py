@@ -4,10 +4,11 @@ A pipe would copy them five times. The memory is not part of /dev/shm, which is 
 containers, and the kernel frees it when no process uses it any more.
 """
 
+import math
 import mmap
 import os
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -83,10 +84,9 @@ def read(message: Message) -> list[State]:
 
 
 def _tensor(memory: mmap.mmap, place: Place) -> Tensor:
-    shape: Sequence[int] = place.shape
-    if 0 in shape:
-        dense = torch.empty(shape, dtype=place.dtype)
+    if 0 in place.shape:  # `frombuffer` refuses to read nothing
+        dense = torch.empty(place.shape, dtype=place.dtype)
     else:
-        count = torch.Size(shape).numel()
+        count = math.prod(place.shape)
         dense = torch.frombuffer(memory, dtype=place.dtype, count=count, offset=place.offset)
-    return dense.view(shape).permute([place.order.index(d) for d in range(len(shape))])
+    return dense.view(place.shape).permute([place.order.index(d) for d in range(len(place.order))])

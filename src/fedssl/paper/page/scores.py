@@ -1,4 +1,4 @@
-"""Find the scores of which the page shows single predictions, and the banks they were made on."""
+"""Find the scores whose single predictions the page shows, and their banks."""
 
 import re
 from collections.abc import Iterator, Mapping
