@@ -56,7 +56,7 @@ def undisturbed(root: Path, **asked: Any) -> tuple[Clone, dict[str, str]]:
     ended = clone.again()
     if ended.code or (found := audited(clone)):
         raise RuntimeError(ended.printed if ended.code else "\n".join(found))
-    return clone, fingerprint(clone.folder)
+    return clone, fingerprint(clone.folder, clone.results)
 
 
 def killed(

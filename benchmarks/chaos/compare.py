@@ -18,11 +18,15 @@ _NOT_COMPARED = (
     "report",
     "certificate.md",
 )
+_TEXT = {".csv", ".json", ".md", ".tex"}
 _TIME = "seconds"  # a column of rounds.csv
 
 
-def fingerprint(results: Path) -> dict[str, str]:
-    """Return a hash of each result file, by its name below the results folder."""
+def fingerprint(results: Path, named: str) -> dict[str, str]:
+    """Return a hash of each result file, by its name below the results folder.
+
+    The text of files has the folder as it is `named` in the configuration, which is no difference.
+    """
     found = {}
     for path in sorted(results.rglob("*")):
         name = path.relative_to(results)
@@ -30,7 +34,7 @@ def fingerprint(results: Path) -> dict[str, str]:
         if hidden or name.parts[0] in _NOT_COMPARED or path.name.endswith(RECORD):
             continue
         if path.is_file():
-            found[name.as_posix()] = hashlib.sha256(_content(path)).hexdigest()
+            found[name.as_posix()] = hashlib.sha256(_content(path, named)).hexdigest()
     return found
 
 
@@ -52,8 +56,10 @@ def left_behind(results: Path) -> list[str]:
     return sorted({path.relative_to(results).as_posix() for path in (*temporary, *progress)})
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, named: str) -> bytes:
     content = path.read_bytes()
+    if path.suffix in _TEXT:
+        content = content.replace(named.encode(), b"<results>")
     if path.name != "rounds.csv" or _TIME.encode() not in content.partition(b"\n")[0]:
         return content
     try:

@@ -76,7 +76,9 @@ class AtRest:
 
     def _audited(self, way: str, left: dict[str, Path]) -> Iterator[Fault]:
         found = audited(self._clone)
-        different = differences(fingerprint(self._clone.folder), self._expected)
+        different = differences(
+            fingerprint(self._clone.folder, self._clone.results), self._expected
+        )
         for kind, path in left.items():
             name = self._name(path)
             lines = [line for line in found if name in line]
@@ -112,7 +114,7 @@ class Reading:
         output.unlink()
         self._clone = self._clone.asking(str(output.relative_to(self._clone.root)))
         ended = self._clone.again()
-        other = differences(fingerprint(self._clone.folder), self._expected)
+        other = differences(fingerprint(self._clone.folder, self._clone.results), self._expected)
         if ended.code or other in ([], [name]):
             return judge(self._clone, ended, self._expected, named=name)
         # A wrong result. The audit must still find it after the file has come back with its old

@@ -75,7 +75,7 @@ def judge(
         said = next((line for line in own_words(ended) if mentions(line, named)), "")
         return (Outcome.REFUSED, said) if said else (Outcome.UNCLEAR, ended.printed[-1500:])
     found = audited(clone)
-    other = differences(fingerprint(clone.folder), expected)
+    other = differences(fingerprint(clone.folder, clone.results), expected)
     if found:
         is_named = any(named in line or any(name in line for name in other) for line in found)
         return (Outcome.FOUND if is_named else Outcome.UNCLEAR), "; ".join(found)

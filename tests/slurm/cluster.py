@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,13 +22,19 @@ class ClusterError(Exception):
 
 
 class SlurmCluster:
-    """A cluster that runs inside a `with` block; `env` makes a subprocess its user."""
+    """A cluster that runs inside a `with` block; `env` makes a subprocess its user.
 
-    def __init__(self, folder: Path, packages: Packages, *, accounting: bool) -> None:
+    Its daemons are started by the command `inside`, if one is given.
+    """
+
+    def __init__(
+        self, folder: Path, packages: Packages, *, accounting: bool, inside: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.accounting = accounting
         self.env = environment(folder, packages)
         self._packages = packages
+        self._inside = inside
         self._ports = write_configuration(folder, packages, accounting=accounting)
         self._running = ExitStack()
         self._daemons: dict[str, ExitStack] = {}
@@ -141,7 +147,7 @@ class SlurmCluster:
         stack = self._daemons[log or name] = ExitStack()
         self._running.callback(stack.close)
         file = self.folder / f"{log or name}.log"
-        command = [self._packages.program(name), *options]
+        command = [*self._inside, self._packages.program(name), *options]
         process = stack.enter_context(supervised(command, env=self.env, log=file))
         deadline = time.monotonic() + START_SECONDS
         while not ready():

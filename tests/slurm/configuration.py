@@ -25,7 +25,7 @@ def write_configuration(folder: Path, packages: Packages, *, accounting: bool) -
         if name == "slurm.conf" and accounting:
             text += (TEMPLATES / "accounting.conf").read_text()
         (folder / name).write_text(text.format_map(words))
-        (folder / name).chmod(0o600)  # slurmdbd insists, for the password
+    (folder / "slurmdbd.conf").chmod(0o600)  # slurmdbd insists, for the password
     for name in ("slurmctld", *NODES):
         (folder / name).mkdir()
     (folder / "munge.key").write_bytes(os.urandom(128))

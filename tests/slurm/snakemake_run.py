@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,10 +89,18 @@ class Run:
 
 @contextmanager
 def running(
-    cluster: SlurmCluster, folder: Path, *targets: str, options: tuple[str, ...] = (), **given: str
+    cluster: SlurmCluster,
+    folder: Path,
+    *targets: str,
+    options: tuple[str, ...] = (),
+    inside: Sequence[str] = (),
+    **given: str,
 ) -> Iterator[Run]:
-    """Run Snakemake with the shipped profile, and questions to Slurm that come sooner."""
+    """Run Snakemake with the shipped profile, and questions to Slurm that come sooner.
+
+    It is started by the command `inside`, if one is given.
+    """
     log = folder.with_suffix(f".{time.monotonic_ns()}.out")
-    command = ["snakemake", *QUICK, *options, "--", *targets]
+    command = [*inside, "snakemake", *QUICK, *options, "--", *targets]
     with supervised(command, env=cluster.env | given, log=log, cwd=folder) as process:
         yield Run(folder, process, log)

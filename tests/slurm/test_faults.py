@@ -107,7 +107,7 @@ def test_what_can_never_run_fails_once_and_the_others_are_made(
         snakemake.allow("a")
         printed = snakemake.ends(ok=False)
     assert "could never have started (Slurm's reason: PartitionTimeLimit)" in printed
-    assert "it asked for 120 minutes, 100 MB and 1 cores" in printed
+    assert "it asked for 120 minutes, 1000 MB and 1 cores" in printed
     assert "Slurm refuses the job: invalid partition specified: nowhere" in printed
     assert "The given account nobody appears to be invalid. Available accounts: " in printed
     assert "Slurm refuses the job: Memory specification can not be satisfied" in printed
@@ -128,6 +128,17 @@ def test_a_failed_member_of_a_group_is_run_again_alone(cluster: SlurmCluster, to
         printed = snakemake.ends()
     assert len(snakemake.jobs("a")) == len(snakemake.jobs("c")) == 1
     assert printed.count("Error in rule evaluate") == 1
+
+
+def test_a_job_over_its_memory_is_reported_and_asks_for_more(
+    cluster: SlurmCluster, toy: Path
+) -> None:
+    with running(cluster, toy, "a.hungry") as snakemake:
+        snakemake.says("was killed because it needed more than the 1000 MB that it asked for")
+        snakemake.ends()
+    asked = {job["JobIDRaw"]: job["ReqMem"] for job in cluster.sacct("JobIDRaw", "ReqMem")}
+    assert [asked[number] for number in snakemake.jobs("a")] == ["1000M", "2000M"]
+    assert (toy / "a.hungry").read_text().split() == [str(1100 * 2**20)]
 
 
 def test_sigterm_waits_for_running_jobs_only(cluster: SlurmCluster, toy: Path) -> None:

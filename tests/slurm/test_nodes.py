@@ -1,6 +1,8 @@
 """Nodes that fail, reboot or are drained, under a run of the shipped profile on a real cluster."""
 
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,26 @@ from tests.slurm.cluster import SlurmCluster
 from tests.slurm.snakemake_run import running
 
 _STARTING = 25  # seconds in which Slurm expects a job on its node, and does not miss it
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A folder without room on every node."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("this user cannot mount a file system")
+    (folder / "file").write_bytes(bytes(4096))
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_temporary_folder_fails_no_job(cluster: SlurmCluster, toy: Path, full: Path) -> None:
+    given = {name: str(full) for name in ("TMPDIR", "TMP", "TEMP")}
+    options = ("--config", f"folder={toy}", "--retries", "0")
+    with running(cluster, toy, "a.leased", options=options, **given) as snakemake:
+        snakemake.ends()
 
 
 def test_a_job_goes_on_elsewhere_when_its_node_fails(cluster: SlurmCluster, toy: Path) -> None:

@@ -193,3 +193,38 @@ def test_an_input_that_is_touched_or_linked_is_the_same(tmp_path: Path) -> None:
         file.replace(tmp_path / "moved")
         shutil.copy(tmp_path / "moved", file)
     assert read_json(given.output.provenance)["inputs"] == {str(file): sha256(file)}
+
+
+def test_what_another_job_has_made_meanwhile_is_kept(tmp_path: Path) -> None:
+    given = snakemake(tmp_path)
+    make(given, size=(3, 4))
+    before = (tmp_path / "provenance.json").read_bytes()
+    with pytest.raises(SystemExit) as ended, recorded_job(given, size=(3, 4)):
+        raise AssertionError("it is there")
+    assert ended.value.code == 0
+    assert (tmp_path / "provenance.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("other", ["settings", "wildcards", "code", "input", "output", "record"])
+def test_what_another_job_has_made_of_something_else_is_made_again(
+    other: str, tmp_path: Path
+) -> None:
+    given = snakemake(tmp_path)
+    given.input = [str(tmp_path / "read")]
+    (tmp_path / "read").write_text("as it was")
+    make(given, size=(3, 4))
+    if other == "wildcards":
+        given.wildcards = {"seed": "1"}
+    elif other == "record":
+        (tmp_path / "provenance.json").write_text("{}")
+    elif other != "settings":
+        file = {"code": "script.py", "input": "read", "output": "made"}[other]
+        (tmp_path / file).write_text("y = 1\n")
+    make(given, size=(3, 5 if other == "settings" else 4))
+    assert (tmp_path / "made").read_text() == "made made"
+
+
+def make(given: Any, **settings: Any) -> None:
+    made = Path(given.output[0])
+    with recorded_job(given, **settings):
+        made.write_text("made made" if made.exists() else "made")

@@ -81,9 +81,17 @@ def test_a_campaign_goes_on_from_its_journal_and_counts_kills(tmp_path: Path) ->
 def test_a_damaged_history_differs(tmp_path: Path, byte: bytes) -> None:
     path = tmp_path / "rounds.csv"
     path.write_bytes(b"round,seconds\n1,2.5\n2,2.5\n")
-    whole = fingerprint(tmp_path)
+    whole = fingerprint(tmp_path, "results/demo")
     path.write_bytes(path.read_bytes().replace(b"2,2.5", byte + b",2.5"))
-    assert fingerprint(tmp_path) != whole
+    assert fingerprint(tmp_path, "results/demo") != whole
+
+
+def test_the_place_of_results_is_no_difference(tmp_path: Path) -> None:
+    found = []
+    for named in ("results/demo", "/shared/results"):
+        (tmp_path / "table.csv").write_text(f"cell,accuracy\n{named}/pretrain/model,50\n")
+        found.append(fingerprint(tmp_path, named))
+    assert found[0] == found[1]
 
 
 def test_only_a_file_system_of_its_own_is_filled(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ fails there first. It also covers three dependencies of other modules: the field
 job's reason (`command.reasons`); and the columns of `--summary` (`data.fetch.mirror`).
 """
 
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from logging import StreamHandler
@@ -117,6 +119,23 @@ def check_configfiles(files: Iterable[str | Path]) -> None:
         text = Path(layer.name).read_text(encoding="utf-8")
         if not layer.content and yaml.safe_load(text) is None:
             raise UserError(f"{layer.name} sets nothing; leave it out of --configfile.")
+
+
+def ensure_cache(folder: Path) -> None:
+    """Let Snakemake keep its cache in `folder` if this user cannot write to the usual place.
+
+    A home is missing or read-only on the nodes of some clusters.
+    """
+    from snakemake.common import get_appdirs
+
+    # Snakemake creates this folder on every start, and writes to it.
+    usual = Path(get_appdirs().user_cache_dir, "snakemake/source-cache/snakemake-runtime-cache")
+    try:
+        usual.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=usual):
+            return
+    except OSError:
+        os.environ["XDG_CACHE_HOME"] = str(folder.resolve())
 
 
 def all_products(workflow: Any) -> list[Any]:

@@ -34,6 +34,11 @@ class Inputs:
                 if not file.endswith(RECORD):  # no record lists another
                     _check_written(file, own)
 
+    @property
+    def found(self) -> dict[str, str]:
+        """The SHA-256 of each input when the job began, without the arrays of banks."""
+        return {file: own for file, (_, own) in self._found.items()}
+
     def digests(self, further: Iterable[str] = ()) -> dict[str, str]:
         """Return the SHA-256 of each input, and of `further` files that the job found itself.
 
@@ -50,7 +55,7 @@ class Inputs:
                 f"{min(changed)} was changed while this job ran, so its result would belong to no "
                 "state of its inputs; run again."
             )
-        found = verified_files() | {file: own for file, (_, own) in self._found.items()}
+        found = verified_files() | self.found
         return found | {f: sha256(f) for f in files_of(further) if f not in found}
 
     def _same(self, file: str) -> bool:

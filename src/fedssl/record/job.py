@@ -20,6 +20,7 @@ from fedssl.progress import FINAL
 from fedssl.record.attempts import only_attempt
 from fedssl.record.environment import own_rule_name
 from fedssl.record.inputs import Inputs
+from fedssl.record.made import is_made
 from fedssl.record.sources import module_path
 from fedssl.record.storage import in_storage
 from fedssl.record.write import code_facts, gpu_name, write_provenance
@@ -42,8 +43,9 @@ def recorded_job(
     """Run the body of a script; yields a dict to which it adds facts for the provenance record.
 
     No other job writes the outputs meanwhile; the job of an earlier run, or of a run that shares
-    the data folder, is waited for up to `wait` seconds. Inputs that are not what their jobs wrote
-    are refused, unless the body itself is `judging` them.
+    the data folder, is waited for up to `wait` seconds. If it has done the same work, the process
+    ends there. Inputs that are not what their jobs wrote are refused, unless the body itself is
+    `judging` them.
 
     `snakemake.log[0]` receives the log. If the body fails, the log has one sentence for a user's
     mistake or a full disk, and a traceback for other errors. If it succeeds,
@@ -68,6 +70,9 @@ def recorded_job(
                 names = snakemake.params.sources
                 code = code_facts([_source(name, snakemake.scriptdir) for name in names])
                 inputs = Inputs(snakemake.input, judged=judging)
+                if not judging and _is_made(snakemake, settings, inputs, code):
+                    _log.info("another job has made this meanwhile")
+                    sys.exit(0)
                 yield facts
                 found = inputs.digests(facts.pop("further_inputs", ()))
                 _write_record(snakemake, settings, found, code=code, started=started, facts=facts)
@@ -101,6 +106,30 @@ def _only_attempt(snakemake: Any, *, wait: float) -> contextlib.AbstractContextM
     return only_attempt(record, state=state, wait=wait)
 
 
+def _is_made(
+    snakemake: Any, settings: Mapping[str, Any], inputs: Inputs, code: Mapping[str, Any]
+) -> bool:
+    """Return whether the job that this one waited for has done the same work."""
+    return is_made(
+        snakemake.output.provenance,
+        task=_task(snakemake, settings) | {"code": code["code"]},
+        inputs=inputs.found,
+        outputs=_outputs(snakemake),
+    )
+
+
+def _task(snakemake: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "rule": own_rule_name(snakemake.rule),
+        "wildcards": dict(snakemake.wildcards.items()),
+        "settings": settings,
+    }
+
+
+def _outputs(snakemake: Any) -> list[str]:
+    return [name for name in snakemake.output if name != snakemake.output.provenance]
+
+
 def _remove_leftovers(outputs: Iterable[str]) -> None:
     """Remove the temporary files of an attempt that was killed while it wrote an output."""
     for output in map(Path, outputs):
@@ -119,11 +148,9 @@ def _write_record(
 ) -> None:
     write_provenance(
         snakemake.output.provenance,
-        rule=own_rule_name(snakemake.rule),
-        wildcards=dict(snakemake.wildcards.items()),
-        settings=settings,
+        **_task(snakemake, settings),
         inputs=inputs,
-        outputs=[name for name in snakemake.output if name != snakemake.output.provenance],
+        outputs=_outputs(snakemake),
         code=code,
         started=started,
         earlier_seconds=facts.pop("earlier_seconds", 0.0),

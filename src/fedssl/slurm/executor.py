@@ -21,7 +21,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from fedssl.progress import is_final
 from fedssl.record.attempts import ensure_kills
-from fedssl.slurm.ends import LOST, end_of
+from fedssl.slurm.ends import LOST, end_of, true_state
 from fedssl.slurm.identity import comment_of, earlier, job_name
 from fedssl.slurm.parts import members, unfinished
 from fedssl.slurm.queue import ENDED, GONE, Queue, SlurmError, answer
@@ -171,6 +171,7 @@ class Executor(plugin.Executor):  # type: ignore[misc]
             self.logger.warning(f"{end_of(info, state)}; {rest.name} is submitted again.")
             self._job_submission_executor.submit(self.run_job, rest)
         else:
+            state = true_state(state, (info.aux or {}).get("slurm_logfile"))
             logs = [next(iter(member.log), "") for member in members(rest)]
             final = state not in ENDED | {GONE} or (state == "FAILED" and all(map(is_final, logs)))
             left = SubmittedJobInfo(rest, info.external_jobid, info.aux)
