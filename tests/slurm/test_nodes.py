@@ -28,7 +28,7 @@ def full(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_temporary_folder_fails_no_job(cluster: SlurmCluster, toy: Path, full: Path) -> None:
     given = {name: str(full) for name in ("TMPDIR", "TMP", "TEMP")}
-    options = ("--config", f"folder={toy}", "--retries", "0")
+    options = ("--config", f"folder={toy}", "--retries", "0", "--scheduler", "greedy")
     with running(cluster, toy, "a.leased", options=options, **given) as snakemake:
         snakemake.ends()
 
