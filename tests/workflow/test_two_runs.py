@@ -79,6 +79,25 @@ def test_the_second_run_goes_on_where_the_first_was_killed(shared: Shared) -> No
     assert not (shared.results / ".lease").exists()
 
 
+def test_what_a_job_of_a_killed_run_still_makes_is_kept(shared: Shared) -> None:
+    bank = shared.results / "banks/tiny-imagenet"
+    lease = bank / ".provenance.json.lease"
+    running = shared.start(shared.first)
+    wait_for(lease.is_file, running)
+    job = json.loads(lease.read_text())["pid"]
+    log = shared.results / "logs/bank/tiny-imagenet.log"
+    os.kill(job, signal.SIGSTOP)  # as slow as a real one
+    try:
+        os.kill(running.session, signal.SIGKILL)  # Snakemake, and not its job
+        second = shared.start(shared.second)
+        wait_for(lambda: log.is_file() and "waiting: " in log.read_text(), second)
+    finally:
+        os.kill(job, signal.SIGCONT)
+    printed = second.wait(600)
+    assert second.returncode == 0, printed
+    assert "another job has made this meanwhile" in log.read_text()
+
+
 def test_a_job_that_fails_removes_nothing_that_a_job_of_an_earlier_run_made(shared: Shared) -> None:
     bank = shared.results / "banks/tiny-imagenet"
     with hold(lease_of(bank / "provenance.json"), what="the bank"):  # this is the earlier run's job
