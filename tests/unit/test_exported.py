@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save
 from typer.testing import CliRunner
 
 import fedssl as package
@@ -162,11 +163,19 @@ def test_a_changed_model_is_not_exported(results, folder):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("nowhere", "does not exist"), ("text", "no safetensors file"), ("plain", "does not say how")],
+    [
+        ("nowhere", "does not exist"),
+        ("text", "no safetensors file"),
+        ("plain", "does not say how"),
+        ("torn", "is damaged"),
+        ("list", "is damaged"),
+    ],
 )
 def test_a_file_that_export_did_not_write_is_refused(folder, name, says):
     Path("text").write_text("no encoder")
     save_state({"a": torch.ones(1)}, "plain")
+    for torn, facts in (("torn", '{"format": '), ("list", "[1]")):
+        Path(torn).write_bytes(save({"a": torch.ones(1)}, metadata={"fedssl": facts}))
     with pytest.raises(UserError, match=says):
         package.load_encoder(name)
 

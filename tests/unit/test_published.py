@@ -144,3 +144,18 @@ def test_a_number_given_in_two_files_is_named(tmp_path):
 def test_other_columns_are_refused(tmp_path, header):
     with pytest.raises(UserError, match=r"line 1: columns are .*; they must be study, table"):
         read_published([write(tmp_path / "bad.csv", header=header)])
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b'"unended,'])
+def test_a_file_that_is_no_csv_is_named(tmp_path, damage):
+    path = write(tmp_path / "bad.csv")
+    path.write_bytes(path.read_bytes() + damage)
+    with pytest.raises(UserError, match=r"bad\.csv cannot be read .* must be text in UTF-8"):
+        read_published([path])
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+    path = write(tmp_path / "marked.csv", "fssuavl,7,FSSUAVL ViT SimCLR,TINET,knn,2.45,,")
+    rows = read_published([path])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    pd.testing.assert_frame_equal(read_published([path]), rows)

@@ -80,7 +80,13 @@ def read_file(path: str | Path) -> tuple[dict[str, Tensor], Exported]:
             f"{path} does not say how its inputs are made; `fedssl export <cell>` writes a file "
             "that does."
         )
-    facts = json.loads(text)
+    try:
+        facts = dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{path} is damaged: what it says of its inputs is not JSON ({error}); export the cell "
+            "again."
+        ) from error
     if facts.get("format") != _FORMAT:
         raise UserError(
             f"{path} has format {facts.get('format')!r}, but this version reads {_FORMAT}; "

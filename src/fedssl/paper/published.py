@@ -88,17 +88,22 @@ def printed_averages(rows: pd.DataFrame) -> pd.DataFrame:
 def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield "file, line n" and the checked record of each row."""
     # The csv module tells the line of each row, which `pd.read_csv` does not.
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        header = tuple(next(reader, []))
-        if header != COLUMNS:
-            raise UserError(
-                f"{path}, line 1: columns are {', '.join(header) or 'missing'}; "
-                f"they must be {', '.join(COLUMNS)}."
-            )
-        for cells in reader:
-            place = f"{path}, line {reader.line_num}"
-            yield place, _checked(cells, place=place)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = tuple(next(reader, []))
+            if header != COLUMNS:
+                raise UserError(
+                    f"{path}, line 1: columns are {', '.join(header) or 'missing'}; "
+                    f"they must be {', '.join(COLUMNS)}."
+                )
+            for cells in reader:
+                place = f"{path}, line {reader.line_num}"
+                yield place, _checked(cells, place=place)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); it must be text in UTF-8 with commas between cells."
+        ) from error
 
 
 def _checked(cells: list[str], *, place: str) -> dict[str, Any]:
