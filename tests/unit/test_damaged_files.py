@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from fedssl.data.banks.rows import FileRows
+from fedssl.data.pairing import pair_by_name
 from fedssl.errors import DamagedFile, UserError
 from fedssl.federation.checkpoint import load_state, read_training, save_state
 from fedssl.files import digest, read_json, reading, write_json
 from fedssl.frames import read_csv, read_parquet
 from fedssl.publishing import forget_verified, verified_files
 from fedssl.record.inputs import verified
+from fedssl.rehearsal.rates import read_table
 
 _TABLE = pd.DataFrame({"round": range(500), "value": np.linspace(0, 1, 500)})
 
@@ -81,6 +83,18 @@ def test_a_missing_file_stays_an_error_of_the_system(tmp_path: Path, kind: str):
     name, read = READERS[kind]
     with pytest.raises(FileNotFoundError):
         read(tmp_path / name)
+
+
+def test_a_damaged_index_of_a_bank_is_named(tmp_path: Path):
+    (tmp_path / "index.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DamagedFile, match=r"index\.parquet is damaged"):
+        pair_by_name(tmp_path, tmp_path)
+
+
+def test_a_table_of_a_rehearsal_with_other_columns_is_named(tmp_path: Path):
+    _whole(tmp_path / "rates.csv")
+    with pytest.raises(DamagedFile, match=r"rates\.csv is damaged"):
+        read_table(tmp_path / "rates.csv")
 
 
 def test_a_mistake_of_the_user_is_not_called_damage(tmp_path: Path):
