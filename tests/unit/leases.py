@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,8 +33,14 @@ FAST = {"BEAT_S": 0.1, "SILENT_S": 2.0, "WATCH_S": 0.5, "POLL_S": 0.05}
 ELSEWHERE = {"host": "node7", "boot": "another boot"}
 
 
-def process(path: Path, body: str = "time.sleep(600)", **said: str) -> subprocess.Popen[str]:
-    words = (str(path), json.dumps(said), json.dumps(FAST), body)
+def process(
+    path: Path,
+    body: str = "time.sleep(600)",
+    *,
+    times: Mapping[str, float] = FAST,
+    **said: str,
+) -> subprocess.Popen[str]:
+    words = (str(path), json.dumps(said), json.dumps(times), body)
     return subprocess.Popen(
         [sys.executable, "-u", "-c", PROCESS, *words],
         env={"PYTHONPATH": str(ROOT / "src")},
