@@ -55,7 +55,8 @@ def remove_temporary_files(folder: str | Path, *, of: str = "*") -> list[Path]:
 
     `of` is the name of a file in the folder, to remove only its temporary files.
     """
-    found = list(Path(folder).glob(f".{of}.*.part" if of != "*" else "**/.*.part"))
+    named = Path(folder).glob(f".{of}.*.part" if of != "*" else "**/.*.part")
+    found = [path for path in named if path.is_file() or path.is_symlink()]
     for path in found:
         path.unlink(missing_ok=True)
     return found

@@ -159,7 +159,7 @@ class _Candidate:
                         _log.warning("took over %s from %s", self._path, found.owner)
                         return
                 elif time.monotonic() >= deadline and self._lives(found):
-                    raise UserError(_refusal(self._what, found.owner))
+                    raise UserError(self._refusal(found.owner))
                 elif told != found.owner.token:
                     told = found.owner.token
                     _log.warning("waiting: %s is being written by %s", self._what, found.owner)
@@ -218,9 +218,14 @@ class _Candidate:
         finally:
             claim.unlink(missing_ok=True)
 
-
-def _refusal(what: str, owner: Owner) -> str:
-    return (
-        f"{what} is being written by {owner}; wait until that has ended, or stop it by {owner.end} "
-        "and wait for its end, then run again: its progress is kept."
-    )
+    def _refusal(self, owner: Owner) -> str:
+        if not owner.is_known:
+            return (
+                f"{self._what} may be being written by another process: its lease {self._path} is "
+                f"damaged; run again in {SILENT_S:.0f} s, when it no longer counts unless somebody "
+                "has renewed it."
+            )
+        return (
+            f"{self._what} is being written by {owner}; wait until that has ended, or stop it by "
+            f"{owner.end} and wait for its end, then run again: its progress is kept."
+        )

@@ -2,9 +2,11 @@
 
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
+from fedssl.errors import UserError
 from fedssl.owner import Owner, parse_owner
 
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK}
@@ -19,8 +21,14 @@ class Sign(NamedTuple):
 
 
 def read_sign(path: Path) -> Sign | None:
-    """Return what a lease says; None if there is none."""
+    """Return what a lease says; None if there is none.
+
+    Raises:
+        UserError: It is not a file, so no process has made it.
+    """
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise UserError(f"{path} is not a file of this workflow; remove it, and run again.")
         # Opened, not only asked for its time: NFS answers that from a cache.
         with path.open("rb") as file:
             return Sign(parse_owner(file.read()), os.fstat(file.fileno()).st_mtime_ns)

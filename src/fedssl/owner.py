@@ -7,12 +7,13 @@ import platform
 import re
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 _ENDED = "ZX"  # states of a process that has ended and was not waited for
+_MOST_PIDS = 2**31
 _START = 19  # place of the start time, counted from the state
 _SLURM = re.compile(r"\bjob_(\d+)\b")
 
@@ -49,6 +50,11 @@ class Owner:
         return f"process {self.pid} of {self.user} on {self.host}{job} since {self.since}"
 
     @property
+    def is_known(self) -> bool:
+        """Whether the lease names a process."""
+        return self.pid > 0
+
+    @property
     def end(self) -> str:
         """The command that ends the process."""
         return f"`scancel {self.slurm_job}`" if self.slurm_job else f"`kill {self.pid}`"
@@ -78,6 +84,9 @@ class Owner:
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
+_UNKNOWN = Owner("?", "", "", "?", 0, "", None, "?", token="")
+
+
 def this_process() -> Owner:
     """Return this process as the owner of a new lease."""
     return Owner(
@@ -94,11 +103,16 @@ def this_process() -> Owner:
 
 
 def parse_owner(content: bytes) -> Owner:
-    """Return the owner that a lease file names; one without a boot if the file is damaged."""
+    """Return the owner that a lease file names; one that is not known if the file is damaged."""
     try:
-        return Owner(**json.loads(content))
-    except (ValueError, TypeError):
-        return Owner("?", "", "", "?", 0, "", None, "?", token="")
+        said = json.loads(content)
+        found = Owner(**{field.name: said[field.name] for field in fields(Owner)})
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return _UNKNOWN
+    texts = [getattr(found, field.name) for field in fields(Owner) if field.type is str]
+    job = found.slurm_job is None or isinstance(found.slurm_job, str)
+    whole = job and all(isinstance(text, str) for text in texts) and type(found.pid) is int
+    return found if whole and 0 < found.pid < _MOST_PIDS else _UNKNOWN
 
 
 @cache

@@ -80,3 +80,9 @@ def test_two_jobs_never_write_to_one_record_or_state(
         assert num_kills(str(tmp_path / "state")) == 1, "the refused job does not count"
     with only_attempt(str(tmp_path / "state.json"), state=str(tmp_path / "state")):
         assert num_kills(str(tmp_path / "state")) == 2
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"kills": 1e400}', '{"kills": "many"}'])
+def test_a_damaged_count_of_attempts_is_no_count(tmp_path: Path, content: str) -> None:
+    (tmp_path / "cell.attempt").write_text(content)
+    assert num_kills(str(tmp_path / "cell")) == 0

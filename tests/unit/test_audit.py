@@ -120,6 +120,13 @@ def test_archives_elsewhere_are_followed_by_their_own_records(tmp_path):
     assert audit(results).passed
 
 
+@pytest.mark.parametrize("name", ["tables/fssuavl_table2.tex", "claims.csv"])
+def test_a_folder_in_place_of_a_product_is_a_finding(results, name):
+    (results / name).unlink()
+    (results / name).mkdir()
+    assert found(audit(results))[name].what.startswith("is not the file that")
+
+
 @pytest.mark.parametrize("named", ["each file", "the folder"])
 def test_a_folder_of_checkpoints_is_followed(results, named):
     folder = results / f"pretrain/{CELL}/milestones"

@@ -160,6 +160,13 @@ def test_what_a_killed_attempt_left_of_an_output_is_removed(tmp_path: Path) -> N
     assert f"removed {mine}" in Path(given.log[0]).read_text()
 
 
+def test_a_folder_that_is_named_like_a_leftover_stays(tmp_path: Path) -> None:
+    (tmp_path / ".made.abc.part").mkdir()
+    with recorded_job(snakemake(tmp_path)):
+        (tmp_path / "made").write_text("made")
+    assert (tmp_path / ".made.abc.part").is_dir()
+
+
 def replaced(path: Path) -> None:
     """Write other bytes of the same size, and put the old times back."""
     before = path.stat()
@@ -196,7 +203,7 @@ def test_an_input_that_is_touched_or_linked_is_the_same(tmp_path: Path) -> None:
 
 
 def test_what_another_job_has_made_meanwhile_is_kept(tmp_path: Path) -> None:
-    given = snakemake(tmp_path)
+    given = resuming(tmp_path)
     make(given, size=(3, 4))
     before = (tmp_path / "provenance.json").read_bytes()
     with pytest.raises(SystemExit) as ended, recorded_job(given, size=(3, 4)):
@@ -209,7 +216,7 @@ def test_what_another_job_has_made_meanwhile_is_kept(tmp_path: Path) -> None:
 def test_what_another_job_has_made_of_something_else_is_made_again(
     other: str, tmp_path: Path
 ) -> None:
-    given = snakemake(tmp_path)
+    given = resuming(tmp_path)
     given.input = [str(tmp_path / "read")]
     (tmp_path / "read").write_text("as it was")
     make(given, size=(3, 4))
@@ -222,6 +229,12 @@ def test_what_another_job_has_made_of_something_else_is_made_again(
         (tmp_path / file).write_text("y = 1\n")
     make(given, size=(3, 5 if other == "settings" else 4))
     assert (tmp_path / "made").read_text() == "made made"
+
+
+def resuming(folder: Path) -> Any:
+    given = snakemake(folder)
+    given.params.state = str(folder / "state")
+    return given
 
 
 def make(given: Any, **settings: Any) -> None:

@@ -1,5 +1,6 @@
 """Leases that change hands: races, damage, owners that go on after a loss, and runs."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,25 @@ def test_a_damaged_lease_is_believed_only_while_it_is_young(path: Path, content:
     with hold(path, what="x", wait=60):
         assert time.monotonic() - began > FAST["SILENT_S"] / 2
     assert left(path) == []
+
+
+@pytest.mark.parametrize("changed", [{"pid": -1}, {"pid": "x"}, {"pid": 10**20}, {"token": None}])
+def test_nobody_is_told_to_kill_what_a_damaged_lease_names(tmp_path: Path, changed: dict) -> None:
+    path = tmp_path / ".lease"
+    path.write_text(json.dumps(json.loads(this_process().to_json()) | changed))
+    with pytest.raises(UserError, match=r"its lease .* is damaged; run again in") as refused:
+        take(path, what="x")
+    assert "`kill" not in str(refused.value)
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("nowhere"), Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_no_lease_and_is_not_waited_for(
+    path: Path, make: Callable[[Path], None]
+) -> None:
+    path.parent.mkdir()
+    make(path)
+    with pytest.raises(UserError, match=r"is not a file of this workflow; remove it"):
+        take(path, what="x", wait=600)
 
 
 def test_a_takeover_that_was_killed_does_not_keep_others_out(path: Path) -> None:

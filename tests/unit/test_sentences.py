@@ -183,3 +183,10 @@ def test_an_option_that_snakemake_would_ignore_is_refused() -> None:
     with pytest.raises(UserError, match="--configfile is given twice"):
         given_settings(["snakemake", "--configfile", "a.yaml", "--configfile=b.yaml"])
     assert given_settings([*words, "--", "--config"]) == ["a=1", "b=2"]
+
+
+def test_a_command_without_standard_output_prints_nowhere(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("fedssl")
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        ran = subprocess.run(f"{program} cells {closed}", shell=True, cwd=ROOT, check=False)
+        assert ran.returncode == 0

@@ -5,6 +5,7 @@ that the test names, not the rules.
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,14 @@ from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from fedssl.command.reasons import causes, follows
 from fedssl.errors import UserError
-from fedssl.grid.snakemake_api import check_configfiles, command_line_targets, use_executor
+from fedssl.grid.configuration import command_line
+from fedssl.grid.snakemake_api import (
+    check_configfiles,
+    check_directory,
+    command_line_targets,
+    ensure_cache,
+    use_executor,
+)
 from fedssl.slurm.executor import Executor
 
 SNAKEFILE = """
@@ -266,3 +274,24 @@ def test_what_is_printed_passes_a_formatter_unless_more_or_less_is_asked_for(
         assert "terminal" not in printed and "Provided cores" in printed
     jobs = json.loads((workflow.folder / "jobs.json").read_text())
     assert jobs == [["busy", {"name": "z"}, ["z.busy"], ""]]
+
+
+def test_the_cache_of_snakemake_goes_where_it_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    ensure_cache(tmp_path / "cache")
+    assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / "cache")
+    ensure_cache(tmp_path / "other")
+    assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / "cache"), "it can be written"
+
+
+def test_a_working_directory_that_cannot_be_written_is_named(tmp_path):
+    check_directory(tmp_path / "new", asking=False)
+    (tmp_path / ".snakemake").touch()
+    with pytest.raises(UserError, match=r"\.snakemake cannot be written .* with --directory"):
+        check_directory(tmp_path, asking=True)
+
+
+@pytest.mark.parametrize("word", ["seeds", "=3", "results_dir= ", "a-b=1"])
+def test_a_setting_without_key_or_value_is_named(word):
+    with pytest.raises(UserError, match=r"--config is .*; it must be key=value"):
+        command_line([word])

@@ -139,9 +139,9 @@ def _product(record: Record, chain: Chain) -> Iterator[Finding | Note]:
             return
     for path, text in again.items():
         # Tables name files as their job did, which may have run in another folder.
-        if is_readable(path) and text.replace(f"{chain.root}", f"{record.prefix}") != _text_of(
-            path
-        ):
+        if not path.is_file() or not is_readable(path):
+            continue
+        if text.replace(f"{chain.root}", f"{record.prefix}") != _text_of(path):
             elsewhere = _ELSEWHERE if ran_elsewhere(record) else ""
             what = f"{_DIFFERS}{elsewhere}"
             yield Finding(_blame(record, chain), shown(path, chain.root), what)

@@ -49,7 +49,8 @@ def counted(project: "Project", every: list[dict[str, Any]]) -> str:
     counts = Counter(_status(record) for record in every)
     trained = sum(counts[name] for name in _TRAINED)
     others = [f"{counts[name]} {name}" for name in STATUS if counts[name] and name != "pretrained"]
-    return f"{trained} of {len(every)} pretrained{_time_left(project, every)}: {', '.join(others)}"
+    said = f"{trained} of {len(every)} pretrained{_time_left(project, every)}"
+    return f"{said}: {', '.join(others)}" if others else said
 
 
 def _status(record: dict[str, Any]) -> str:

@@ -45,6 +45,7 @@ class _Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Accept several values after one --configfile or --config, as Snakemake does."""
+        _open_streams()
         args = each_with_option(args)
         ctx.obj = {"json": "--json" in args}
         try:
@@ -71,6 +72,13 @@ class _Group(TyperGroup):
                 raise
             _report(f"{describe(error)}; {_logged()}.", json=ctx.obj["json"])
             raise typer.Exit(1) from error
+
+
+def _open_streams() -> None:
+    """Let a command that was started without output (`>&-`) print nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 class _Command(TyperCommand):

@@ -48,8 +48,8 @@ def command_line(settings: Iterable[str]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
+        key, _, value = setting.partition("=")
+        if not key.isidentifier() or not value.strip():
             raise UserError(f"--config is {setting!r}; it must be key=value, such as seeds=[0].")
         if key in found:
             raise UserError(

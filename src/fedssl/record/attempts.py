@@ -21,7 +21,7 @@ def num_kills(state: str) -> int:
     """Return the number of attempts, since the last one that ended in order, that were killed."""
     try:
         return int(read_json(_file(state))["kills"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return 0
 
 

@@ -43,9 +43,9 @@ def recorded_job(
     """Run the body of a script; yields a dict to which it adds facts for the provenance record.
 
     No other job writes the outputs meanwhile; the job of an earlier run, or of a run that shares
-    the data folder, is waited for up to `wait` seconds. If it has done the same work, the process
-    ends there. Inputs that are not what their jobs wrote are refused, unless the body itself is
-    `judging` them.
+    the data folder, is waited for up to `wait` seconds. If it has done the same work, a job that
+    resumes ends there. Inputs that are not what their jobs wrote are refused, unless the body
+    itself is `judging` them.
 
     `snakemake.log[0]` receives the log. If the body fails, the log has one sentence for a user's
     mistake or a full disk, and a traceback for other errors. If it succeeds,
@@ -70,7 +70,7 @@ def recorded_job(
                 names = snakemake.params.sources
                 code = code_facts([_source(name, snakemake.scriptdir) for name in names])
                 inputs = Inputs(snakemake.input, judged=judging)
-                if not judging and _is_made(snakemake, settings, inputs, code):
+                if _is_made(snakemake, settings, inputs, code):
                     _log.info("another job has made this meanwhile")
                     sys.exit(0)
                 yield facts
@@ -110,7 +110,8 @@ def _is_made(
     snakemake: Any, settings: Mapping[str, Any], inputs: Inputs, code: Mapping[str, Any]
 ) -> bool:
     """Return whether the job that this one waited for has done the same work."""
-    return is_made(
+    # Only jobs that resume take so long that it matters.
+    return hasattr(snakemake.params, "state") and is_made(
         snakemake.output.provenance,
         task=_task(snakemake, settings) | {"code": code["code"]},
         inputs=inputs.found,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedssl.errors import UserError
 from fedssl.lease import SILENT_S, lease_of
 from fedssl.lease_file import read_sign
 
@@ -78,7 +79,7 @@ def owner(lease: Path) -> str:
     """Return the process that holds a lease, in words; "" if nobody does who may still live."""
     try:
         found = read_sign(lease)
-    except OSError:  # it cannot be read, so it may be anybody's
+    except (OSError, UserError):  # it cannot be read, so it may be anybody's
         return "an unknown process"
     if found is None:
         return ""

@@ -24,7 +24,7 @@ def is_made(
     Args:
         record: file of the record.
         task: entries that the record must have.
-        inputs: files with their SHA-256; the record may have more.
+        inputs: files with their SHA-256; the job may have found more, which must be unchanged.
         outputs: files and folders that the job writes, without its record.
     """
     path = Path(record)
@@ -35,9 +35,8 @@ def is_made(
     wanted = json.loads(json.dumps(task))
     if not found.intact or any(found.content.get(key) != wanted[key] for key in wanted):
         return False
-    made = found.content["outputs"]
-    return (
-        inputs.items() <= found.content["inputs"].items()
-        and made.keys() == set(files_of(outputs))
-        and all(Path(file).is_file() and sha256(file) == own for file, own in made.items())
-    )
+    read, made = found.content["inputs"], found.content["outputs"]
+    if not inputs.items() <= read.items() or made.keys() != set(files_of(outputs)):
+        return False
+    rest = dict(read.items() - inputs.items()) | made
+    return all(Path(file).is_file() and sha256(file) == own for file, own in rest.items())

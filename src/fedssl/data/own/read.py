@@ -88,7 +88,8 @@ def _suffix(file: LabelledFile) -> str:
 
 def _read_bytes(file: LabelledFile, *, most: int) -> bytes:
     if not os.path.isfile(file.path):
-        raise UnreadableError(f"line {file.line} names it, but it is no file")
+        where = f"line {file.line} names it, but " if file.line else ""
+        raise UnreadableError(f"{where}it is no file")
     if (found := os.path.getsize(file.path)) > most:
         raise UnreadableError(f"it has {found} bytes where {most} are allowed, see max_megabytes")
     try:
