@@ -166,7 +166,11 @@ def test_a_value_on_the_command_line_wins_over_files(folder):
     [
         ("explain --configfile a.yaml b.yaml all", "--configfile a.yaml --configfile b.yaml all"),
         ("explain --configfile a.yaml all", "--configfile a.yaml all"),
-        ("explain --configfile a.yaml missing.yaml", "--configfile a.yaml missing.yaml"),
+        (
+            "explain --configfile a.yaml missing.yaml",
+            "--configfile a.yaml --configfile missing.yaml",
+        ),
+        ("explain --configfile a.yaml missing.json", "--configfile a.yaml missing.json"),
         ("cells --config a=1 b=2 c", "--config a=1 --config b=2 c"),
         ("cells a=1 --json", "a=1 --json"),
     ],

@@ -104,9 +104,11 @@ def test_a_folder_of_another_user_is_one_sentence(tmp_path: Path, closed: str) -
     (tmp_path / "results/pretrain/record/provenance.json").write_text("{}")
     (tmp_path / closed).chmod(0o700)
     become = "os.setgroups([]); os.setgid(65534); os.setuid(65534)"
-    ran = changed(become, "audit", str(tmp_path / "results"), state=tmp_path / "state")
-    assert ran.returncode in (1, 2) and "Traceback" not in ran.stderr, ran.stderr
-    assert ran.stderr.count("\n") == ran.stderr.startswith("fedssl: ")
+    results = str(tmp_path / "results")
+    for command in (["audit", results], ["diff", results, results]):
+        ran = changed(become, *command, state=tmp_path / "state")
+        assert ran.returncode in (1, 2) and "Traceback" not in ran.stderr, ran.stderr
+        assert ran.stderr.count("\n") == ran.stderr.startswith("fedssl: ")
 
 
 def test_too_little_address_space_is_one_sentence(tmp_path: Path) -> None:

@@ -3,10 +3,14 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-_FILES = (".yaml", ".yml", ".json")
+_YAML = (".yaml", ".yml")
+
 # Option -> whether a word that follows its value is another value, and not an argument.
 _REPEATED: dict[str, Callable[[str], bool]] = {
-    "--configfile": lambda word: word.endswith(_FILES) and Path(word).is_file(),
+    # A target can end in .json, too.
+    "--configfile": lambda word: (
+        word.endswith(_YAML) or (word.endswith(".json") and Path(word).is_file())
+    ),
     "--config": lambda word: "=" in word,
 }
 

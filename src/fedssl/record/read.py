@@ -154,9 +154,20 @@ def read_records(root: Path) -> list[Record]:
 
 
 def find_records(root: Path) -> list[Path]:
-    """Return the files of all records below a folder, sorted."""
-    found = sorted(path for path in root.rglob(f"*{RECORD}") if is_readable(path))
-    return [path for path in found if path.is_file()]
+    """Return the files of all records below a folder, sorted.
+
+    Raises:
+        UserError: A folder cannot be read, so its records would be taken for missing.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):  # removed meanwhile
+            raise UserError(f"{error.filename} cannot be read ({error.strerror}).") from error
+
+    below = os.walk(root, onerror=refuse)
+    found = (Path(folder, name) for folder, _, names in below for name in names)
+    records = sorted(path for path in found if path.name.endswith(RECORD) and is_readable(path))
+    return [path for path in records if path.is_file()]
 
 
 def record_behind(output: str | Path) -> Record | None:
