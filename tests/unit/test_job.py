@@ -167,6 +167,18 @@ def test_a_folder_that_is_named_like_a_leftover_stays(tmp_path: Path) -> None:
     assert (tmp_path / ".made.abc.part").is_dir()
 
 
+@pytest.mark.parametrize("use", [Path.mkdir, Path.read_text, lambda path: (path / "a").touch()])
+def test_what_is_in_the_way_is_named_without_a_traceback(
+    tmp_path: Path, use: Callable[[Path], object]
+) -> None:
+    place = tmp_path / "milestones"
+    place.mkdir() if use is Path.read_text else place.touch()
+    with pytest.raises(SystemExit, match="milestones"), recorded_job(snakemake(tmp_path)):
+        use(place)
+    log = (tmp_path / "log").read_text()
+    assert "something else is in its place or above it" in log and "Traceback" not in log
+
+
 def replaced(path: Path) -> None:
     """Write other bytes of the same size, and put the old times back."""
     before = path.stat()

@@ -92,8 +92,8 @@ def _say_mistake(error: UserError, *, begun: bool) -> None:
 
 
 def _unexpected(error: Exception, snakemake: Any) -> str:
-    """Log an error, with its traceback unless the disk is full; return it in a sentence."""
-    if said := _no_room(error, snakemake.output[0]):
+    """Log an error, with its traceback unless a file is the cause; return it in a sentence."""
+    if said := _no_room(error, snakemake.output[0]) or _in_the_way(error):
         _log.error("%s", said)
         return said
     _log.exception("rule %s failed", snakemake.rule)
@@ -183,6 +183,17 @@ def _no_room(error: Exception, output: str) -> str | None:
         "there, or set results_dir (data_dir for archives) to another disk, and run again; "
         "pretraining, fine-tuning, scoring of rounds, banks and downloads of clips continue where "
         "they stopped."
+    )
+
+
+def _in_the_way(error: Exception) -> str | None:
+    """Return a message for a file where a folder belongs, or the reverse; None for other errors."""
+    kinds = (FileExistsError, IsADirectoryError, NotADirectoryError)
+    if not isinstance(error, kinds) or not error.filename:
+        return None
+    return (
+        f"{error.filename} cannot be used ({error.strerror}), because something else is in its "
+        "place or above it: remove that, and run again."
     )
 
 
