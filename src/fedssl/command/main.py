@@ -118,8 +118,13 @@ def _report(message: str, *, json: bool) -> None:
         print_json({"error": message})
 
 
+# Given back when an error is logged, because there may be no other memory.
+_RESERVE = [bytearray(8 << 20)]
+
+
 def _logged() -> str:
     """Append the traceback of the current exception to the command's log, and say where it is."""
+    _RESERVE.clear()
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     heading = f"{datetime.now(UTC).isoformat()} {shlex.join(sys.argv)}"
     for folder in (Path(state), Path(tempfile.gettempdir(), f"state-{os.getuid()}")):
