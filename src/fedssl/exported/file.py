@@ -84,8 +84,8 @@ def read_file(path: str | Path) -> tuple[dict[str, Tensor], Exported]:
         facts = dict(json.loads(text))
     except (ValueError, TypeError) as error:
         raise UserError(
-            f"{path} is damaged: what it says of its inputs is not JSON ({error}); export the cell "
-            "again."
+            f"{path} is damaged: its description of the inputs is not JSON ({error}); export the "
+            "cell again."
         ) from error
     if facts.get("format") != _FORMAT:
         raise UserError(
