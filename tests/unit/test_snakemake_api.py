@@ -19,9 +19,9 @@ from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 from fedssl.command.reasons import causes, follows
 from fedssl.errors import UserError
 from fedssl.grid.configuration import command_line
+from fedssl.grid.places import check_directory
 from fedssl.grid.snakemake_api import (
     check_configfiles,
-    check_directory,
     command_line_targets,
     ensure_cache,
     use_executor,

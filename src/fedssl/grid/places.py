@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,23 @@ def _no_folder(path: Path) -> str:
 def _no_file(path: Path) -> str:
     """Return why a path cannot be that of a file; "" if it can."""
     return f"{path} is a folder; name a file" if path.is_dir() else _no_folder(path.parent)
+
+
+def check_directory(folder: Path, *, asking: bool) -> None:
+    """Verify that Snakemake can keep its notes below a run's working directory.
+
+    With `asking`, nothing is written to notes that are there.
+
+    Raises:
+        UserError: It cannot.
+    """
+    notes = folder / ".snakemake"
+    try:
+        notes.mkdir(parents=True, exist_ok=True)
+        if not asking:
+            tempfile.TemporaryFile(dir=notes).close()
+    except OSError as error:
+        raise UserError(
+            f"{notes.absolute()} cannot be written ({error.strerror}), and Snakemake keeps its "
+            "notes there; name a folder of your own with --directory."
+        ) from error

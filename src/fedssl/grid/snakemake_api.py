@@ -121,26 +121,6 @@ def check_configfiles(files: Iterable[str | Path]) -> None:
             raise UserError(f"{layer.name} sets nothing; leave it out of --configfile.")
 
 
-def check_directory(folder: Path, *, asking: bool) -> None:
-    """Verify that Snakemake can keep its notes below a run's working directory.
-
-    With `asking`, nothing is written to notes that are there.
-
-    Raises:
-        UserError: It cannot.
-    """
-    notes = folder / ".snakemake"
-    try:
-        notes.mkdir(parents=True, exist_ok=True)
-        if not asking:
-            tempfile.TemporaryFile(dir=notes).close()
-    except OSError as error:
-        raise UserError(
-            f"{notes.absolute()} cannot be written ({error.strerror}), and Snakemake keeps its "
-            "notes there; name a folder of your own with --directory."
-        ) from error
-
-
 def ensure_cache(folder: Path) -> None:
     """Let Snakemake keep its cache in `folder` if this user cannot write to the usual place.
 
