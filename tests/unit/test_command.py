@@ -108,6 +108,16 @@ def test_an_unfinished_cell_says_its_round(folder, done, silent_s, status, progr
     assert (f"{status}:round{done}of60" in shown) is (progress is not None)
 
 
+def test_a_cell_that_has_just_ended_and_is_damaged_is_not_running(folder):
+    (folder / "results/demo" / MODEL).write_bytes(b"")
+    log = folder / f"results/demo/logs/pretrain/{CELL}.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("2026-11-21 18:33:00,695 INFO round 60 of 60  loss 3.6  20.0 s a round\n")
+    assert data("cells", "--study", "fssuavl")[0]["status"] == "damaged"
+    (folder / f"results/demo/pretrain/{CELL}/provenance.json").unlink()
+    assert data("cells", "--study", "fssuavl")[0]["status"] == "running", "the record is gone"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

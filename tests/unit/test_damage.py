@@ -98,6 +98,32 @@ def test_a_damaged_record_is_named_or_its_files_are(
         assert listed[f"{BANK}/labels.npy"] == "is not listed in any record"
 
 
+@pytest.mark.parametrize("name", ["pretrain", "tables", "state", "logs", "evaluate"])
+def test_what_is_in_place_of_a_folder_is_all_that_is_named(results: Path, name: str) -> None:
+    (results / name).mkdir(exist_ok=True)
+    (results / name).rename(results.parent / "aside")
+    (results / name).write_text("x")
+    assert found(results) == {name: "is a file, but a folder belongs there; move it away first"}
+    (results / name).unlink()
+    (results / name).symlink_to("/scratch/gone")
+    assert found(results) == {name: "is a link to /scratch/gone, which cannot be read"}
+
+
+@pytest.mark.parametrize("name", ["cells.csv", "audit.json", ".lease"])
+def test_what_is_in_place_of_a_file_without_record_is_named(results: Path, name: str) -> None:
+    (results / name).unlink(missing_ok=True)
+    (results / name).mkdir()
+    assert found(results) == {name: "is a folder, but a file belongs there"}
+
+
+def test_links_to_nowhere_may_be_removed(results: Path) -> None:
+    (results / "tables/mine.csv").symlink_to("nowhere")
+    link_to_nowhere(results / MODEL)
+    damages = {damage.path: damage for damage in find_damage(results, hashes=True)}
+    assert damages.keys() >= {results / MODEL, results / "tables/mine.csv"}
+    assert all(damages[path].unusable for path in (results / MODEL, results / "tables/mine.csv"))
+
+
 def test_a_folder_that_is_gone_is_missed_by_the_jobs_that_read_it(results: Path) -> None:
     shutil.rmtree(results / f"pretrain/{CELL}")
     assert found(results)[MODEL] == "is missing"

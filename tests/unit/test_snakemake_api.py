@@ -35,7 +35,8 @@ import sys
 from pathlib import Path
 from fedssl.grid.snakemake_api import (
     all_products, ancient, command_line_targets, force, format_with, given_configuration,
-    jobs_to_run, logger, num_cores, offer, offered, runs_here, set_amount, starts_run
+    jobs_to_run, logger, num_cores, offer, offered, product_paths, runs_here, set_amount,
+    starts_run
 )
 
 configfile: "given.yaml"
@@ -77,6 +78,10 @@ rule own:
     run:
         Path(output[0]).write_text(str(starts_run(workflow, sys.argv)))
 
+rule deep:
+    output: "deep/{name,[a-z]{2,3}}.txt", directory("deep/{name}")
+    shell: "true"
+
 class Words(logging.Formatter):
     def __init__(self, plain, terminal):
         self.plain = plain, terminal
@@ -103,6 +108,7 @@ Path("said.json").write_text(json.dumps({
     "cores": num_cores(workflow),
     "gpus": offered(workflow, "gpu"),
     "set": [set_amount(workflow, rule, "gpu") for rule in ("busy", "write")],
+    "paths": product_paths(workflow),
     "made": [any(p.match(name) for p in products) for name in ("x.txt", "x.log", "x.csv")],
 }))
 """
@@ -153,6 +159,13 @@ def test_current_basedir_is_the_folder_of_the_snakefile(workflow: Workflow) -> N
 
 def test_rule_products_match_outputs_and_logs(workflow: Workflow) -> None:
     assert workflow.said["made"] == [True, True, False]
+
+
+def test_products_are_files_or_folders_without_the_constraints_of_wildcards(
+    workflow: Workflow,
+) -> None:
+    files, folders = workflow.said["paths"]
+    assert {"{}.txt", "{}.log", "deep/{}.txt"} <= set(files) and folders == ["deep/{}"]
 
 
 def test_an_executor_takes_the_place_of_a_plugins_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 from inspect import signature
 
 from fedssl.grid.configuration import command_line, merge, merged, read_layers
+from fedssl.grid.misplaced import check_kinds
 from fedssl.grid.module import module_layers
 from fedssl.grid.places import with_places
 from fedssl.data.own.dataset_entry import with_own_datasets
@@ -26,6 +27,7 @@ from fedssl.grid.snakemake_api import (
     jobs_of_targets,
     jobs_to_run,
     logger,
+    product_paths,
     rule_name,
     runs_here,
     starts_run,

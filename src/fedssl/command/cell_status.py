@@ -1,5 +1,6 @@
 """The status of the declared cells, and how long the pretrainings that are left will take."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,9 @@ def cell_records(project: "Project") -> Iterable[dict[str, Any]]:
     grid, tree = project.grid, project.tree
     for cell in grid.cells:
         known, progress = status(grid, cell, tree), None
-        if known in ("not-run", "damaged"):
+        # Snakemake has removed the record of a cell that a job trains again.
+        if known in ("not-run", "damaged") and not os.path.lexists(tree.provenance(cell)):
             unfinished, progress = _unfinished(tree.pretrain_log(cell))
-            # A job that trains the cell again has removed the files that it will write.
             known = known if unfinished == "not-run" else unfinished
         if known == "damaged":
             first = cell_damage(cell, tree)[0]

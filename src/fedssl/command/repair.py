@@ -45,7 +45,7 @@ class Repair:
 
     @property
     def in_the_way(self) -> list[Path]:
-        """Records that no job can read: jobs that read all records would fail on them."""
+        """Records that no job can read, and links to nowhere: on these, jobs or the plan fail."""
         return [damage.path for damage in self.damages if damage.unusable]
 
     @property
@@ -79,7 +79,10 @@ def repair(
     given = list(map(str, configfile or [])), list(config or [])
     found = _find(results, *given, quick=quick)
     if run and found.needed:
-        _make_whole(found)
+        _clear(found)
+        # What was in the way may have hidden what has to run.
+        found = _find(results, *given, quick=quick) if found.unknown else found
+        _make_again(found)
         found = _find(results, *given, quick=quick)
     if json:
         print_json(_as_data(found))
@@ -139,11 +142,11 @@ def _with_command(found: Repair, configfiles: Sequence[str], settings: Sequence[
     return replace(found, leftovers=[*found.leftovers, *stale], remake=made, command=command)
 
 
-def _make_whole(found: Repair) -> None:
-    """Remove what has to go, and run the command.
+def _clear(found: Repair) -> None:
+    """Remove what has to go.
 
     Raises:
-        UserError: A job is running in the results folder, or the command is not known.
+        UserError: A job is running in the results folder, or nothing would be known after it.
     """
     from fedssl.record.leftovers import remove
 
@@ -152,13 +155,23 @@ def _make_whole(found: Repair) -> None:
             f"{found.root} is being written by {found.running[0]}; wait until that has ended, or "
             "stop it, then repair."
         )
-    if found.unknown:
+    if found.unknown and not found.in_the_way:
         raise UserError(found.unknown)
     for leftover in found.leftovers:
         remove(leftover)
     for path in found.in_the_way:
         if not path.is_dir():
             path.unlink(missing_ok=True)
+
+
+def _make_again(found: Repair) -> None:
+    """Run the command.
+
+    Raises:
+        UserError: The command is not known.
+    """
+    if found.unknown:
+        raise UserError(found.unknown)
     if found.command:
         subprocess.run([sys.executable, "-m", *found.command], check=False)
 
@@ -175,6 +188,10 @@ def _print(found: Repair) -> None:
     _print_list("left behind", [(left.path, left.what) for left in found.leftovers], found)
     if found.unknown:
         print_line(f"How to make them again is not known: {found.unknown}")
+        if found.in_the_way:
+            print_line("remove what is in the way with", style="bold")
+            _print_removal(found)
+            print_line("and ask again; `fedssl repair --run` does both", indent=2)
         return
     lost = found.remake.lost if found.remake else ()
     _print_list(
@@ -185,13 +202,17 @@ def _print(found: Repair) -> None:
     if found.remake and found.command:
         counts = ", ".join(f"{count} {rule}" for rule, count in found.remake.jobs.items())
         print_line("make the damaged files, and what depends on them, again with", style="bold")
-        if found.in_the_way:
-            paths = map(str, found.in_the_way)
-            typer.echo(f"  {shlex.join(['rm', '-f', '--', *paths])}")
+        _print_removal(found)
         typer.echo(f"  {shlex.join(found.command)}")
         print_line(f"which runs {counts}", indent=2)
     if found.leftovers or found.command:
         print_line("`fedssl repair --run` does all of this, and removes what was left behind")
+
+
+def _print_removal(found: Repair) -> None:
+    """Print the command that removes what is in the way, if anything is."""
+    if found.in_the_way:
+        typer.echo(f"  {shlex.join(['rm', '-f', '--', *map(str, found.in_the_way)])}")
 
 
 def _print_list(heading: str, entries: Sequence[tuple[Path, str]], found: Repair) -> None:

@@ -7,6 +7,7 @@ job's reason (`command.reasons`); and the columns of `--summary` (`data.fetch.mi
 """
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from snakemake.common import NOTHING_TO_BE_DONE_MSG
 # Documented only for Snakefiles, where it needs no import. Planning functions are in modules.
 from snakemake.io import ancient as ancient
 from snakemake.io import local as local
+from snakemake.io import strip_wildcard_constraints
 
 # Snakemake's handlers and plugins receive only what is logged to this logger.
 from snakemake.logging import logger as logger
@@ -142,6 +144,19 @@ def all_products(workflow: Any) -> list[Any]:
     """Return the outputs, logs and benchmarks of all rules: patterns with a method `match`."""
     # Snakemake itself rejects a path that no rule makes, but does not suggest a similar one.
     return [product for rule in workflow.rules for product in rule.products()]
+
+
+def product_paths(workflow: Any) -> tuple[list[str], list[str]]:
+    """Return the paths of the products that are files, and of those that are folders.
+
+    `{}` is any text.
+    """
+    files: list[str] = []
+    folders: list[str] = []
+    for product in all_products(workflow):
+        path = re.sub(r"\{[^{}]*\}", "{}", strip_wildcard_constraints(product))
+        (folders if product.is_directory else files).append(path)
+    return files, folders
 
 
 def outputs_with(workflow: Any, file: str) -> list[Any]:

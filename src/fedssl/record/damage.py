@@ -16,8 +16,9 @@ from fedssl.record.read import Record, find_records, is_readable, read_record, s
 
 _EMPTY = bytes_digest(b"")
 _THREADS = 8  # hashing waits for the disk and releases Python's lock
-# Files that no job writes, or that every job writes while it runs.
-_WITHOUT_RECORD = ("logs", "benchmarks", "state", "cells.csv", "audit.json")
+# What no job writes, or every job writes while it runs: folders and files.
+_FOLDERS, _FILES = ("logs", "benchmarks", "state"), ("cells.csv", "audit.json", ".lease")
+_FILE_FOR_FOLDER = "is a file, but a folder belongs there; move it away first"
 _ARCHIVES = "archives"
 UNLISTED = "is not listed in any record"
 # Rules that fetch what the workflow cannot make.
@@ -31,7 +32,8 @@ class Damage:
     Attributes:
         path: the file.
         what: what is wrong with it.
-        unusable: whether it is a record that no job can read.
+        unusable: whether it has to go before any job runs, and nothing is lost by it: a record that
+            no job can read, or a link to nowhere in place of a file.
         fetched: whether it came from outside, so that no job can make it.
     """
 
@@ -78,7 +80,11 @@ def find_damage(root: Path, *, hashes: bool) -> list[Damage]:
         found = [*filter(None, wrong)]
     found += [damage for record in records for damage in _of_record(record)]
     found += _outdated(intact, written, {record.path: record for record in records})
-    found += [Damage(path, UNLISTED) for path in unlisted(root, listed)]
+    found += [_unlisted(path) for path in unlisted(root, listed)]
+    found += _of_no_record(root)
+    # What is in place of a folder hides all that belongs there, and so what else is damaged.
+    if hiding := sorted(set(filter(None, (_in_place_of_folder(d.path, root) for d in found)))):
+        return [Damage(path, _dangling(path) or _FILE_FOR_FOLDER) for path in hiding]
     # Of several faults of a file, the first says most.
     by_path = {damage.path: damage for damage in reversed(found)}
     return [by_path[path] for path in sorted(by_path)]
@@ -90,9 +96,37 @@ def unlisted(root: Path, listed: Collection[Path]) -> Iterator[Path]:
         place = path.relative_to(root)
         hidden = any(part.startswith(".") for part in place.parts)
         known = path.name.endswith(RECORD) or any(p in listed for p in (path, *path.parents))
-        passed = known or hidden or place.parts[0] in _WITHOUT_RECORD
-        if not passed and is_readable(path) and path.is_file():
+        passed = known or hidden or place.parts[0] in (*_FOLDERS, *_FILES)
+        if not passed and (_dangling(path) or (is_readable(path) and path.is_file())):
             yield path
+
+
+def _unlisted(path: Path) -> Damage:
+    dangling = _dangling(path)
+    return Damage(path, dangling or UNLISTED, unusable=bool(dangling))
+
+
+def _of_no_record(root: Path) -> Iterator[Damage]:
+    """Yield what stands in place of a folder or file that no record names."""
+    for path in (root / name for name in _FOLDERS):
+        if os.path.lexists(path) and not os.path.isdir(path):
+            yield Damage(path, _dangling(path) or _FILE_FOR_FOLDER)
+    for path in (root / name for name in _FILES):
+        if os.path.lexists(path) and (wrong := _unusable(path)):
+            yield Damage(path, wrong, unusable=bool(_dangling(path)))
+
+
+def _dangling(path: Path) -> str:
+    """Return that a path is a link that cannot be followed; "" if it is not."""
+    if path.is_symlink() and not os.path.exists(path):
+        return f"is a link to {os.readlink(path)}, which cannot be read"
+    return ""
+
+
+def _in_place_of_folder(path: Path, root: Path) -> Path | None:
+    """Return what is in place of a folder above a file; None if nothing is."""
+    folders = (folder for folder in path.parents if folder.is_relative_to(root))
+    return next((f for f in folders if os.path.lexists(f) and not os.path.isdir(f)), None)
 
 
 def _damage(file: _Expected, root: Path, *, hashes: bool) -> Damage | None:
@@ -108,7 +142,9 @@ def _damage(file: _Expected, root: Path, *, hashes: bool) -> Damage | None:
             wrong = f"has {size} bytes, but its job wrote {file.size}"
         elif hashes and sha256(file.path) != file.digest:
             wrong = "has other content than its job wrote"
-    return Damage(file.path, wrong, fetched=file.fetched) if wrong else None
+    if not wrong:
+        return None
+    return Damage(file.path, wrong, unusable=bool(_dangling(file.path)), fetched=file.fetched)
 
 
 def _unusable(path: Path) -> str:
@@ -116,8 +152,8 @@ def _unusable(path: Path) -> str:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        if path.is_symlink():
-            return f"is a link to {os.readlink(path)}, which cannot be read"
+        if dangling := _dangling(path):
+            return dangling
         gone = isinstance(error, FileNotFoundError | NotADirectoryError)
         return "is missing" if gone else f"cannot be read ({error.strerror})"
     if stat.S_ISDIR(mode):

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fedssl.errors import UserError
 from fedssl.files import atomic_write
 from fedssl.grid.cell import ALL_AXES, Cell
 from fedssl.grid.cells import Grid
 from fedssl.grid.paths import RECORD, ResultPaths
 from fedssl.grid.settings_diff import settings_diff
-from fedssl.lease import LostLease
 from fedssl.record.damage import Damage, job_damage
 from fedssl.record.read import read_record
 
@@ -24,14 +24,14 @@ _TRAINING = ("updates", "dropped_updates", "backbone_change")
 
 def write_cells(grid: Grid, tree: ResultPaths) -> None:
     """Write `<results>/cells.csv`: every declared cell with its settings, path and status."""
-    # This runs when a workflow ends. Neither a full disk nor another run that has taken over the
-    # folder must hide the report of failed jobs.
+    # This runs when a workflow ends. Neither a full disk, nor a folder in place of the file, nor
+    # another run that has taken over the results must hide the report of failed jobs.
     path = Path(tree.cells())
     try:
         _write_cells(path, grid, tree)
     except OSError as error:
         print(f"{path} is not up to date: {error.strerror}.", file=sys.stderr)
-    except LostLease as error:
+    except UserError as error:
         print(f"{path} is not up to date: {error}", file=sys.stderr)
 
 

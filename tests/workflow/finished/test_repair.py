@@ -76,10 +76,14 @@ def state(project: Project, names: list[str]) -> dict[str, tuple[int, str]]:
 def test_the_printed_command_makes_everything_whole_and_spares_the_rest(damaged: Project) -> None:
     spared = state(damaged, SPARED)
     # The configuration is found without being named.
+    first = json.loads(fedssl(damaged, "repair", RESULTS, "--json").stdout)
+    assert {entry["file"] for entry in first["damaged"]} >= DAMAGE.keys()
+    assert "labels.npy is a link to nowhere" in first["unknown"], "no plan before it is removed"
+    (removal,) = _printed(damaged, "rm")
+    subprocess.run(removal, check=True)
     answer = fedssl(damaged, "repair", RESULTS, "--json")
     found = json.loads(answer.stdout)
-    assert answer.returncode == 1 and not found["lost"]
-    assert {entry["file"] for entry in found["damaged"]} >= DAMAGE.keys()
+    assert answer.returncode == 1 and not found["lost"] and not found["unknown"]
     assert [entry["file"] for entry in found["leftovers"]] == [
         f"pretrain/{CELL}/.model.safetensors.x.part"
     ]
@@ -87,10 +91,7 @@ def test_the_printed_command_makes_everything_whole_and_spares_the_rest(damaged:
     cells = json.loads(fedssl(damaged, "cells", *_options(), "--json").stdout)
     assert [cell["status"] for cell in cells].count("damaged") == 2
 
-    commands = fedssl(damaged, "repair", RESULTS).stdout.splitlines()
-    (command,) = (shlex.split(line) for line in commands if line.startswith("  snakemake "))
-    (first,) = (shlex.split(line) for line in commands if line.startswith("  rm "))
-    subprocess.run(first, check=True)
+    (command,) = _printed(damaged, "snakemake")
     printed = damaged.run(*command[1:], config=())
     logged = damaged.logged()
     for rule, count in found["jobs"].items():
@@ -117,6 +118,12 @@ def test_the_state_folders_are_those_that_snakemake_gave_the_jobs(
     kept = [path for path in Path(".snakemake/metadata").rglob("*") if path.is_file()]
     given = {name for path in kept for name in _STATE.findall(path.read_text())}
     assert len(states) > 5 and states == dict.fromkeys(given, True)
+
+
+def _printed(project: Project, program: str) -> list[list[str]]:
+    """Return the commands of a program that `fedssl repair` prints."""
+    lines = fedssl(project, "repair", RESULTS).stdout.splitlines()
+    return [shlex.split(line) for line in lines if line.startswith(f"  {program} ")]
 
 
 def _options() -> list[str]:
