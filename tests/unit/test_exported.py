@@ -180,6 +180,21 @@ def test_a_file_that_export_did_not_write_is_refused(folder, name, says):
         package.load_encoder(name)
 
 
+@pytest.mark.parametrize("what", ["tensor", "preprocessing", "provenance"])
+def test_a_file_that_was_changed_after_its_export_is_refused(results, what):
+    data("export", CELL, "-o", ENCODER)
+    content = Path(ENCODER).read_bytes()
+    changed = {
+        "tensor": content[:-1] + bytes([content[-1] ^ 1]),
+        "preprocessing": content.replace(b'\\"mean\\": -4.0', b'\\"mean\\": -4.1'),
+        "provenance": content.replace(b"fssuavl/simclr", b"fssuavl/simclx"),
+    }[what]
+    assert changed != content and len(changed) == len(content)
+    Path(ENCODER).write_bytes(changed)
+    with pytest.raises(UserError, match="changed after it was exported; export the cell again"):
+        package.load_encoder(ENCODER)
+
+
 def test_importing_the_package_does_not_import_torch():
     script = "import sys, fedssl; print('torch' in sys.modules, callable(fedssl.load_encoder))"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

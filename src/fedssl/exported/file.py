@@ -11,13 +11,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fedssl.errors import UserError
-from fedssl.files import atomic_write
+from fedssl.files import atomic_write, bytes_digest, digest
 from fedssl.settings import SoundType
 from fedssl.typed import typed
 from fedssl.views.settings import Audio, Image
 
 _KEY = "fedssl"
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class Exported:
 
 def write_file(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write an encoder atomically; equal encoders have equal bytes. `facts` are of `Exported`."""
+    content = {"format": _FORMAT, **facts, "digest": _digest(tensors, facts)}
     # One key only: safetensors writes several in a random order.
-    text = json.dumps({"format": _FORMAT, **facts}, sort_keys=True, allow_nan=False)
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
     with atomic_write(path) as temporary:
         temporary.write_bytes(save(dict(tensors), metadata={_KEY: text}))
 
@@ -64,7 +65,7 @@ def read_file(path: str | Path) -> tuple[dict[str, Tensor], Exported]:
     """Return the tensors of an exported encoder and what the file says of it.
 
     Raises:
-        UserError: The file does not exist, or `fedssl export` did not write it.
+        UserError: The file does not exist, `fedssl export` did not write it, or it was changed.
     """
     if not Path(path).is_file():
         kind = "is not a file" if Path(path).exists() else "does not exist"
@@ -87,9 +88,20 @@ def read_file(path: str | Path) -> tuple[dict[str, Tensor], Exported]:
             f"{path} is damaged: its description of the inputs is not JSON ({error}); export the "
             "cell again."
         ) from error
-    if facts.get("format") != _FORMAT:
+    if (found := facts.pop("format", None)) != _FORMAT:
         raise UserError(
-            f"{path} has format {facts.get('format')!r}, but this version reads {_FORMAT}; "
-            "export the cell again."
+            f"{path} has format {found!r}, but this version reads {_FORMAT}; export the cell again."
+        )
+    if facts.pop("digest", None) != _digest(tensors, facts):
+        raise UserError(
+            f"{path} is damaged: it does not match its own digest, so it was changed after it was "
+            "exported; export the cell again."
         )
     return tensors, typed(Exported, facts)
+
+
+def _digest(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of an encoder and of what its file says of it."""
+    # Of single tensors, because safetensors sorts several by what they hold.
+    hashes = {name: bytes_digest(save({name: tensor})) for name, tensor in tensors.items()}
+    return digest({"facts": facts, "tensors": hashes})
