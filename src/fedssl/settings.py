@@ -134,6 +134,9 @@ Momentum = Annotated[float, Ge(0.0), Lt(1.0)]
 Positive = Annotated[float, Gt(0.0)]
 """A number above 0."""
 
+Scale = Annotated[float, Ge(1e-6), Le(1e9)]
+"""A factor or a norm by which numbers are scaled."""
+
 NonNegative = Annotated[float, Ge(0.0)]
 """A number that is 0 or more."""
 

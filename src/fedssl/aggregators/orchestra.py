@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from fedssl.aggregators.base import EACH, Aggregator, Visit
-from fedssl.settings import Count, Positive
+from fedssl.settings import Count, LearningRate, Temperature
 
 if TYPE_CHECKING:
     from fedssl.aggregators.base import State
@@ -20,13 +20,13 @@ class Orchestra(Aggregator):
     The clusters are part of the model, and the method `orchestra` uses them.
     """
 
-    temperature: Positive = 0.1
+    temperature: Temperature = 0.1
     """Temperature of the assignments to global clusters. Stated by the authors' code."""
 
     steps: Count = 500
     """Steps of the fit in each round. Stated by the authors' code."""
 
-    lr: Positive = 0.01
+    lr: LearningRate = 0.01
     """Learning rate of the fit. Stated by the authors' code."""
 
     # The clusters are of embeddings, which a head of one's own would make incomparable.

@@ -14,11 +14,11 @@ from fedssl.settings import (
     LearningRate,
     Momentum,
     Natural,
-    NonNegative,
     Positive,
     PositiveShare,
     Precision,
     Rounds,
+    Scale,
     Share,
     Unique,
     WeightDecay,
@@ -36,12 +36,12 @@ class Faults:
     """Probability that a client drops out of a round that it was selected for. It receives the
     model and returns no update. 0 if absent."""
 
-    deadline: Positive | None = None
+    deadline: Annotated[float, Ge(1.0)] | None = None
     """Longest simulated duration of a client's local training, in samples that a client of median
     speed trains on. A client with a longer one is a straggler, whose update is not used. Without
     it, the server waits for all."""
 
-    speed_sigma: NonNegative = 0.0
+    speed_sigma: Annotated[float, Ge(0.0), Le(10.0)] = 0.0
     """Standard deviation of the logarithm of a client's slowness, which has the median 1 and is the
     same in all rounds. With 0, only the number of samples decides who misses the deadline. 0 if
     absent."""
@@ -53,7 +53,7 @@ class Faults:
     malicious: Share = 0.0
     """Share of all clients that are malicious; they are the same in all rounds. 0 if absent."""
 
-    attack_scale: Positive = 1.0
+    attack_scale: Scale = 1.0
     """Scale of the attack; 1 if absent."""
 
 
@@ -90,7 +90,7 @@ class Federation:
     without training again; 0 is the random encoder. fassl keeps 0, 1, 10, 20, ... 100; fssuavl
     keeps 10, 40, 70 and 100 of a0-i0-b100."""
 
-    clipping_norm: Positive | None = None
+    clipping_norm: Scale | None = None
     """Largest L2 norm of a client's change of the parameters; the server scales a larger one down
     to it (norm clipping), under any aggregator. Without it, changes are not clipped."""
 

@@ -23,7 +23,7 @@ from fedssl.methods.layers import (
 )
 from fedssl.methods.momentum import MomentumEncoder
 from fedssl.methods.newest import Newest
-from fedssl.settings import Count, Positive, Share, Width
+from fedssl.settings import Count, Share, Temperature, Width
 from fedssl.views.bank_views import Views
 
 _TURNS = 4
@@ -51,7 +51,7 @@ class Orchestra(Method):
     class Settings(Method.Settings):
         """Settings of Orchestra; those of the authors' code."""
 
-        temperature: Positive = 0.1
+        temperature: Temperature = 0.1
         """Temperature of the cluster assignments. Stated by the authors' code."""
 
         momentum: Share = 0.996
