@@ -107,9 +107,10 @@ def test_the_command_line_has_the_types_of_a_file(given: Any, meant: Any) -> Non
     assert read_layers([], given)[-1].content == meant
 
 
-def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
+def test_a_file_that_sets_nothing_is_refused_as_by_snakemake(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("# nothing\n")
-    assert merged(read_layers([tmp_path / "mine.yaml"], {})) == {}
+    with pytest.raises(UserError, match=r"mine\.yaml sets nothing; leave it out of --configfile"):
+        read_layers([tmp_path / "mine.yaml"], {})
 
 
 def test_merged_keys_and_repeated_aliases_are_not_given_twice(tmp_path: Path) -> None:

@@ -18,10 +18,9 @@ from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from fedssl.command.reasons import causes, follows
 from fedssl.errors import UserError
-from fedssl.grid.configuration import command_line
+from fedssl.grid.configuration import command_line, read_layers
 from fedssl.grid.places import check_directory
 from fedssl.grid.snakemake_api import (
-    check_configfiles,
     command_line_targets,
     ensure_cache,
     use_executor,
@@ -168,6 +167,13 @@ def test_products_are_files_or_folders_without_the_constraints_of_wildcards(
     assert {"{}.txt", "{}.log", "deep/{}.txt"} <= set(files) and folders == ["deep/{}"]
 
 
+def test_a_pipe_as_configuration_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for file in (tmp_path / "pipe.yaml", tmp_path):
+        with pytest.raises(UserError, match="is not a file; save the configuration as one"):
+            read_layers([file], {})
+
+
 def test_an_executor_takes_the_place_of_a_plugins_own(monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = ExecutorPluginRegistry().get_plugin("slurm")
     monkeypatch.setattr(plugin, "executor", plugin.executor)
@@ -189,7 +195,7 @@ def test_dag_forcefiles_run_a_job_again_and_no_other(workflow: Workflow) -> None
 def test_configfiles_that_snakemake_can_read_are_accepted(content: str, tmp_path: Path) -> None:
     file = tmp_path / "given.yaml"
     file.write_text(content, encoding="utf-8")
-    check_configfiles([file])
+    read_layers([file], {})
     load_configfile(file)
 
 
@@ -202,7 +208,7 @@ def test_configfiles_that_snakemake_cannot_read_are_named(content: bytes, tmp_pa
     with pytest.raises((WorkflowError, UnicodeDecodeError)):
         load_configfile(file)
     with pytest.raises(UserError, match=r"given\.yaml"):
-        check_configfiles([file])
+        read_layers([file], {})
 
 
 def test_the_reason_for_a_job_names_parameters_and_what_it_follows(workflow: Workflow) -> None:

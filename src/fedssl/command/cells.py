@@ -48,12 +48,14 @@ def cells(
     bytes, and says how to make the files again.
     """
     from fedssl.command.project import open_project
+    from fedssl.record.read import find_records
 
     given = (study, method, arch, aggregator, split, variant, seed, status)
     columns = (*ALL_AXES, "status")
     wanted = {name: v for name, v in zip(columns, given, strict=True) if v is not None}
     project = open_project(configfile or [], config or [])
     with working(f"reading the status of {len(project.grid.cells)} cells"):
+        find_records(Path(project.tree.results))  # refuses a folder whose files would be missed
         every = list(cell_records(project))
     _check(wanted, every)
     found = [r for r in every if all(str(r[name]) == v for name, v in wanted.items())]

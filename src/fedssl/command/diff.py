@@ -1,5 +1,6 @@
 """`fedssl diff`: compare two cells or two results folders."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -79,7 +80,7 @@ def _records(text: str, results: str) -> _Named:
     from fedssl.record.read import read_records, whole
 
     # A path of a results folder can look like that of a cell, but only the folder has `pretrain`.
-    if not Path(text, "pretrain").is_dir() and split_cell(text, results):
+    if not os.path.isdir(Path(text, "pretrain")) and split_cell(text, results):
         return read_cell(text, results).records
     return {record.name: whole(record) for record in read_records(results_folder(text))}
 

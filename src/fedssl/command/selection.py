@@ -10,12 +10,11 @@ from typing import Any
 from fedssl.errors import UserError
 from fedssl.files import read_json
 from fedssl.grid.cell import FOLDER, FORM
-from fedssl.grid.paths import RECORD
 from fedssl.record.folder import results_folder
-from fedssl.record.read import Record, read_record, whole
+from fedssl.record.read import Record, find_records, read_record, whole
 
-_STAGES = "pretrain|evaluate|maps"
-_CELL = re.compile(rf"(?:(?P<results>.*)/)?(?:{_STAGES})/(?P<cell>{FOLDER})(?:/.*)?")
+_STAGES = ("pretrain", "evaluate", "maps")
+_CELL = re.compile(rf"(?:(?P<results>.*)/)?(?:{'|'.join(_STAGES)})/(?P<cell>{FOLDER})(?:/.*)?")
 _BARE = re.compile(FOLDER)
 
 
@@ -43,7 +42,7 @@ def read_cell(text: str, results: str) -> CellResults:
     """Return the records of a cell.
 
     Raises:
-        UserError: The text is not a cell, or the cell has not run.
+        UserError: The text is not a cell, the cell has not run, or a folder cannot be read.
     """
     parts = split_cell(text, results)
     if parts is None:
@@ -52,8 +51,7 @@ def read_cell(text: str, results: str) -> CellResults:
             "optionally after <results>/pretrain/."
         )
     root, cell = results_folder(parts[0]), parts[1]
-    # The cell comes from the command line, where a * must not match other cells.
-    found = sorted(root.glob(f"*/{escape(cell)}/**/*{RECORD}"))
+    found = sorted(path for stage in _STAGES for path in find_records(root / stage / cell))
     if not found:
         raise UserError(f"{cell} has not run in {parts[0]}; `fedssl cells` lists the cells.")
     names = (path.relative_to(root).as_posix().replace(f"{cell}/", "", 1) for path in found)

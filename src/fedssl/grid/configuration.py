@@ -132,16 +132,20 @@ def _typed(value: Any) -> Any:
 
 
 def _read_layer(path: Path) -> Layer:
+    if path.exists() and not path.is_file():  # a pipe, for example, has its text only once
+        raise UserError(f"{path} is not a file; save the configuration as one.")
     try:
         content, lines = read_yaml(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not YAML: {error}; save it as UTF-8.") from error
-    if not isinstance(content, Mapping | None):
+    if content is None:
+        raise UserError(f"{path} sets nothing; leave it out of --configfile.")
+    if not isinstance(content, Mapping):
         found = type(content).__name__
         raise UserError(f"{path}: the top level is a {found}; it must be keys, as in seeds: [0].")
-    return Layer(str(path), content or {}, lines)
+    return Layer(str(path), content, lines)
 
 
 def holds(content: Any, key: Key) -> bool:

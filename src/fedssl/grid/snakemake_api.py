@@ -9,13 +9,12 @@ job's reason (`command.reasons`); and the columns of `--summary` (`data.fetch.mi
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from logging import StreamHandler
 from pathlib import Path
 from typing import Any
 
-import yaml
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
 
 # Documented only for Snakefiles, where it needs no import. Planning functions are in modules.
@@ -27,7 +26,6 @@ from snakemake.io import strip_wildcard_constraints
 from snakemake.logging import logger as logger
 
 from fedssl.errors import UserError
-from fedssl.grid.configuration import read_layers
 
 # What Snakemake logs if all targets are up to date. It ends then and calls no `onsuccess`.
 NOTHING_TO_DO = NOTHING_TO_BE_DONE_MSG
@@ -109,18 +107,6 @@ def given_settings(arguments: Sequence[str]) -> list[str]:
                 f"after one {names[0]}."
             )
     return list(_parsed(arguments).config or ())
-
-
-def check_configfiles(files: Iterable[str | Path]) -> None:
-    """Read the files of --configfile before Snakemake does.
-
-    Raises:
-        UserError: A file cannot be read, is not YAML, or sets nothing.
-    """
-    for layer in read_layers(files, {})[:-1]:
-        text = Path(layer.name).read_text(encoding="utf-8")
-        if not layer.content and yaml.safe_load(text) is None:
-            raise UserError(f"{layer.name} sets nothing; leave it out of --configfile.")
 
 
 def ensure_cache(folder: Path) -> None:

@@ -162,7 +162,9 @@ def find_records(root: Path) -> list[Path]:
 
     def refuse(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):  # removed meanwhile
-            raise UserError(f"{error.filename} cannot be read ({error.strerror}).") from error
+            raise UserError(
+                f"{error.filename} cannot be read ({error.strerror}); ask its owner for access."
+            ) from error
 
     below = os.walk(root, onerror=refuse)
     found = (Path(folder, name) for folder, _, names in below for name in names)
