@@ -1,4 +1,4 @@
-"""Runs where the home folder cannot be written to, or the temporary folder is full."""
+"""Runs without a home folder, with a full temporary folder, and with nobody who reads on."""
 
 import subprocess
 from pathlib import Path
@@ -30,3 +30,9 @@ def test_with_a_full_temporary_folder(project: Project, tmp_path: Path) -> None:
     full.mkdir()
     fill = f"mount -t tmpfs -o size=4k tmpfs {full}; head --bytes=4096 /dev/zero > {full}/file"
     assert "[3/3] shards" in project.shell(f"TMPDIR={full} TMP={full} {inside} '{fill}; {RUN}'")
+
+
+def test_a_plan_of_which_only_the_head_is_read_ends_quietly(project: Project) -> None:
+    plan = RUN.replace("snakemake", "snakemake --dry-run --forceall")
+    said = project.shell(f"({plan} 2> errors || true) | head --lines=1; cat errors")
+    assert said.startswith("Config file") and "Traceback" not in said
