@@ -80,7 +80,11 @@ def test_the_reference_of_commands_is_that_of_the_code(tmp_path: Path) -> None:
 
 
 # Messages of Snakemake and torch.
-_OF_OTHERS = ("Directory cannot be locked", "CUDA out of memory")
+_OF_OTHERS = (
+    "Directory cannot be locked",
+    "CUDA out of memory",
+    "could not determine the home directory",
+)
 
 
 def test_every_message_of_the_troubleshooting_page_can_be_printed() -> None:
