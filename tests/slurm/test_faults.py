@@ -10,6 +10,7 @@ import pytest
 
 from tests.slurm.cluster import ClusterError, SlurmCluster
 from tests.slurm.snakemake_run import run, running
+from tests.workflow.project import ROOT
 
 QUIETLY = ("--output=/dev/null", "--wrap=sleep 5")
 
@@ -86,6 +87,29 @@ def test_a_preempted_job_is_submitted_again(
         assert cluster.states()[other.strip()] == "COMPLETED"
         snakemake.allow("a")
         snakemake.ends()
+
+
+@pytest.mark.slow  # Slurm starts a requeued job after two minutes
+def test_slurm_itself_requeues_a_preempted_job_if_the_profile_lets_it(
+    cluster: SlurmCluster, toy: Path
+) -> None:
+    profile = (ROOT / "slurm/config.yaml").read_text()
+    (toy / "slurm").unlink()
+    (toy / "slurm").mkdir()
+    edited = profile.replace("\nslurm-no-requeue: true\n", "\nslurm-requeue: true\n")
+    assert edited != profile
+    (toy / "slurm/config.yaml").write_text(edited)
+    with running(
+        cluster, toy, "a.done", options=("--retries", "0"), SBATCH_PARTITION="requeued"
+    ) as snakemake:
+        snakemake.wait_for(lambda: snakemake.jobs("a"), "the job")
+        other = cluster.command("sbatch", "--parsable", "--cpus-per-task=16", *QUIETLY)
+        snakemake.wait_for(lambda: len(snakemake.jobs("a")) == 2, "the job after the other one")
+        assert cluster.states()[other.strip()] == "COMPLETED"
+        snakemake.allow("a")
+        printed = snakemake.ends()
+    first, second = snakemake.jobs("a")
+    assert first == second and "submitted again" not in printed
 
 
 def test_slurm_requeues_no_job(cluster: SlurmCluster, toy: Path) -> None:
