@@ -2,6 +2,7 @@
 
 from fedssl.data.readers.containers.container import (
     OPEN_END,
+    REST,
     Container,
     cut_off,
     joined,
@@ -21,7 +22,12 @@ def inspect(data: bytes) -> Container:
     while start + 12 <= len(data):
         if data[start : start + 4] == MAGIC:
             raise joined()
-        length = int.from_bytes(data[start + 4 : start + 12], "big", signed=True)
+        kind, length = (
+            data[start : start + 4],
+            int.from_bytes(data[start + 4 : start + 12], "big", signed=True),
+        )
+        if not (kind.isascii() and kind.decode().isprintable()):
+            return Container(data, (REST,))
         start += 12
         # -1 is allowed for the last chunk, and means that it goes on to the end of the file.
         if length < 0:

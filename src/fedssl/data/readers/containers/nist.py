@@ -5,7 +5,9 @@ import re
 from fedssl.data.readers.containers.container import OPEN_END, REST, Container, cut_off, joined
 
 MAGIC = b"NIST"
-_FIELD = re.compile(rb"^(sample_count|sample_n_bytes|channel_count) -i (\d+)\s*$", re.MULTILINE)
+_FIELD = re.compile(
+    rb"^(sample_count|sample_n_bytes|channel_count) -(?:i|s\d+) (\d+)\s*$", re.MULTILINE
+)
 
 
 def inspect(data: bytes) -> Container:
