@@ -102,6 +102,8 @@ def _reduce(image: Image.Image, *, least: int) -> None:
 
 def _turned_upright(image: Image.Image) -> Image.Image:
     """Return the image turned by its EXIF orientation; ignore damaged metadata."""
+    # Pillow itself turns a TIFF when it is loaded, and then removes the orientation.
+    image.load()
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except _PILLOW_ERRORS:
