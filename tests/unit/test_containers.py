@@ -236,3 +236,11 @@ def test_a_cut_sphere_file_of_telephone_speech_is_refused(subtype: str) -> None:
     assert read_sound(data).notes == ()
     with pytest.raises(UnreadableError, match="31900 of its 32000 bytes"):
         read_sound(data[:-100])
+
+
+def test_a_compressed_sphere_file_is_named_as_such() -> None:
+    data = encoded(SOUND, container="NIST")
+    packed = b"sample_coding -s26 pcm,embedded-shorten-v2.00"
+    data = data.replace(b"sample_coding -s3 pcm", packed, 1)
+    with pytest.raises(UnreadableError, match=r"compressed \(shorten\); unpack it with sph2pipe"):
+        read_sound(data[:20_000])
