@@ -244,3 +244,11 @@ def test_a_compressed_sphere_file_is_named_as_such() -> None:
     data = data.replace(b"sample_coding -s3 pcm", packed, 1)
     with pytest.raises(UnreadableError, match=r"compressed \(shorten\); unpack it with sph2pipe"):
         read_sound(data[:20_000])
+
+
+@pytest.mark.parametrize("length", [0, 100, 0x7FFF_FFFF, 0xFFFF_FFFF])
+def test_sound_that_would_begin_behind_the_file_is_refused(length: int) -> None:
+    data = encoded(SOUND, container="AU")
+    damaged = with_field(with_field(data, b".snd", 1 << 30, ">I"), b".snd", length, ">I", 8)
+    with pytest.raises(UnreadableError, match="it is not a"):
+        read_sound(damaged)

@@ -34,6 +34,8 @@ def _sound(data: bytes) -> Container:
     order = ORDERS[data[:4]]
     start, length = (int.from_bytes(data[i : i + 4], order) for i in (4, 8))
     there = len(data) - start
+    if there < 0:
+        raise cut_off(len(data), start, "bytes before its sound")
     if length == _UNKNOWN:
         return Container(data, (OPEN_END,))
     if length == 0 < there or (length > there and is_placeholder(length)):

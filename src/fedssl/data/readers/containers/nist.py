@@ -28,7 +28,7 @@ def inspect(data: bytes) -> Container:
         return Container(data, (OPEN_END,))
     length = fields[b"sample_count"] * fields[b"sample_n_bytes"] * fields[b"channel_count"]
     if start + length > len(data):
-        raise cut_off(len(data) - start, length)
+        raise cut_off(max(len(data) - start, 0), length)
     rest = data[start + length :]
     if rest.startswith(MAGIC):
         raise joined()
