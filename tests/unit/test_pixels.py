@@ -132,7 +132,7 @@ def test_a_damaged_png_is_refused_although_pillow_reads_it() -> None:
         damaged[place] ^= 4
         with pytest.raises(UnreadableError, match="it is a damaged PNG: a checksum is wrong"):
             read_image(bytes(damaged))
-    for cut in range(1, 12):
+    for cut in (*range(1, 12), len(data) // 2):
         with pytest.raises(UnreadableError, match="not a whole PNG: its end is missing"):
             read_image(data[:-cut])
     assert read_image(data + b"more").data.shape == (64, 64, 3)
@@ -190,6 +190,15 @@ def test_a_tiff_of_several_pages_is_noted_and_one_of_floats_is_refused() -> None
     Image.new("F", (4, 4)).save(floats, format="TIFF")
     with pytest.raises(UnreadableError, match="floating-point"):
         read_image(floats.getvalue(), **OWN)
+
+
+@pytest.mark.parametrize("kind", ["i1", "<i2"])
+def test_a_tiff_of_signed_numbers_is_refused(kind: str) -> None:
+    buffer, unsigned = io.BytesIO(), kind.replace("i", "u")
+    image = Image.fromarray(np.full((8, 8), 100, unsigned))
+    image.save(buffer, format="TIFF", tiffinfo={339: 2})
+    with pytest.raises(UnreadableError, match="signed numbers; save 8 or 16 bits without a sign"):
+        read_image(buffer.getvalue(), **OWN)
 
 
 def test_a_12_bit_tiff_is_treated_like_a_png() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from fedssl.data.banks.settings import MAX_MEGAPIXELS
-from fedssl.data.readers.pixels import bit_depth, check_png, first_of_many, rgb
+from fedssl.data.readers.pixels import bit_depth, check_file, first_of_many, rgb
 from fedssl.data.readers.sounds import read_sound
 from fedssl.data.samples import Noted, UnreadableError
 
@@ -68,8 +68,8 @@ def read_image(
     try:
         with Image.open(io.BytesIO(data), formats=formats) as image:
             _check_megapixels(image.width * image.height / 1e6, most=max_megapixels)
-            check_png(data)
             # Asked before the image is turned, which makes an image without a file of it.
+            check_file(image, data)
             depth, notes = bit_depth(image, data), first_of_many(image)
             if least is not None:
                 _reduce(image, least=least)

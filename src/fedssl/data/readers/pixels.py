@@ -15,7 +15,8 @@ _LEAST_BITS = 14
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH = 24  # byte of a PNG's header
 _PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
-_TIFF_DEPTH = 258  # tag of a TIFF
+_TIFF_DEPTH, _TIFF_FORMAT = 258, 339  # tags of a TIFF
+_SIGNED = 2
 
 
 def bit_depth(image: Image.Image, data: bytes) -> int:
@@ -26,23 +27,27 @@ def bit_depth(image: Image.Image, data: bytes) -> int:
     return int(max(tags.get(_TIFF_DEPTH, (8,))))
 
 
-def check_png(data: bytes) -> None:
-    """Raise UnreadableError if a PNG ends early or its pixels are damaged; accept other formats."""
+def check_file(image: Image.Image, data: bytes) -> None:
+    """Raise UnreadableError if Pillow would read wrong pixels from the file of an opened image."""
+    if data[:8] == _PNG:
+        _check_png(data)
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    if _SIGNED in tags.get(_TIFF_FORMAT, ()) and bit_depth(image, data) <= 16:
+        raise UnreadableError("its pixels are signed numbers; save 8 or 16 bits without a sign")
+
+
+def _check_png(data: bytes) -> None:
     # Pillow stops at the last row, and ignores checksums.
-    if data[:8] != _PNG:
-        return
     start, kind = 8, b""
-    while kind != b"IEND" and start + 12 <= len(data):
-        kind, stop = (
-            data[start + 4 : start + 8],
-            start + 12 + int.from_bytes(data[start : start + 4], "big"),
-        )
+    while kind != b"IEND":
+        length = int.from_bytes(data[start : start + 4], "big")
+        kind, stop = data[start + 4 : start + 8], start + 12 + length
+        if stop > len(data):
+            raise UnreadableError("it is not a whole PNG: its end is missing")
         checksum = int.from_bytes(data[stop - 4 : stop], "big")
         if kind in _PNG_PIXELS and zlib.crc32(data[start + 4 : stop - 4]) != checksum:
             raise UnreadableError("it is a damaged PNG: a checksum is wrong")
         start = stop
-    if kind != b"IEND":
-        raise UnreadableError("it is not a whole PNG: its end is missing")
 
 
 def first_of_many(image: Image.Image) -> tuple[str, ...]:

@@ -22,12 +22,10 @@ def inspect(data: bytes) -> Container:
     while start + 12 <= len(data):
         if data[start : start + 4] == MAGIC:
             raise joined()
-        kind, length = (
-            data[start : start + 4],
-            int.from_bytes(data[start + 4 : start + 12], "big", signed=True),
-        )
+        kind = data[start : start + 4]
         if not (kind.isascii() and kind.decode().isprintable()):
             return Container(data, (REST,))
+        length = int.from_bytes(data[start + 4 : start + 12], "big", signed=True)
         start += 12
         # -1 is allowed for the last chunk, and means that it goes on to the end of the file.
         if length < 0:
