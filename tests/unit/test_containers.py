@@ -222,6 +222,13 @@ def test_a_chunk_behind_sound_that_is_not_padded_is_no_sound() -> None:
     assert (len(found.data), found.notes) == (31_999, ())
 
 
+def test_a_caf_file_that_ends_with_a_byte_too_many_is_read_and_its_joining_noticed() -> None:
+    data = encoded(SOUND, container="CAF")
+    assert read_sound(data + b"\0").notes == ()
+    with pytest.raises(UnreadableError, match="several sound files joined"):
+        read_sound(data + b"\0" + data)
+
+
 @pytest.mark.parametrize("length", range(1000, 1008))
 def test_w64_files_are_joined_with_and_without_padding(length: int) -> None:
     data = encoded(SOUND[:length], container="W64", subtype="PCM_U8")

@@ -24,7 +24,10 @@ def inspect(data: bytes) -> Container:
             raise joined()
         kind = data[start : start + 4]
         if not (kind.isascii() and kind.decode().isprintable()):
-            return Container(data, (REST,))
+            # libsndfile writes a byte behind the last chunk of some files.
+            if MAGIC in data[start:]:
+                raise joined()
+            return Container(data, (REST,) if data[start:].strip(b"\0") else ())
         length = int.from_bytes(data[start + 4 : start + 12], "big", signed=True)
         start += 12
         # -1 is allowed for the last chunk, and means that it goes on to the end of the file.
