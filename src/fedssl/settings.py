@@ -168,12 +168,17 @@ Text = Annotated[str, MinLen(1)]
 """Text that is not empty."""
 
 Word = Annotated[
-    str, Pattern(r"^[a-z0-9][a-z0-9.-]*$", "lower-case letters, digits, hyphens and dots")
+    str,
+    Pattern(r"^[a-z0-9][a-z0-9.-]{0,59}$", "up to 60 lower-case letters, digits, hyphens and dots"),
 ]
 """A name that is part of a path."""
 
 HyphenatedName = Annotated[
-    str, Pattern(r"^[a-z0-9]+(-[a-z0-9]+)*$", "lower-case letters, digits and single hyphens")
+    str,
+    Pattern(
+        r"^(?=.{1,60}$)[a-z0-9]+(-[a-z0-9]+)*$",
+        "up to 60 lower-case letters, digits and single hyphens",
+    ),
 ]
 """A name of words that hyphens separate."""
 

@@ -143,7 +143,7 @@ def test_a_member_that_comes_twice_is_bad(tmp_path: Path) -> None:
     others = [Sample(str(i), "b", "train", np.ones(2, np.int16)) for i in range(9)]
     bank(tmp_path, iter([*twice, *others]))
     facts = json.loads((tmp_path / "bank/bank.json").read_text())
-    assert facts["bad"] == [{"name": "a", "reason": "the archives have it twice"}]
+    assert facts["bad"] == [{"name": "a", "reason": "another member has the same name"}]
 
 
 def test_text_that_no_file_can_hold_is_bad(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,7 @@ def test_an_empty_wav_with_chunks_behind_it_is_empty() -> None:
     assert len(read_sound(data).data) == 0
 
 
-@pytest.mark.parametrize("container", ["WAV", "W64", "AU", "NIST"])
+@pytest.mark.parametrize("container", ["WAV", "W64", "AU", "NIST", "CAF"])
 def test_bytes_behind_the_sound_are_not_read_as_sound(container: str) -> None:
     found = read_sound(encoded(SOUND, container=container) + bytes(range(1, 200)))
     assert (len(found.data), found.notes) == (32_000, (REST,))
@@ -182,3 +183,79 @@ def test_a_damaged_page_in_the_middle_of_an_ogg_is_noticed(subtype: str) -> None
     # The decoder leaves out the page, and returns a sound of the right length.
     with pytest.raises(UnreadableError, match="one of its pages is damaged"):
         read_sound(bytes(data))
+
+
+@pytest.mark.parametrize("name", ["._", ".AppleDouble"])
+def test_an_mp3_is_read_whatever_the_working_directory_holds(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = written("MP3", "MPEG_LAYER_III", {})
+    expected = read_sound(data).data
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(read_sound(data).data, expected)
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype"),
+    [("AU", "G721_32"), ("AU", "G723_24"), ("AU", "G723_40"), ("WAV", "G721_32")],
+)
+def test_padding_that_the_header_does_not_count_is_noted(container: str, subtype: str) -> None:
+    found = read_sound(encoded(SOUND[:16_000], container=container, subtype=subtype))
+    assert len(found.data) > 16_000 and found.notes == (PADDING,)
+
+
+def test_blocks_of_an_aiff_are_padded() -> None:
+    assert read_sound(encoded(SOUND, container="AIFF", subtype="IMA_ADPCM")).notes == (PADDING,)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3000])
+def test_another_format_in_an_iff_file_is_noted(cut: int) -> None:
+    data = encoded(SOUND, container="SVX")
+    assert read_sound(data[: len(data) - cut]).notes == (OPEN_END,)
+
+
+def test_a_chunk_behind_sound_that_is_not_padded_is_no_sound() -> None:
+    data = encoded(SOUND[:-1], subtype="PCM_U8")[: 44 + 31_999]
+    chunk = b"LIST" + struct.pack("<I", 4) + b"INFO"
+    found = read_sound(with_field(data + chunk, b"RIFF", len(data + chunk) - 8))
+    assert (len(found.data), found.notes) == (31_999, ())
+
+
+def test_a_caf_file_that_ends_with_a_byte_too_many_is_read_and_its_joining_noticed() -> None:
+    data = encoded(SOUND, container="CAF")
+    assert read_sound(data + b"\0").notes == ()
+    with pytest.raises(UnreadableError, match="several sound files joined"):
+        read_sound(data + b"\0" + data)
+
+
+@pytest.mark.parametrize("length", range(1000, 1008))
+def test_w64_files_are_joined_with_and_without_padding(length: int) -> None:
+    data = encoded(SOUND[:length], container="W64", subtype="PCM_U8")
+    for first in (data, data.ljust(len(data) + -len(data) % 8, b"\0")):
+        with pytest.raises(UnreadableError, match="several sound files joined"):
+            read_sound(first + data)
+
+
+@pytest.mark.parametrize("subtype", ["ULAW", "ALAW"])
+def test_a_cut_sphere_file_of_telephone_speech_is_refused(subtype: str) -> None:
+    data = encoded(SOUND, container="NIST", subtype=subtype)
+    assert read_sound(data).notes == ()
+    with pytest.raises(UnreadableError, match="31900 of its 32000 bytes"):
+        read_sound(data[:-100])
+
+
+def test_a_compressed_sphere_file_is_named_as_such() -> None:
+    data = encoded(SOUND, container="NIST")
+    packed = b"sample_coding -s26 pcm,embedded-shorten-v2.00"
+    data = data.replace(b"sample_coding -s3 pcm", packed, 1)
+    with pytest.raises(UnreadableError, match=r"compressed \(shorten\); unpack it with sph2pipe"):
+        read_sound(data[:20_000])
+
+
+@pytest.mark.parametrize("length", [0, 100, 0x7FFF_FFFF, 0xFFFF_FFFF])
+def test_sound_that_would_begin_behind_the_file_is_refused(length: int) -> None:
+    data = encoded(SOUND, container="AU")
+    damaged = with_field(with_field(data, b".snd", 1 << 30, ">I"), b".snd", length, ">I", 8)
+    with pytest.raises(UnreadableError, match="it is not a"):
+        read_sound(damaged)

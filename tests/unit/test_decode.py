@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from PIL import ExifTags, Image, ImageOps
 
-from fedssl.data.decode import decode_audio, decode_image
+from fedssl.data.decode import decode_audio, decode_image, read_image
 from fedssl.data.samples import UnreadableError
 
 
@@ -123,6 +123,19 @@ def test_a_photograph_is_put_upright_where_that_is_asked_for(orientation: int) -
     oracle = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     np.testing.assert_array_equal(decode_image(data, upright=True), np.asarray(oracle))
     np.testing.assert_array_equal(decode_image(data), pixels)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_other_formats_are_turned_once(kind: str, orientation: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3)).astype(np.uint8)
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[ExifTags.Base.Orientation] = orientation
+    lossless = {"lossless": True} if kind == "WEBP" else {}
+    Image.fromarray(pixels).save(buffer, format=kind, exif=exif, **lossless)
+    oracle = ImageOps.exif_transpose(Image.open(io.BytesIO(buffer.getvalue())))
+    found = read_image(buffer.getvalue(), upright=True, formats=("TIFF", "WEBP"))
+    np.testing.assert_array_equal(found.data, np.asarray(oracle))
 
 
 def test_damaged_exif_says_nothing_about_the_pixels() -> None:

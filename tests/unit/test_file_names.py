@@ -19,6 +19,7 @@ LEFTOVERS = [
     "desktop.ini", "Desktop.ini", "$RECYCLE.BIN", "System Volume Information", "lost+found",
     "@eaDir", "#recycle", "#snapshot", "@Recycle", ".@__thumb", "a.wav@SynoEAStream", "FOUND.000",
     "a.wav:Zone.Identifier", "~$notes.docx", ".Trash-1000", ".nfs0001", "Picasa.ini", "Icon\r",
+    "LOST.DIR", "Desktop DB", "autorun.inf", "AlbumArt_{0A1B}_Large.jpg",
 ]
 # fmt: on
 NFC, NFD = (unicodedata.normalize(form, "V\u00f6gel") for form in ("NFC", "NFD"))

@@ -233,7 +233,7 @@ def test_a_file_of_another_kind_is_told_how_to_convert_it(tmp_path: Path) -> Non
 def test_the_limits_are_those_of_the_entry(tmp_path: Path) -> None:
     folder = by_class(tmp_path / "s", each=4)
     for limit, words in (
-        ({"max_minutes": 0.0001}, "it has 800 samples where 96 are allowed"),
+        ({"max_minutes": 0.0001}, "minutes where 0.0001 are allowed, see max_minutes"),
         ({"max_megabytes": 0.0001}, "it has 1644 bytes where 100 are allowed, see max_megabytes"),
     ):
         with pytest.raises(UserError, match=words):

@@ -137,3 +137,71 @@ def test_a_wrong_key_is_named(name: str, entry: dict[str, Any], words: str) -> N
         validate({"datasets": {name: {**shipped, **entry}}}, layers)
     line = next(line for line in str(caught.value).splitlines() if words in line)
     assert line.startswith("my.yaml: ")
+
+
+@pytest.mark.parametrize("place", ["a/take.wav", "c"])
+def test_a_link_to_itself_or_to_nothing_is_named(place: str, tmp_path: Path) -> None:
+    for target in (Path(place).name, "/absent"):
+        folder = by_class(tmp_path / target.strip("/"))
+        (folder / place).symlink_to(target)
+        with pytest.raises(UserError, match=r"take\.wav: it is no file|c is a link to .*exist"):
+            bank(FOLDER, folder, tmp_path / "bank")
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("training", "val"), ("test", "validation")])
+def test_folders_that_look_like_splits_are_no_classes(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in names:
+        by_class(tmp_path / "s" / name)
+    message = refused({"folder": str(tmp_path / "s")})
+    assert "which look like splits and not like classes; rename them to train" in message
+
+
+def test_too_few_files_for_a_test_split_are_refused_with_the_share(tmp_path: Path) -> None:
+    folder = by_class(tmp_path / "s", each=1)
+    with pytest.raises(UserError, match=r"too few files in each class for a test_share of 0\.25"):
+        bank(FOLDER, folder, tmp_path / "bank")
+
+
+def test_a_class_of_which_nothing_can_be_read_is_named(tmp_path: Path) -> None:
+    folder = by_class(tmp_path / "s")
+    (folder / "c").mkdir()
+    (folder / "c" / "x.wav").touch()
+    with pytest.raises(UserError, match="mine has no readable member of the class c"):
+        bank(FOLDER, folder, tmp_path / "bank", max_bad_share=0.5)
+
+
+def test_an_empty_file_and_backslashes_are_named(tmp_path: Path) -> None:
+    by_class(tmp_path, each=2)
+    (tmp_path / "a" / "0.wav").write_bytes(b"")
+    table = csv(tmp_path, "a/0.wav,a,train", r"a\1.wav,a,train", "b/0.wav,b,test")
+    with pytest.raises(UserError, match=r"a/0\.wav: its file is empty; .*write / between folders"):
+        bank(TABLE, table, tmp_path / "bank")
+
+
+@pytest.mark.parametrize("label", ["do\ng", "a\0b", "dog\u200b", "\u202edog"])
+def test_a_label_that_cannot_be_printed_is_refused(label: str, tmp_path: Path) -> None:
+    message = refused({"table": str(csv(tmp_path, f'a.wav,"{label}",train'))})
+    assert f"label is {label!r}, which cannot be printed; rename it" in message
+
+
+def test_a_column_given_twice_is_refused(tmp_path: Path) -> None:
+    message = refused({"table": str(csv(tmp_path, header="path,label,split,label"))})
+    assert "line 1 has the column label twice; keep one of them" in message
+
+
+def test_rows_without_content_are_passed_over(tmp_path: Path) -> None:
+    by_class(tmp_path, each=2)
+    table = csv(tmp_path, "a/0.wav,a,train", ",,", "b/0.wav,b,test", " ", ",,", "")
+    assert [file.line for file in find_files(TABLE, table)] == [2, 4]
+
+
+def test_classes_that_are_probably_mistakes_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_class(tmp_path, each=2)
+    rows = ("a/0.wav,Dog,train", "a/1.wav,dog,train", "b/0.wav,cat,test", "b/1.wav,dog,test")
+    bank(TABLE, csv(tmp_path, *rows), tmp_path / "bank")
+    assert "'Dog', 'dog' are different classes; give them one name" in caplog.text
+    assert "no training sample has the class cat, so it is never predicted" in caplog.text

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from fedssl.data.banks.settings import MAX_MEGAPIXELS
-from fedssl.data.readers.pixels import bit_depth, first_of_many, rgb
+from fedssl.data.readers.pixels import bit_depth, check_file, first_of_many, rgb
 from fedssl.data.readers.sounds import read_sound
 from fedssl.data.samples import Noted, UnreadableError
 
@@ -20,7 +20,7 @@ Image.MAX_IMAGE_PIXELS = None
 # Pillow raises all of these for damaged files.
 _PILLOW_ERRORS = (
     *(OSError, EOFError, ValueError, SyntaxError, TypeError, AttributeError, LookupError),
-    *(RuntimeError, OverflowError, struct.error, zlib.error),
+    *(RuntimeError, ArithmeticError, AssertionError, struct.error, zlib.error),
 )
 # EXIF orientation -> operation that turns the image upright.
 _ORIENTATIONS = {
@@ -67,8 +67,9 @@ def read_image(
     # choose.
     try:
         with Image.open(io.BytesIO(data), formats=formats) as image:
-            check_size(image.width * image.height, most=round(max_megapixels * 1e6))
+            _check_megapixels(image.width * image.height / 1e6, most=max_megapixels)
             # Asked before the image is turned, which makes an image without a file of it.
+            check_file(image, data)
             depth, notes = bit_depth(image, data), first_of_many(image)
             if least is not None:
                 _reduce(image, least=least)
@@ -79,6 +80,13 @@ def read_image(
         # Not the text of Pillow: it can differ in every run, and so would bank.json.
         named = " or ".join([", ".join(formats[:-1]), formats[-1]])
         raise UnreadableError(f"it is not a whole {named} image") from error
+
+
+def _check_megapixels(found: float, *, most: float) -> None:
+    if found > most:
+        raise UnreadableError(
+            f"it has {found:.4g} megapixels where {most:g} are allowed, see max_megapixels"
+        )
 
 
 def _reduce(image: Image.Image, *, least: int) -> None:
@@ -94,6 +102,8 @@ def _reduce(image: Image.Image, *, least: int) -> None:
 
 def _turned_upright(image: Image.Image) -> Image.Image:
     """Return the image turned by its EXIF orientation; ignore damaged metadata."""
+    # Pillow itself turns a TIFF when it is loaded, and then removes the orientation.
+    image.load()
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except _PILLOW_ERRORS:

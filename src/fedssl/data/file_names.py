@@ -12,12 +12,14 @@ _LEFTOVERS = frozenset(
     |thumbs.db|ehthumbs.db|ehthumbs_vista.db|desktop.ini|$recycle.bin|recycler|recycled
     |system volume information|indexervolumeguid|wpsettings.dat|folder.htt|lost+found
     |@eadir|#recycle|#snapshot|@tmp|@recycle|@recently-snapshot|@sharebin|~snapshot
-    |picasa.ini|zbthumbnail.info
+    |picasa.ini|zbthumbnail.info|autorun.inf|lost.dir|desktop db|desktop df|@synofinder-log
+    |$winreagent|msocache|config.msi|aquota.user|aquota.group
     """.replace("\n    ", "").split("|")
 )
 # Files with streams or attributes of another file, locks of Office, and folders of chkdsk.
 _PATTERN = re.compile(
     r".*:(zone\.identifier|encryptable)|.*@syno(eastream|resource)|~\$.*|found\.\d{3}"
+    r"|albumart_\{.*\}_(large|small)\.jpg"
 )
 
 

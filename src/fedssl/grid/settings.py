@@ -21,8 +21,8 @@ Names = Annotated[tuple[Name, ...], MinLen(1), Unique()]
 StudyName = Annotated[
     str,
     Pattern(
-        r"^[a-z0-9-]+$",
-        "lower-case letters, digits and -; an underscore begins the name of a table",
+        r"^[a-z0-9-]{1,60}$",
+        "up to 60 lower-case letters, digits and -; an underscore begins the name of a table",
     ),
 ]
 

@@ -70,7 +70,7 @@ class MemberTable:
         if len(shape) > 1 and shape != (self.image_shape or shape):
             return f"its shape is {shape} where the first image's is {self.image_shape}"
         if sample.name in self._seen:
-            return "the archives have it twice"
+            return "another member has the same name"
         return "" if _is_text(sample.name + sample.label) else "its name or class is no UTF-8 text"
 
     def add(self, row: MemberRow) -> None:
@@ -177,6 +177,11 @@ class MemberTable:
             )
         if empty := sorted(set(counts) - set(self.splits)):
             raise UserError(f"{self.dataset} has no readable member in {' and '.join(empty)}")
+        lost = {bad.label for bad in self.bad if bad.label} - set(self.classes)
+        if lost:
+            raise UserError(
+                f"{self.dataset} has no readable member of the class {', '.join(sorted(lost))}"
+            )
         if num_classes not in (None, len(self.classes)):
             raise UserError(
                 f"the archives of {self.dataset} hold {len(self.classes)} classes, but its entry "

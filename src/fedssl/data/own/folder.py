@@ -18,6 +18,8 @@ from fedssl.data.own.labelled_files import TRAIN, LabelledFile, check_classes
 from fedssl.errors import UserError
 
 _SPLITS = (TRAIN, "validation", "test")
+# Other names of splits, in small letters. Two of them are hardly classes.
+_LIKE_SPLITS = {*_SPLITS, "training", "val", "valid", "dev", "eval", "evaluation", "testing"}
 _LAYOUT = "a folder for each class, or train and test folders that hold one for each class"
 
 
@@ -78,15 +80,25 @@ def _split_folders(folder: Path) -> list[str]:
     names = [entry.name for entry in _folders(folder)]
     splits = [split for split in _SPLITS if split in names]
     if TRAIN not in splits:
+        _check_no_splits(folder, names)
         return []
     if others := sorted(set(names) - set(splits)):
         raise UserError(
             f"{folder} holds the splits {', '.join(splits)} and also {', '.join(others)}; "
-            f"it must be {_LAYOUT}"
+            f"it must be {_LAYOUT}, and splits are named {', '.join(_SPLITS)}"
         )
     if len(splits) == 1:
         raise UserError(f"{folder} holds train, but no test or validation folder; add one")
     return splits
+
+
+def _check_no_splits(folder: Path, names: list[str]) -> None:
+    """Raise UserError if all folders have names of splits, but other ones than ours."""
+    if len(names) > 1 and all(name.casefold() in _LIKE_SPLITS for name in names):
+        raise UserError(
+            f"{folder} holds {', '.join(names)}, which look like splits and not like classes; "
+            f"rename them to {TRAIN} and to test or validation"
+        )
 
 
 def _classes(place: Path, prefix: str) -> dict[str, list[str]]:
@@ -99,7 +111,14 @@ def _classes(place: Path, prefix: str) -> dict[str, list[str]]:
 
 
 def _folders(place: Path) -> list[os.DirEntry[str]]:
-    return [entry for entry in _visible_entries(str(place)) if entry.is_dir()]
+    entries = _visible_entries(str(place))
+    # A class or a split whose disk is not mounted would be missing without a word.
+    if broken := next((entry for entry in entries if not os.path.exists(entry.path)), None):
+        raise UserError(
+            f"{broken.path} is a link to {os.readlink(broken.path)}, which does not exist; mend or "
+            "remove the link"
+        )
+    return [entry for entry in entries if entry.is_dir()]
 
 
 def files_below(place: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
@@ -110,10 +129,17 @@ def files_below(place: str, prefix: str = "", above: tuple[str, ...] = ()) -> It
     if real in above:
         raise UserError(f"{place} links to {real}, which contains it; remove the link")
     for entry in _visible_entries(place):
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from files_below(entry.path, f"{prefix}{entry.name}/", (*above, real))
         else:
             yield prefix + entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _visible_entries(place: str) -> list[os.DirEntry[str]]:

@@ -14,7 +14,7 @@ from fedssl.data.banks.settings import OwnFiles
 from fedssl.data.decode import read_image
 from fedssl.data.fetch.manual_files import SOUNDS
 from fedssl.data.own.folder import count_leftovers
-from fedssl.data.own.labelled_files import LabelledFile, check_classes
+from fedssl.data.own.labelled_files import TRAIN, LabelledFile, check_classes, odd_classes
 from fedssl.data.own.listing import find_files
 from fedssl.data.readers.sounds import read_sound
 from fedssl.data.samples import BadMember, Encoded, Member, Noted, UnreadableError
@@ -53,6 +53,13 @@ def read(own: OwnFiles, source: Path) -> Iterator[Member]:
         )
     _check_suffixes(files, known, source)
     check_classes((file.label for file in files), where=str(source))
+    if {file.split for file in files} == {TRAIN}:
+        raise UserError(
+            f"{source} has too few files in each class for a test_share of {own.test_share:g}: the "
+            "split test would be empty; add files, or raise test_share"
+        )
+    for warning in odd_classes(files):
+        _LOG.warning("%s: %s", source, warning)
     yield from (member(file, own) for file in files)
 
 
@@ -89,8 +96,11 @@ def _suffix(file: LabelledFile) -> str:
 def _read_bytes(file: LabelledFile, *, most: int) -> bytes:
     if not os.path.isfile(file.path):
         where = f"line {file.line} names it, but " if file.line else ""
-        raise UnreadableError(f"{where}it is no file")
-    if (found := os.path.getsize(file.path)) > most:
+        slashes = "; write / between folders, not \\" if "\\" in file.name else ""
+        raise UnreadableError(f"{where}it is no file{slashes}")
+    if not (found := os.path.getsize(file.path)):
+        raise UnreadableError("its file is empty")
+    if found > most:
         raise UnreadableError(f"it has {found} bytes where {most} are allowed, see max_megabytes")
     try:
         return Path(file.path).read_bytes()

@@ -52,9 +52,14 @@ def _labelled_files(table: Path) -> Iterator[LabelledFile]:
             f"{', '.join(header) or 'none'}; it must have path, label and split, with a "
             "comma between them"
         )
+    if twice := [name for name in _COLUMNS if header.count(name) > 1]:
+        raise UserError(f"{table}, line 1 has the column {_listed(twice)} twice; keep one of them")
     places = [header.index(name) for name in _COLUMNS]
     seen: dict[str, int] = {}
     for line, row in lines:
+        # Spreadsheets write rows of commas below the last row.
+        if not any(map(str.strip, row)):
+            continue
         where = f"{table}, line {line}"
         if len(row) != len(header):
             raise UserError(f"{where} has {len(row)} fields, but the header has {len(header)}")
@@ -75,6 +80,8 @@ def _check_row(name: str, label: str, split: str, *, where: str) -> None:
     for column, value in (("path", name), ("label", label)):
         if not value:
             raise UserError(f"{where}: {column} is empty; it must be text")
+        if not value.isprintable():
+            raise UserError(f"{where}: {column} is {value!r}, which cannot be printed; rename it")
     if not _SPLIT.fullmatch(split):
         raise UserError(
             f"{where}: split is {split!r}; it must be lower-case letters, for example train"

@@ -1,5 +1,7 @@
 """Convert an opened image to 8-bit RGB: pixels of 16 bits, and transparent ones."""
 
+import zlib
+
 import numpy as np
 from PIL import Image
 
@@ -12,7 +14,9 @@ TRANSPARENT = "its transparent pixels were put on white"
 _LEAST_BITS = 14
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH = 24  # byte of a PNG's header
-_TIFF_DEPTH = 258  # tag of a TIFF
+_PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
+_TIFF_DEPTH, _TIFF_FORMAT = 258, 339  # tags of a TIFF
+_SIGNED = 2
 
 
 def bit_depth(image: Image.Image, data: bytes) -> int:
@@ -21,6 +25,29 @@ def bit_depth(image: Image.Image, data: bytes) -> int:
         return data[_PNG_DEPTH]
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     return int(max(tags.get(_TIFF_DEPTH, (8,))))
+
+
+def check_file(image: Image.Image, data: bytes) -> None:
+    """Raise UnreadableError if Pillow would read wrong pixels from the file of an opened image."""
+    if data[:8] == _PNG:
+        _check_png(data)
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    if _SIGNED in tags.get(_TIFF_FORMAT, ()) and bit_depth(image, data) <= 16:
+        raise UnreadableError("its pixels are signed numbers; save 8 or 16 bits without a sign")
+
+
+def _check_png(data: bytes) -> None:
+    # Pillow stops at the last row, and ignores checksums.
+    start, kind = 8, b""
+    while kind != b"IEND":
+        length = int.from_bytes(data[start : start + 4], "big")
+        kind, stop = data[start + 4 : start + 8], start + 12 + length
+        if stop > len(data):
+            raise UnreadableError("it is not a whole PNG: its end is missing")
+        checksum = int.from_bytes(data[stop - 4 : stop], "big")
+        if kind in _PNG_PIXELS and zlib.crc32(data[start + 4 : stop - 4]) != checksum:
+            raise UnreadableError("it is a damaged PNG: a checksum is wrong")
+        start = stop
 
 
 def first_of_many(image: Image.Image) -> tuple[str, ...]:
@@ -49,13 +76,20 @@ def rgb(
         return _from_sixteen_bits(image, data, bits)
     if image.mode == "F":
         raise UnreadableError("its pixels are floating-point numbers; save 8 or 16 bits per pixel")
+    _fit_transparency(image, depth)
     pixels, notes = _on_white(image)
     if depth == 16:
-        # Pillow keeps the upper 8 of the 16 bits of a colour.
-        _check_range(257 * int(pixels.max()), bits)
-        if bits not in (None, 16):
-            raise UnreadableError(f"it has 16-bit colours, of which {bits} bits cannot be read")
+        _check_colours(257 * int(pixels.max()), bits)
     return pixels, notes
+
+
+def _fit_transparency(image: Image.Image, depth: int) -> None:
+    """Give the transparent colour as many bits as the pixels that Pillow returns."""
+    hidden = image.info.get("transparency")
+    if image.mode == "L" and isinstance(hidden, int) and depth < 8:
+        image.info["transparency"] = hidden * 255 // ((1 << depth) - 1)
+    if depth == 16 and isinstance(hidden, tuple):
+        raise UnreadableError("it has 16-bit colours, one of which is transparent; save 8 bits")
 
 
 def _from_sixteen_bits(
@@ -90,6 +124,19 @@ def _check_range(highest: int, bits: int | None) -> None:
     if highest >= 1 << (bits or 16):
         allowed = bits or 16
         raise UnreadableError(f"its pixels reach {highest}, which needs more than {allowed} bits")
+
+
+def _check_colours(highest: int, bits: int | None) -> None:
+    # Pillow keeps the upper 8 of the 16 bits of a colour, so those of 12 bits would be lost.
+    if bits is None and 0 < highest < 1 << _LEAST_BITS:
+        raise UnreadableError(
+            f"its 16-bit colours reach only {highest} of 65535; save 8 bits per colour that use "
+            "the whole range, or set `bits` to 16 if it is dark"
+        )
+    if bits not in (None, 16):
+        raise UnreadableError(
+            f"it has 16-bit colours, of which {bits} bits cannot be read; save 8 bits per colour"
+        )
 
 
 def _on_white(image: Image.Image) -> tuple[np.ndarray, tuple[str, ...]]:

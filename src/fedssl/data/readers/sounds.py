@@ -3,8 +3,10 @@
 The samples are int16 as in most datasets, or float32 in [-1, 1] for quiet recordings of more bits.
 """
 
+import contextlib
 import io
 import math
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -46,9 +48,9 @@ def read_sound(
     # soundfile, not torchaudio: torchaudio 2.11 cannot decode without the package torchcodec.
     container = inspect(data)
     try:
-        with soundfile.SoundFile(io.BytesIO(container.data)) as file:
+        with _readable(container.data) as source, soundfile.SoundFile(source) as file:
             rate = check_rate(file.samplerate)
-            pieces = _pieces(file, container, most=round(max_minutes * 60 * rate))
+            pieces = _pieces(file, container, max_minutes=max_minutes)
             if (file.subtype, file.channels, rate) == ("PCM_16", 1, SAMPLE_RATE):
                 exact = np.concatenate([*pieces, np.zeros(0, np.int16)])
                 return Noted(exact if dtype == "int16" else as_float(exact), container.notes)
@@ -61,12 +63,30 @@ def read_sound(
     return Noted(mono.waveform(), (*container.notes, *mono.notes()))
 
 
-def _pieces(file: soundfile.SoundFile, container: Container, *, most: int) -> Iterator[np.ndarray]:
+@contextlib.contextmanager
+def _readable(data: bytes) -> Iterator[io.BytesIO | str]:
+    """Yield what libsndfile can open to read the bytes of a sound file."""
+    if data[:1] != b"\xff":
+        yield io.BytesIO(data)
+        return
+    # Before it recognises an MP3, libsndfile looks for a resource fork next to the file: if the
+    # file has no name, for `.AppleDouble` in the working directory. So give it a name.
+    with os.fdopen(os.memfd_create("sound"), "wb") as file:
+        file.write(data)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}"
+
+
+def _pieces(
+    file: soundfile.SoundFile, container: Container, *, max_minutes: float
+) -> Iterator[np.ndarray]:
     """Yield the samples of a file, (samples, channels), or (samples,) int16 if they are exact."""
     wanted = file.frames if container.samples is None else container.samples
     least = wanted if container.least is None else container.least
-    if wanted > most:
-        raise UnreadableError(f"it has {wanted} samples where {most} are allowed")
+    if (minutes := wanted / file.samplerate / 60) > max_minutes:
+        raise UnreadableError(
+            f"it lasts {minutes:.4g} minutes where {max_minutes:g} are allowed, see max_minutes"
+        )
     exact = (file.subtype, file.channels, file.samplerate) == ("PCM_16", 1, SAMPLE_RATE)
     dtype, size, read = "int16" if exact else "float32", max(_PIECE // file.channels, 1), 0
     # With the number given, because files of some formats cannot be read in another way.

@@ -2,6 +2,7 @@
 
 from fedssl.data.readers.containers.container import (
     NO_LENGTH,
+    OPEN_END,
     REST,
     Container,
     chunks,
@@ -9,10 +10,14 @@ from fedssl.data.readers.containers.container import (
     end_of_chunks,
     is_placeholder,
     joined,
+    padded,
     with_length,
 )
 
 MAGIC = b"FORM"
+_KINDS = (b"AIFF", b"AIFC")  # others, such as 8SVX, begin with the same magic
+_BLOCKS = b"ima4"  # ADPCM, whose blocks the header counts, but not the samples
+_COMPRESSION = 18  # byte of the chunk that describes the sound
 
 
 def inspect(data: bytes) -> Container:
@@ -21,9 +26,14 @@ def inspect(data: bytes) -> Container:
     Raises:
         UnreadableError: it is cut off or joined.
     """
+    if data[8:12] not in _KINDS:
+        return Container(data, (OPEN_END,))
+    blocks = False
     for kind, start, length in chunks(data, 12, "big"):
         if kind == b"SSND":
-            return _sound(data, start, length)
+            sound = _sound(data, start, length)
+            return padded(sound) if blocks else sound
+        blocks = blocks or (kind == b"COMM" and data.startswith(_BLOCKS, start + _COMPRESSION))
     return Container(data)
 
 

@@ -2,6 +2,7 @@
 
 from fedssl.data.readers.containers.container import (
     OPEN_END,
+    REST,
     Container,
     cut_off,
     joined,
@@ -21,6 +22,12 @@ def inspect(data: bytes) -> Container:
     while start + 12 <= len(data):
         if data[start : start + 4] == MAGIC:
             raise joined()
+        kind = data[start : start + 4]
+        if not (kind.isascii() and kind.decode().isprintable()):
+            # libsndfile writes a byte behind the last chunk of some files.
+            if MAGIC in data[start:]:
+                raise joined()
+            return Container(data, (REST,) if data[start:].strip(b"\0") else ())
         length = int.from_bytes(data[start + 4 : start + 12], "big", signed=True)
         start += 12
         # -1 is allowed for the last chunk, and means that it goes on to the end of the file.

@@ -77,6 +77,11 @@ def with_length(data: bytes, place: int, length: int, *, size: int, order: Order
     return data[:place] + length.to_bytes(size, order) + data[place + size :]
 
 
+def padded(found: Container) -> Container:
+    """Return a file of whole blocks whose header does not say how many samples it has."""
+    return replace(found, notes=(*found.notes, PADDING))
+
+
 def without_padding(found: Container, *, blocks: int, per_block: int, samples: int) -> Container:
     """Return a file of whole blocks with the number of its samples, if the header gives it.
 
@@ -89,4 +94,4 @@ def without_padding(found: Container, *, blocks: int, per_block: int, samples: i
     # The last block holds at least one sample. Some programs count the padding, too.
     if (blocks - 1) * per_block < samples < blocks * per_block:
         return replace(found, samples=samples)
-    return replace(found, notes=(*found.notes, PADDING))
+    return padded(found)

@@ -12,6 +12,7 @@ from fedssl.data.readers.containers.container import (
     end_of_chunks,
     is_placeholder,
     joined,
+    padded,
     with_length,
     without_padding,
 )
@@ -25,6 +26,8 @@ ORDERS: Mapping[bytes, Order] = {
 _IN_DS64 = 0xFFFF_FFFF
 # Formats of blocks that the header gives the number of samples of: Microsoft and IMA ADPCM, GSM.
 BLOCK_FORMATS = (0x02, 0x11, 0x31)
+# Formats of blocks without it: G.723, NMS ADPCM and G.721.
+_UNCOUNTED = (0x14, 0x38, 0x40)
 
 
 def inspect(data: bytes) -> Container:
@@ -59,10 +62,11 @@ def _sound(data: bytes, start: int, length: int, long: bytes) -> Container:
         if not (is_placeholder(length) or whole or header):
             raise cut_off(there, length)
         return _with_length(data, start, there)
-    rest = start + length + length % 2
-    if data[rest : rest + 4] in ORDERS:
+    # Some programs leave out the byte that pads a chunk to an even length.
+    ends = (start + length, start + length + length % 2)
+    if any(data[end : end + 4] in ORDERS for end in ends):
         raise joined()
-    if end_of_chunks(data, rest, order) >= len(data.rstrip(b"\0")):
+    if max(end_of_chunks(data, end, order) for end in ends) >= len(data.rstrip(b"\0")):
         return Container(data)
     # What follows the samples is no chunk, so it may be samples that the length does not count.
     if length == 0 or whole:
@@ -82,8 +86,9 @@ def _unpadded(
 ) -> Container:
     """Return the file with the number of samples that its last block, which is padded, holds."""
     described, stated = header.get(b"fmt ", b""), header.get(b"fact", b"")
-    if int.from_bytes(described[:2], order) not in BLOCK_FORMATS:
-        return found
+    kind = int.from_bytes(described[:2], order)
+    if kind not in BLOCK_FORMATS:
+        return padded(found) if kind in _UNCOUNTED else found
     block_bytes, per_block = (int.from_bytes(described[i : i + 2], order) for i in (12, 18))
     length = int.from_bytes(found.data[start - 4 : start], order)
     samples = int.from_bytes(stated[:4], order)

@@ -44,9 +44,11 @@ def _sound(data: bytes, start: int, length: int) -> Container:
         return Container(patched, (NO_LENGTH,))
     if length > there:
         raise cut_off(there - _HEADER, length - _HEADER)
-    rest = data[start + length + -length % 8 :]
-    if rest.startswith(MAGIC):
+    # Some programs do not pad the last chunk.
+    ends = (start + length, start + length + -length % 8)
+    if any(data.startswith(MAGIC, end) for end in ends):
         raise joined()
+    rest = data[ends[1] :]
     # libsndfile would read what follows as sound.
     is_chunk = _HEADER <= int.from_bytes(rest[16:24], "little") <= len(rest) + 7
     return Container(data[: start + length], (REST,) if rest.strip(b"\0") and not is_chunk else ())
