@@ -127,7 +127,8 @@ try:
     check_declared_products(PLAN)
     check_targets(TARGETS, GRID, TREE, named=named_targets(PLAN))
 except UserError as error:
-    raise WorkflowError(str(error))
+    # Not a WorkflowError, which Snakemake prints between lines of the code.
+    sys.exit(f"fedssl: {error}")
 
 MACHINE = find_machine(workflow)
 STALE = StaleResults(workflow, config["results_dir"])

@@ -17,4 +17,4 @@ try:
     if starts_run(workflow, sys.argv):
         hold_results(config["results_dir"])
 except UserError as error:
-    raise WorkflowError(str(error))
+    sys.exit(f"fedssl: {error}")

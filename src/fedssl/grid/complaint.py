@@ -7,7 +7,7 @@ _HEADING = re.compile(
     r'^\w*(?:Error|Exception)(?: in (?:file "[^"]*"|rule \w+))?(?:, line \d+)?:?\s*'
 )
 _PLACE = re.compile(r'^File ".*", line \d+, in ')
-_OURS = re.compile(r'^WorkflowError in file ".*/workflow/rules/\w+\.smk"', re.MULTILINE)
+_OURS = re.compile(r"^fedssl: (.*)", re.MULTILINE | re.DOTALL)
 _NOTICE = "Using workflow specific profile"  # which Snakemake prints with any error
 
 
@@ -22,8 +22,9 @@ def complaint(printed: str) -> str:
 
 def refusal(printed: str) -> str:
     """Return why Snakemake planned nothing: our own message, or Snakemake's as a quotation."""
-    said = complaint(printed)
-    return said if _OURS.search(printed) else f"Snakemake cannot plan the jobs: {said}"
+    if ours := _OURS.search(printed):
+        return " ".join(ours[1].split())
+    return f"Snakemake cannot plan the jobs: {complaint(printed)}"
 
 
 def _dropped(line: str) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import io
 import math
 import os
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -66,11 +67,11 @@ def read_sound(
 @contextlib.contextmanager
 def _readable(data: bytes) -> Iterator[io.BytesIO | str]:
     """Yield what libsndfile can open to read the bytes of a sound file."""
-    if data[:1] != b"\xff":
-        yield io.BytesIO(data)
-        return
     # Before it recognises an MP3, libsndfile looks for a resource fork next to the file: if the
     # file has no name, for `.AppleDouble` in the working directory. So give it a name.
+    if data[:1] != b"\xff" or sys.platform != "linux":
+        yield io.BytesIO(data)
+        return
     with os.fdopen(os.memfd_create("sound"), "wb") as file:
         file.write(data)
         file.flush()
