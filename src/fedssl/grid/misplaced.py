@@ -17,7 +17,7 @@ from fedssl.errors import UserError
 _FREE = ("state",)
 
 
-@dataclass
+@dataclass(eq=False)  # two places of a name are not the same place
 class _Place:
     """What the workflow keeps under a name in a folder.
 
@@ -103,14 +103,13 @@ def _wrong(entry: "os.DirEntry[str]", known: list[_Place]) -> str:
     if entry.is_dir():
         # Snakemake itself removes an empty folder when it makes the file again.
         fits = any(place.is_folder for place in known) or not os.listdir(entry.path)
-        kinds = "a folder", "a file"
+        found, wanted = "a folder", "a file"
     elif entry.is_file():
         fits = any(place.is_file for place in known)
-        kinds = "a file", "a folder"
+        found, wanted = "a file", "a folder"
     else:
         return _odd(entry)
-    is_, wanted = kinds
-    return "" if fits else f"is {is_}, but {wanted} belongs there; move it away and run again."
+    return "" if fits else f"is {found}, but {wanted} belongs there; move it away and run again."
 
 
 def _odd(entry: "os.DirEntry[str]") -> str:
