@@ -37,6 +37,25 @@ def test_damage_is_listed_even_if_no_command_is_known(folder: Path) -> None:
     assert refused.exit_code == 2 and "has no Snakefile" in refused.stderr
 
 
+def test_a_damaged_record_stays_if_nothing_is_known_to_make_it_again(folder: Path) -> None:
+    record = (folder / DEMO / MODEL).with_name("provenance.json")
+    record.write_text("{")
+    refused = fedssl("repair", DEMO, "--run")
+    assert refused.exit_code == 2 and "has no Snakefile" in refused.stderr
+    assert record.read_text() == "{"
+
+
+def test_a_link_to_nowhere_is_removed_before_it_is_asked_what_makes_the_file(folder: Path) -> None:
+    model = folder / DEMO / MODEL
+    model.unlink()
+    model.symlink_to("/scratch/gone")
+    shown = fedssl("repair", DEMO).stdout
+    assert "remove what is in the way with" in shown and f"rm -f -- {model}" in shown
+    assert fedssl("repair", DEMO, "--run").exit_code == 2  # there is no Snakefile here
+    assert not model.is_symlink()
+    assert "remove what is in the way with" not in fedssl("repair", DEMO).stdout
+
+
 def test_another_configuration_than_that_of_the_run_is_refused(folder: Path) -> None:
     (folder / DEMO / MODEL).unlink()
     result = fedssl("repair", DEMO, "--config", "results_dir=results/else")

@@ -49,6 +49,11 @@ class Repair:
         return [damage.path for damage in self.damages if damage.unusable]
 
     @property
+    def cannot_plan(self) -> bool:
+        """Whether the command is unknown, and what is in the way can be the reason."""
+        return bool(self.unknown) and any(path.is_symlink() for path in self.in_the_way)
+
+    @property
     def needed(self) -> bool:
         """Whether there is anything to do."""
         return bool(self.damages or self.leftovers)
@@ -80,8 +85,7 @@ def repair(
     found = _find(results, *given, quick=quick)
     if run and found.needed:
         _clear(found)
-        # What was in the way may have hidden what has to run.
-        found = _find(results, *given, quick=quick) if found.unknown else found
+        found = _find(results, *given, quick=quick) if found.cannot_plan else found
         _make_again(found)
         found = _find(results, *given, quick=quick)
     if json:
@@ -155,7 +159,7 @@ def _clear(found: Repair) -> None:
             f"{found.root} is being written by {found.running[0]}; wait until that has ended, or "
             "stop it, then repair."
         )
-    if found.unknown and not found.in_the_way:
+    if found.unknown and not found.cannot_plan:
         raise UserError(found.unknown)
     for leftover in found.leftovers:
         remove(leftover)
@@ -188,7 +192,7 @@ def _print(found: Repair) -> None:
     _print_list("left behind", [(left.path, left.what) for left in found.leftovers], found)
     if found.unknown:
         print_line(f"How to make them again is not known: {found.unknown}")
-        if found.in_the_way:
+        if found.cannot_plan:
             print_line("remove what is in the way with", style="bold")
             _print_removal(found)
             print_line("and ask again; `fedssl repair --run` does both", indent=2)
