@@ -1,6 +1,7 @@
 """What is of the wrong kind in a results folder is refused in a plan, in one sentence."""
 
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,21 @@ def test_a_link_to_a_whole_folder_is_followed(results: Path) -> None:
 def test_a_link_that_leads_back_is_not_followed_for_ever(results: Path) -> None:
     (results / "state/pretrain/abc/up").symlink_to(results.absolute())
     check()
+
+
+def test_what_a_job_removes_meanwhile_is_no_error(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def late(folder: Path | int) -> object:
+        if isinstance(folder, Path) and folder.name == "abc":
+            shutil.rmtree(folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", late)
+    check()
+    assert not (results / "state/pretrain/abc").exists()
 
 
 def test_an_empty_folder_and_what_no_job_writes_are_passed_over(results: Path) -> None:

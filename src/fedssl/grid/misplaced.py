@@ -83,6 +83,8 @@ def _misplaced(folder: Path, places: list[_Place]) -> Iterator[str]:
     """Yield a sentence for each misplaced entry of a folder that is one of `places`, and below."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:  # a job has removed it meanwhile
+        return
     except OSError as error:
         yield f"{folder} cannot be read ({error.strerror}); ask its owner for access."
         return
@@ -102,7 +104,7 @@ def _wrong(entry: "os.DirEntry[str]", known: list[_Place]) -> str:
     """Return what is wrong with an entry that is one of some places; "" if nothing is."""
     if entry.is_dir():
         # Snakemake itself removes an empty folder when it makes the file again.
-        fits = any(place.is_folder for place in known) or not os.listdir(entry.path)
+        fits = any(place.is_folder for place in known) or not any(Path(entry.path).glob("*"))
         found, wanted = "a folder", "a file"
     elif entry.is_file():
         fits = any(place.is_file for place in known)
