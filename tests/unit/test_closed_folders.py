@@ -38,8 +38,8 @@ def run(*arguments: str, state: Path) -> subprocess.CompletedProcess[str]:
 )
 @pytest.mark.parametrize("command", ["show", "cells", "repair", "audit", "diff", "explain"])
 def test_a_closed_folder_is_one_sentence(folder: Path, closed: str, command: str) -> None:
-    for above in (folder, *folder.parents[:2]):
-        above.chmod(0o755)
+    for above in (folder, *folder.parents[:3]):  # pytest closes those that it makes
+        above.chmod(above.stat().st_mode | 0o055)
     (folder / "results/demo" / closed).chmod(0o700)
     named = {"show": [CELL], "explain": [CELL], "diff": ["results/demo"] * 2}
     words = [command, *named.get(command, ["results/demo"] * (command == "audit"))]

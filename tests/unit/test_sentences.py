@@ -95,22 +95,6 @@ def changed(change: str, *arguments: str, state: Path) -> subprocess.CompletedPr
     )
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-@pytest.mark.parametrize("closed", ["results", "results/pretrain", "results/pretrain/record"])
-def test_a_folder_of_another_user_is_one_sentence(tmp_path: Path, closed: str) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    (tmp_path / "results/pretrain/record").mkdir(parents=True)
-    (tmp_path / "results/pretrain/record/provenance.json").write_text("{}")
-    (tmp_path / closed).chmod(0o700)
-    become = "os.setgroups([]); os.setgid(65534); os.setuid(65534)"
-    results = str(tmp_path / "results")
-    for command in (["audit", results], ["diff", results, results]):
-        ran = changed(become, *command, state=tmp_path / "state")
-        assert ran.returncode in (1, 2) and "Traceback" not in ran.stderr, ran.stderr
-        assert ran.stderr.count("\n") == ran.stderr.startswith("fedssl: ")
-
-
 def test_too_little_address_space_is_one_sentence(tmp_path: Path) -> None:
     size = "int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize() + 2**20"
     limit = f"resource.setrlimit(resource.RLIMIT_AS, ({size},) * 2)"

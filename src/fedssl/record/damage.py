@@ -118,7 +118,7 @@ def _of_no_record(root: Path) -> Iterator[Damage]:
 
 def _dangling(path: Path) -> str:
     """Return that a path is a link that cannot be followed; "" if it is not."""
-    if path.is_symlink() and not os.path.exists(path):
+    if os.path.islink(path) and not os.path.exists(path):
         return f"is a link to {os.readlink(path)}, which cannot be read"
     return ""
 
