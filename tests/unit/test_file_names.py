@@ -25,6 +25,23 @@ LEFTOVERS = [
 NFC, NFD = (unicodedata.normalize(form, "V\u00f6gel") for form in ("NFC", "NFD"))
 
 
+# A screenshot of macOS, Persian, Japanese, an emoji of several, and a space that does not break.
+SHOWN = ["9.41\u202fPM", "\u0645\u06cc\u200c\u0631", "\u72ac\u3000\u732b", "a\u00a0b"]
+SHOWN += ["\U0001f469\u200d\U0001f52c"]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_names_with_spaces_and_joiners_of_many_scripts_are_read(name: str, tmp_path: Path) -> None:
+    folder = by_class(tmp_path / "s", each=2)
+    sound(folder / name / f"{name}.wav")
+    sound(folder / name / "x.wav")
+    assert {file.label for file in find_files(FOLDER, folder)} == {"a", "b", name}
+    rows = (f"s/{name}/{name}.wav,{name},train", "s/b/0.wav,b,test")
+    found = find_files(TABLE, csv(tmp_path, *rows))
+    assert [file.label for file in found] == [name, "b"]
+    assert all(Path(file.path).is_file() for file in found)
+
+
 @pytest.mark.parametrize("name", LEFTOVERS)
 def test_leftovers_are_passed_over_at_every_depth(name: str, tmp_path: Path) -> None:
     assert is_leftover(name)

@@ -11,8 +11,14 @@ import pytest
 from fedssl.errors import UserError
 from fedssl.grid.misplaced import check_kinds
 
-FILES = ["r/tables/{}.csv", "r/pretrain/{}/seed{}/model.safetensors", "r/cells.csv", "data/x.zip"]
-FOLDERS = ["r/pretrain/{}/seed{}/milestones"]
+FILES = [
+    r"r/tables/(?:a|b)\.csv",
+    r"r/pretrain/(?:simclr|byol)/seed(?:0|1)/model\.safetensors",
+    r"r/cells\.csv",
+    r"r/archives/(?:esc10)/(?:.+)",
+    r"data/x\.zip",
+]
+FOLDERS = ["r/pretrain/(?:simclr|byol)/seed(?:0|1)/milestones"]
 MODEL = "pretrain/simclr/seed0/model.safetensors"
 
 
@@ -107,6 +113,30 @@ def test_a_link_to_a_whole_folder_is_followed(results: Path) -> None:
     assert "is a named pipe" in refused()
 
 
+@pytest.mark.parametrize("name", ["tables", MODEL])
+def test_a_link_to_itself_is_named(results: Path, name: str) -> None:
+    (results / name).rename("aside")
+    (results / name).symlink_to(Path(name).name)
+    assert refused().startswith(f"r/{name} is a link to {Path(name).name}, which cannot be read")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_link_into_a_closed_folder_is_named(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o700)
+    (results / MODEL).rename("closed/model")
+    (results / MODEL).symlink_to(Path("closed/model").absolute())
+    check()
+    for above in (tmp_path, *tmp_path.parents[:3]):  # pytest closes those that it makes
+        above.chmod(above.stat().st_mode | 0o055)
+    os.setegid(65534)
+    os.seteuid(65534)
+    try:
+        assert "model, which cannot be read" in refused()
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
 def test_a_link_that_leads_back_is_not_followed_for_ever(results: Path) -> None:
     (results / "state/pretrain/abc/up").symlink_to(results.absolute())
     check()
@@ -131,6 +161,11 @@ def test_an_empty_folder_and_what_no_job_writes_are_passed_over(results: Path) -
     (results / "tables/a.csv").unlink()
     (results / "tables/a.csv").mkdir()
     link(results / "notes/gone")
+    (results / "pretrain/README.md").write_text("mine")
+    (results / "pretrain/simclr/Thumbs.db").write_text("")
+    (results / "archives/esc10/clips").mkdir(parents=True)
+    (results / "archives/esc10/clips/a.wav").write_text("x")
+    link(results / "archives/esc10/esc10.zip")
     link(results / "gone")
     link(results / "tables/.hidden.csv")
     check()

@@ -45,15 +45,16 @@ def test_a_damaged_record_stays_if_nothing_is_known_to_make_it_again(folder: Pat
     assert record.read_text() == "{"
 
 
-def test_a_link_to_nowhere_is_removed_before_it_is_asked_what_makes_the_file(folder: Path) -> None:
+def test_nothing_is_removed_if_a_broken_link_is_not_why_nothing_is_planned(folder: Path) -> None:
     model = folder / DEMO / MODEL
     model.unlink()
     model.symlink_to("/scratch/gone")
-    shown = fedssl("repair", DEMO).stdout
-    assert "remove what is in the way with" in shown and f"rm -f -- {model}" in shown
-    assert fedssl("repair", DEMO, "--run").exit_code == 2  # there is no Snakefile here
-    assert not model.is_symlink()
-    assert "remove what is in the way with" not in fedssl("repair", DEMO).stdout
+    record = model.with_name("provenance.json")
+    record.write_text("{")
+    assert "rm -f" not in fedssl("repair", DEMO).stdout
+    refused = fedssl("repair", DEMO, "--run")
+    assert refused.exit_code == 2 and "has no Snakefile" in refused.stderr
+    assert model.is_symlink() and record.read_text() == "{"
 
 
 def test_another_configuration_than_that_of_the_run_is_refused(folder: Path) -> None:

@@ -81,6 +81,10 @@ rule deep:
     output: "deep/{name,[a-z]{2,3}}.txt", directory("deep/{name}")
     shell: "true"
 
+rule slash:
+    output: "never/{name,[^/]+}.txt"
+    shell: "true"
+
 class Words(logging.Formatter):
     def __init__(self, plain, terminal):
         self.plain = plain, terminal
@@ -160,11 +164,12 @@ def test_rule_products_match_outputs_and_logs(workflow: Workflow) -> None:
     assert workflow.said["made"] == [True, True, False]
 
 
-def test_products_are_files_or_folders_without_the_constraints_of_wildcards(
+def test_products_are_expressions_of_files_or_folders(
     workflow: Workflow,
 ) -> None:
     files, folders = workflow.said["paths"]
-    assert {"{}.txt", "{}.log", "deep/{}.txt"} <= set(files) and folders == ["deep/{}"]
+    assert {r"(?:.+)\.txt", r"(?:.+)\.log", r"deep/(?:[a-z]{2,3})\.txt"} <= set(files)
+    assert folders == ["deep/(?:.+)"] and not any("never" in path for path in files)
 
 
 def test_a_pipe_as_configuration_is_refused_and_not_waited_for(tmp_path: Path) -> None:

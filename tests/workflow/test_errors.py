@@ -1,5 +1,6 @@
 """Mistakes: one message with file, key, value and remedy, before any job starts."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,8 @@ DEMO = ("--configfile", "config/demo.yaml")
 def test_a_mistake_in_a_file_is_named(copy: Project, addition: str, file: str, words: str) -> None:
     (copy.root / "extra.yaml").write_text(addition)
     printed = copy.run("--dry-run", config=(*DEMO, "extra.yaml"), ok=False)
-    assert f"{file}: {words}" in printed
+    assert f"fedssl: {file}: {words}" in printed
+    assert "WorkflowError" not in printed and "in <module>" not in printed
     assert "Traceback" not in printed
 
 
@@ -192,3 +194,24 @@ def test_a_failed_run_ends_with_what_failed_and_how_to_retry(unfinished: Project
     archive.unlink()
     unfinished.run("--cores", "1", "--", bank)
     assert (unfinished.root / bank).is_file()
+
+
+@pytest.mark.parametrize("name", ["tables", "state", "banks/cifar10/bank.json"])
+def test_what_is_in_place_of_results_is_refused_in_one_line(copy: Project, name: str) -> None:
+    place = copy.root / "results/demo" / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(place)
+    try:
+        printed = copy.run("--dry-run", ok=False)
+        assert printed.splitlines()[-1].startswith(f"fedssl: results/demo/{name} is a named pipe")
+        assert "Unlocked" in copy.run("--unlock"), "which needs no plan"
+    finally:
+        place.unlink()
+
+
+def test_a_users_own_files_among_the_results_are_no_mistake(copy: Project) -> None:
+    for name in ("banks/README.md", "pretrain/fssuavl/Thumbs.db", "archives/vggsound/clips/a.wav"):
+        path = copy.root / "results/demo" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    assert copy.planned()

@@ -27,6 +27,7 @@ from fedssl.grid.snakemake_api import (
     jobs_of_targets,
     jobs_to_run,
     logger,
+    plans_jobs,
     product_paths,
     rule_name,
     runs_here,

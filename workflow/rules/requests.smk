@@ -11,7 +11,7 @@ try:
             places={key: config[key] for key in ("results_dir", "data_dir")},
             files=list(target_files(PLAN).values()),
         )
-        if workflow.is_main_process:
+        if plans_jobs(workflow, sys.argv):
             check_kinds(config["results_dir"], *product_paths(workflow))
     # Before Snakemake looks at the results: what another run makes meanwhile would be made again.
     if starts_run(workflow, sys.argv):

@@ -45,13 +45,14 @@ class Repair:
 
     @property
     def in_the_way(self) -> list[Path]:
-        """Records that no job can read, and links to nowhere: on these, jobs or the plan fail."""
+        """What jobs can neither use nor replace: damaged records, and broken links."""
         return [damage.path for damage in self.damages if damage.unusable]
 
     @property
-    def cannot_plan(self) -> bool:
-        """Whether the command is unknown, and what is in the way can be the reason."""
-        return bool(self.unknown) and any(path.is_symlink() for path in self.in_the_way)
+    def refused_links(self) -> list[Path]:
+        """Broken links in place of files, if one of them is the reason why nothing is planned."""
+        links = [path for path in self.in_the_way if path.is_symlink()]
+        return links if any(path.name in self.unknown for path in links) else []
 
     @property
     def needed(self) -> bool:
@@ -84,9 +85,12 @@ def repair(
     given = list(map(str, configfile or [])), list(config or [])
     found = _find(results, *given, quick=quick)
     if run and found.needed:
-        _clear(found)
-        found = _find(results, *given, quick=quick) if found.cannot_plan else found
-        _make_again(found)
+        _check_nobody_writes(found)
+        if found.refused_links:
+            for link in found.refused_links:
+                link.unlink(missing_ok=True)
+            found = _find(results, *given, quick=quick)
+        _make_whole(found)
         found = _find(results, *given, quick=quick)
     if json:
         print_json(_as_data(found))
@@ -146,36 +150,30 @@ def _with_command(found: Repair, configfiles: Sequence[str], settings: Sequence[
     return replace(found, leftovers=[*found.leftovers, *stale], remake=made, command=command)
 
 
-def _clear(found: Repair) -> None:
-    """Remove what has to go.
-
-    Raises:
-        UserError: A job is running in the results folder, or nothing would be known after it.
-    """
-    from fedssl.record.leftovers import remove
-
+def _check_nobody_writes(found: Repair) -> None:
+    """Raise UserError if a job is running in the results folder."""
     if found.running:
         raise UserError(
             f"{found.root} is being written by {found.running[0]}; wait until that has ended, or "
             "stop it, then repair."
         )
-    if found.unknown and not found.cannot_plan:
+
+
+def _make_whole(found: Repair) -> None:
+    """Remove what has to go, and run the command.
+
+    Raises:
+        UserError: The command is not known.
+    """
+    from fedssl.record.leftovers import remove
+
+    if found.unknown:
         raise UserError(found.unknown)
     for leftover in found.leftovers:
         remove(leftover)
     for path in found.in_the_way:
         if not path.is_dir():
             path.unlink(missing_ok=True)
-
-
-def _make_again(found: Repair) -> None:
-    """Run the command.
-
-    Raises:
-        UserError: The command is not known.
-    """
-    if found.unknown:
-        raise UserError(found.unknown)
     if found.command:
         subprocess.run([sys.executable, "-m", *found.command], check=False)
 
@@ -192,9 +190,9 @@ def _print(found: Repair) -> None:
     _print_list("left behind", [(left.path, left.what) for left in found.leftovers], found)
     if found.unknown:
         print_line(f"How to make them again is not known: {found.unknown}")
-        if found.cannot_plan:
-            print_line("remove what is in the way with", style="bold")
-            _print_removal(found)
+        if found.refused_links:
+            print_line("remove the broken links with", style="bold")
+            _print_removal(found.refused_links)
             print_line("and ask again; `fedssl repair --run` does both", indent=2)
         return
     lost = found.remake.lost if found.remake else ()
@@ -206,17 +204,17 @@ def _print(found: Repair) -> None:
     if found.remake and found.command:
         counts = ", ".join(f"{count} {rule}" for rule, count in found.remake.jobs.items())
         print_line("make the damaged files, and what depends on them, again with", style="bold")
-        _print_removal(found)
+        _print_removal(found.in_the_way)
         typer.echo(f"  {shlex.join(found.command)}")
         print_line(f"which runs {counts}", indent=2)
     if found.leftovers or found.command:
         print_line("`fedssl repair --run` does all of this, and removes what was left behind")
 
 
-def _print_removal(found: Repair) -> None:
-    """Print the command that removes what is in the way, if anything is."""
-    if found.in_the_way:
-        typer.echo(f"  {shlex.join(['rm', '-f', '--', *map(str, found.in_the_way)])}")
+def _print_removal(paths: Sequence[Path]) -> None:
+    """Print the command that removes files, if there are any."""
+    if paths:
+        typer.echo(f"  {shlex.join(['rm', '-f', '--', *map(str, paths)])}")
 
 
 def _print_list(heading: str, entries: Sequence[tuple[Path, str]], found: Repair) -> None:

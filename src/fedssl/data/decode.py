@@ -14,7 +14,7 @@ from fedssl.data.samples import Noted, UnreadableError
 
 # Largest number of samples of a segment over all channels.
 MAX_VALUES = 1 << 25
-# Pillow's own limit is fixed, and `check_size` replaces it.
+# Pillow's own limit is fixed, and `_check_megapixels` replaces it.
 Image.MAX_IMAGE_PIXELS = None
 
 # Pillow raises all of these for damaged files.

@@ -23,10 +23,30 @@ _PATTERN = re.compile(
 )
 
 
+# Characters, categories and directions of Unicode that `can_be_shown` excludes.
+_NO_WIDTH = "\u200b\ufeff"
+_NOT_SHOWN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+
+
 def is_leftover(name: str) -> bool:
     """Return whether a file or folder is hidden, or made by an operating system or a NAS."""
     small = name.casefold()
     return small.startswith(".") or small in _LEFTOVERS or bool(_PATTERN.fullmatch(small))
+
+
+def can_be_shown(text: str) -> bool:
+    """Return whether text can stand in a table and in a message, on one line.
+
+    It has no control characters, line separators, single surrogates, changes of direction or spaces
+    of no width. Other spaces and joiners are right: macOS and many scripts write them.
+    """
+    return not any(
+        character in _NO_WIDTH
+        or unicodedata.category(character) in _NOT_SHOWN
+        or unicodedata.bidirectional(character) in _DIRECTIONS
+        for character in text
+    )
 
 
 def one_form(text: str) -> str:

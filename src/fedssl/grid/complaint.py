@@ -7,7 +7,7 @@ _HEADING = re.compile(
     r'^\w*(?:Error|Exception)(?: in (?:file "[^"]*"|rule \w+))?(?:, line \d+)?:?\s*'
 )
 _PLACE = re.compile(r'^File ".*", line \d+, in ')
-_OURS = re.compile(r"^fedssl: (.*)", re.MULTILINE | re.DOTALL)
+_OURS = re.compile(r"^fedssl: (.+(?:\n.+)*)", re.MULTILINE)
 _NOTICE = "Using workflow specific profile"  # which Snakemake prints with any error
 
 

@@ -132,7 +132,9 @@ def _typed(value: Any) -> Any:
 
 
 def _read_layer(path: Path) -> Layer:
-    if path.exists() and not path.is_file():  # a pipe, for example, has its text only once
+    if os.path.exists(path) and not os.path.isfile(
+        path
+    ):  # a pipe, for example, has its text only once
         raise UserError(f"{path} is not a file; save the configuration as one.")
     try:
         content, lines = read_yaml(path.read_text(encoding="utf-8"), str(path))

@@ -7,27 +7,31 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from fedssl.errors import UserError
 
-# Folders in which jobs keep what is no output of a rule.
-_FREE = ("state",)
+_FILE, _FOLDER = "a file", "a folder"
+# The folder in which unfinished jobs keep their progress, which no rule names.
+_STATE = "state"
+# Archives may be missing, or elsewhere, once there is a bank.
+_ARCHIVES = "archives"
 
 
-@dataclass(eq=False)  # two places of a name are not the same place
+@dataclass(eq=False)  # two places with the same names are not the same place
 class _Place:
-    """What the workflow keeps under a name in a folder.
+    """A place in the layout of the results folder.
 
     Attributes:
-        name: the name, in which `{}` is any text.
-        inside: what is in it if it is a folder.
+        names: a regular expression of the names that it can have.
+        inside: the places in it, if it can be a folder.
         is_file: whether it can be a file.
     """
 
-    name: str
+    names: str
     inside: dict[str, "_Place"] = field(default_factory=dict)
     is_file: bool = False
 
@@ -38,44 +42,46 @@ class _Place:
 
     @cached_property
     def fits(self) -> re.Pattern[str]:
-        """The names that it can have."""
-        return re.compile(".+".join(map(re.escape, self.name.split("{}"))))
+        """The compiled expression."""
+        return re.compile(self.names)
 
 
-# A file, or a folder of such: what is in a folder that a job writes as a whole.
-_ANYTHING = _Place("{}", is_file=True)
-_ANYTHING.inside["{}"] = _ANYTHING
+# Everything in a folder that a job writes as a whole: files, and folders of files.
+_ANYTHING = _Place(".+", is_file=True)
+_ANYTHING.inside[".+"] = _ANYTHING
 
 
 def check_kinds(results: str, files: Iterable[str], folders: Iterable[str]) -> None:
-    """Verify that all in a results folder is of the kind that belongs there.
+    """Verify that there is no file in place of a folder of the results, nor the reverse.
+
+    Names that no job writes are passed over.
 
     Args:
         results: the results folder; it need not exist.
-        files: what jobs write, with `{}` for each wildcard.
-        folders: the same, of folders that jobs write as a whole.
+        files: regular expressions of the files that jobs write.
+        folders: regular expressions of the folders that jobs write as a whole.
 
     Raises:
-        UserError: Something is of another kind. What no job writes is passed over.
+        UserError: Something is in the wrong place, is a link to nothing, or is a pipe or a device.
     """
-    layout = _Place(results)
+    layout = _Place(re.escape(results))
     for path in files:
         if place := _place(layout, path):
             place.is_file = True
-    for path in (*folders, *(f"{results}/{name}" for name in _FREE)):
+    for path in (*folders, f"{layout.names}/{_STATE}"):
         if place := _place(layout, path):
-            place.inside["{}"] = _ANYTHING
+            place.inside[_ANYTHING.names] = _ANYTHING
     if os.path.isdir(results) and (wrong := next(_misplaced(Path(results), [layout]), None)):
         raise UserError(wrong)
 
 
 def _place(layout: _Place, path: str) -> _Place | None:
     """Return the place of a path, which is added if it is new; None for a path elsewhere."""
-    if not path.startswith(f"{layout.name}/"):
+    if not path.startswith(f"{layout.names}/"):
         return None
     place = layout
-    for name in path.removeprefix(f"{layout.name}/").split("/"):
-        place = place.inside.setdefault(name, _Place(name))
+    for names in path.removeprefix(f"{layout.names}/").split("/"):
+        place = place.inside.setdefault(names, _Place(names))
     return place
 
 
@@ -91,35 +97,45 @@ def _misplaced(folder: Path, places: list[_Place]) -> Iterator[str]:
     inside = [place for parent in places for place in parent.inside.values()]
     for entry in entries:
         known = [place for place in inside if place.fits.fullmatch(entry.name)]
-        if entry.name.startswith(".") or not known:
+        if entry.name.startswith(".") or entry.name == _ARCHIVES or not known:
             continue
-        if wrong := _wrong(entry, known):
+        kind = _kind(entry)
+        if wrong := _wrong(entry, kind, known):
             yield f"{entry.path} {wrong}"
         # A link can lead back to a folder above, in which anything can be.
-        elif entry.is_dir(follow_symlinks=_ANYTHING not in known):
+        elif kind == _FOLDER and not (_ANYTHING in known and entry.is_symlink()):
             yield from _misplaced(Path(entry.path), [place for place in known if place.is_folder])
 
 
-def _wrong(entry: "os.DirEntry[str]", known: list[_Place]) -> str:
-    """Return what is wrong with an entry that is one of some places; "" if nothing is."""
-    if entry.is_dir():
+def _kind(entry: "os.DirEntry[str]") -> str | None:
+    """Return whether an entry is a file or a folder; None for all else, such as a broken link."""
+    with suppress(OSError):  # a link to itself, or into a closed folder
+        if entry.is_dir():
+            return _FOLDER
+        if entry.is_file():
+            return _FILE
+    return None
+
+
+def _wrong(entry: "os.DirEntry[str]", kind: str | None, known: list[_Place]) -> str:
+    """Return why an entry cannot be one of some places; "" if it can."""
+    if kind is None:
+        return _no_file(entry)
+    if kind == _FILE:
+        fits = any(place.is_file for place in known)
+    else:
         # Snakemake itself removes an empty folder when it makes the file again.
         fits = any(place.is_folder for place in known) or not any(Path(entry.path).glob("*"))
-        found, wanted = "a folder", "a file"
-    elif entry.is_file():
-        fits = any(place.is_file for place in known)
-        found, wanted = "a file", "a folder"
-    else:
-        return _odd(entry)
-    return "" if fits else f"is {found}, but {wanted} belongs there; move it away and run again."
+    wanted = _FOLDER if kind == _FILE else _FILE
+    return "" if fits else f"is {kind}, but {wanted} belongs there; move it away and run again."
 
 
-def _odd(entry: "os.DirEntry[str]") -> str:
-    """Return what an entry is that is neither a file nor a folder; "" if it is gone."""
+def _no_file(entry: "os.DirEntry[str]") -> str:
+    """Return what an entry is, other than a file or a folder; "" if it is gone."""
     try:
-        mode = entry.stat().st_mode
+        mode = os.stat(entry.path).st_mode
     except OSError as error:
-        if entry.is_symlink():
+        with suppress(OSError):
             to = os.readlink(entry.path)
             return f"is a link to {to}, which cannot be read; put that back, or remove the link."
         gone = isinstance(error, FileNotFoundError)  # removed meanwhile

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
+from snakemake.io import WILDCARD_REGEX, strip_wildcard_constraints
 
 # Documented only for Snakefiles, where it needs no import. Planning functions are in modules.
 from snakemake.io import ancient as ancient
 from snakemake.io import local as local
-from snakemake.io import strip_wildcard_constraints
 
 # Snakemake's handlers and plugins receive only what is logged to this logger.
 from snakemake.logging import logger as logger
@@ -29,9 +29,9 @@ from fedssl.errors import UserError
 
 # What Snakemake logs if all targets are up to date. It ends then and calls no `onsuccess`.
 NOTHING_TO_DO = NOTHING_TO_BE_DONE_MSG
-# Options of `snakemake`, as its parser calls them, with which no job starts and no result changes.
+# Options of `snakemake`, as its parser calls them, that plan no jobs.
 _ASKING = (
-    *("dryrun", "lint", "list_rules", "list_target_rules", "print_compilation", "containerize"),
+    *("lint", "list_rules", "list_target_rules", "print_compilation", "containerize"),
     *("report", "generate_unit_tests", "dag", "rulegraph", "filegraph", "d3dag", "unlock"),
     *("cleanup_metadata", "cleanup_shadow", "container_cleanup_images", "archive"),
     *("conda_cleanup_envs", "conda_create_envs_only", "list_conda_envs", "list_untracked"),
@@ -70,10 +70,10 @@ def command_line_targets(arguments: Sequence[str]) -> list[str]:
     return sorted(_parsed(arguments).targets) if Path(arguments[0]).name == "snakemake" else []
 
 
-def starts_run(workflow: Any, arguments: Sequence[str]) -> bool:
-    """Return whether a command line starts jobs, or deletes results, in this process.
+def plans_jobs(workflow: Any, arguments: Sequence[str]) -> bool:
+    """Return whether a command line plans jobs in this process, to start or only to show them.
 
-    It does not in a job that Snakemake has started, in a dry run, and with options that only ask.
+    It does not in a job that Snakemake has started, and with options that only ask.
     """
     # Snakemake reads the Snakefile before it says whether it will run anything.
     names = ("snakemake", "__main__.py")  # the second for `python -m snakemake`
@@ -81,6 +81,11 @@ def starts_run(workflow: Any, arguments: Sequence[str]) -> bool:
         return False
     parsed = vars(_parsed(arguments))
     return not any(parsed.get(option) not in (None, False) for option in _ASKING)
+
+
+def starts_run(workflow: Any, arguments: Sequence[str]) -> bool:
+    """Return whether a command line starts jobs, or deletes results, in this process."""
+    return plans_jobs(workflow, arguments) and not _parsed(arguments).dryrun
 
 
 def _parsed(arguments: Sequence[str]) -> Any:
@@ -133,15 +138,21 @@ def all_products(workflow: Any) -> list[Any]:
 
 
 def product_paths(workflow: Any) -> tuple[list[str], list[str]]:
-    """Return the paths of the products that are files, and of those that are folders.
+    """Return the products that are files, and those that are folders, as regular expressions.
 
-    `{}` is any text.
+    A slash in an expression separates names; products with one in a wildcard are left out.
     """
     files: list[str] = []
     folders: list[str] = []
     for product in all_products(workflow):
-        path = re.sub(r"\{[^{}]*\}", "{}", strip_wildcard_constraints(product))
-        (folders if product.is_directory else files).append(path)
+        fixed, path = 0, ""
+        for wildcard in WILDCARD_REGEX.finditer(product):
+            path += re.escape(product[fixed : wildcard.start()])
+            path += f"(?:{wildcard['constraint'] or '.+'})"
+            fixed = wildcard.end()
+        path += re.escape(product[fixed:])
+        if path.count("/") == strip_wildcard_constraints(product).count("/"):
+            (folders if product.is_directory else files).append(path)
     return files, folders
 
 

@@ -16,10 +16,11 @@ from fedssl.record.read import Record, find_records, is_readable, read_record, s
 
 _EMPTY = bytes_digest(b"")
 _THREADS = 8  # hashing waits for the disk and releases Python's lock
-# What no job writes, or every job writes while it runs: folders and files.
+# Folders and files without a record, because no job writes them or because every job does.
 _FOLDERS, _FILES = ("logs", "benchmarks", "state"), ("cells.csv", "audit.json", ".lease")
 _FILE_FOR_FOLDER = "is a file, but a folder belongs there; move it away first"
 _ARCHIVES = "archives"
+_MISSING = "is missing"
 UNLISTED = "is not listed in any record"
 # Rules that fetch what the workflow cannot make.
 _FETCHING = ("acquire", "download")
@@ -32,8 +33,8 @@ class Damage:
     Attributes:
         path: the file.
         what: what is wrong with it.
-        unusable: whether it has to go before any job runs, and nothing is lost by it: a record that
-            no job can read, or a link to nowhere in place of a file.
+        unusable: whether a job can neither use nor replace it: a record that cannot be read, or a
+            broken link in place of a file that a job writes.
         fetched: whether it came from outside, so that no job can make it.
     """
 
@@ -80,9 +81,9 @@ def find_damage(root: Path, *, hashes: bool) -> list[Damage]:
         found = [*filter(None, wrong)]
     found += [damage for record in records for damage in _of_record(record)]
     found += _outdated(intact, written, {record.path: record for record in records})
-    found += [_unlisted(path) for path in unlisted(root, listed)]
+    found += [Damage(path, _dangling(path) or UNLISTED) for path in unlisted(root, listed)]
     found += _of_no_record(root)
-    # What is in place of a folder hides all that belongs there, and so what else is damaged.
+    # Behind such a file or link, every file is missing.
     if hiding := sorted(set(filter(None, (_in_place_of_folder(d.path, root) for d in found)))):
         return [Damage(path, _dangling(path) or _FILE_FOR_FOLDER) for path in hiding]
     # Of several faults of a file, the first says most.
@@ -101,23 +102,18 @@ def unlisted(root: Path, listed: Collection[Path]) -> Iterator[Path]:
             yield path
 
 
-def _unlisted(path: Path) -> Damage:
-    dangling = _dangling(path)
-    return Damage(path, dangling or UNLISTED, unusable=bool(dangling))
-
-
 def _of_no_record(root: Path) -> Iterator[Damage]:
     """Yield what stands in place of a folder or file that no record names."""
     for path in (root / name for name in _FOLDERS):
         if os.path.lexists(path) and not os.path.isdir(path):
             yield Damage(path, _dangling(path) or _FILE_FOR_FOLDER)
     for path in (root / name for name in _FILES):
-        if os.path.lexists(path) and (wrong := _unusable(path)):
+        if os.path.lexists(path) and (wrong := _unusable(path)) not in ("", _MISSING):
             yield Damage(path, wrong, unusable=bool(_dangling(path)))
 
 
 def _dangling(path: Path) -> str:
-    """Return that a path is a link that cannot be followed; "" if it is not."""
+    """Return the target of a broken link, in words; "" if the path is not a broken link."""
     if os.path.islink(path) and not os.path.exists(path):
         return f"is a link to {os.readlink(path)}, which cannot be read"
     return ""
@@ -155,7 +151,7 @@ def _unusable(path: Path) -> str:
         if dangling := _dangling(path):
             return dangling
         gone = isinstance(error, FileNotFoundError | NotADirectoryError)
-        return "is missing" if gone else f"cannot be read ({error.strerror})"
+        return _MISSING if gone else f"cannot be read ({error.strerror})"
     if stat.S_ISDIR(mode):
         full = not path.is_symlink() and any(path.iterdir())
         return "is a folder, but a file belongs there" + full * "; move it away first"

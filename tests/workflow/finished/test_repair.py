@@ -79,8 +79,8 @@ def test_the_printed_command_makes_everything_whole_and_spares_the_rest(damaged:
     first = json.loads(fedssl(damaged, "repair", RESULTS, "--json").stdout)
     assert {entry["file"] for entry in first["damaged"]} >= DAMAGE.keys()
     assert "labels.npy is a link to nowhere" in first["unknown"], "no plan before it is removed"
-    (removal,) = _printed(damaged, "rm")
-    subprocess.run(removal, check=True)
+    (links,) = _printed(damaged, "rm")
+    subprocess.run(links, check=True)
     answer = fedssl(damaged, "repair", RESULTS, "--json")
     found = json.loads(answer.stdout)
     assert answer.returncode == 1 and not found["lost"] and not found["unknown"]
@@ -91,7 +91,9 @@ def test_the_printed_command_makes_everything_whole_and_spares_the_rest(damaged:
     cells = json.loads(fedssl(damaged, "cells", *_options(), "--json").stdout)
     assert [cell["status"] for cell in cells].count("damaged") == 2
 
+    (records,) = _printed(damaged, "rm")
     (command,) = _printed(damaged, "snakemake")
+    subprocess.run(records, check=True)
     printed = damaged.run(*command[1:], config=())
     logged = damaged.logged()
     for rule, count in found["jobs"].items():

@@ -177,10 +177,11 @@ class MemberTable:
             )
         if empty := sorted(set(counts) - set(self.splits)):
             raise UserError(f"{self.dataset} has no readable member in {' and '.join(empty)}")
-        lost = {bad.label for bad in self.bad if bad.label} - set(self.classes)
-        if lost:
+        known = {None, "", *self.classes}
+        if lost := next((bad for bad in self.bad if bad.label not in known), None):
             raise UserError(
-                f"{self.dataset} has no readable member of the class {', '.join(sorted(lost))}"
+                f"{self.dataset} has no readable member of the class {lost.label}, for example "
+                f"{lost.name}: {lost.reason}; mend its files, or remove the class"
             )
         if num_classes not in (None, len(self.classes)):
             raise UserError(

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 
-from fedssl.data.file_names import is_leftover, one_form
+from fedssl.data.file_names import can_be_shown, is_leftover, one_form
 from fedssl.data.own.labelled_files import TRAIN, LabelledFile, check_classes
 from fedssl.errors import UserError
 
 _SPLITS = (TRAIN, "validation", "test")
-# Other names of splits, in small letters. Two of them are hardly classes.
+# Folders with two of these names are splits, in lower case, and hardly classes.
 _LIKE_SPLITS = {*_SPLITS, "training", "val", "valid", "dev", "eval", "evaluation", "testing"}
 _LAYOUT = "a folder for each class, or train and test folders that hold one for each class"
 
@@ -112,12 +112,13 @@ def _classes(place: Path, prefix: str) -> dict[str, list[str]]:
 
 def _folders(place: Path) -> list[os.DirEntry[str]]:
     entries = _visible_entries(str(place))
-    # A class or a split whose disk is not mounted would be missing without a word.
-    if broken := next((entry for entry in entries if not os.path.exists(entry.path)), None):
-        raise UserError(
-            f"{broken.path} is a link to {os.readlink(broken.path)}, which does not exist; mend or "
-            "remove the link"
-        )
+    # Otherwise a class on a disk that is not mounted would be left out silently.
+    for entry in entries:
+        if entry.is_symlink() and not os.path.exists(entry.path):
+            raise UserError(
+                f"{entry.path} is a link to {os.readlink(entry.path)}, which cannot be read; mend "
+                "or remove the link"
+            )
     return [entry for entry in entries if entry.is_dir()]
 
 
@@ -151,7 +152,7 @@ def _visible_entries(place: str) -> list[os.DirEntry[str]]:
     # Names that are not valid Unicode cannot be stored in Parquet, and control characters would
     # garble messages.
     for entry in visible:
-        if not entry.name.isprintable():
+        if not can_be_shown(entry.name):
             raise UserError(
                 f"{place} holds {entry.name!r}, a name that cannot be printed; rename it"
             )

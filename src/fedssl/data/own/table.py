@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from fedssl.data.file_names import existing_path, one_form
+from fedssl.data.file_names import can_be_shown, existing_path, one_form
 from fedssl.data.own.labelled_files import TRAIN, LabelledFile, check_classes
 from fedssl.data.readers.csv_rows import read_rows
 from fedssl.errors import UserError
@@ -80,7 +80,7 @@ def _check_row(name: str, label: str, split: str, *, where: str) -> None:
     for column, value in (("path", name), ("label", label)):
         if not value:
             raise UserError(f"{where}: {column} is empty; it must be text")
-        if not value.isprintable():
+        if not can_be_shown(value):
             raise UserError(f"{where}: {column} is {value!r}, which cannot be printed; rename it")
     if not _SPLIT.fullmatch(split):
         raise UserError(

@@ -5,6 +5,7 @@ from fedssl.data.readers.containers.container import (
     REST,
     Container,
     cut_off,
+    is_kind,
     joined,
     with_length,
 )
@@ -18,12 +19,12 @@ def inspect(data: bytes) -> Container:
     Raises:
         UnreadableError: it is cut off or joined.
     """
-    start = 8
+    start, heard = 8, False
     while start + 12 <= len(data):
         if data[start : start + 4] == MAGIC:
             raise joined()
         kind = data[start : start + 4]
-        if not (kind.isascii() and kind.decode().isprintable()):
+        if heard and not is_kind(kind):
             # libsndfile writes a byte behind the last chunk of some files.
             if MAGIC in data[start:]:
                 raise joined()
@@ -36,5 +37,6 @@ def inspect(data: bytes) -> Container:
             return Container(with_length(data, start - 8, there, size=8, order="big"), (OPEN_END,))
         if start + length > len(data):
             raise cut_off(len(data) - start, length)
+        heard = heard or kind == b"data"
         start += length
     return Container(data)

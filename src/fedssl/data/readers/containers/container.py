@@ -62,11 +62,16 @@ def chunks(data: bytes, start: int, order: Order) -> Iterator[tuple[bytes, int, 
         start += 8 + length + length % 2
 
 
+def is_kind(kind: bytes) -> bool:
+    """Return whether four bytes can be the kind of a chunk."""
+    return kind.isascii() and kind.decode().isprintable()
+
+
 def end_of_chunks(data: bytes, start: int, order: Order) -> int:
     """Return where the chunks that begin at `start` end; the rest of the data is no chunk."""
     end = start
     for kind, begin, length in chunks(data, start, order):
-        if not (kind.isascii() and kind.decode().isprintable()) or begin + length > len(data):
+        if not is_kind(kind) or begin + length > len(data):
             break
         end = begin + length + length % 2
     return end
