@@ -1,10 +1,9 @@
 """Convert an opened image to 8-bit RGB: pixels of 16 bits, and transparent ones."""
 
-import zlib
-
 import numpy as np
 from PIL import Image
 
+from fedssl.data.readers.png_file import MAGIC, check_png
 from fedssl.data.samples import UnreadableError
 
 ONLY_FIRST = "only the first of its images was read"
@@ -12,16 +11,14 @@ TRANSPARENT = "its transparent pixels were put on white"
 
 # An image whose pixels stay below a quarter of the range probably uses fewer bits.
 _LEAST_BITS = 14
-_PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH = 24  # byte of a PNG's header
-_PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 _TIFF_DEPTH, _TIFF_FORMAT = 258, 339  # tags of a TIFF
 _SIGNED = 2
 
 
 def bit_depth(image: Image.Image, data: bytes) -> int:
     """Return the number of bits per pixel and colour that the file of an opened image has."""
-    if data[:8] == _PNG:
+    if data[:8] == MAGIC:
         return data[_PNG_DEPTH]
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     return int(max(tags.get(_TIFF_DEPTH, (8,))))
@@ -29,25 +26,11 @@ def bit_depth(image: Image.Image, data: bytes) -> int:
 
 def check_file(image: Image.Image, data: bytes) -> None:
     """Raise UnreadableError if Pillow would read wrong pixels from the file of an opened image."""
-    if data[:8] == _PNG:
-        _check_png(data)
+    if data[:8] == MAGIC:
+        check_png(data)
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     if _SIGNED in tags.get(_TIFF_FORMAT, ()) and bit_depth(image, data) <= 16:
         raise UnreadableError("its pixels are signed numbers; save 8 or 16 bits without a sign")
-
-
-def _check_png(data: bytes) -> None:
-    # Pillow stops at the last row, and ignores checksums.
-    start, kind = 8, b""
-    while kind != b"IEND":
-        length = int.from_bytes(data[start : start + 4], "big")
-        kind, stop = data[start + 4 : start + 8], start + 12 + length
-        if stop > len(data):
-            raise UnreadableError("it is not a whole PNG: its end is missing")
-        checksum = int.from_bytes(data[stop - 4 : stop], "big")
-        if kind in _PNG_PIXELS and zlib.crc32(data[start + 4 : stop - 4]) != checksum:
-            raise UnreadableError("it is a damaged PNG: a checksum is wrong")
-        start = stop
 
 
 def first_of_many(image: Image.Image) -> tuple[str, ...]:
