@@ -75,7 +75,7 @@ def test_a_dark_image_is_kept_if_all_16_bits_are_declared_and_a_black_one_always
 def test_16_bit_colours_are_kept_or_refused_like_greys() -> None:
     values = np.repeat(np.rint(RAMP * 65535)[:, :, None], 3, axis=2)
     assert np.abs(greys(read_image(colour(values))) - GREY).max() <= 1
-    for bits, words in ((None, "reach only"), (12, "of which 12 bits cannot be read")):
+    for bits, words in ((None, "reach only"), (12, "`bits` is 12, but only the upper 8")):
         with pytest.raises(UnreadableError, match=words):
             read_image(colour(values // 16), bits=bits)
 
@@ -155,7 +155,7 @@ def test_a_transparent_grey_of_few_bits_becomes_white(depth: int, row: bytes) ->
 
 def test_a_transparent_colour_of_16_bits_is_refused() -> None:
     row = struct.pack(">24H", *[60_000] * 24)
-    with pytest.raises(UnreadableError, match="one of which is transparent; save 8 bits"):
+    with pytest.raises(UnreadableError, match="transparent colour of 16 bits; save 8 bits"):
         read_image(plain(16, 2, row, (b"tRNS", struct.pack(">3H", *[60_000] * 3))))
 
 

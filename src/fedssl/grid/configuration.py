@@ -132,9 +132,8 @@ def _typed(value: Any) -> Any:
 
 
 def _read_layer(path: Path) -> Layer:
-    if os.path.exists(path) and not os.path.isfile(
-        path
-    ):  # a pipe, for example, has its text only once
+    # The text of a pipe can be read only once. `Path.exists` would raise for a closed folder.
+    if os.path.exists(path) and not os.path.isfile(path):
         raise UserError(f"{path} is not a file; save the configuration as one.")
     try:
         content, lines = read_yaml(path.read_text(encoding="utf-8"), str(path))

@@ -72,7 +72,7 @@ def _fit_transparency(image: Image.Image, depth: int) -> None:
     if image.mode == "L" and isinstance(hidden, int) and depth < 8:
         image.info["transparency"] = hidden * 255 // ((1 << depth) - 1)
     if depth == 16 and isinstance(hidden, tuple):
-        raise UnreadableError("it has 16-bit colours, one of which is transparent; save 8 bits")
+        raise UnreadableError("it has a transparent colour of 16 bits; save 8 bits per colour")
 
 
 def _from_sixteen_bits(
@@ -118,7 +118,8 @@ def _check_colours(highest: int, bits: int | None) -> None:
         )
     if bits not in (None, 16):
         raise UnreadableError(
-            f"it has 16-bit colours, of which {bits} bits cannot be read; save 8 bits per colour"
+            f"`bits` is {bits}, but only the upper 8 bits of its 16-bit colours are read; save "
+            "8 bits per colour"
         )
 
 

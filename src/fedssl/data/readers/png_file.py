@@ -58,7 +58,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _inflated_bytes(header: bytes) -> int:
-    """Return the length of the inflated rows of an image, each of which begins with a filter."""
+    """Return the length in bytes of all inflated rows, with the filter byte of each."""
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header[:13])
     bits = depth * _SAMPLES[colour]
     total = 0
